@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The entries of the core: what an architecture calls, with interrupts off, on the CPU's kernel stack.
+//
+// At each of them but the nested ones the user registers are in *area.frame (unless the CPU was idle). When one returns,
+// area.frame is the thread to resume, null: idle (interrupts on, halt, until an interrupt; then its entry with nested =
+// false, then look at area.frame again). Nested: the interrupt came in inside arch::interrupt_window; return to where it was.
+#pragma once
+
+#include "kernel/core/contract.hpp"
+
+namespace pith::core {
+
+/// Once, on CPU 0, with the direct map, this_cpu(), clock and timer working. Starts root.
+void main_boot_cpu(const BootParameters& boot);
+
+/// Once on each other CPU, after main_boot_cpu has returned.
+void main_other_cpu(u32 id);
+
+/// The `syscall` instruction of any thread.
+void syscall_entry();
+
+/// A fault of user code (faults of the kernel are the architecture's to report, by `panic`).
+void fault_entry(const FaultInfo& fault);
+
+/// User code used the FPU while it was disabled.
+void fpu_trap();
+
+void timer_entry(bool nested);
+void ipi_entry(bool nested);
+void interrupt_entry(u32 line, bool nested);
+
+/// Prints the text and the state of this CPU to the debug console and ends the machine with status 125 where it can.
+[[noreturn]] void panic(const char* text);
+
+}  // namespace pith::core
