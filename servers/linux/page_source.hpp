@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// PageSource: what a file mapping maps. Regular files (vfs) and shared anonymous memory derive from it. It knows
+// the mappings of its pages, so that whoever changes which frame holds a page, or cuts the file, calls invalidate()
+// and all address spaces forget their mappings (they fault anew).
+#pragma once
+
+#include "servers/linux/frames.hpp"
+#include "servers/linux/ref.hpp"
+
+namespace pith::lx {
+
+class AddressSpace;
+struct Vma;
+
+class PageSource : public RefCounted {
+  public:
+    /// The frame that holds page `index` (of 4096 bytes) of the content. With `write` it must be one that may be
+    /// written in place (the page cache's own: a bundle page is replaced by a copy first, see invalidate). Never
+    /// suspends: a source that has to read a device must have been pinned before (EAGAIN otherwise).
+    /// EFAULT: beyond the end (the program gets SIGBUS). ENOMEM, ENOSPC.
+    virtual SysResult<FrameRef> page(u64 index, bool write) = 0;
+    /// Pages up to the end of the content, for fault-around.
+    virtual u64 page_count() const = 0;
+    /// The page if it is at hand without any work, else an empty reference: for fault-around.
+    virtual FrameRef peek(u64 index) = 0;
+    /// Pages were written through a shared mapping: for mtime.
+    virtual void written() {}
+
+    /// Makes all address spaces forget their mappings of these pages. Private copies stay.
+    void invalidate(u64 first, u64 count);
+
+  private:
+    friend class AddressSpace;
+    Vma* mappings_ = nullptr;  ///< list through Vma::source_next
+};
+
+}  // namespace pith::lx

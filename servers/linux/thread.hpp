@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// A Thread of a Linux program: a foreign kernel Thread with its state page, its signal mask, and what it waits for
+// in the server. It is in user mode (running) or stopped at an event; while it is stopped at an event, either the
+// event loop is just handling it, or a coroutine will finish its system call.
+#pragma once
+
+#include "abi/thread.hpp"
+#include "servers/linux/process.hpp"
+
+namespace pith::lx {
+
+/// Arguments of a system call, in order.
+struct SyscallArgs {
+    u64 a0, a1, a2, a3, a4, a5;
+};
+
+/// sigaltstack.
+struct AltStack {
+    u64 base = 0;
+    i32 flags = 2;  ///< SS_DISABLE
+    i32 pad = 0;
+    u64 size = 0;
+};
+
+class Thread {
+  public:
+    Thread(Process& process, Pid tid);
+    ~Thread();
+    Thread(const Thread&) = delete;
+    Thread& operator=(const Thread&) = delete;
+
+    Process& process;
+    Pid tid;  ///< an exec by another thread gives that one the leader's
+    Zone& zone() const { return process.zone; }
+
+    // The kernel's side
+    abi::ForeignState* state = nullptr;  ///< registers, valid while at_event
+    HandleIndex handle = 0;              ///< the kernel Thread
+    u32 state_slot = 0;                  ///< of the state page pool
+    u16 cpu = 0;
+    u64 affinity = ~u64{0};
+    bool at_event = true;     ///< stopped; false: it runs in user mode
+    bool interrupt_sent = false;
+
+    // Signals
+    SigSet mask = 0;
+    SigSet saved_mask = 0;        ///< to go back to after the handler: sigsuspend, ppoll, pselect
+    bool restore_mask = false;
+    SigSet waited = 0;            ///< sigtimedwait: these wake it although blocked
+    PendingSignals pending;
+    AltStack alt_stack;
+    bool dying = false;           ///< SIGKILL, exit_group or exec by another thread: it never goes back
+    bool dead = false;
+
+    // The system call it is in
+    i64 call_number = -1;         ///< -1: none (a fault or an interrupt)
+    SyscallArgs call_args{};
+    Sleep* sleep = nullptr;       ///< where it waits, if it does
+    u64 restart_deadline = 0;     ///< for restart_syscall
+    u64 restart_remaining_at = 0;
+    bool uninterruptible = false; ///< state D
+
+    // clone
+    u64 clear_tid = 0;            ///< set_tid_address, CLONE_CHILD_CLEARTID
+    u64 robust_list = 0;
+    Usage usage;
+    char name[16] = {};
+    u64 timer_slack = 50'000;
+
+    /// A signal that it does not block (or its death) waits to be handled: what ends interruptible sleeps.
+    bool signal_pending() const;
+    /// Sends to this thread. Wakes or interrupts it if it has to act on it.
+    void send(const SigInfo& info);
+    /// Sends a signal that its own action caused: if it is blocked or ignored, the process dies of it.
+    void force(SigInfo info);
+    void set_mask(SigSet to);
+    /// For calls with a temporary mask: ends the call with the old one, after the handler has run with the new one.
+    void set_temporary_mask(SigSet to);
+
+    /// Ends the system call that it is in. From a coroutine; the event loop ends quick ones itself.
+    void finish_call(i64 result);
+    /// Looks again whether it must be interrupted or woken, after its signals or mask changed.
+    void notice();
+    bool stopped_in_call() const { return call_number >= 0; }
+};
+
+}  // namespace pith::lx

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// A Zone: one instance of Linux, with everything that belongs to it. Processes and threads by number, its memory,
+// its clock and timers, its mounts. The event loop (server.cpp) drives it; there is one thread, hence no locks.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "servers/linux/frames.hpp"
+#include "servers/linux/process.hpp"
+#include "servers/linux/thread.hpp"
+#include "servers/linux/timer.hpp"
+#include "servers/linux/wait.hpp"
+
+namespace pith::lx {
+
+class Vfs;  // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+
+struct ZoneStatistics {
+    u64 syscalls = 0;
+    u64 forks = 0;
+    u64 faults = 0;
+    u64 switches = 0;
+    std::map<i32, u64> unknown_calls;  ///< number -> times: /proc/pith/enosys
+};
+
+class Zone {
+  public:
+    Zone(HandleIndex pool, HandleIndex space) : frames(pool, space) {}
+    Zone(const Zone&) = delete;
+    Zone& operator=(const Zone&) = delete;
+
+    FrameAllocator frames;
+    TimerQueue timers;
+    ReadyList ready;
+    Vfs* vfs = nullptr;
+
+    // Numbers
+    std::map<Pid, std::unique_ptr<Process>> processes;
+    std::map<Pid, Thread*> threads;  ///< by tid; leaders too
+    Pid last_pid = 0;
+    u32 max_threads = 4096;
+    Process* init = nullptr;
+    Process* find_process(Pid pid) const;
+    Thread* find_thread(Pid tid) const;
+    /// A number that is no pid, tid, group or session now. 0: too many.
+    Pid allocate_pid();
+
+    /// Sends to all of a process group; number of processes that it reached.
+    u32 send_group(Pid group, const SigInfo& info);
+    /// POSIX: no member has a parent in another group of the same session.
+    bool orphaned_group(Pid group) const;
+    bool group_in_session(Pid group, Pid session) const;
+    /// After a hang-up, or when the session's leader gave the terminal up.
+    void detach_tty(Pid session);
+
+    // Names
+    std::string hostname = "pith";
+    std::string domainname = "(none)";
+
+    // Clock
+    Time now() const;                      ///< nanoseconds since boot: CLOCK_MONOTONIC
+    i64 realtime_offset = 0;               ///< + now() is CLOCK_REALTIME, nanoseconds since 1970
+    i64 realtime() const { return static_cast<i64>(now()) + realtime_offset; }
+    void random(void* to, usize size);     ///< cryptographically strong
+
+    ZoneStatistics statistics;
+    u32 running() const;                   ///< threads that are in user mode: for loadavg and /proc/stat
+    u32 cpus = 1;
+    bool shutting_down = false;
+};
+
+}  // namespace pith::lx
