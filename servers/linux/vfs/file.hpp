@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// File: an open file description. Descriptors, mappings and calls in progress hold it; the last of them closes it.
+// A kind of file overrides what it can do; the rest fails as Linux does. `flags` are those of open; O_NON_BLOCK,
+// O_APPENDING and the like may change (fcntl). Reads and writes take their UserIo by rvalue: an operation that has to
+// wait moves it into its coroutine.
+#pragma once
+
+#include "servers/linux/user_memory.hpp"
+#include "servers/linux/vfs/dentry.hpp"
+#include "servers/linux/wait.hpp"
+
+namespace pith::lx {
+
+class FileTable;
+class Process;
+class Thread;
+
+/// Takes the queues on which a file's poll state changes.
+class Poller {
+  public:
+    virtual void watch(WaitQueue& queue) = 0;
+
+  protected:
+    ~Poller() = default;
+};
+
+/// lseek's whence.
+enum class Whence : u32 { set = 0, current = 1, end = 2, data = 3, hole = 4 };
+
+/// A file that epoll or a lock list refers to: told when the last descriptor of any table goes.
+class File : public RefCounted {
+  public:
+    File(Path file_path, u32 open_flags);
+    ~File() override;
+
+    const Path path;  ///< what was opened; pipes and the like have a nameless dentry
+    u32 flags;
+    i64 offset = 0;   ///< of files that seek
+    i32 owner = 0;    ///< F_SETOWN
+    i32 owner_signal = 0;
+
+    Inode& inode() const { return *path.dentry->inode(); }
+    bool readable() const { return (flags & O_ACCESS_MODE) != O_WRITE_ONLY && (flags & O_PATH_ONLY) == 0; }
+    bool writable() const { return (flags & O_ACCESS_MODE) != O_READ_ONLY && (flags & O_PATH_ONLY) == 0; }
+    bool nonblocking() const { return (flags & O_NON_BLOCK) != 0; }
+    bool path_only() const { return (flags & O_PATH_ONLY) != 0; }
+
+    /// True: reads and writes have a position, and pread works.
+    virtual bool seekable() const { return false; }
+    /// Reads into `io`. `position` is that of the read for files that seek (the caller moves `offset`).
+    virtual Async<usize> read(Thread& thread, UserIo&& io, i64 position);
+    /// With O_APPENDING a seekable file ignores `position`, and tells where it wrote by `end_position`.
+    virtual Async<usize> write(Thread& thread, UserIo&& io, i64 position);
+    virtual SysResult<i64> seek(i64 to, Whence whence);
+    virtual Async<u64> ioctl(Thread& thread, u32 command, u64 argument);
+    /// Poll bits that hold now; adds the queues to `poller` if it is not null.
+    virtual u32 poll(Poller* poller);
+    /// Pages for mmap and execve; ENODEV: it cannot be mapped.
+    virtual SysResult<Ref<PageSource>> pages();
+    /// True for /dev/zero: a mapping of it is anonymous memory.
+    virtual bool maps_anonymous() const { return false; }
+    /// The flags that fcntl(F_SETFL) set have changed.
+    virtual SysResult<> flags_changed(u32 new_flags);
+    /// A descriptor to it was closed in `table` (POSIX locks go with the first close).
+    virtual void descriptor_closed(FileTable& table);
+    /// What /proc/PID/fd/N and maps show.
+    virtual std::string describe(const Path& root) const;
+    /// Further lines of /proc/PID/fdinfo/N.
+    virtual std::string describe_state() const { return {}; }
+
+    /// Entries in epoll sets: they go when the file is closed.
+    void* epoll_items = nullptr;
+};
+
+/// A file of a file system that keeps content (regular), on Inode::read and write.
+class RegularFile : public File {
+  public:
+    RegularFile(Path file_path, u32 open_flags) : File(std::move(file_path), open_flags) {}
+    ~RegularFile() override;
+    bool seekable() const override { return true; }
+    Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
+    Async<usize> write(Thread& thread, UserIo&& io, i64 position) override;
+    SysResult<i64> seek(i64 to, Whence whence) override;
+    u32 poll(Poller* poller) override;
+    SysResult<Ref<PageSource>> pages() override;
+};
+
+/// An open directory.
+class DirectoryFile : public File {
+  public:
+    DirectoryFile(Path file_path, u32 open_flags) : File(std::move(file_path), open_flags) {}
+    SysResult<i64> seek(i64 to, Whence whence) override;
+    Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
+    /// Entries from `offset` on, "." and ".." first; moves it.
+    Async<> read_entries(DirectorySink& sink);
+};
+
+}  // namespace pith::lx
