@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// The state of the specified kernel: plain values in standard containers, nothing about how a kernel stores them.
+//
+// Objects and capabilities have identities (`Id`) that are never used twice; an object that is destroyed is erased.
+// What the specification leaves to the kernel (the slot that it chooses, when a Pool is exhausted, who of several
+// equals runs) is not in here: `Observed` in system.hpp tells what the kernel chose, and the rules check that it may.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "abi/boot.hpp"
+#include "abi/memory.hpp"
+#include "abi/message.hpp"
+#include "abi/thread.hpp"
+
+namespace pith::spec {
+
+using abi::HandleIndex;
+using abi::ObjectType;
+using abi::RightsBits;
+using abi::Time;
+
+using Id = u32;
+inline constexpr Id kNone = 0;
+
+/// A capability: the right to do `rights` to `object`. It sits in one slot of one CapTable, and in the derivation tree
+/// below the one that it was copied from (kNone: an original).
+struct Capability {
+    Id object = kNone;
+    RightsBits rights = 0;
+    u64 badge = 0;
+    Id parent = kNone;
+    Id table = kNone;
+    HandleIndex slot = 0;
+};
+
+struct Pool {
+    Id parent = kNone;
+    u64 limit = 0;  ///< pages
+};
+
+struct Memory {
+    u64 pages = 0;
+};
+
+/// One mapped page.
+struct Mapping {
+    Id memory = kNone;
+    u64 page = 0;     ///< within the Memory
+    u32 rights = 0;   ///< kMap bits
+    u32 maximum = 0;  ///< what `protect` may raise the rights to: what the capability allowed
+    bool operator==(const Mapping&) const = default;
+};
+
+struct Space {
+    bool jit = false;
+    std::map<u64, Mapping> pages;  ///< by address
+};
+
+struct CapTable {
+    std::map<HandleIndex, Id> slots;  ///< capabilities
+};
+
+struct Signal {
+    u64 pending = 0;
+    Id waiter = kNone;  ///< the thread in signal_wait; one at most
+    Id bound = kNone;        ///< the thread whose recv gets the bits
+};
+
+/// Waiting calls and sends, first come first served; threads that wait to receive.
+struct Endpoint {
+    std::deque<Id> senders;
+    std::deque<Id> receivers;
+};
+
+struct Budget {
+    abi::BudgetParameters parameters{};
+    Id signal = kNone;
+};
+
+/// The right to answer the call of `caller`, taken out of the thread that received it.
+struct Reply {
+    Id caller = kNone;
+};
+
+/// A message on its way, or arrived.
+struct Message {
+    u64 tag = 0;
+    u64 badge = 0;
+    std::array<u64, abi::kRegisterWords> words{};
+    std::vector<u64> data;                     ///< of the message buffer
+    std::vector<abi::MessageHandle> handles;   ///< sent: what to copy; arrived: slot and rights
+};
+
+/// How a system call ended: any of `errors` is right.
+struct Completion {
+    std::set<Error> errors;
+    std::optional<Message> message;  ///< of a recv or call that succeeded
+    u64 r0 = 0;                      ///< signal_wait: the bits
+};
+
+enum class State {
+    inactive,   ///< never started
+    ready,      ///< it can run, or does
+    calling,    ///< in a call that is queued (`queued_at`) or being served (`server`, `reply`)
+    sending,    ///< in a send that is queued
+    receiving,  ///< in recv
+    waiting,    ///< in signal_wait
+    event,      ///< foreign or faulted: its event is queued, or received and not yet answered
+    dead,
+};
+
+struct Thread {
+    abi::ThreadKind kind = abi::ThreadKind::native;
+    Id space = kNone;
+    Id captable = kNone;
+    Id handler = kNone;     ///< an Endpoint
+    Id buffer = kNone;      ///< a Memory
+    u64 badge = 0;          ///< of its events
+    Id budget = kNone;
+    u32 cpu = 0;
+    u8 priority = 0;
+
+    State state = State::inactive;
+    bool stopped = false;           ///< by thread_stop: whatever its state is, it does not run
+    bool interrupt_pending = false; ///< thread_interrupt came while it was at an event
+    Time deadline = 0;              ///< of what it is blocked in; kNoDeadline: none
+    Message outgoing;               ///< of a queued or served call, send or event
+    Id queued_at = kNone;           ///< Endpoint in whose queue it is (any of the queues)
+    Id waits_for = kNone;           ///< Signal
+    u64 wait_mask = 0;
+    Id server = kNone;              ///< thread that received its call or event, and whose current caller it is
+    Id reply = kNone;               ///< or the Reply that stands for it
+    Id current = kNone;             ///< the caller that this thread is serving
+    Id bound_signal = kNone;
+    std::optional<Completion> completion;  ///< of its last call, once it has ended
+};
+
+struct Object {
+    ObjectType type = ObjectType::none;
+    Id pool = kNone;  ///< what it was made from; kNone: the first Pool, and a Reply
+    std::variant<std::monostate, Pool, Memory, Space, CapTable, Thread, Budget, Endpoint, Signal, Reply> body;
+};
+
+}  // namespace pith::spec

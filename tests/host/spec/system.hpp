@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// The specified kernel: what each system call does to the state. The definition of the kernel's behaviour.
+//
+// `call` runs one system call of a thread to its end, or until the thread blocks; other threads' blocked calls may end
+// by it. A call that has ended is in Thread::completion: the errors that a kernel may answer (any of them; a refused call
+// has changed nothing: I6), or success with its results. Calls are atomic here: a kernel that is preempted in one must
+// look as if it were not. Scheduling is specified as "who may run" (scheduling.cpp), not as an order of events.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "abi/syscall.hpp"
+#include "tests/host/spec/state.hpp"
+
+namespace pith::spec {
+
+/// A system call as a thread makes it: registers and message buffer.
+struct Call {
+    abi::Syscall number{};
+    HandleIndex handle = abi::kNoHandle;
+    std::array<u64, 6> a{};  ///< a0..a5; not for messages
+    u64 tag = 0;             ///< messages
+    Time deadline = abi::kNoDeadline;
+    std::array<u64, abi::kRegisterWords> words{};
+    abi::MessageBuffer buffer{};
+};
+
+/// What the kernel chose where the specification leaves it a choice.
+struct Observed {
+    /// What it answered, if the call ended at once: resource errors are right where an operation needs the resource.
+    Error error = Error::ok;
+    /// The slot in which it put a capability that was put "anywhere". Default: the lowest free one.
+    std::function<HandleIndex(Id table, const Capability&)> choose_slot;
+};
+
+using Errors = std::set<Error>;
+
+/// How a call ended at once: `errors` empty is success. `blocks`: it has not ended.
+struct Outcome {
+    Errors errors;
+    u64 r0 = 0, r1 = 0, r2 = 0;
+    bool blocks = false;
+};
+
+class System {
+  public:
+    /// The first state: a Pool, and a native thread with a Space, a CapTable and an unlimited Budget made from it. The
+    /// handles of these are RootSlot's.
+    System(u64 pool_pages, u32 cpus);
+
+    Outcome call(Id thread, const Call& call, Observed observed);
+    /// A foreign thread executes `syscall`, faults, or a native thread with a handler faults.
+    void raise(Id thread, abi::Event event, const std::array<u64, 8>& words);
+    /// The clock: calls whose deadline has passed end.
+    void advance(Time to);
+
+    // Scheduling: who may run.
+    u8 effective_priority(Id thread) const;
+    Id paying_budget(Id thread) const;
+    /// Threads that may be the running one of a CPU. `spent` says which Budgets have run out.
+    std::set<Id> may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const;
+
+    /// What is wrong with the state by itself: I1 to I6 as far as a state shows them. Empty: nothing.
+    std::string check() const;
+
+    // The state, for who compares it with a kernel's.
+    std::map<Id, Object> objects;
+    std::map<Id, Capability> capabilities;
+    Time now = 0;
+    u32 cpus = 1;
+    Id root_thread = kNone, root_pool = kNone;
+    std::string violation;  ///< a choice of the kernel's that it may not make
+
+    template <typename T>
+    T& as(Id id) { return std::get<T>(objects.at(id).body); }
+    template <typename T>
+    const T& as(Id id) const { return std::get<T>(objects.at(id).body); }
+    bool alive(Id id) const { return objects.contains(id); }
+    /// The capability in a slot of a thread's table; null: none.
+    const Capability* find(Id thread, HandleIndex handle) const;
+    std::set<Id> pool_contents(Id pool) const;  ///< all that was made in it, sub-pools' included
+    u64 pool_used_at_least(Id pool) const;      ///< pages of Memories and limits of sub-pools
+    u64 count(ObjectType type) const;
+    std::set<Id> children(Id capability) const;
+
+  private:
+    // Capabilities (capabilities.cpp)
+    const Capability* lookup(Id thread, HandleIndex handle, ObjectType type, RightsBits right, Errors& errors) const;
+    Id id_of(Id thread, HandleIndex handle) const;
+    bool place(Id table, HandleIndex slot, Capability capability, Id parent, HandleIndex& placed);
+    void remove(Id capability);
+    void remove_below(Id capability);
+    Outcome install(Id thread, Id object);
+    Outcome cap_copy(Id thread, const Call& call);
+    Outcome cap_delete(Id thread, const Call& call);
+    Outcome cap_revoke(Id thread, const Call& call);
+    Outcome cap_info(Id thread, const Call& call);
+    Outcome cap_take(Id thread, const Call& call);
+
+    // Objects and Pools (pools.cpp)
+    Id add(ObjectType type, Id pool, decltype(Object::body) body);
+    Outcome create(Id thread, const Call& call, ObjectType type, decltype(Object::body) body, u64 pages);
+    Outcome object_destroy(Id thread, const Call& call);
+    void destroy(Id object);
+    Outcome pool_create(Id thread, const Call& call);
+    Outcome pool_resize(Id thread, const Call& call);
+    Outcome memory_create(Id thread, const Call& call);
+    Outcome captable_create(Id thread, const Call& call);
+
+    // Spaces (spaces.cpp)
+    Outcome space_map(Id thread, const Call& call);
+    Outcome space_unmap(Id thread, const Call& call);
+    Outcome space_protect(Id thread, const Call& call);
+    Outcome space_share(Id thread, const Call& call);
+
+    // Threads, Budgets (threads.cpp)
+    Outcome thread_create(Id thread, const Call& call);
+    Outcome thread_call(Id thread, const Call& call);
+    Outcome thread_configure(Id thread, const Call& call);
+    Outcome budget_create(Id thread, const Call& call);
+    Outcome budget_configure(Id thread, const Call& call);
+    void kill(Id thread);
+    void resumed(Id thread);
+
+    // Messages (messages.cpp), Signals (signals.cpp)
+    Outcome start_call(Id thread, const Call& call);
+    Outcome start_recv(Id thread, const Call& call);
+    Outcome reply(Id thread, const Call& call);
+    Outcome reply_recv(Id thread, const Call& call);
+    Outcome take_reply(Id thread, const Call& call);
+    Outcome adopt(Id thread, const Call& call);
+    Errors message_errors(Id thread, const Call& call) const;
+    Message message_of(const Call& call) const;
+    Error deliver(Id from, Id to);
+    Error answer(Id caller, Id server, const Message& message);
+    Error transfer(Id from, Id to, Message& message);
+    void receive_next(Id endpoint);
+    void abandon(Id caller);
+    void unqueue(Id thread);
+    void finish(Id thread, Completion completion);
+    void block(Id thread, State state, Time deadline);
+    Outcome signal_notify(Id thread, const Call& call);
+    Outcome signal_wait(Id thread, const Call& call);
+    void signal(Id signal, u64 bits);
+
+    Id next_ = 1;
+    Observed observed_;
+};
+
+}  // namespace pith::spec
