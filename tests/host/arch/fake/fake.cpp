@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// The simulated hardware: page tables of four levels, RAM, and the end of a failed run.
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "arch/paging.hpp"
+
+namespace pith::arch {
+
+namespace fake {
+
+Machine& machine() {
+    static Machine the;
+    return the;
+}
+
+void Machine::fail(const char* text) const {
+    fprintf(stderr, "fake machine: %s\n%s", text, console.c_str());
+    abort();
+}
+
+void Machine::exit(u32 status) const {
+    fprintf(stderr, "fake machine: exit %u\n%s", status, console.c_str());
+    abort();
+}
+
+void Machine::reset(u64 bytes) {
+    if (ram != nullptr) munmap(ram, ram_size);
+    *this = Machine();
+    ram_size = bytes;
+    ram = static_cast<char*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (ram == MAP_FAILED) fail("no memory for the machine");
+    memset(ram, 0xa5, bytes);  // what the kernel does not clear is not zero
+}
+
+}  // namespace fake
+
+namespace {
+
+constexpr int kLevels = 4;
+
+u64* table(u64 entry) { return static_cast<u64*>(physical_to_virtual(entry & ~u64{0xfff})); }
+
+usize index(u64 address, int level) { return (address >> (12 + 9 * level)) & 511; }
+
+/// The leaf entry, or null where a table lacks.
+Entry* walk(u64 root, u64 address) {
+    u64 entry = root;
+    for (int level = kLevels - 1; level > 0; level--) {
+        entry = table(entry)[index(address, level)];
+        if (entry == 0) return nullptr;
+    }
+    return reinterpret_cast<Entry*>(&table(entry)[index(address, 0)]);
+}
+
+/// Lowest address >= `address` with a leaf table below this one.
+bool first_leaf(u64 entry, int level, u64 base, u64 address, u64& found) {
+    if (level == 0) {
+        found = address > base ? address : base;
+        return true;
+    }
+    u64 span = u64{1} << (12 + 9 * level);
+    for (usize i = 0; i < 512; i++) {
+        u64 start = base + i * span;
+        if (start + span <= address || table(entry)[i] == 0) continue;
+        if (first_leaf(table(entry)[i], level - 1, start, address, found)) return true;
+    }
+    return false;
+}
+
+/// Releases some table that has no table below it; true: it was this one.
+bool release_below(u64 entry, int level, core::TableSource& source, bool& released) {
+    if (level > 0)
+        for (usize i = 0; i < 512; i++) {
+            u64& child = table(entry)[i];
+            if (child == 0) continue;
+            if (release_below(child, level - 1, source, released)) child = 0;
+            return false;
+        }
+    source.release(entry & ~u64{0xfff});
+    released = true;
+    return true;
+}
+
+}  // namespace
+
+Result<> PageTables::create(core::TableSource& source) {
+    root_ = PITH_TRY(source.allocate());
+    return {};
+}
+
+Result<Entry*> PageTables::reserve(u64 address, core::TableSource& source) {
+    u64 entry = root_;
+    for (int level = kLevels - 1; level > 0; level--) {
+        u64& slot = table(entry)[index(address, level)];
+        if (slot == 0) slot = PITH_TRY(source.allocate()) | 1;
+        entry = slot;
+    }
+    return reinterpret_cast<Entry*>(&table(entry)[index(address, 0)]);
+}
+
+Entry* PageTables::find(u64 address) { return root_ == 0 ? nullptr : walk(root_, address); }
+
+u64 PageTables::next(u64 address, u64 end) {
+    u64 found = end;
+    if (root_ == 0 || !first_leaf(root_, kLevels - 1, 0, address, found)) return end;
+    return found < end ? found : end;
+}
+
+bool PageTables::release_one(core::TableSource& source) {
+    if (root_ == 0) return false;
+    bool released = false;
+    if (release_below(root_, kLevels - 1, source, released)) root_ = 0;
+    return root_ != 0;
+}
+
+namespace fake {
+
+bool Machine::translate(u64 address, Translation& found) {
+    u64 page = address & ~(abi::kPageSize - 1);
+    auto& cpu = here();
+    if (auto cached = cpu.tlb.find(page); cached != cpu.tlb.end()) {
+        found = cached->second;
+        return true;
+    }
+    if (cpu.root == 0) return false;
+    Entry* entry = walk(cpu.root, page);
+    if (entry == nullptr || !entry->mapped()) return false;
+    found = {.physical = entry->physical(), .rights = entry->rights()};
+    cpu.tlb[page] = found;
+    return true;
+}
+
+}  // namespace fake
+
+}  // namespace pith::arch
