@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// The supervisor's protocols.
+//   lifecycle  a component to its parent: how it ends
+//   process    the management of components (/proc/pith/services): list, control, counts, shutdown
+// All methods are idempotent: a call that is sent again after the supervisor died has the same effect once.
+#pragma once
+
+#include "abi/info.hpp"
+#include "protocol/ipc.hpp"
+
+namespace pith {
+
+inline constexpr usize kNameSize = 32;  ///< a component's or protocol's name, padded with zeros
+
+/// Spoken through the "supervisor" capability of a StartInfo.
+struct Lifecycle {
+    static constexpr const char* kName = "lifecycle";
+
+    /// The component ends in order. Never answered: its caller is gone.
+    struct Exit {
+        static constexpr u16 kOpcode = 1;
+        i64 status;  ///< 0: as it should; else it counts as a crash
+        struct Reply {};
+    };
+    /// The component ends because an invariant of its own is broken. Never answered.
+    struct Crash {
+        static constexpr u16 kOpcode = 2;
+        u64 length;
+        char text[240];
+        usize payload_size() const { return 8 + (length < sizeof(text) ? length : sizeof(text)); }
+        struct Reply {};
+    };
+    using Methods = MethodList<Exit, Crash>;
+};
+
+enum class ComponentState : u32 {
+    stopped = 0,   ///< not running, by order or because its policy says so
+    running = 1,
+    waiting = 2,   ///< dead; it starts again when its back-off has passed
+    held_down = 3, ///< it died too often; its clients get held_down until `start` or `restart`
+    ending = 4,    ///< being taken down
+};
+
+enum class ControlAction : u32 {
+    kill = 1,     ///< as a crash would: its restart policy applies
+    restart = 2,  ///< down and up at once, back-off cleared
+    stop = 3,     ///< down until `start`
+    start = 4,
+};
+
+enum class ShutdownKind : u32 { poweroff = 0, reboot = 1, exit = 2 };
+
+struct Process {
+    static constexpr const char* kName = "process";
+
+    /// The component with number `index`, counted from 0. Errors: not_found after the last one.
+    struct Describe {
+        static constexpr u16 kOpcode = 1;
+        u64 index;
+        struct Reply {
+            char name[kNameSize];
+            u32 state;         ///< ComponentState
+            u32 restarts;      ///< times that it was started again
+            u64 uptime;        ///< nanoseconds since its last start
+            u64 cpu_time;      ///< nanoseconds that its first thread ran since then
+            u64 pages;         ///< pages that its run Pool uses
+            u64 pages_limit;
+            u64 keep_pages;    ///< pages that its keep Pool uses
+            char cause[96];    ///< why it ended last; empty: it never did
+        };
+    };
+    /// Kill, restart, stop or start the component of that name. Errors: not_found; access: not this one (the
+    /// caller itself, or a component marked essential); invalid.
+    struct Control {
+        static constexpr u16 kOpcode = 2;
+        char name[kNameSize];
+        u32 action;  ///< ControlAction
+        u32 reserved;
+        struct Reply {};
+    };
+    /// The kernel's exact counts.
+    struct Counts {
+        static constexpr u16 kOpcode = 3;
+        struct Reply {
+            abi::KernelCounts counts;
+        };
+    };
+    /// A CPU's counters. Errors: invalid: no such CPU.
+    struct Cpu {
+        static constexpr u16 kOpcode = 4;
+        u64 cpu;
+        struct Reply {
+            abi::CpuCounts counts;
+        };
+    };
+    /// Ends the machine: files must be synced by now. Answered only with an error.
+    struct Shutdown {
+        static constexpr u16 kOpcode = 5;
+        u32 kind;    ///< ShutdownKind
+        u32 status;  ///< for `exit`: the emulator's exit status
+        struct Reply {};
+    };
+    using Methods = MethodList<Describe, Control, Counts, Cpu, Shutdown>;
+};
+
+}  // namespace pith
