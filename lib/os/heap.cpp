@@ -176,7 +176,7 @@ bool grow(usize size) {
     if (last_block == nullptr) {
         // The first word of the heap stands for the tail of a block that does not exist.
         block = reinterpret_cast<Block*>(heap_end);
-        block->size = bytes - 32;
+        block->size = bytes - 24;
     } else {
         block = last_block;
         block->size = (bytes - kOverhead) | (block->size & kPreviousFree);

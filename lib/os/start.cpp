@@ -28,8 +28,7 @@ void __cxa_pure_virtual() { pith::panic("pure virtual call"); }
 }
 
 namespace std::inline __1 {
-[[noreturn]] void __libcpp_verbose_abort(const char* text, ...) noexcept;
-void __libcpp_verbose_abort(const char* text, ...) noexcept { pith::panic(text); }
+void __libcpp_verbose_abort(const char* text, ...) { pith::panic(text); }
 }  // namespace std::inline __1
 
 namespace pith {
