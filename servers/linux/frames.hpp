@@ -16,7 +16,7 @@ using abi::HandleIndex;
 using abi::kPageSize;
 using FrameNumber = u32;
 inline constexpr FrameNumber kNoFrame = 0;
-inline constexpr u64 kFrameWindow = 0x0000'1000'0000'0000;  ///< server address of frame 0 (which does not exist)
+inline constexpr u64 kFrameWindow = 0x0000'7000'0000'0000;  ///< server address of frame 0 (which does not exist)
 inline constexpr u32 kChunkFrames = 512;                    ///< 2 MiB
 
 class FrameAllocator;
@@ -58,6 +58,7 @@ class FrameAllocator {
     };
 
     FrameAllocator(HandleIndex pool, HandleIndex space) : pool_(pool), space_(space) {}
+    HandleIndex pool() const { return pool_; }
     FrameAllocator(const FrameAllocator&) = delete;
     FrameAllocator& operator=(const FrameAllocator&) = delete;
 
@@ -66,6 +67,9 @@ class FrameAllocator {
     /// Makes the pages of a foreign Memory (the bundle) into frames; returns the first. They are read only and
     /// live for ever. `length` in bytes.
     SysResult<FrameNumber> adopt_memory(HandleIndex memory, u64 length);
+
+    /// The page of zeros, which is never written: for reads of fresh memory.
+    SysResult<FrameRef> zero_frame();
 
     void take(FrameNumber frame) { ++record(frame).references; }
     void drop(FrameNumber frame);
@@ -81,6 +85,8 @@ class FrameAllocator {
     /// Pages that programs and files can get in all, and how many of them are free (now, in the quota).
     u64 total() const;
     u64 free() const;
+    /// Frames at hand without asking the kernel.
+    u64 at_hand() const { return free_frames_; }
     /// Pages kept back from users, so that the server itself can go on at the limit.
     void set_reserve(u64 pages) { reserve_ = pages; }
 
@@ -111,6 +117,7 @@ class FrameAllocator {
     u64 free_frames_ = 0;  ///< in both
     u64 own_frames_ = 0;   ///< in all chunks that are not foreign
     u64 reserve_ = 64;
+    FrameNumber zero_frame_ = kNoFrame;
 };
 
 inline FrameRef::FrameRef(FrameAllocator& allocator, FrameNumber frame) : allocator_(&allocator), frame_(frame) {

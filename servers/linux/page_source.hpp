@@ -31,6 +31,7 @@ class PageSource : public RefCounted {
 
   private:
     friend class AddressSpace;
+    friend struct Vma;
     Vma* mappings_ = nullptr;  ///< list through Vma::source_next
 };
 

@@ -16,7 +16,7 @@
 
 namespace pith::lx {
 
-using os::Task;
+using pith::Task;
 
 class [[nodiscard]] Outcome {
   public:

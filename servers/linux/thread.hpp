@@ -9,6 +9,8 @@
 
 namespace pith::lx {
 
+using abi::HandleIndex;
+
 /// Arguments of a system call, in order.
 struct SyscallArgs {
     u64 a0, a1, a2, a3, a4, a5;

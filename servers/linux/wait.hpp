@@ -86,13 +86,17 @@ class Sleep {
   private:
     friend class ReadyList;
     void finish(Errno result);
-    static void expired(Timer& timer);
+    struct Alarm : Timer {
+        explicit Alarm(Sleep& owner) : Timer(&expired), sleep(owner) {}
+        Sleep& sleep;
+    };
+    static void expired(Timer& timer) { static_cast<Alarm&>(timer).sleep.finish(Errno::ETIMEDOUT); }
 
     Thread& thread_;
     Time deadline_;
     std::coroutine_handle<> handle_;
     Sleep* ready_next_ = nullptr;
-    Timer timer_;
+    Alarm timer_{*this};
     Errno result_ = Errno::ok;
     Interruptible interruptible_;
     bool woken_ = false;    ///< finish() was called since the last await_resume
