@@ -288,11 +288,34 @@ enum class Errno : i32 {
     ERESTART_RESTARTBLOCK = 516,  ///< as ERESTARTNOHAND, with what is left of the time
 };
 
+/// What a program sees of an error of ours.
+constexpr Errno to_errno(Error error) {
+    switch (error) {
+        case Error::ok: return Errno::ok;
+        case Error::invalid: return Errno::EINVAL;
+        case Error::no_memory: return Errno::ENOMEM;
+        case Error::no_slot: return Errno::ENOMEM;
+        case Error::not_found: return Errno::ENOENT;
+        case Error::timed_out: return Errno::ETIMEDOUT;
+        case Error::would_block: return Errno::EAGAIN;
+        case Error::busy: return Errno::EBUSY;
+        case Error::no_space: return Errno::ENOSPC;
+        case Error::exists: return Errno::EEXIST;
+        case Error::access: return Errno::EACCES;
+        case Error::no_right: return Errno::EPERM;
+        case Error::write_execute: return Errno::EACCES;
+        case Error::unsupported: return Errno::EOPNOTSUPP;
+        case Error::cancelled: return Errno::EINTR;
+        default: return Errno::EIO;
+    }
+}
+
 template <typename T = void>
 class [[nodiscard]] SysResult {
   public:
     using Value = T;
     constexpr SysResult(Errno error) : error_(error) {}  // NOLINT(google-explicit-constructor)
+    constexpr explicit SysResult(Error error) : error_(to_errno(error)) {}
     constexpr SysResult(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
     constexpr bool ok() const { return error_ == Errno::ok; }
     constexpr explicit operator bool() const { return ok(); }
@@ -315,6 +338,7 @@ class [[nodiscard]] SysResult<void> {
   public:
     constexpr SysResult() = default;
     constexpr SysResult(Errno error) : error_(error) {}  // NOLINT(google-explicit-constructor)
+    constexpr explicit SysResult(Error error) : error_(to_errno(error)) {}
     constexpr bool ok() const { return error_ == Errno::ok; }
     constexpr explicit operator bool() const { return ok(); }
     constexpr Errno error() const { return error_; }
@@ -323,28 +347,6 @@ class [[nodiscard]] SysResult<void> {
   private:
     Errno error_ = Errno::ok;
 };
-
-/// What a program sees of an error of ours.
-constexpr Errno to_errno(Error error) {
-    switch (error) {
-        case Error::ok: return Errno::ok;
-        case Error::invalid: return Errno::EINVAL;
-        case Error::no_memory: return Errno::ENOMEM;
-        case Error::no_slot: return Errno::ENOMEM;
-        case Error::not_found: return Errno::ENOENT;
-        case Error::timed_out: return Errno::ETIMEDOUT;
-        case Error::would_block: return Errno::EAGAIN;
-        case Error::busy: return Errno::EBUSY;
-        case Error::no_space: return Errno::ENOSPC;
-        case Error::exists: return Errno::EEXIST;
-        case Error::access: return Errno::EACCES;
-        case Error::no_right: return Errno::EPERM;
-        case Error::write_execute: return Errno::EACCES;
-        case Error::unsupported: return Errno::EOPNOTSUPP;
-        case Error::cancelled: return Errno::EINTR;
-        default: return Errno::EIO;
-    }
-}
 
 }  // namespace pith::lx
 

@@ -46,7 +46,6 @@ Sleep::Sleep(Thread& thread, Time deadline, Interruptible interruptible)
 
 Sleep::~Sleep() {
     if (thread_.sleep == this) thread_.sleep = nullptr;
-    if (handle_ && !waiting_) thread_.zone().ready.remove(*this);
 }
 
 void Sleep::finish(Errno result) {
@@ -56,7 +55,7 @@ void Sleep::finish(Errno result) {
     if (!waiting_) return;
     waiting_ = false;
     timer_.cancel();
-    thread_.zone().ready.add(*this);
+    make_ready(waiter_);
 }
 
 void Sleep::interrupt(bool death) {
@@ -77,54 +76,20 @@ bool Sleep::await_ready() {
 }
 
 void Sleep::await_suspend(std::coroutine_handle<> handle) {
-    handle_ = handle;
+    waiter_.coroutine = handle;
     waiting_ = true;
     thread_.sleep = this;
     ++thread_.usage.voluntary;
-    if (deadline_ != 0) timer_.arm(thread_.zone().timers, deadline_);
+    if (deadline_ != 0) timer_.arm(deadline_);
 }
 
 SysResult<> Sleep::await_resume() {
     if (thread_.sleep == this) thread_.sleep = nullptr;
-    handle_ = nullptr;
     woken_ = false;
     const Errno result = result_;
     result_ = Errno::ok;
     if (result == Errno::ok) return {};
     return result;
-}
-
-void ReadyList::add(Sleep& sleep) {
-    sleep.ready_next_ = nullptr;
-    (last_ != nullptr ? last_->ready_next_ : first_) = &sleep;
-    last_ = &sleep;
-}
-
-void ReadyList::remove(Sleep& sleep) {
-    Sleep* previous = nullptr;
-    for (Sleep* at = first_; at != nullptr; previous = at, at = at->ready_next_) {
-        if (at != &sleep) continue;
-        (previous != nullptr ? previous->ready_next_ : first_) = at->ready_next_;
-        if (last_ == at) last_ = previous;
-        return;
-    }
-}
-
-bool ReadyList::run() {
-    Sleep* list = first_;
-    if (list == nullptr) return false;
-    Sleep* const last = last_;
-    while (true) {
-        Sleep* const sleep = first_;
-        first_ = sleep->ready_next_;
-        if (first_ == nullptr) last_ = nullptr;
-        const bool end = sleep == last;
-        const std::coroutine_handle<> handle = sleep->handle_;
-        sleep->handle_ = nullptr;
-        handle.resume();
-        // A resumed coroutine may have destroyed other sleeps of the list, `last` among them.
-        if (end || first_ == nullptr) return true;
-    }
 }
 
 }  // namespace pith::lx

@@ -2,7 +2,7 @@
 // How a Linux thread waits inside the server. A Sleep is the wait of one coroutine on behalf of one Thread: it is
 // entered in any number of WaitQueues, and ends when one of them is woken, when its deadline passes, or when a
 // signal that the thread does not block (or its death) interrupts it. Waking never runs the sleeper on the spot:
-// it is put on the zone's ready list and runs from the event loop, so a waker's state cannot change under it.
+// it is made ready (lib/os/task.hpp) and runs from the event loop, so a waker's state cannot change under it.
 //
 //   while (!pipe.readable()) PITH_CO_CHECK(co_await wait_on(thread, pipe.readers));
 //
@@ -11,11 +11,12 @@
 
 #include <coroutine>
 
+#include "lib/os/task.hpp"
 #include "servers/linux/errno.hpp"
-#include "servers/linux/timer.hpp"
 
 namespace pith::lx {
 
+using abi::Time;
 class Thread;
 class WaitQueue;
 
@@ -84,7 +85,6 @@ class Sleep {
     SysResult<> await_resume();
 
   private:
-    friend class ReadyList;
     void finish(Errno result);
     struct Alarm : Timer {
         explicit Alarm(Sleep& owner) : Timer(&expired), sleep(owner) {}
@@ -94,8 +94,7 @@ class Sleep {
 
     Thread& thread_;
     Time deadline_;
-    std::coroutine_handle<> handle_;
-    Sleep* ready_next_ = nullptr;
+    Waiter waiter_;
     Alarm timer_{*this};
     Errno result_ = Errno::ok;
     Interruptible interruptible_;
@@ -127,19 +126,5 @@ class QueueSleep : public Sleep {
 inline QueueSleep wait_on(Thread& thread, WaitQueue& queue, Time deadline = 0, bool exclusive = false) {
     return QueueSleep(thread, queue, deadline, exclusive);
 }
-
-/// Coroutines that are to go on, in order; the event loop runs them before it waits again.
-class ReadyList {
-  public:
-    void add(Sleep& sleep);
-    void remove(Sleep& sleep);
-    /// Runs what is ready now (not what becomes ready meanwhile). True if there was anything.
-    bool run();
-    bool empty() const { return first_ == nullptr; }
-
-  private:
-    Sleep* first_ = nullptr;
-    Sleep* last_ = nullptr;
-};
 
 }  // namespace pith::lx

@@ -10,7 +10,6 @@
 #include "servers/linux/frames.hpp"
 #include "servers/linux/process.hpp"
 #include "servers/linux/thread.hpp"
-#include "servers/linux/timer.hpp"
 #include "servers/linux/wait.hpp"
 
 namespace pith::lx {
@@ -32,8 +31,6 @@ class Zone {
     Zone& operator=(const Zone&) = delete;
 
     FrameAllocator frames;
-    TimerQueue timers;
-    ReadyList ready;
     Vfs* vfs = nullptr;
 
     // Numbers
