@@ -20,8 +20,9 @@ target_compile_definitions(pith_freestanding INTERFACE
     _LIBCPP_DISABLE_EXTERN_TEMPLATE _LIBCPP_VERBOSE_ABORT_NOT_NOEXCEPT
     $<$<BOOL:${PITH_ASSERTS}>:PITH_ASSERTS=1>)
 target_include_directories(pith_freestanding INTERFACE ${CMAKE_SOURCE_DIR})
+# Linked as for Linux: for the bare target clang would call gcc to link, which does not know lld-19.
 target_link_options(pith_freestanding INTERFACE
-    --target=x86_64-unknown-elf -nostdlib -static -fuse-ld=lld-19 -Wl,--gc-sections -Wl,-z,noexecstack
+    --target=x86_64-unknown-linux-gnu -nostdlib -static -no-pie -fuse-ld=lld-19 -Wl,--gc-sections -Wl,-z,noexecstack
     -Wl,--build-id=none)
 
 add_library(pith_host INTERFACE)

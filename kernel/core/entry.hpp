@@ -29,6 +29,9 @@ void timer_entry(bool nested);
 void ipi_entry(bool nested);
 void interrupt_entry(u32 line, bool nested);
 
+/// On CPU 0: the clock's rate has been corrected; the InfoPage gets these (all as in abi::InfoPage).
+void clock_changed(u64 tsc_base, u64 clock_base, u64 multiplier, u64 tsc_frequency);
+
 /// Prints the text and the state of this CPU to the debug console and ends the machine with status 125 where it can.
 [[noreturn]] void panic(const char* text);
 

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// The architecture's part of a CPU: what the entry stubs find through gs, time, and interrupts between CPUs.
+// While the kernel runs, gs points to this CPU's element of core::cpus, and the user's gs base is in the other MSR.
+#pragma once
+
+#include <stddef.h>
+
+#include "arch/frame.hpp"
+#include "kernel/arch/x86_64/clock.hpp"
+#include "kernel/core/contract.hpp"
+
+namespace pith::arch {
+
+struct CpuTables;
+
+/// The stubs know the offsets down to `longest_window`.
+struct CpuArea {
+    CpuArea* self = nullptr;
+    Frame* frame = nullptr;     ///< of the thread to resume; null: none, the exit path idles
+    u64 stack_top = 0;          ///< of the kernel's stack on this CPU
+    u64 user_rsp = 0;           ///< scratch of the system call stub
+    u64 idle = 0;               ///< halted: an interrupt starts afresh on the stack
+    u64 entry_ticks = 0;        ///< when interrupts went off
+    u64 longest_window = 0;     ///< ticks: longest stretch with interrupts off
+    CpuTables* tables = nullptr;
+    abi::Time timer_deadline = core::kNever;
+    u32 id = 0;
+    u32 apic_id = 0;
+    bool has_ports = false;     ///< the I/O bitmap is in force
+};
+static_assert(offsetof(CpuArea, frame) == 8 && offsetof(CpuArea, stack_top) == 16 &&
+              offsetof(CpuArea, user_rsp) == 24 && offsetof(CpuArea, idle) == 32 &&
+              offsetof(CpuArea, entry_ticks) == 40 && offsetof(CpuArea, longest_window) == 48);
+
+inline CpuArea& this_area() {
+    CpuArea* area;
+    asm("movq %%gs:0, %0" : "=r"(area));  // not volatile: no code of the kernel changes its CPU
+    return *area;
+}
+inline core::Cpu& this_cpu() { return reinterpret_cast<core::Cpu&>(this_area()); }
+
+inline u64 read_fs_base() {
+    u64 base;
+    asm volatile("rdfsbase %0" : "=r"(base));
+    return base;
+}
+inline void write_fs_base(u64 base) { asm volatile("wrfsbase %0" ::"r"(base)); }
+/// The user's gs base, from kernel mode.
+inline u64 read_user_gs_base() {
+    u64 base;
+    asm volatile("swapgs; rdgsbase %0; swapgs" : "=r"(base));
+    return base;
+}
+inline void write_user_gs_base(u64 base) { asm volatile("swapgs; wrgsbase %0; swapgs" ::"r"(base)); }
+
+inline void leave_frame(CpuArea& area) {
+    if (area.frame == nullptr) return;
+    area.frame->fs_base = read_fs_base();
+    area.frame->gs_base = read_user_gs_base();
+}
+inline void enter_frame(CpuArea& area, Frame* frame) {
+    area.frame = frame;
+    if (frame == nullptr) return;
+    write_fs_base(frame->fs_base);
+    write_user_gs_base(frame->gs_base);
+}
+
+/// Another CPU calls core::ipi_entry soon.
+void send_ipi(u32 cpu);
+
+/// The timer interrupt of this CPU; core::kNever disarms it.
+void arm_timer(abi::Time deadline);
+
+inline void relax() { asm volatile("pause" ::: "memory"); }
+inline u64 ticks() { return read_tsc(); }
+
+/// Counts the stretch with interrupts off that ends now.
+inline void end_window(CpuArea& area) {
+#ifdef PITH_MEASURE_WINDOWS
+    u64 length = ticks() - area.entry_ticks;
+    if (length > area.longest_window) area.longest_window = length;
+#else
+    static_cast<void>(area);
+#endif
+}
+inline void start_window(CpuArea& area) {
+#ifdef PITH_MEASURE_WINDOWS
+    area.entry_ticks = ticks();
+#else
+    static_cast<void>(area);
+#endif
+}
+
+/// Lets pending interrupts in for an instant.
+inline void interrupt_window() {
+    end_window(this_area());
+    asm volatile("sti; nop; cli" ::: "memory");
+    start_window(this_area());
+}
+
+}  // namespace pith::arch

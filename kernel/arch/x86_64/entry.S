@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+// Into the kernel and out of it. Offsets: of Frame (arch/frame.hpp) and of CpuArea through gs (arch/cpu.hpp).
+// From user mode every entry stores the registers in the current Frame, takes the CPU's stack from its top, and ends in
+// `kernel_exit`, which resumes whatever Frame is current then. From kernel mode come interrupts (only in an
+// interrupt window, or idle) and faults (which are bugs: kernel_fault reports them). NMI, double fault and machine check
+// have stacks of their own and trust neither gs nor rsp.
+#include "kernel/arch/x86_64/layout.hpp"
+
+#define AREA_FRAME    8
+#define AREA_STACK    16
+#define AREA_USER_RSP 24
+#define AREA_IDLE     32
+#define AREA_ENTRY    40
+#define AREA_LONGEST  48
+
+#define RAX    0
+#define RBX    8
+#define RCX    16
+#define RDX    24
+#define RSI    32
+#define RDI    40
+#define RBP    48
+#define RSP    56
+#define R8     64
+#define R9     72
+#define R10    80
+#define R11    88
+#define R12    96
+#define R13    104
+#define R14    112
+#define R15    120
+#define RIP    128
+#define RFLAGS 136
+#define FULL   160
+
+#define FAULT_STACK_SIZE 8192
+
+// The registers that both kinds of entry store alike, to the Frame at rsp.
+.macro store_registers
+    mov %rbx, RBX(%rsp)
+    mov %rdx, RDX(%rsp)
+    mov %rsi, RSI(%rsp)
+    mov %rdi, RDI(%rsp)
+    mov %rbp, RBP(%rsp)
+    mov %r8, R8(%rsp)
+    mov %r9, R9(%rsp)
+    mov %r10, R10(%rsp)
+    mov %r12, R12(%rsp)
+    mov %r13, R13(%rsp)
+    mov %r14, R14(%rsp)
+    mov %r15, R15(%rsp)
+.endm
+
+.macro load_registers
+    mov RBX(%rsp), %rbx
+    mov RDX(%rsp), %rdx
+    mov RSI(%rsp), %rsi
+    mov RDI(%rsp), %rdi
+    mov RBP(%rsp), %rbp
+    mov R8(%rsp), %r8
+    mov R9(%rsp), %r9
+    mov R10(%rsp), %r10
+    mov R12(%rsp), %r12
+    mov R13(%rsp), %r13
+    mov R14(%rsp), %r14
+    mov R15(%rsp), %r15
+    mov RAX(%rsp), %rax
+.endm
+
+// Interrupts went off now. Uses rax and rdx, which are stored.
+.macro window_starts
+#ifdef PITH_MEASURE_WINDOWS
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    mov %rax, %gs:AREA_ENTRY
+#endif
+.endm
+
+// Interrupts come on soon.
+.macro window_ends
+#ifdef PITH_MEASURE_WINDOWS
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    sub %gs:AREA_ENTRY, %rax
+    cmp %gs:AREA_LONGEST, %rax
+    jbe 99f
+    mov %rax, %gs:AREA_LONGEST
+99:
+#endif
+.endm
+
+    .section .text.entry, "ax"
+    .align 64
+    .global syscall_stub
+syscall_stub:
+    swapgs
+    mov %rsp, %gs:AREA_USER_RSP
+    mov %gs:AREA_FRAME, %rsp
+    mov %rax, RAX(%rsp)
+    mov %gs:AREA_USER_RSP, %rax
+    mov %rax, RSP(%rsp)
+    mov %rcx, RIP(%rsp)
+    mov %r11, RFLAGS(%rsp)
+    store_registers
+    movl $0, FULL(%rsp)
+    mov %gs:AREA_STACK, %rsp
+    window_starts
+    call _ZN4pith4core13syscall_entryEv
+
+    .global kernel_exit
+kernel_exit:
+    window_ends
+    mov %gs:AREA_FRAME, %rsp
+    test %rsp, %rsp
+    jz idle
+    cmpl $0, FULL(%rsp)
+    jne exit_full
+    load_registers
+    mov RIP(%rsp), %rcx
+    mov RFLAGS(%rsp), %r11
+    mov RSP(%rsp), %rsp
+    swapgs
+    sysretq
+
+exit_full:
+    mov %rsp, %rax
+    mov %gs:AREA_STACK, %rsp
+    pushq $PITH_USER_DATA
+    pushq RSP(%rax)
+    pushq RFLAGS(%rax)
+    pushq $PITH_USER_CODE
+    pushq RIP(%rax)
+    mov %rsp, %gs:AREA_USER_RSP
+    mov %rax, %rsp
+    load_registers
+    mov RCX(%rsp), %rcx
+    mov R11(%rsp), %r11
+    mov %gs:AREA_USER_RSP, %rsp
+    swapgs
+    .global user_return
+user_return:
+    iretq
+
+idle:
+    mov %gs:AREA_STACK, %rsp
+    movq $1, %gs:AREA_IDLE
+    sti
+    hlt
+    cli                                 // woken by something that is no interrupt
+    movq $0, %gs:AREA_IDLE
+    jmp kernel_exit
+
+// The stack: ss, rsp, rflags, cs, rip, error code, vector.
+    .align 16
+common_stub:
+    cld
+    .global smap_patch_common
+smap_patch_common:
+    nopl (%rax)                         // becomes clac where there is SMAP
+    testb $3, 24(%rsp)
+    jz from_kernel
+    swapgs
+    push %rax
+    mov %rsp, %rax
+    mov %gs:AREA_FRAME, %rsp
+    store_registers
+    mov %rcx, RCX(%rsp)
+    mov %r11, R11(%rsp)
+    mov 0(%rax), %rcx
+    mov %rcx, RAX(%rsp)
+    mov 24(%rax), %rcx
+    mov %rcx, RIP(%rsp)
+    mov 40(%rax), %rcx
+    mov %rcx, RFLAGS(%rsp)
+    mov 48(%rax), %rcx
+    mov %rcx, RSP(%rsp)
+    movl $1, FULL(%rsp)
+    mov 8(%rax), %rdi                   // vector
+    mov 16(%rax), %rsi                  // error code
+    mov %gs:AREA_STACK, %rsp
+    window_starts
+    call user_trap
+    jmp kernel_exit
+
+from_kernel:
+    cmpq $32, (%rsp)
+    jb kernel_fault_stub
+    cmpq $0, %gs:AREA_IDLE
+    je nested
+    movq $0, %gs:AREA_IDLE
+    mov (%rsp), %rdi
+    xor %esi, %esi
+    mov %gs:AREA_STACK, %rsp
+    window_starts
+    call interrupt_dispatch
+    jmp kernel_exit
+
+nested:
+    push %rax
+    push %rcx
+    push %rdx
+    push %rsi
+    push %rdi
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    mov 72(%rsp), %rdi
+    mov $1, %esi
+    call interrupt_dispatch
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %rcx
+    pop %rax
+    add $16, %rsp
+    iretq
+
+// All registers, in the order of KernelRegisters (trap.hpp).
+.macro push_all
+    push %r15
+    push %r14
+    push %r13
+    push %r12
+    push %r11
+    push %r10
+    push %r9
+    push %r8
+    push %rbp
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rbx
+    push %rax
+.endm
+
+.macro pop_all
+    pop %rax
+    pop %rbx
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    pop %rbp
+    pop %r8
+    pop %r9
+    pop %r10
+    pop %r11
+    pop %r12
+    pop %r13
+    pop %r14
+    pop %r15
+.endm
+
+kernel_fault_stub:
+    push_all
+    mov %rsp, %rdi
+    call kernel_fault
+    ud2
+
+// On a stack of its own, whose last word is the address of the CpuArea.
+    .align 16
+paranoid_stub:
+    cld
+    .global smap_patch_paranoid
+smap_patch_paranoid:
+    nopl (%rax)
+    push_all
+    rdgsbase %rbx
+    mov %rsp, %rax
+    or $(FAULT_STACK_SIZE - 1), %rax
+    mov -7(%rax), %rax
+    wrgsbase %rax
+    mov %rsp, %rdi
+    call paranoid_trap
+    wrgsbase %rbx
+    pop_all
+    add $16, %rsp
+    iretq
+
+// One stub a vector: 16 bytes each. Vectors that push an error code themselves: 8, 10 to 14, 17, 21, 29, 30.
+    .align 16
+    .global vector_stubs
+vector_stubs:
+vector = 0
+.rept 256
+    .align 16
+    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+    pushq $0
+    .endif
+    pushq $vector
+    .if vector == 2 || vector == 8 || vector == 18
+    jmp paranoid_stub
+    .else
+    jmp common_stub
+    .endif
+    vector = vector + 1
+.endr
+
+// From the trampoline, in the early tables: edi = index of this CPU.
+    .global enter_secondary
+enter_secondary:
+    mov _ZN4pith4arch11kernel_rootE, %rax
+    mov %rax, %cr3
+    mov $0xc0000101, %ecx
+    mov secondary_areas(, %rdi, 8), %rax
+    mov AREA_STACK(%rax), %rsp
+    mov %rax, %rdx
+    shr $32, %rdx
+    wrmsr                               // gs base
+    xor %ebp, %ebp
+    call secondary_main                 // (index)
+    jmp kernel_exit
+
+    .section .note.GNU-stack, "", @progbits

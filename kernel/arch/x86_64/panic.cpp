@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// Reports of the processor's state (see panic.hpp and arch/machine.hpp). Takes no locks and trusts no memory: a
+// backtrace reads only what lies in the kernel's stacks. Output goes straight to the debug console.
+#include "kernel/arch/x86_64/panic.hpp"
+
+#include <atomic>
+
+#include "arch/cpu.hpp"
+#include "arch/machine.hpp"
+#include "kernel/arch/x86_64/boot.hpp"
+#include "kernel/arch/x86_64/layout.hpp"
+#include "kernel/core/entry.hpp"
+#include "kernel/platform/apic/local_apic.hpp"
+#include "kernel/platform/debug_console.hpp"
+
+extern "C" {
+extern const char image_start[], text_end[], rodata_end[], image_end[];
+/// Count, then pairs of (offset from the kernel's base, offset of the name), sorted; then the names. Made from the
+/// first link by tools/kernel_symbols; absent in that link.
+[[gnu::weak]] extern const pith::u32 kernel_symbols[];
+}
+
+namespace pith::arch {
+namespace {
+
+constexpr u32 kMostCallers = 32;
+constexpr u64 kWindowsSize = u64{8} << 20;
+
+constinit const KernelRegisters* fault_registers = nullptr;
+
+void print(std::string_view text) { platform::debug_write(text); }
+
+void print_hex(u64 value, u32 digits = 16) {
+    char text[16];
+    for (u32 i = 0; i < digits; i++) text[i] = "0123456789abcdef"[value >> 4 * (digits - 1 - i) & 15];
+    print({text, digits});
+}
+
+void print_decimal(u64 value) {
+    char text[20];
+    usize at = sizeof(text);
+    do text[--at] = static_cast<char>('0' + value % 10);
+    while ((value /= 10) != 0);
+    print({text + at, sizeof(text) - at});
+}
+
+void print_register(std::string_view name, u64 value, bool last) {
+    print(name);
+    print(" ");
+    print_hex(value);
+    print(last ? "\n" : "  ");
+}
+
+void print_registers(const KernelRegisters& r) {
+    print("vector ");
+    print_decimal(r.vector);
+    print(", error code ");
+    print_hex(r.error_code, 8);
+    print(", cs ");
+    print_hex(r.cs, 4);
+    print("\n");
+    print_register("rax", r.rax, false), print_register("rbx", r.rbx, false), print_register("rcx", r.rcx, true);
+    print_register("rdx", r.rdx, false), print_register("rsi", r.rsi, false), print_register("rdi", r.rdi, true);
+    print_register("rbp", r.rbp, false), print_register("rsp", r.rsp, false), print_register("r8 ", r.r8, true);
+    print_register("r9 ", r.r9, false), print_register("r10", r.r10, false), print_register("r11", r.r11, true);
+    print_register("r12", r.r12, false), print_register("r13", r.r13, false), print_register("r14", r.r14, true);
+    print_register("r15", r.r15, false), print_register("rip", r.rip, false), print_register("flg", r.rflags, true);
+}
+
+void print_place(u64 address) {
+    print("  ");
+    print_hex(address);
+    if (Symbol symbol = find_symbol(address); !symbol.name.empty()) {
+        print("  ");
+        print(symbol.name);
+        print(" + ");
+        print_decimal(symbol.offset);
+    }
+    print("\n");
+}
+
+bool readable_frame(u64 frame) {
+    if (frame % 8 != 0) return false;
+    bool in_stack = frame >= kWindows && frame + 16 <= kWindows + kWindowsSize;
+    bool in_image = frame >= reinterpret_cast<u64>(rodata_end) && frame + 16 <= reinterpret_cast<u64>(image_end);
+    return in_stack || in_image;
+}
+
+void print_backtrace(u64 frame) {
+    for (u32 i = 0; i < kMostCallers && readable_frame(frame); i++) {
+        const u64* words = reinterpret_cast<const u64*>(frame);
+        u64 caller = words[1], next = words[0];
+        if (caller < kKernelBase) return;
+        print_place(caller - 1);
+        if (next <= frame) return;
+        frame = next;
+    }
+}
+
+}  // namespace
+
+Symbol find_symbol(u64 address) {
+    if (kernel_symbols == nullptr || address < reinterpret_cast<u64>(image_start) ||
+        address >= reinterpret_cast<u64>(text_end))
+        return {};
+    u32 count = kernel_symbols[0];
+    const u32* table = kernel_symbols + 1;
+    auto offset = static_cast<u32>(address - kKernelBase);
+    u32 low = 0, high = count;
+    while (low < high) {
+        u32 middle = (low + high) / 2;
+        if (table[2 * middle] <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0) return {};
+    const auto* names = reinterpret_cast<const char*>(table + 2 * count);
+    return {names + table[2 * (low - 1) + 1], offset - table[2 * (low - 1)]};
+}
+
+void stop_other_cpus() {
+    set_stopping();
+    if (cpu_areas[1] != nullptr) platform::LocalApic::send_nmi_to_others();
+}
+
+void print_cpu_state() {
+    print("on CPU ");
+    print_decimal(this_area().id);
+    print(", cr2 ");
+    print_hex(read_cr2());
+    print(", cr3 ");
+    print_hex(read_cr3());
+    print("\n");
+    if (fault_registers != nullptr) {
+        print_registers(*fault_registers);
+        print_place(fault_registers->rip);
+        print_backtrace(fault_registers->rbp);
+    } else {
+        print_backtrace(reinterpret_cast<u64>(__builtin_frame_address(0)));
+    }
+    if (const Frame* user = this_area().frame) {
+        print("user: ");
+        print_register("rip", user->rip, false), print_register("rsp", user->rsp, false);
+        print_register("rax", user->rax, true);
+    }
+}
+
+void panic_at(const char* text, const KernelRegisters& registers) {
+    fault_registers = &registers;
+    core::panic(text);
+}
+
+}  // namespace pith::arch
