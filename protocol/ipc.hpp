@@ -61,5 +61,7 @@ class Badge {
 /// Bits of a component's bound Signal that the system keeps for itself.
 inline constexpr u64 kSignalPing = u64{1} << 63;  ///< heartbeat: answered by notifying `pong`, any bit
 inline constexpr u64 kSignalStop = u64{1} << 62;  ///< please end: an orderly exit is expected soon
+inline constexpr u64 kSignalReborn = u64{1} << 61;  ///< a service that this component needs has started again
+inline constexpr u64 kSystemSignals = kSignalPing | kSignalStop | kSignalReborn;
 
 }  // namespace pith

@@ -50,6 +50,20 @@ enum class ControlAction : u32 {
 
 enum class ShutdownKind : u32 { poweroff = 0, reboot = 1, exit = 2 };
 
+/// Spoken by the supervisor to root.
+struct Root {
+    static constexpr const char* kName = "root";
+
+    /// Ends the machine. Answered only with an error: unsupported: this machine has no way to do it.
+    struct Shutdown {
+        static constexpr u16 kOpcode = 17;
+        u32 kind;    ///< ShutdownKind
+        u32 status;  ///< for `exit`: the emulator's exit status
+        struct Reply {};
+    };
+    using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Shutdown>;
+};
+
 struct Process {
     static constexpr const char* kName = "process";
 

@@ -41,16 +41,17 @@ void EventLoop::run_once(abi::Time deadline) {
     if (next != abi::kNoDeadline && (deadline == abi::kNoDeadline || next < deadline)) deadline = next;
     Message message;
     Error error;
-    if (answer_ready_) {
-        answer_ready_ = false;
+    const bool answering = std::exchange(answer_ready_, false);
+    if (answering) {
         message = answer_;
         error = ipc_reply_recv(endpoint_.index(), message, deadline);
     } else {
         error = ipc_recv(endpoint_.index(), message, deadline);
     }
     if (error == Error::ok) handle(message);
-    else if (error != Error::timed_out && error != Error::cancelled && error != Error::no_slot)
-        panic("receive failed");
+    // With an answer, the error may be the caller's: it has gone, or has no room for what was sent.
+    else if (!answering && (error == Error::bad_handle || error == Error::no_right || error == Error::wrong_type))
+        panic("the Endpoint is gone");
     if (thread_context().timers.next() != abi::kNoDeadline) thread_context().timers.run(now());
     run_ready();
 }

@@ -74,7 +74,7 @@ class EventLoop {
     usize protocol_count_ = 0;
     SignalHandler signal_handlers_[kMaxSignalHandlers];
     usize signal_handler_count_ = 0;
-    u64 signal_bits_taken_ = kSignalPing | kSignalStop;
+    u64 signal_bits_taken_ = kSystemSignals;
     KernelHandler kernel_handler_;
     PendingReply* current_ = nullptr;  // the request that is being handled, while it is unanswered
     bool answer_ready_ = false;        // answer_ goes out with the next receive

@@ -356,6 +356,14 @@ class Handle<Machine> : public HandleBase<Machine> {
     void log(const char* text, usize length) const;
 };
 
+/// A handle to a slot that someone else owns: its end deletes nothing.
+template <typename T>
+class Borrowed : public Handle<T> {
+  public:
+    explicit Borrowed(abi::HandleIndex index) : Handle<T>(index) {}
+    ~Borrowed() { this->release(); }
+};
+
 /// A handle whose object is destroyed with it.
 template <typename T>
 class Owned : public Handle<T> {
