@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// pith_bundle: packs a system's bundle (abi/boot.hpp) from its compiled composition, components and root file system.
+//
+//   pith_bundle --output FILE [--composition FILE] [--component NAME=ELF]... [--busybox FILE]
+//               [--skeleton DIR] [--programs DIR]
+#include <CLI/CLI.hpp>
+
+#include "tools/base/host.hpp"
+#include "tools/bundle/builder.hpp"
+#include "tools/bundle/rootfs.hpp"
+
+namespace {
+
+using namespace pith;
+using namespace pith::tools;
+
+struct Options {
+    std::string output, composition, busybox, skeleton, programs;
+    std::vector<std::string> components;
+};
+
+int pack(const Options& options) {
+    BundleBuilder bundle;
+    for (const std::string& component : options.components) {
+        const usize equals = component.find('=');
+        if (equals == 0 || equals == std::string::npos) fail(kUsage, "--component {}: not NAME=ELF", component);
+        bundle.add_component(component.substr(0, equals), component.substr(equals + 1));
+    }
+    if (!options.composition.empty()) bundle.add_data("system", read_file(options.composition));
+    if (!options.busybox.empty() || !options.skeleton.empty() || !options.programs.empty()) {
+        add_root_file_system(bundle, options.skeleton, options.programs, options.busybox);
+    }
+    write_file(options.output, bundle.finish());
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Packs a boot bundle");
+    Options options;
+    app.add_option("--output", options.output, "The bundle to write")->required();
+    app.add_option("--composition", options.composition, "Compiled composition");
+    app.add_option("--component", options.components, "NAME=ELF");
+    app.add_option("--busybox", options.busybox, "A static busybox");
+    app.add_option("--skeleton", options.skeleton, "Directory with files of the root file system");
+    app.add_option("--programs", options.programs, "Directory with programs that the build made for it");
+    CLI11_PARSE(app, argc, argv);
+    return guarded_main("pith_bundle", [&] { return pack(options); });
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// pith_manifest: checks a system's manifests, and compiles them (protocol/composition.hpp) or draws their graph.
+//
+//   pith_manifest compile --tree DIR --system NAME --output FILE     written only if it differs from what is there
+//   pith_manifest check --tree DIR --system NAME
+//   pith_manifest graph --tree DIR --system NAME                     DOT on stdout
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/base/host.hpp"
+#include "tools/manifest/resolve.hpp"
+
+namespace {
+
+using namespace pith;
+using namespace pith::tools;
+
+int act(const std::string& action, const std::string& tree, const std::string& name, const std::string& output) {
+    const std::string shown = "systems/" + name + ".toml";
+    const System system = read_system(tree + "/" + shown, shown);
+    if (system.name != name) fail(kUsage, "{}:1: the name '{}' is not that of the file", shown, system.name);
+    const Catalogue catalogue = read_catalogue(tree);
+    const Resolved resolved = resolve(system, catalogue);
+    if (action == "graph") {
+        std::fputs(draw(resolved).c_str(), stdout);
+    } else if (action == "compile") {
+        const std::vector<u8> bytes = compile(resolved);
+        if (::access(output.c_str(), R_OK) != 0 || read_file(output) != bytes) write_file(output, bytes);
+    }
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Checks, compiles and draws a system");
+    std::string action, tree, system, output;
+    app.add_option("action", action, "compile, check or graph")
+        ->required()->check(CLI::IsMember({"compile", "check", "graph"}));
+    app.add_option("--tree", tree, "The source tree")->required();
+    app.add_option("--system", system, "systems/NAME.toml")->required();
+    app.add_option("--output", output, "Compiled system");
+    CLI11_PARSE(app, argc, argv);
+    return guarded_main("pith", [&] { return act(action, tree, system, output); });
+}

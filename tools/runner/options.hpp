@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// What `./pith run` and `./pith debug` are asked to do, as the shell script hands it over.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "abi/types.hpp"
+
+namespace pith::tools {
+
+struct Added {
+    std::string host_path;
+    std::string guest_path;
+};
+
+struct Options {
+    std::string kernel;   ///< ELF file
+    std::string bundle;   ///< the system's bundle
+    std::string symbols;  ///< directory with the components' ELF files, for gdb
+    std::string memory = "256M";
+    u32 cpus = 1;
+    double timeout = 0;  ///< seconds; 0: none
+    bool icount = false;
+    bool log = false;
+    bool debug = false;
+    bool bare = false;  ///< there is no console server: the debug console is our stdout, the exit code the status
+    std::vector<Added> added;
+    std::vector<std::string> environment;
+    std::vector<std::string> command;
+};
+
+/// Parses the command line; fails with kUsage and one line.
+Options parse_options(int argc, char** argv);
+
+}  // namespace pith::tools

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "tools/runner/qemu.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "tools/base/host.hpp"
+
+namespace pith::tools {
+
+namespace {
+
+// The descriptors under which the child finds what it inherits.
+constexpr int kInitrd = 10;
+constexpr int kSerial = 11;
+constexpr int kConsole = 12;
+
+std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket) {
+    std::vector<std::string> line = {
+        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+        "-machine", "q35", "-cpu", "max", "-bios", "qboot.rom",
+        "-m", options.memory, "-smp", std::to_string(options.cpus),
+        "-display", "none", "-monitor", "none", "-parallel", "none", "-net", "none",
+        "-kernel", options.kernel, "-initrd", std::format("/proc/self/fd/{}", kInitrd),
+        "-chardev", std::format("socket,id=com1,fd={}", kSerial), "-serial", "chardev:com1",
+        "-chardev", std::format("socket,id=debug,fd={}", kConsole),
+        "-device", "isa-debugcon,iobase=0xe9,chardev=debug",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+    };
+    if (options.icount) {
+        line.insert(line.end(), {"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1",
+                                 "-rtc", "base=2023-11-14T22:13:20,clock=vm"});
+    } else {
+        line.insert(line.end(), {"-accel", "tcg", "-rtc", "base=utc"});
+    }
+    if (options.debug) {
+        line.insert(line.end(), {"-S", "-chardev", std::format("socket,id=gdb,path={},server=on,wait=off", gdb_socket),
+                                 "-gdb", "chardev:gdb"});
+    }
+    return line;
+}
+
+/// In the child, between fork and exec: only system calls.
+[[noreturn]] void become_qemu(char** arguments, const int (&from)[3], int errors, pid_t parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);  // the parent died before it was asked for
+    ::setpgid(0, 0);                        // the terminal's signals are for our parent, which decides
+    // First out of the way of the fixed numbers, then to them.
+    int moved[3];
+    for (int index = 0; index < 3; ++index) moved[index] = ::fcntl(from[index], F_DUPFD_CLOEXEC, 20);
+    constexpr int kTo[3] = {kInitrd, kSerial, kConsole};
+    for (int index = 0; index < 3; ++index) ::dup2(moved[index], kTo[index]);
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    ::dup2(null, 0);
+    ::dup2(null, 1);
+    ::dup2(errors, 2);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+    ::execvp(arguments[0], arguments);
+    ::perror(arguments[0]);
+    ::_exit(127);
+}
+
+void pair_of_sockets(int (&ends)[2]) {
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail(1, "{}", error_text("socketpair"));
+}
+
+}  // namespace
+
+Qemu::Qemu(const Options& options, int initrd, const std::string& gdb_socket) {
+    int serial[2], console[2], errors[2];
+    pair_of_sockets(serial);
+    pair_of_sockets(console);
+    if (::pipe2(errors, O_CLOEXEC) != 0) fail(1, "{}", error_text("pipe"));
+    const std::vector<std::string> line = command_line(options, gdb_socket);
+    std::vector<char*> arguments;
+    for (const std::string& argument : line) arguments.push_back(const_cast<char*>(argument.c_str()));
+    arguments.push_back(nullptr);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ < 0) fail(1, "{}", error_text("fork"));
+    if (pid_ == 0) become_qemu(arguments.data(), {initrd, serial[1], console[1]}, errors[1], parent);
+    ::close(serial[1]);
+    ::close(console[1]);
+    ::close(errors[1]);
+    serial_ = serial[0];
+    console_ = console[0];
+    errors_ = errors[0];
+    process_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    if (process_ < 0) fail(1, "{}", error_text("pidfd_open"));
+    for (const int end : {serial_, console_, errors_}) ::fcntl(end, F_SETFL, O_NONBLOCK);
+}
+
+Qemu::~Qemu() {
+    kill();
+    wait();
+    for (const int end : {serial_, console_, errors_, process_}) {
+        if (end >= 0) ::close(end);
+    }
+}
+
+void Qemu::kill() {
+    if (pid_ > 0 && status_ < 0) ::kill(pid_, SIGKILL);
+}
+
+int Qemu::wait() {
+    int status = 0;
+    while (status_ < 0) {
+        if (::waitpid(pid_, &status, 0) < 0) {
+            if (errno == EINTR) continue;
+            status_ = 1;
+        } else {
+            status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        }
+    }
+    return status_;
+}
+
+}  // namespace pith::tools
