@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // pith_bundle: packs a system's bundle (abi/boot.hpp) from its compiled composition, components and root file system.
 //
-//   pith_bundle --output FILE [--composition FILE] [--component NAME=ELF]... [--busybox FILE]
+//   pith_bundle --output FILE [--composition FILE --components DIR] [--component NAME=ELF]... [--busybox FILE]
 //               [--skeleton DIR] [--programs DIR]
+//
+// With a composition its components are taken from DIR/NAME.elf, and root and supervisor, which are in every system.
 #include <CLI/CLI.hpp>
 
+#include "protocol/composition.hpp"
 #include "tools/base/host.hpp"
 #include "tools/bundle/builder.hpp"
 #include "tools/bundle/rootfs.hpp"
@@ -15,9 +18,23 @@ using namespace pith;
 using namespace pith::tools;
 
 struct Options {
-    std::string output, composition, busybox, skeleton, programs;
+    std::string output, composition, component_directory, busybox, skeleton, programs;
     std::vector<std::string> components;
 };
+
+void add_system(BundleBuilder& bundle, const Options& options) {
+    const std::vector<u8> bytes = read_file(options.composition);
+    const auto composition = Composition::parse(bytes);
+    if (!composition.ok()) fail(kUsage, "{}: not a compiled system", options.composition);
+    const auto add = [&](std::string_view name) {
+        bundle.add_component(name, std::format("{}/{}.elf", options.component_directory, name));
+    };
+    add("root");
+    add("supervisor");
+    const Composition& system = composition.value();
+    for (const CompositionComponent& component : system.components()) add(system.string(component.name));
+    bundle.add_data("system", bytes);
+}
 
 int pack(const Options& options) {
     BundleBuilder bundle;
@@ -26,7 +43,7 @@ int pack(const Options& options) {
         if (equals == 0 || equals == std::string::npos) fail(kUsage, "--component {}: not NAME=ELF", component);
         bundle.add_component(component.substr(0, equals), component.substr(equals + 1));
     }
-    if (!options.composition.empty()) bundle.add_data("system", read_file(options.composition));
+    if (!options.composition.empty()) add_system(bundle, options);
     if (!options.busybox.empty() || !options.skeleton.empty() || !options.programs.empty()) {
         add_root_file_system(bundle, options.skeleton, options.programs, options.busybox);
     }
@@ -41,6 +58,7 @@ int main(int argc, char** argv) {
     Options options;
     app.add_option("--output", options.output, "The bundle to write")->required();
     app.add_option("--composition", options.composition, "Compiled composition");
+    app.add_option("--components", options.component_directory, "Where the composition's components are");
     app.add_option("--component", options.components, "NAME=ELF");
     app.add_option("--busybox", options.busybox, "A static busybox");
     app.add_option("--skeleton", options.skeleton, "Directory with files of the root file system");
