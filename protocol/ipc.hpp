@@ -61,6 +61,9 @@ class Badge {
 /// Bits of a component's bound Signal that the system keeps for itself.
 inline constexpr u64 kSignalPing = u64{1} << 63;  ///< heartbeat: answered by notifying `pong`, any bit
 inline constexpr u64 kSignalStop = u64{1} << 62;  ///< please end: an orderly exit is expected soon
+/// A component that supplies a protocol to this one was started again. The supervisor notifies this to each client (by the routes)
+/// after the start: who left something at the server that it does not keep (a Signal, a Queue's Memory) hands it over anew.
+inline constexpr u64 kSignalReborn = u64{1} << 61;
 inline constexpr u64 kSignalReborn = u64{1} << 61;  ///< a service that this component needs has started again
 inline constexpr u64 kSystemSignals = kSignalPing | kSignalStop | kSignalReborn;
 
