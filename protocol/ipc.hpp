@@ -64,7 +64,6 @@ inline constexpr u64 kSignalStop = u64{1} << 62;  ///< please end: an orderly ex
 /// A component that supplies a protocol to this one was started again. The supervisor notifies this to each client (by the routes)
 /// after the start: who left something at the server that it does not keep (a Signal, a Queue's Memory) hands it over anew.
 inline constexpr u64 kSignalReborn = u64{1} << 61;
-inline constexpr u64 kSignalReborn = u64{1} << 61;  ///< a service that this component needs has started again
 inline constexpr u64 kSystemSignals = kSignalPing | kSignalStop | kSignalReborn;
 
 }  // namespace pith
