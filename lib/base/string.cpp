@@ -85,6 +85,12 @@ PITH_NO_IDIOM size_t strlen(const char* text) {
     return length;
 }
 
+PITH_NO_IDIOM size_t strnlen(const char* text, size_t size) {
+    size_t length = 0;
+    while (length < size && text[length] != 0) length++;
+    return length;
+}
+
 PITH_NO_IDIOM int strcmp(const char* a, const char* b) {
     for (; *a != 0 && *a == *b; a++, b++) {
     }

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+// Making a component: once what outlives it, and at each start what dies with it.
+#include <cstring>
+
+#include "servers/supervisor/system.hpp"
+
+namespace pith::supervisor {
+
+namespace {
+
+constexpr usize kMaxGrants = kMaxStartHandles - 6;
+constexpr usize kMaxParameters = 40;
+constexpr u64 kSparePages = 24;  // of the system Pool, for the objects that restarts make in it
+
+/// Names that have to live as long as the grants that use them.
+struct Names {
+    char text[kMaxGrants][32];
+    char numbers[kMaxParameters][16];
+};
+Names names;
+
+bool has(u32 grants, CompositionGrant grant) { return (grants & static_cast<u32>(grant)) != 0; }
+
+}  // namespace
+
+void System::create_permanent(u32 number) {
+    ComponentRecord& r = records_->components[number];
+    const CompositionComponent& c = component(number);
+    r.intent = Intent::creating;
+    const auto keep = [this, number](auto result, abi::HandleIndex& slot) {
+        char text[96];
+        if (!result.ok()) panic(format_to(text, "{}: cannot be built: error {}", name_of(number), result.error()));
+        slot = result->release();
+    };
+    keep(system_pool_.create_endpoint(), r.endpoint);
+    keep(system_pool_.create_signal(), r.pong);
+    if (c.keep_pages != 0) keep(system_pool_.create_pool(c.keep_pages), r.keep);
+    if (c.preserved_pages != 0)
+        keep(Borrowed<Pool>(r.keep).create_memory(u64{c.preserved_pages} * abi::kPageSize), r.preserved);
+    if (auto devices = create_devices(number); !devices.ok()) {
+        char text[96];
+        panic(format_to(text, "{}: a device cannot be had: error {}", name_of(number), devices.error()));
+    }
+    r.permanent = 1;
+    r.intent = Intent::none;
+}
+
+Result<> System::create_devices(u32 number) {
+    ComponentRecord& r = records_->components[number];
+    const auto devices = composition_.devices(component(number));
+    if (devices.size() > kMaxDevices) return Error::no_slot;
+    for (usize i = 0; i < devices.size(); i++) {
+        const CompositionDevice& d = devices[i];
+        switch (static_cast<DeviceKind>(d.kind)) {
+            case DeviceKind::interrupt:
+                r.devices[i] = PITH_TRY(machine_.create_interrupt(system_pool_, static_cast<u32>(d.base), d.flags)).release();
+                break;
+            case DeviceKind::ports:
+                r.devices[i] = PITH_TRY(machine_.create_ports(system_pool_, static_cast<u16>(d.base),
+                                                              static_cast<u32>(d.size))).release();
+                break;
+            case DeviceKind::memory:
+                r.devices[i] = PITH_TRY(machine_.device_memory(system_pool_, d.base, d.size, d.flags)).release();
+                break;
+        }
+    }
+    return {};
+}
+
+/// Says how large each run Pool is; one component may take the rest.
+void System::share_memory() {
+    auto info = system_pool_.pool_info();
+    if (!info.ok()) panic("cannot count the memory");
+    u64 left = info->limit - info->used;
+    u32 taker = count();
+    for (u32 i = 0; i < count(); i++) {
+        const u64 pages = component(i).memory_pages;
+        records_->components[i].run_pages = pages;
+        if (pages + kSparePages > left) {
+            char text[96];
+            panic(format_to(text, "{} needs {} pages of memory, {} are left", name_of(i), pages, left));
+        }
+        left -= pages;
+        if (has(component(i).grants, CompositionGrant::pool_rest)) taker = i;
+    }
+    if (taker < count()) records_->components[taker].run_pages += left - kSparePages;
+}
+
+Handle<Machine> System::machine_for(u32 grants) const {
+    using enum abi::MachineRight;
+    abi::RightsBits mask = 0;
+    if (has(grants, CompositionGrant::machine_info)) mask |= static_cast<abi::RightsBits>(info);
+    if (has(grants, CompositionGrant::debug_console)) mask |= static_cast<abi::RightsBits>(debug);
+    if (mask == 0) return {};
+    auto result = machine_.copy(static_cast<abi::RightsBits>(mask | abi::kRightCopy));
+    return result.ok() ? std::move(*result) : Handle<Machine>();
+}
+
+void System::collect_needs(u32 number, std::span<Grant> grants, usize& used) {
+    for (const CompositionNeed& need : composition_.needs(component(number))) {
+        if (need.supplier == kSupplierNone || used == grants.size()) continue;
+        const u64 badge = Badge(protocol_number(composition_.string(need.protocol)), static_cast<u16>(need.label), number).bits();
+        const abi::HandleIndex source = need.supplier == kSupplierSupervisor ? loop_.endpoint().index()
+                                                                             : record(need.supplier).endpoint;
+        grants[used++] = {composition_.string(need.as), source, rights(abi::EndpointRight::send) | kCopyRight, badge, 0,
+                          abi::ObjectType::endpoint};
+    }
+}
+
+usize System::collect_grants(u32 number, std::span<Grant> grants) {
+    using namespace abi;
+    const ComponentRecord& r = record(number);
+    const CompositionComponent& c = component(number);
+    usize n = 0;
+    const u64 parent = Badge(protocol_number(Lifecycle::kName), static_cast<u16>(r.generation), number).bits();
+    grants[n++] = make_grant("supervisor", loop_.endpoint(), rights(EndpointRight::send), parent);
+    grants[n++] = make_grant("endpoint", Borrowed<Endpoint>(r.endpoint),
+                             rights(EndpointRight::send, EndpointRight::receive, EndpointRight::mint) | kCopyRight);
+    grants[n++] = make_grant("pong", Borrowed<Signal>(r.pong), rights(SignalRight::notify));
+    if (r.keep != kNoHandle)
+        grants[n++] = make_grant("keep", Borrowed<Pool>(r.keep), rights(PoolRight::allocate, PoolRight::info) | kCopyRight);
+    if (r.preserved != kNoHandle)
+        grants[n++] = make_grant("preserved", Borrowed<Memory>(r.preserved),
+                                 rights(MemoryRight::read, MemoryRight::write) | kCopyRight, 0,
+                                 u64{c.preserved_pages} * kPageSize);
+    if (has(c.grants, CompositionGrant::bundle))
+        grants[n++] = make_grant("bundle", bundle_memory_, rights(MemoryRight::read, MemoryRight::execute) | kCopyRight, 0,
+                                 bundle_mapping_.size());
+    grants[n++] = make_grant("info", info_page_, rights(MemoryRight::read) | kCopyRight);
+    const auto devices = composition_.devices(c);
+    static constexpr std::string_view kKinds[] = {"irq", "ports", "memory"};
+    static constexpr ObjectType kTypes[] = {ObjectType::interrupt, ObjectType::io_ports, ObjectType::memory};
+    for (usize i = 0; i < devices.size() && n < grants.size(); i++) {
+        const CompositionDevice& d = devices[i];
+        const u64 value = d.kind == static_cast<u32>(DeviceKind::ports) ? d.base | d.size << 32 : d.base;
+        const auto name = format_to(names.text[i], "{}.{}", kKinds[d.kind], composition_.string(d.name));
+        grants[n++] = {name, r.devices[i], static_cast<RightsBits>(kAllRights & ~kRightManage), 0, value, kTypes[d.kind]};
+    }
+    collect_needs(number, grants, n);
+    return n;
+}
+
+usize System::collect_parameters(u32 number, std::span<Parameter> parameters) {
+    const CompositionComponent& c = component(number);
+    usize n = 0;
+    for (const CompositionParameter& p : composition_.parameters(c))
+        if (n < parameters.size()) parameters[n++] = {composition_.string(p.key), composition_.string(p.value)};
+    // The log names its writers.
+    for (const CompositionString& provided : composition_.provides(c)) {
+        if (composition_.string(provided) != Log::kName) continue;
+        for (u32 i = 0; i < count() && n < parameters.size(); i++, n++)
+            parameters[n] = {format_to(names.numbers[n], "component.{}", i), name_of(i)};
+    }
+    return n;
+}
+
+Result<> System::bind_ports(u32 number, const Handle<Space>& space) const {
+    const auto devices = composition_.devices(component(number));
+    for (usize i = 0; i < devices.size(); i++)
+        if (devices[i].kind == static_cast<u32>(DeviceKind::ports))
+            PITH_CHECK(Borrowed<IoPorts>(record(number).devices[i]).bind(space));
+    return {};
+}
+
+Result<> System::launch(u32 number, ComponentRecord& r) {
+    const CompositionComponent& c = component(number);
+    char image_name[64];
+    LaunchPlan plan{};
+    plan.name = name_of(number);
+    plan.image = PITH_TRY(bundle_.find(format_to(image_name, "component/{}", plan.name)));
+    r.run = PITH_TRY(system_pool_.create_pool(r.run_pages)).release();
+    const Borrowed<Pool> run(r.run);
+    plan.bundle = &bundle_memory_;
+    plan.info_page = &info_page_;
+    plan.run_pool = &run;
+    plan.parent_budget = &system_budget_;
+    const Handle<Endpoint> faults = PITH_TRY(loop_.endpoint().mint(
+        Badge(0, static_cast<u16>(r.generation), number).bits(), rights(abi::EndpointRight::send) | kCopyRight));
+    plan.fault_endpoint = faults.index();
+    plan.fault_badge = Badge(0, static_cast<u16>(r.generation), number).bits();
+    plan.slots = c.slots;
+    plan.stack_pages = c.stack_pages;
+    plan.component = number;
+    plan.generation = r.generation;
+    plan.jit = has(c.grants, CompositionGrant::jit);
+    plan.budget_manage = has(c.grants, CompositionGrant::budget_manage);
+    plan.priority = static_cast<u8>(c.priority);
+    const u64 present_cpus = start_info().cpus >= 64 ? ~u64{0} : (u64{1} << start_info().cpus) - 1;
+    const u64 cpus = (c.cpus & present_cpus) != 0 ? c.cpus & present_cpus : present_cpus;
+    plan.cpu = static_cast<u16>(__builtin_ctzll(cpus));
+    plan.budget.capacity = c.capacity;
+    plan.budget.period = c.period;
+    plan.budget.cpus = cpus;
+    plan.budget.ceiling = plan.priority;
+    Grant grants[kMaxGrants];
+    usize grant_count = collect_grants(number, grants);
+    const Handle<Machine> machine = machine_for(c.grants);
+    if (machine.valid() && grant_count < kMaxGrants) grants[grant_count++] = make_grant("machine", machine);
+    Parameter parameters[kMaxParameters];
+    plan.parameters = {parameters, collect_parameters(number, parameters)};
+    plan.grants = {grants, grant_count};
+    u64 entry = 0;
+    Launched launched = PITH_TRY(prepare_component(plan, entry));
+    PITH_CHECK(bind_ports(number, launched.space));
+    PITH_CHECK(pith::start_component(launched, entry));
+    r.thread = launched.thread.release();
+    r.signal = launched.signal.release();
+    return {};
+}
+
+Result<> System::start(u32 number) {
+    ComponentRecord& r = records_->components[number];
+    r.intent = Intent::starting;
+    r.generation++;
+    static_cast<void>(Borrowed<Signal>(r.pong).poll(~u64{0}));
+    if (auto launched = launch(number, r); !launched.ok()) {
+        take_down(number);
+        return launched;
+    }
+    r.started = now();
+    r.state = ComponentState::running;
+    r.intent = Intent::none;
+    Life& life = lives_[number];
+    life.pings = 0;
+    life.next_ping = r.started + component(number).heartbeat;
+    return {};
+}
+
+}  // namespace pith::supervisor

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Taking over from a predecessor that died. The records say what it had and what it was about to do; the kernel says what there is. An intent
+// that was not finished is undone by ending the component; what no record knows is destroyed.
+#include "servers/supervisor/system.hpp"
+
+namespace pith::supervisor {
+
+namespace {
+
+bool names(abi::HandleIndex slot, abi::ObjectType type) {
+    if (slot == abi::kNoHandle) return true;
+    const SyscallResult result = invoke(abi::Syscall::cap_info, slot);
+    return result.error == Error::ok && static_cast<abi::ObjectType>(result.r0) == type;
+}
+
+}  // namespace
+
+bool System::known_slot(abi::HandleIndex slot) const {
+    for (u32 i = 0; i < start_info().handle_count; i++)
+        if (start_info().handles[i].handle == slot) return true;
+    if (slot == root_.endpoint().index()) return true;
+    for (u32 i = 0; i < count(); i++) {
+        const ComponentRecord& r = record(i);
+        for (const abi::HandleIndex mine : {r.endpoint, r.pong, r.keep, r.preserved, r.run, r.thread, r.signal})
+            if (mine == slot) return true;
+        for (const abi::HandleIndex device : r.devices)
+            if (device == slot) return true;
+    }
+    return false;
+}
+
+/// Ends what a predecessor had made and not yet written down. Objects of ours that others only lent us are let go.
+void System::destroy_unknown() {
+    for (abi::HandleIndex slot = 1; slot < 1024; slot++) {
+        if (known_slot(slot)) continue;
+        const SyscallResult info = invoke(abi::Syscall::cap_info, slot);
+        if (info.error != Error::ok) continue;
+        const auto type = static_cast<abi::ObjectType>(info.r0);
+        const bool ours = type == abi::ObjectType::pool || type == abi::ObjectType::interrupt ||
+                          type == abi::ObjectType::io_ports || (type == abi::ObjectType::endpoint && info.r2 == 0) ||
+                          type == abi::ObjectType::signal || type == abi::ObjectType::memory;
+        if (ours && (info.r1 & abi::kRightManage) != 0) static_cast<void>(Handle<Pool>(slot).destroy());
+        else HandleBase<Memory>(slot).reset();
+    }
+}
+
+void System::recover_component(u32 number) {
+    ComponentRecord& r = records_->components[number];
+    const bool whole = names(r.endpoint, abi::ObjectType::endpoint) && names(r.pong, abi::ObjectType::signal) &&
+                       names(r.keep, abi::ObjectType::pool) && names(r.preserved, abi::ObjectType::memory);
+    if (!whole) panic("the records do not match the kernel's capabilities");
+    const bool alive = r.state == ComponentState::running && r.intent == Intent::none &&
+                       names(r.run, abi::ObjectType::pool) && names(r.thread, abi::ObjectType::thread);
+    if (alive) {
+        auto info = Borrowed<Thread>(r.thread).thread_info();
+        const auto state = info.ok() ? static_cast<abi::ThreadState>(info->state) : abi::ThreadState::dead;
+        if (state != abi::ThreadState::dead && state != abi::ThreadState::stopped) {
+            lives_[number].next_ping = now() + component(number).heartbeat;
+            return;
+        }
+        r.intent = Intent::ending;
+        set_cause(r, "died while the supervisor was down");
+    }
+    if (r.intent == Intent::starting || r.intent == Intent::ending) {
+        take_down(number);
+        after_death(number);
+        return;
+    }
+    if (r.state == ComponentState::held_down || (r.state == ComponentState::stopped && r.generation != 0)) hold(number);
+}
+
+void System::recover() {
+    // A component that was being created begins again; what was made of it by then is unknown from here on.
+    for (u32 i = 0; i < count(); i++)
+        if (record(i).intent == Intent::creating) records_->components[i] = ComponentRecord{};
+    destroy_unknown();
+    for (u32 i = 0; i < count(); i++) recover_component(i);
+}
+
+}  // namespace pith::supervisor

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// Answering requests about components, and from them.
+#include "servers/supervisor/services.hpp"
+
+#include <cstring>
+
+namespace pith::supervisor {
+
+namespace {
+
+std::string_view name_in(const char (&field)[kNameSize]) { return {field, strnlen(field, kNameSize)}; }
+
+}  // namespace
+
+bool Services::may_control(Badge badge) const {
+    return badge.client() < system_.count() &&
+           (system_.component(badge.client()).grants & static_cast<u32>(CompositionGrant::shutdown)) != 0;
+}
+
+Result<Process::Describe::Reply> Services::handle(const Process::Describe& request, Badge) {
+    if (request.index >= system_.count()) return Error::not_found;
+    const u32 number = static_cast<u32>(request.index);
+    const ComponentRecord& r = system_.record(number);
+    Process::Describe::Reply reply{};
+    const std::string_view name = system_.name_of(number);
+    std::memcpy(reply.name, name.data(), name.size());
+    reply.state = static_cast<u32>(r.state);
+    reply.restarts = r.restarts;
+    reply.pages_limit = r.run_pages;
+    std::memcpy(reply.cause, r.cause, sizeof(reply.cause));
+    if (r.state == ComponentState::running) {
+        reply.uptime = now() - r.started;
+        if (auto info = Borrowed<Thread>(r.thread).thread_info(); info.ok()) reply.cpu_time = info->cpu_time;
+        if (auto info = Borrowed<Pool>(r.run).pool_info(); info.ok()) reply.pages = info->used;
+    }
+    if (r.keep != abi::kNoHandle)
+        if (auto info = Borrowed<Pool>(r.keep).pool_info(); info.ok()) reply.keep_pages = info->used;
+    return reply;
+}
+
+Result<Process::Control::Reply> Services::handle(const Process::Control& request, Badge badge) {
+    if (!may_control(badge)) return Error::access;
+    const u32 number = PITH_TRY(system_.find(name_in(request.name)));
+    // Whoever asks cannot be answered if it is he that goes; and what is essential does not go by order.
+    if (number == badge.client() ||
+        static_cast<RestartPolicy>(system_.component(number).restart) == RestartPolicy::essential)
+        return Error::access;
+    PITH_CHECK(system_.control(number, static_cast<ControlAction>(request.action)));
+    return Process::Control::Reply{};
+}
+
+Result<Process::Counts::Reply> Services::handle(const Process::Counts&, Badge) {
+    return Process::Counts::Reply{PITH_TRY(system_.machine().kernel_counts())};
+}
+
+Result<Process::Cpu::Reply> Services::handle(const Process::Cpu& request, Badge) {
+    if (request.cpu >= start_info().cpus) return Error::invalid;
+    return Process::Cpu::Reply{PITH_TRY(system_.machine().cpu_counts(static_cast<u32>(request.cpu)))};
+}
+
+Result<Process::Shutdown::Reply> Services::handle(const Process::Shutdown& request, Badge badge) {
+    if (!may_control(badge)) return Error::access;
+    Root::Shutdown end{request.kind, request.status};
+    auto result = system_.root().call(end);
+    if (!result.ok()) return result.error();
+    return Process::Shutdown::Reply{};
+}
+
+void Services::handle(const Lifecycle::Exit& message, Request<Lifecycle::Exit> request) {
+    const Badge badge = request.badge();
+    char text[48];
+    if (system_.present(badge.client(), badge.label()))
+        system_.died(badge.client(), format_to(text, "ended with status {}", message.status));
+}
+
+void Services::handle(const Lifecycle::Crash& message, Request<Lifecycle::Crash> request) {
+    const Badge badge = request.badge();
+    const usize length = message.length < sizeof(message.text) ? message.length : sizeof(message.text);
+    if (system_.present(badge.client(), badge.label())) system_.died(badge.client(), {message.text, length});
+}
+
+void Services::handle(const Name::Lookup& message, Request<Name::Lookup> request) {
+    auto endpoint = system_.lookup(request.badge().client(), name_in(message.name));
+    if (!endpoint.ok()) return request.fail(endpoint.error());
+    HandleList handles;
+    handles.move(std::move(*endpoint));
+    request.reply({}, handles);
+}
+
+}  // namespace pith::supervisor

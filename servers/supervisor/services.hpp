@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// What the supervisor serves: `process` to those whose manifests need it, `lifecycle` and `name` to every component.
+#pragma once
+
+#include "protocol/name.hpp"
+#include "servers/supervisor/system.hpp"
+
+namespace pith::supervisor {
+
+/// What comes in through a component's "supervisor" capability.
+struct Parent {
+    static constexpr const char* kName = Lifecycle::kName;
+    using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Name::Lookup>;
+};
+
+class Services {
+  public:
+    explicit Services(System& system)
+        : system_(system), process_(system.loop(), *this), parent_(system.loop(), *this) {}
+
+    Result<Process::Describe::Reply> handle(const Process::Describe& request, Badge badge);
+    Result<Process::Control::Reply> handle(const Process::Control& request, Badge badge);
+    Result<Process::Counts::Reply> handle(const Process::Counts& request, Badge badge);
+    Result<Process::Cpu::Reply> handle(const Process::Cpu& request, Badge badge);
+    Result<Process::Shutdown::Reply> handle(const Process::Shutdown& request, Badge badge);
+    void handle(const Lifecycle::Exit& message, Request<Lifecycle::Exit> request);
+    void handle(const Lifecycle::Crash& message, Request<Lifecycle::Crash> request);
+    void handle(const Name::Lookup& message, Request<Name::Lookup> request);
+
+  private:
+    bool may_control(Badge badge) const;
+    System& system_;
+    Server<Process, Services> process_;
+    Server<Parent, Services> parent_;
+};
+
+}  // namespace pith::supervisor

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// States of components: deaths, back-off, orders.
+#include "servers/supervisor/system.hpp"
+
+#include <cstring>
+
+namespace pith::supervisor {
+
+namespace {
+
+constexpr abi::Time kReportRetry = 2 * kMillisecond;
+
+template <typename T>
+T required(Result<T> result, std::string_view what) {
+    char text[96];
+    if (!result.ok()) panic(format_to(text, "{}: error {}", what, result.error()));
+    return std::move(result).value();
+}
+
+}  // namespace
+
+System::System()
+    : system_pool_(take_start_handle<Pool>("system")), system_budget_(take_start_handle<Budget>("system.budget")),
+      machine_(take_start_handle<Machine>("machine")), bundle_memory_(take_start_handle<Memory>("bundle")),
+      info_page_(take_start_handle<Memory>("info")), preserved_(take_start_handle<Memory>("preserved")) {
+    tick_.self = this;
+    const NamedHandle* bundle = find_start_handle("bundle");
+    const NamedHandle* preserved = find_start_handle("preserved");
+    if (bundle == nullptr || preserved == nullptr || !system_pool_.valid()) panic("started without its capabilities");
+    bundle_mapping_ = required(Mapping::create(bundle_memory_, 0, (bundle->value + abi::kPageSize - 1) & ~(abi::kPageSize - 1),
+                                               abi::kMapRead), "mapping the bundle");
+    records_mapping_ = required(Mapping::create(preserved_, 0, preserved->value), "mapping the records");
+    records_ = records_mapping_.as<Records>();
+    bundle_ = required(Bundle::open(bundle_mapping_.bytes()), "opening the bundle");
+    const BundleFile compiled = required(bundle_.find("system"), "the bundle has no system");
+    composition_ = required(Composition::parse(compiled.content), "the compiled system is malformed");
+    // root's own badge is in the capability; the handle is kept by the library for reports too.
+    root_ = Client<Root>(required(Borrowed<Endpoint>(find_start_handle("supervisor")->handle).copy(), "root's Endpoint"));
+    loop_.on_kernel_event([this](Message& message) { return fault(message); });
+}
+
+void System::begin() {
+    if (records_->magic == kRecordMagic && records_->count == count()) {
+        recover();
+    } else {
+        *records_ = Records{};
+        records_->count = count();
+        records_->magic = kRecordMagic;
+    }
+    for (u32 i = 0; i < count(); i++)
+        if (records_->components[i].permanent == 0) create_permanent(i);
+    for (u32 i = 0; i < count(); i++)
+        for (const CompositionString& provided : composition_.provides(component(i)))
+            if (composition_.string(provided) == Log::kName) {
+                auto log = Borrowed<Endpoint>(record(i).endpoint)
+                               .mint(Badge(protocol_number(Log::kName), 0, kSupervisorComponent).bits(),
+                                     rights(abi::EndpointRight::send) | kCopyRight);
+                if (log.ok()) reporter_.connect(std::move(*log));
+            }
+    if (records_->built == 0) {
+        if (record(0).run_pages == 0) share_memory();
+        for (u32 i = 0; i < count(); i++)
+            if (record(i).state == ComponentState::stopped) bring_up(i);
+        records_->built = 1;
+    }
+    if (const auto cause = start_parameter("cause"); !cause.empty())
+        reporter_.line(Severity::crash, "supervisor crashed: {}; restarted", cause);
+    schedule();
+}
+
+bool System::present(u32 number, u16 label) const {
+    return number < count() && record(number).state == ComponentState::running &&
+           static_cast<u16>(record(number).generation) == label;
+}
+
+Result<u32> System::find(std::string_view name) const {
+    for (u32 i = 0; i < count(); i++)
+        if (name_of(i) == name) return i;
+    return Error::not_found;
+}
+
+Result<Handle<Endpoint>> System::lookup(u32 client, std::string_view name) const {
+    if (client >= count()) return Error::not_found;
+    for (const CompositionNeed& need : composition_.needs(component(client))) {
+        if (composition_.string(need.as) != name || need.supplier == kSupplierNone) continue;
+        const u64 badge = Badge(protocol_number(composition_.string(need.protocol)), static_cast<u16>(need.label), client).bits();
+        const abi::RightsBits mask = rights(abi::EndpointRight::send) | kCopyRight;
+        if (need.supplier == kSupplierSupervisor) return loop_.endpoint().mint(badge, mask);
+        return Borrowed<Endpoint>(record(need.supplier).endpoint).mint(badge, mask);
+    }
+    return Error::not_found;
+}
+
+/// Destroys what dies with the component. After it the kernel's counts are what they were before its start.
+void System::take_down(u32 number) {
+    ComponentRecord& r = records_->components[number];
+    r.intent = Intent::ending;
+    r.state = ComponentState::ending;
+    if (r.run != abi::kNoHandle) static_cast<void>(Handle<Pool>(r.run).destroy());
+    r.run = r.thread = r.signal = abi::kNoHandle;
+    r.state = ComponentState::stopped;
+    r.intent = Intent::none;
+}
+
+void System::bring_up(u32 number) {
+    ComponentRecord& r = records_->components[number];
+    release(number);
+    const bool again = r.generation != 0;
+    if (auto started = start(number); !started.ok()) {
+        char text[64];
+        set_cause(r, format_to(text, "cannot be started: error {}", started.error()));
+        reporter_.line(Severity::crash, "{} cannot be started: error {}", name_of(number), started.error());
+        return after_death(number);
+    }
+    if (!again) return;
+    r.restarts++;
+    reporter_.line(Severity::notice, "{} started again ({})", name_of(number), r.restarts);
+    notify_clients(number);
+}
+
+void System::notify_clients(u32 number) {
+    for (u32 i = 0; i < count(); i++) {
+        if (record(i).state != ComponentState::running) continue;
+        for (const CompositionNeed& need : composition_.needs(component(i)))
+            if (need.supplier == number) {
+                static_cast<void>(Borrowed<Signal>(record(i).signal).notify(kSignalReborn));
+                break;
+            }
+    }
+}
+
+void System::set_cause(ComponentRecord& record, std::string_view cause) {
+    const usize length = cause.size() < sizeof(record.cause) - 1 ? cause.size() : sizeof(record.cause) - 1;
+    std::memset(record.cause, 0, sizeof(record.cause));
+    std::memcpy(record.cause, cause.data(), length);
+}
+
+void System::died(u32 number, std::string_view cause) {
+    ComponentRecord& r = records_->components[number];
+    if (r.state != ComponentState::running) return;
+    set_cause(r, cause);
+    take_down(number);
+    reporter_.line(Severity::crash, "{} crashed: {}", name_of(number), cause);
+    after_death(number);
+    schedule();
+}
+
+/// What its policy says once it is down.
+void System::after_death(u32 number) {
+    ComponentRecord& r = records_->components[number];
+    const CompositionComponent& c = component(number);
+    const abi::Time time = now();
+    if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::essential) {
+        Root::Shutdown end{static_cast<u32>(ShutdownKind::exit), 125};
+        static_cast<void>(root_.call(end));
+    }
+    if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::never) return hold(number);
+    if (time - r.window_start > c.hold_window) {
+        r.window_start = time;
+        r.deaths = 0;
+    }
+    r.deaths++;
+    if (c.hold_after != 0 && r.deaths >= c.hold_after) {
+        r.state = ComponentState::held_down;
+        reporter_.line(Severity::crash, "{} died {} times and is held down", name_of(number), r.deaths);
+        return hold(number);
+    }
+    const u32 doublings = r.deaths - 1 < 20 ? r.deaths - 1 : 20;
+    const u64 wait = c.backoff << doublings;
+    r.restart_at = time + (wait < c.ceiling ? wait : c.ceiling);
+    r.state = ComponentState::waiting;
+}
+
+Result<> System::control(u32 number, ControlAction action) {
+    ComponentRecord& r = records_->components[number];
+    const bool running = r.state == ComponentState::running;
+    switch (action) {
+        case ControlAction::kill:
+            if (!running) return Error::bad_state;
+            died(number, "killed");
+            return {};
+        case ControlAction::restart:
+        case ControlAction::start:
+            if (action == ControlAction::start && running) return {};
+            r.deaths = 0;
+            if (running) take_down(number);
+            bring_up(number);
+            schedule();
+            return {};
+        case ControlAction::stop:
+            if (running) take_down(number);
+            r.state = ComponentState::stopped;
+            set_cause(r, "stopped");
+            hold(number);
+            schedule();
+            return {};
+    }
+    return Error::invalid;
+}
+
+bool System::fault(Message& message) {
+    const Badge badge(message.badge);
+    if (!present(badge.client(), badge.label())) return false;
+    char text[96];
+    const bool page_fault = message.tag.operation() == static_cast<u16>(abi::Event::page_fault);
+    const u64 access = message.words[1];
+    if (page_fault)
+        died(badge.client(), format_to(text, "page fault at {x} ({}), rip {x}", message.words[0],
+                                       (access & 2) != 0 ? "execute" : (access & 1) != 0 ? "write" : "read", message.words[2]));
+    else
+        died(badge.client(), format_to(text, "exception {}, rip {x}", message.words[0], message.words[2]));
+    return false;
+}
+
+void System::schedule() {
+    abi::Time next = next_action();
+    if (!reporter_.flush()) {
+        const abi::Time retry = now() + kReportRetry;
+        if (next == abi::kNoDeadline || retry < next) next = retry;
+    }
+    if (next == abi::kNoDeadline) tick_.cancel();
+    else tick_.arm(next);
+}
+
+void System::tick() {
+    const abi::Time time = now();
+    for (u32 i = 0; i < count(); i++) {
+        if (record(i).state == ComponentState::waiting && record(i).restart_at <= time) bring_up(i);
+        else if (record(i).state == ComponentState::running) watch(i, time);
+    }
+    schedule();
+}
+
+}  // namespace pith::supervisor

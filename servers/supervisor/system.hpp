@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// The system: its components, their states, and what happens when one dies. One thread; all state is in the records.
+//
+// Life of a component: stopped -> running -> (dies) waiting -> running ..., or held_down after too many deaths, or stopped by
+// order or policy. While it is down for longer than a back-off (held_down, stopped) a thread of ours answers its Endpoint.
+#pragma once
+
+#include "lib/os/launch.hpp"
+#include "lib/os/mapping.hpp"
+#include "lib/os/protocol.hpp"
+#include "lib/os/thread.hpp"
+#include "servers/supervisor/record.hpp"
+#include "servers/supervisor/report.hpp"
+
+namespace pith::supervisor {
+
+inline constexpr u32 kSupervisorComponent = 0xffff'ffff;
+
+class System {
+  public:
+    System();
+    /// Builds the system, or takes it over from a predecessor. panics when it cannot be built.
+    void begin();
+    EventLoop& loop() { return loop_; }
+
+    // What happens to components (number in the composition).
+    void died(u32 number, std::string_view cause);
+    Result<> control(u32 number, ControlAction action);
+    Result<u32> find(std::string_view name) const;
+    u32 count() const { return static_cast<u32>(composition_.components().size()); }
+    const CompositionComponent& component(u32 number) const { return composition_.components()[number]; }
+    const ComponentRecord& record(u32 number) const { return records_->components[number]; }
+    std::string_view name_of(u32 number) const {
+        return number < count() ? composition_.string(component(number).name) : std::string_view("supervisor");
+    }
+    /// True: `label`, of a badge, is that of the component's present life.
+    bool present(u32 number, u16 label) const;
+    /// A capability for `client` to what supplies `name`, with the badge that says so.
+    Result<Handle<Endpoint>> lookup(u32 client, std::string_view name) const;
+    const Handle<Machine>& machine() const { return machine_; }
+    const Client<Root>& root() const { return root_; }
+
+  private:
+    friend class Watch;
+    struct Life {
+        u64 pings = 0;              ///< sent since the last answer
+        abi::Time pinged = 0;       ///< when the first unanswered one was sent
+        u64 cpu_at_ping = 0;
+        abi::Time next_ping = 0;
+        NativeThread hold;          ///< answers for it while it is down
+    };
+
+    // build.cpp
+    void create_permanent(u32 number);
+    Result<> create_devices(u32 number);
+    void share_memory();
+    Result<> start(u32 number);
+    Result<> launch(u32 number, ComponentRecord& record);
+    usize collect_grants(u32 number, std::span<Grant> grants);
+    void collect_needs(u32 number, std::span<Grant> grants, usize& count);
+    usize collect_parameters(u32 number, std::span<Parameter> parameters);
+    Handle<Machine> machine_for(u32 grants) const;
+    Result<> bind_ports(u32 number, const Handle<Space>& space) const;
+    // recover.cpp
+    void recover();
+    void recover_component(u32 number);
+    void destroy_unknown();
+    bool known_slot(abi::HandleIndex slot) const;
+    // hold.cpp
+    void hold(u32 number);
+    void release(u32 number);
+    // system.cpp
+    void take_down(u32 number);
+    void bring_up(u32 number);
+    void after_death(u32 number);
+    void notify_clients(u32 number);
+    void set_cause(ComponentRecord& record, std::string_view cause);
+    bool fault(Message& message);
+    void schedule();
+    void tick();
+    // watch.cpp
+    void watch(u32 number, abi::Time time);
+    abi::Time next_action() const;
+
+    struct Tick : Timer {
+        Tick() : Timer([](Timer& timer) { static_cast<Tick&>(timer).self->tick(); }) {}
+        System* self = nullptr;
+    };
+
+    EventLoop loop_;
+    Handle<Pool> system_pool_;
+    Handle<Budget> system_budget_;
+    Handle<Machine> machine_;
+    Handle<Memory> bundle_memory_;
+    Handle<Memory> info_page_;
+    Handle<Memory> preserved_;
+    Mapping bundle_mapping_;
+    Mapping records_mapping_;
+    Bundle bundle_;
+    Composition composition_;
+    Records* records_ = nullptr;
+    Client<Root> root_;
+    Reporter reporter_;
+    Tick tick_;
+    Life lives_[kMaxComponents];
+};
+
+}  // namespace pith::supervisor
