@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# Runs the tests of suite linux, on the host and on Pith alike, by busybox's shell: run.sh PROGRAMS WORK BUSYBOX.
+# Each gets an empty directory WORK/NAME, is run there as ./NAME, and has a minute. For each:
+# "=== NAME STATUS SIZE", a newline, what it printed (SIZE bytes), a newline.
+programs=$1 work=$2 busybox=$3
+ulimit -c 0
+umask 022
+rm -rf "$work"
+mkdir -p "$work/out" || exit 1
+for program in "$programs"/*; do
+    name=${program##*/}
+    mkdir "$work/$name" || exit 1
+    cd "$work/$name" || exit 1
+    cp "$program" "./$name"
+    case $name in
+        *.sh) timeout 60 "$busybox" sh "./$name" ;;
+        *) timeout 60 "./$name" ;;
+    esac </dev/null >"$work/out/$name" 2>&1
+    status=$?
+    cd /
+    echo "=== $name $status $(wc -c <"$work/out/$name")"
+    cat "$work/out/$name"
+    echo
+    rm -rf "${work:?}/$name"
+done
+exit 0

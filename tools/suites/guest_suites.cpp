@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Suites kernel and system: what runs in QEMU and reports its tests itself, in every configuration.
+//   kernel: each component below tests/kernel is run as root, without any server; it reports on the debug console
+//   system: each script tests/system/*.sh is run on the host and boots what it needs
+#include <algorithm>
+#include <filesystem>
+
+#include "tools/base/host.hpp"
+#include "tools/suites/process.hpp"
+#include "tools/suites/suite.hpp"
+
+namespace pith::tools {
+
+namespace {
+
+namespace fs = std::filesystem;
+constexpr unsigned kKernelTimeout = 180;
+constexpr double kScriptTimeout = 400;
+
+std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string& component, const Configuration& on) {
+    const std::string build = tree.build(on.type);
+    const std::string bundle = std::format("{}/test-{}.bundle", build, component);
+    const Finished packed = run_command({{build + "/tools/pith_bundle", "--output", bundle, "--component",
+                                          std::format("root={}/{}.elf", build, component)}, 60, "", false, {}});
+    if (packed.status != 0) return {{"kernel/" + component + " " + on.text(), false, packed.output}};
+    const Finished finished = run_command(
+        {{build + "/tools/pith_run", "--bare", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle", bundle, "--smp",
+          std::to_string(on.cpus), "--timeout", std::to_string(kKernelTimeout)}, kKernelTimeout + 10, "", false, {}});
+    write_log(tree, std::format("kernel/{} {}", component, on.text()), finished.output);
+    return parse_results("kernel", on.text(), component, finished.output, finished.status);
+}
+
+std::vector<TestResult> run_script(const TestTree& tree, const fs::path& script, const Configuration& on) {
+    const std::string name = script.stem();
+    const Finished finished = run_command({{"bash", script.string()}, kScriptTimeout, "", false,
+                                           {"PITH_TREE=" + tree.root, "PITH_TYPE=" + on.type,
+                                            "PITH_SMP=" + std::to_string(on.cpus)}});
+    write_log(tree, std::format("system/{} {}", name, on.text()), finished.output);
+    return parse_results("system", on.text(), name, finished.output, finished.status);
+}
+
+}  // namespace
+
+std::vector<Job> kernel_jobs(const TestTree& tree) {
+    std::vector<std::string> components;
+    for (const fs::directory_entry& entry : fs::directory_iterator(tree.root + "/tests/kernel")) {
+        if (fs::exists(entry.path() / "manifest.toml")) components.push_back(entry.path().filename());
+    }
+    std::ranges::sort(components);
+    std::vector<Job> jobs;
+    for (const Configuration& on : configurations()) {
+        for (const std::string& component : components) {
+            jobs.push_back({std::format("kernel/{} {}", component, on.text()), std::min(on.cpus, tree.cpus),
+                            [tree, component, on] { return run_kernel_test(tree, component, on); }});
+        }
+    }
+    return jobs;
+}
+
+std::vector<Job> system_jobs(const TestTree& tree) {
+    std::vector<fs::path> scripts;
+    for (const fs::directory_entry& entry : fs::directory_iterator(tree.root + "/tests/system")) {
+        const std::string name = entry.path().filename();
+        if (name.ends_with(".sh") && name != "lib.sh") scripts.push_back(entry.path());
+    }
+    std::ranges::sort(scripts);
+    std::vector<Job> jobs;
+    for (const Configuration& on : configurations()) {
+        for (const fs::path& script : scripts) {
+            // What is about the command, and not about what runs in the machine, is the same in each configuration.
+            const bool once = script.stem().string().starts_with("command");
+            if (once && (on.type != "release" || on.cpus != 1)) continue;
+            jobs.push_back({std::format("system/{} {}", script.stem().string(), on.text()), std::min(on.cpus, tree.cpus),
+                            [tree, script, on] { return run_script(tree, script, on); }});
+        }
+    }
+    return jobs;
+}
+
+}  // namespace pith::tools

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// Suite linux: each program and script of tests/linux runs on the host's Linux and on Pith, in the same way and at the
+// same path (tests/linux/run.sh); what it prints and its status must be the same. One boot a configuration runs all.
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <sstream>
+
+#include "tools/base/host.hpp"
+#include "tools/suites/process.hpp"
+#include "tools/suites/suite.hpp"
+
+namespace pith::tools {
+
+namespace {
+
+namespace fs = std::filesystem;
+constexpr unsigned kBatchTimeout = 420;
+
+struct Outcome {
+    int status = 0;
+    std::string output;
+    bool operator==(const Outcome&) const = default;
+};
+using Outcomes = std::map<std::string, Outcome>;
+
+/// What run.sh prints: "=== NAME STATUS SIZE", a newline, SIZE bytes, a newline; for each test.
+Outcomes parse_batch(std::string_view text) {
+    Outcomes outcomes;
+    constexpr std::string_view kMark = "=== ";
+    while (text.starts_with(kMark)) {
+        const usize newline = text.find('\n');
+        if (newline == std::string_view::npos) break;
+        std::istringstream header(std::string(text.substr(kMark.size(), newline - kMark.size())));
+        std::string name;
+        Outcome outcome;
+        usize size = 0;
+        if (!(header >> name >> outcome.status >> size) || text.size() - newline - 1 < size) break;
+        outcome.output = text.substr(newline + 1, size);
+        text.remove_prefix(std::min(newline + 1 + size + 1, text.size()));
+        outcomes.emplace(std::move(name), std::move(outcome));
+    }
+    return outcomes;
+}
+
+/// The first lines in which two outputs differ.
+std::string difference(const Outcome& wanted, const Outcome& got) {
+    std::string text;
+    if (wanted.status != got.status) text += std::format("status {} on Linux, {} on Pith\n", wanted.status, got.status);
+    std::istringstream left(wanted.output), right(got.output);
+    std::string on_linux, on_pith;
+    for (unsigned line = 1;; ++line) {
+        const bool more_left = static_cast<bool>(std::getline(left, on_linux));
+        const bool more_right = static_cast<bool>(std::getline(right, on_pith));
+        if (!more_left && !more_right) break;
+        if (more_left && more_right && on_linux == on_pith) continue;
+        text += std::format("line {}:\n  Linux: {}\n  Pith:  {}\n", line, more_left ? on_linux : "(end)",
+                            more_right ? on_pith : "(end)");
+        break;
+    }
+    return text + "all of Pith's output:\n" + tail(got.output, 30);
+}
+
+/// All tests: what to run where. Runs them on the host once, when the first configuration asks.
+class Batch {
+  public:
+    explicit Batch(const TestTree& tree)
+        : tree_(tree), programs_(tree.build("debug") + "/linux-tests"), work_(std::format("/tmp/pith-linux-{}", ::getpid())) {
+        for (const fs::directory_entry& entry : fs::directory_iterator(programs_)) {
+            if (entry.is_regular_file()) names_.push_back(entry.path().filename());
+        }
+        std::ranges::sort(names_);
+    }
+    ~Batch() {
+        std::error_code ignored;
+        fs::remove_all(work_, ignored);
+    }
+
+    const std::vector<std::string>& names() const { return names_; }
+
+    const Outcomes& on_linux() {
+        std::call_once(once_, [this] {
+            const std::string busybox = tree_.root + "/build/busybox/bin/busybox";
+            const Finished finished = run_command(
+                {{"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb",
+                  "USER=root", busybox, "sh", tree_.root + "/tests/linux/run.sh", programs_, work_, busybox},
+                 kBatchTimeout, "/", true, {}});
+            write_log(tree_, "linux/host", finished.output + finished.errors);
+            outcomes_ = parse_batch(finished.output);
+        });
+        return outcomes_;
+    }
+
+    std::vector<TestResult> run_on(const Configuration& on) {
+        const std::string build = tree_.build(on.type);
+        const Finished finished = run_command(
+            {{build + "/tools/pith_run", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle", build + "/default.bundle",
+              "--smp", std::to_string(on.cpus), "--timeout", std::to_string(kBatchTimeout), "--add",
+              programs_ + ":/tests", "--add", tree_.root + "/tests/linux/run.sh:/run.sh", "--", "busybox", "sh", "/run.sh",
+              "/tests", work_, "/bin/busybox"},
+             kBatchTimeout + 10, "", true, {"TERM=dumb"}});
+        write_log(tree_, "linux/pith " + on.text(), finished.output + finished.errors);
+        return compare(on, parse_batch(finished.output), finished);
+    }
+
+  private:
+    std::vector<TestResult> compare(const Configuration& on, const Outcomes& outcomes, const Finished& finished) {
+        std::vector<TestResult> results;
+        const std::string end = std::format("the run on Pith ended with status {} before it\n{}", finished.status,
+                                            tail(finished.errors, 40));
+        for (const std::string& name : names_) {
+            TestResult result{"linux/" + name + " " + on.text(), false, ""};
+            const auto wanted = on_linux().find(name);
+            const auto got = outcomes.find(name);
+            if (wanted == on_linux().end()) {
+                result.detail = "it did not run on the host\n";
+            } else if (got == outcomes.end()) {
+                result.detail = end;
+            } else {
+                result.passed = wanted->second == got->second;
+                if (!result.passed) result.detail = difference(wanted->second, got->second);
+            }
+            results.push_back(std::move(result));
+        }
+        if (finished.status != 0 || !finished.errors.empty()) {
+            results.push_back({"linux/batch " + on.text(), false, end});
+        }
+        return results;
+    }
+
+    const TestTree tree_;
+    const std::string programs_, work_;
+    std::vector<std::string> names_;
+    std::once_flag once_;
+    Outcomes outcomes_;
+};
+
+}  // namespace
+
+std::vector<Job> linux_jobs(const TestTree& tree) {
+    const auto batch = std::make_shared<Batch>(tree);
+    if (batch->names().empty()) fail(1, "there are no programs in build/debug/linux-tests");
+    std::vector<Job> jobs;
+    for (const Configuration& on : configurations()) {
+        jobs.push_back({"linux " + on.text(), std::min(on.cpus, tree.cpus), [batch, on] { return batch->run_on(on); }});
+    }
+    return jobs;
+}
+
+}  // namespace pith::tools
