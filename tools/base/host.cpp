@@ -46,7 +46,7 @@ std::string error_text(std::string_view what) { return std::format("{}: {}", wha
 
 std::vector<u8> read_file(const std::string& path) {
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat status {};
+    struct stat status{};
     if (file.get() < 0 || ::fstat(file.get(), &status) != 0) fail(kUsage, "{}", error_text(path));
     if (!S_ISREG(status.st_mode)) fail(kUsage, "{}: not a regular file", path);
     std::vector<u8> content(static_cast<usize>(status.st_size));

@@ -64,7 +64,8 @@ void BundleBuilder::add_file(std::string_view path, std::vector<u8> content, u32
 void BundleBuilder::add_directory(std::string_view path, u32 mode, i64 mtime) {
     const std::string name = guest_path(path);
     add_parents(name, mtime);
-    items_.insert_or_assign(std::string(kRootPrefix) + name, Item{abi::BundleKind::directory, mode, mtime, {}});
+    items_.insert_or_assign(std::string(kRootPrefix) + name,
+                            Item{abi::BundleKind::directory, mode, mtime, {}});
 }
 
 void BundleBuilder::add_symlink(std::string_view path, std::string_view target, i64 mtime) {
@@ -75,7 +76,7 @@ void BundleBuilder::add_symlink(std::string_view path, std::string_view target, 
 }
 
 void BundleBuilder::add_host_path(const std::string& host_path, std::string_view path) {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(host_path.c_str(), &status) != 0) fail(kUsage, "{}", error_text(host_path));
     const u32 mode = status.st_mode & 07777;
     if (S_ISREG(status.st_mode)) {
@@ -96,8 +97,9 @@ void BundleBuilder::add_host_path(const std::string& host_path, std::string_view
 }
 
 void BundleBuilder::add_component(std::string_view name, const std::string& elf_path) {
-    items_.insert_or_assign("component/" + std::string(name),
-                            Item{abi::BundleKind::component, 0555, 0, loadable_part(read_file(elf_path), elf_path)});
+    items_.insert_or_assign(
+        "component/" + std::string(name),
+        Item{abi::BundleKind::component, 0555, 0, loadable_part(read_file(elf_path), elf_path)});
 }
 
 void BundleBuilder::add_data(std::string_view name, std::vector<u8> content) {
@@ -115,8 +117,8 @@ std::vector<u8> BundleBuilder::finish() const {
         const std::string target(item.content.begin(), item.content.end());
         if (target_offsets.try_emplace(target, targets.size()).second) targets += target;
     }
-    const u64 targets_start =
-        sizeof(abi::BundleHeader) + items_.size() * sizeof(abi::BundleEntry) + names.size();
+    const u64 targets_start = sizeof(abi::BundleHeader) + items_.size() * sizeof(abi::BundleEntry) +
+                              names.size();
     u64 offset = page_up(targets_start + targets.size());
 
     std::vector<abi::BundleEntry> entries;
@@ -152,7 +154,8 @@ std::vector<u8> BundleBuilder::finish() const {
     usize index = 0;
     for (const auto& [name, item] : items_) {
         const abi::BundleEntry& entry = entries[index++];
-        if (item.kind != abi::BundleKind::symlink) put(entry.offset, item.content.data(), item.content.size());
+        if (item.kind != abi::BundleKind::symlink)
+            put(entry.offset, item.content.data(), item.content.size());
     }
     return segment;
 }

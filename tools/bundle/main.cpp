@@ -40,7 +40,8 @@ int pack(const Options& options) {
     BundleBuilder bundle;
     for (const std::string& component : options.components) {
         const usize equals = component.find('=');
-        if (equals == 0 || equals == std::string::npos) fail(kUsage, "--component {}: not NAME=ELF", component);
+        if (equals == 0 || equals == std::string::npos)
+            fail(kUsage, "--component {}: not NAME=ELF", component);
         bundle.add_component(component.substr(0, equals), component.substr(equals + 1));
     }
     if (!options.composition.empty()) add_system(bundle, options);

@@ -18,10 +18,10 @@ struct Directory {
     u32 mode;
 };
 constexpr Directory kDirectories[] = {
-    {"bin", 0755},     {"sbin", 0755},     {"usr/bin", 0755},       {"usr/sbin", 0755},       {"usr/local/bin", 0755},
-    {"lib", 0755},     {"dev", 0755},      {"usr/local/sbin", 0755}, {"etc", 0755},           {"home", 0755},
-    {"mnt", 0755},     {"opt", 0755},      {"proc", 0555},          {"root", 0700},           {"run", 0755},
-    {"sys", 0555},     {"tmp", 01777},     {"var/log", 0755},       {"var/tmp", 01777},       {"srv", 0755},
+    {"bin", 0755}, {"sbin", 0755}, {"usr/bin", 0755},        {"usr/sbin", 0755}, {"usr/local/bin", 0755},
+    {"lib", 0755}, {"dev", 0755},  {"usr/local/sbin", 0755}, {"etc", 0755},      {"home", 0755},
+    {"mnt", 0755}, {"opt", 0755},  {"proc", 0555},           {"root", 0700},     {"run", 0755},
+    {"sys", 0555}, {"tmp", 01777}, {"var/log", 0755},        {"var/tmp", 01777}, {"srv", 0755},
 };
 
 /// The applets of a busybox as paths ("bin/cat").
@@ -39,11 +39,12 @@ std::string applet_paths(const std::string& busybox) {
 }
 
 void add_busybox(BundleBuilder& bundle, const std::string& busybox) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(busybox.c_str(), &status) != 0) fail(kUsage, "{}", error_text(busybox));
     std::istringstream applets(applet_paths(busybox));
     for (std::string path; std::getline(applets, path);) {
-        if (path != "bin/busybox" && path != "linuxrc") bundle.add_symlink(path, "/bin/busybox", status.st_mtime);
+        if (path != "bin/busybox" && path != "linuxrc")
+            bundle.add_symlink(path, "/bin/busybox", status.st_mtime);
     }
     bundle.add_file("bin/busybox", read_file(busybox), 0755, status.st_mtime);
 }
@@ -55,7 +56,7 @@ void add_root_file_system(BundleBuilder& bundle, const std::string& skeleton, co
     for (const Directory& directory : kDirectories) bundle.add_directory(directory.path, directory.mode, 0);
     if (!busybox.empty()) add_busybox(bundle, busybox);
     for (const std::string& source : {skeleton, programs}) {
-        struct stat status {};
+        struct stat status{};
         if (source.empty() || ::stat(source.c_str(), &status) != 0) continue;
         bundle.add_host_path(source, "");
     }

@@ -64,7 +64,8 @@ class Compiler {
             devices_.push_back(
                 {string(device.name), static_cast<u32>(device.kind), device.flags, device.base, device.size});
         }
-        for (const auto& [key, value] : source.parameters) parameters_.push_back({string(key), string(value)});
+        for (const auto& [key, value] : source.parameters)
+            parameters_.push_back({string(key), string(value)});
         component.provides = range(provides_, provides);
         component.needs = range(needs_, needs);
         component.devices = range(devices_, devices);

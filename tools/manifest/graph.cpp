@@ -11,17 +11,21 @@ namespace {
 /// A node's label: what it may use that is not another component's.
 std::string describe(const Manifest& manifest) {
     const CompositionComponent& values = manifest.values;
-    const auto granted = [&values](CompositionGrant grant) { return (values.grants & static_cast<u32>(grant)) != 0; };
+    const auto granted = [&values](CompositionGrant grant) {
+        return (values.grants & static_cast<u32>(grant)) != 0;
+    };
     std::string text = std::format("<b>{}</b><br/>{}{} KiB", manifest.name,
-                                   granted(CompositionGrant::pool_rest) ? "at least " : "", values.memory_pages * 4);
+                                   granted(CompositionGrant::pool_rest) ? "at least " : "",
+                                   values.memory_pages * 4);
     if (values.keep_pages != 0) text += std::format(" + {} KiB kept", values.keep_pages * 4);
     text += std::format("<br/>priority {}", values.priority);
-    if (values.capacity != values.period) text += std::format(", {} % CPU", values.capacity * 100 / values.period);
+    if (values.capacity != values.period)
+        text += std::format(", {} % CPU", values.capacity * 100 / values.period);
     std::string grants;
     const std::pair<CompositionGrant, const char*> kNames[] = {
-        {CompositionGrant::bundle, "bundle"},          {CompositionGrant::machine_info, "machine"},
-        {CompositionGrant::shutdown, "shutdown"},      {CompositionGrant::jit, "jit"},
-        {CompositionGrant::debug_console, "debug"},    {CompositionGrant::budget_manage, "budget"},
+        {CompositionGrant::bundle, "bundle"},       {CompositionGrant::machine_info, "machine"},
+        {CompositionGrant::shutdown, "shutdown"},   {CompositionGrant::jit, "jit"},
+        {CompositionGrant::debug_console, "debug"}, {CompositionGrant::budget_manage, "budget"},
     };
     for (const auto& [grant, name] : kNames) {
         if (granted(grant)) grants += (grants.empty() ? "" : ", ") + std::string(name);
@@ -29,9 +33,17 @@ std::string describe(const Manifest& manifest) {
     if (!grants.empty()) text += std::format("<br/><i>{}</i>", grants);
     for (const Device& device : manifest.devices) {
         switch (device.kind) {
-            case DeviceKind::interrupt: text += std::format("<br/>{}: interrupt {}", device.name, device.base); break;
-            case DeviceKind::ports: text += std::format("<br/>{}: ports {:#x}..{:#x}", device.name, device.base, device.base + device.size - 1); break;
-            case DeviceKind::memory: text += std::format("<br/>{}: memory {:#x}, {} KiB", device.name, device.base, device.size / 1024); break;
+            case DeviceKind::interrupt:
+                text += std::format("<br/>{}: interrupt {}", device.name, device.base);
+                break;
+            case DeviceKind::ports:
+                text += std::format("<br/>{}: ports {:#x}..{:#x}", device.name, device.base,
+                                    device.base + device.size - 1);
+                break;
+            case DeviceKind::memory:
+                text += std::format("<br/>{}: memory {:#x}, {} KiB", device.name, device.base,
+                                    device.size / 1024);
+                break;
         }
     }
     return text;
@@ -41,21 +53,26 @@ std::string describe(const Manifest& manifest) {
 
 std::string draw(const Resolved& system) {
     std::string dot = std::format(
-        "digraph \"{}\" {{\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"sans-serif\", fontsize=11];\n"
+        "digraph \"{}\" {{\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"sans-serif\", "
+        "fontsize=11];\n"
         "  edge [fontname=\"sans-serif\", fontsize=9];\n",
         system.name);
     dot += "  \"supervisor\" [label=<<b>supervisor</b>>];\n";
     for (const ResolvedComponent& component : system.components) {
-        dot += std::format("  \"{}\" [label=<{}>];\n", component.manifest->name, describe(*component.manifest));
+        dot += std::format("  \"{}\" [label=<{}>];\n", component.manifest->name,
+                           describe(*component.manifest));
     }
     for (const ResolvedComponent& component : system.components) {
         for (const Link& link : component.links) {
             if (link.supplier == kSupplierNone) continue;
             const std::string supplier = link.supplier == kSupplierSupervisor
-                                             ? "supervisor" : system.components[link.supplier].manifest->name;
+                                             ? "supervisor"
+                                             : system.components[link.supplier].manifest->name;
             const std::string label = link.need->as == link.need->protocol
-                                          ? link.need->as : std::format("{} ({})", link.need->as, link.need->protocol);
-            dot += std::format("  \"{}\" -> \"{}\" [label=\"{}\"];\n", component.manifest->name, supplier, label);
+                                          ? link.need->as
+                                          : std::format("{} ({})", link.need->as, link.need->protocol);
+            dot += std::format("  \"{}\" -> \"{}\" [label=\"{}\"];\n", component.manifest->name, supplier,
+                               label);
         }
     }
     return dot + "}\n";

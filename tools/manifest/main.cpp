@@ -16,7 +16,8 @@ namespace {
 using namespace pith;
 using namespace pith::tools;
 
-int act(const std::string& action, const std::string& tree, const std::string& name, const std::string& output) {
+int act(const std::string& action, const std::string& tree, const std::string& name,
+        const std::string& output) {
     const std::string shown = "systems/" + name + ".toml";
     const System system = read_system(tree + "/" + shown, shown);
     if (system.name != name) fail(kUsage, "{}:1: the name '{}' is not that of the file", shown, system.name);
@@ -37,7 +38,8 @@ int main(int argc, char** argv) {
     CLI::App app("Checks, compiles and draws a system");
     std::string action, tree, system, output;
     app.add_option("action", action, "compile, check or graph")
-        ->required()->check(CLI::IsMember({"compile", "check", "graph"}));
+        ->required()
+        ->check(CLI::IsMember({"compile", "check", "graph"}));
     app.add_option("--tree", tree, "The source tree")->required();
     app.add_option("--system", system, "systems/NAME.toml")->required();
     app.add_option("--output", output, "Compiled system");

@@ -33,7 +33,8 @@ Parameters read_parameters(TableReader& reader, const toml::table& table) {
             reader.error(place, "parameter {} must be a string, a whole number, true or false", key.str());
         }
         if (key.str().size() > 63 || value.size() > 1024) {
-            reader.error(place, "parameter {} is too long (63 characters for the key, 1024 for the value)", key.str());
+            reader.error(place, "parameter {} is too long (63 characters for the key, 1024 for the value)",
+                         key.str());
         }
         parameters.emplace(key.str(), value);
     }
@@ -76,7 +77,8 @@ u32 read_grants(TableReader& reader) {
     for (const auto& [name, place] : reader.strings("capabilities")) {
         const auto found = std::ranges::find(kGrants, std::string_view(name), &Named::name);
         if (found == std::end(kGrants)) {
-            reader.error(place, "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget)", name);
+            reader.error(
+                place, "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget)", name);
         }
         grants |= found->bits;
     }
@@ -93,7 +95,8 @@ void read_needs(Manifest& manifest, const toml::table* table) {
             Need need = read_need(reader, node);
             const auto same = [&need](const Need& other) { return other.as == need.as; };
             if (std::ranges::any_of(manifest.needs, same)) {
-                reader.error(need.place, "'{}' is needed twice; give one of them another name with as", need.as);
+                reader.error(need.place, "'{}' is needed twice; give one of them another name with as",
+                             need.as);
             }
             manifest.needs.push_back(std::move(need));
         }
@@ -105,9 +108,11 @@ void read_needs(Manifest& manifest, const toml::table* table) {
         values.memory_pages = pages(reader.bytes("least", "1M"));
     } else {
         values.memory_pages = pages(reader.bytes("memory"));
-        if (reader.has("least")) reader.error(reader.place(), "[needs] least goes with memory = \"rest\" only");
+        if (reader.has("least"))
+            reader.error(reader.place(), "[needs] least goes with memory = \"rest\" only");
     }
-    if (values.memory_pages == 0) reader.error(reader.place_of(*reader.find("memory")), "[needs] memory must not be 0");
+    if (values.memory_pages == 0)
+        reader.error(reader.place_of(*reader.find("memory")), "[needs] memory must not be 0");
     values.keep_pages = pages(reader.bytes("keep", "0"));
     values.preserved_pages = pages(reader.bytes("preserved", "0"));
     if (values.preserved_pages != 0 && values.preserved_pages >= values.keep_pages) {
@@ -130,7 +135,8 @@ u64 read_cpu_set(TableReader& reader) {
         for (const toml::node& entry : *list) {
             const auto cpu = entry.value_exact<i64>();
             if (!cpu || *cpu < 0 || *cpu >= static_cast<i64>(abi::kMaxCpus)) {
-                reader.error(reader.place_of(entry), "[cpu] cpus: a CPU is a number from 0 to {}", abi::kMaxCpus - 1);
+                reader.error(reader.place_of(entry), "[cpu] cpus: a CPU is a number from 0 to {}",
+                             abi::kMaxCpus - 1);
             }
             set |= u64{1} << *cpu;
         }
@@ -163,7 +169,8 @@ void read_restart(Manifest& manifest, const toml::table* table) {
     values.hold_after = static_cast<u32>(reader.number("hold_after", 0, 1'000'000, 8));
     values.hold_window = reader.duration("hold_window", "10s");
     values.heartbeat = reader.duration("heartbeat", "0");
-    if (values.ceiling < values.backoff) reader.error(reader.place(), "[restart] ceiling must not be below backoff");
+    if (values.ceiling < values.backoff)
+        reader.error(reader.place(), "[restart] ceiling must not be below backoff");
     reader.finish();
 }
 
@@ -204,7 +211,8 @@ Manifest read_manifest(const std::string& path, const std::string& shown) {
     const Place named = reader.place_of(*reader.find("name"));
     check_name(manifest.name, named);
     const std::string folder = fs::absolute(path).parent_path().filename().string();
-    if (manifest.name != folder) reader.error(named, "the name '{}' is not that of its folder, '{}'", manifest.name, folder);
+    if (manifest.name != folder)
+        reader.error(named, "the name '{}' is not that of its folder, '{}'", manifest.name, folder);
     (void)reader.string("description", "");
     for (const auto& [name, place] : reader.strings("provides")) {
         check_name(name, place);
@@ -247,10 +255,13 @@ System read_system(const std::string& path, const std::string& shown) {
             const Place place{shown, key.source().begin.line};
             const auto supplier = node.value_exact<std::string>();
             const usize dot = key.str().find('.');
-            if (!supplier) reader.error(place, "[routes] {} must be a string; write \"client.protocol\" = \"supplier\"", key.str());
-            if (dot == std::string_view::npos) reader.error(place, "[routes] '{}' is not \"client.protocol\"", key.str());
-            system.routes.push_back({std::string(key.str().substr(0, dot)), std::string(key.str().substr(dot + 1)),
-                                     *supplier, place});
+            if (!supplier)
+                reader.error(place, "[routes] {} must be a string; write \"client.protocol\" = \"supplier\"",
+                             key.str());
+            if (dot == std::string_view::npos)
+                reader.error(place, "[routes] '{}' is not \"client.protocol\"", key.str());
+            system.routes.push_back({std::string(key.str().substr(0, dot)),
+                                     std::string(key.str().substr(dot + 1)), *supplier, place});
         }
     }
     if (const toml::table* parameters = reader.table("parameters")) {
@@ -276,7 +287,9 @@ Catalogue read_catalogue(const std::string& tree) {
             Manifest manifest = read_manifest(entry.path().string(), shown);
             const std::string name = manifest.name;
             const auto [other, fresh] = catalogue.emplace(name, std::move(manifest));
-            if (!fresh) fail(kUsage, "{}:1: there is another component '{}': {}", shown, name, other->second.place.file);
+            if (!fresh)
+                fail(kUsage, "{}:1: there is another component '{}': {}", shown, name,
+                     other->second.place.file);
         }
     }
     return catalogue;

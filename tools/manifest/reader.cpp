@@ -36,16 +36,22 @@ std::optional<u64> parse_duration(std::string_view text) {
 std::optional<u64> parse_bytes(std::string_view text) { return parse_quantity(text, kByteUnits); }
 
 void check_name(const std::string& name, const Place& place) {
-    const bool fits = !name.empty() && name.size() < 32 && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    });
-    if (!fits) fail(kUsage, "{}: '{}' is not a name (1 to 31 of a-z, A-Z, 0-9, '_', '-')", place.text(), name);
+    const bool fits = !name.empty() && name.size() < 32 &&
+                      std::ranges::all_of(
+                          name,
+                          [](char c) {
+                              return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                     (c >= '0' && c <= '9') || c == '_' || c == '-';
+                          });
+    if (!fits)
+        fail(kUsage, "{}: '{}' is not a name (1 to 31 of a-z, A-Z, 0-9, '_', '-')", place.text(), name);
 }
 
 toml::table parse_toml(const std::string& path, const std::string& shown) {
     const std::vector<u8> content = read_file(path);
     try {
-        return toml::parse(std::string_view(reinterpret_cast<const char*>(content.data()), content.size()), shown);
+        return toml::parse(std::string_view(reinterpret_cast<const char*>(content.data()), content.size()),
+                           shown);
     } catch (const toml::parse_error& error) {
         fail(kUsage, "{}:{}: {}", shown, error.source().begin.line, error.description());
     }
@@ -114,11 +120,13 @@ u64 TableReader::duration(std::string_view key, std::string_view otherwise) {
 
 usize TableReader::choice(std::string_view key, std::initializer_list<std::string_view> choices,
                           std::string_view otherwise) {
-    const std::string text = string(key, otherwise.empty() ? std::nullopt : std::optional(std::string(otherwise)));
+    const std::string text = string(key,
+                                    otherwise.empty() ? std::nullopt : std::optional(std::string(otherwise)));
     const auto found = std::ranges::find(choices, text);
     if (found == choices.end()) {
         std::string list;
-        for (const std::string_view choice : choices) list += std::format("{}\"{}\"", list.empty() ? "" : ", ", choice);
+        for (const std::string_view choice : choices)
+            list += std::format("{}\"{}\"", list.empty() ? "" : ", ", choice);
         error(place_of(*find(key)), "{}: '{}' is not one of {}", called(key), text, list);
     }
     return static_cast<usize>(found - choices.begin());

@@ -33,10 +33,11 @@ class TableReader {
     std::string string(std::string_view key, std::optional<std::string> otherwise = {});
     bool boolean(std::string_view key, bool otherwise);
     u64 number(std::string_view key, u64 least, u64 most, std::optional<u64> otherwise = {});
-    u64 bytes(std::string_view key, std::optional<std::string> otherwise = {});     ///< "512K", "2M"
-    u64 duration(std::string_view key, std::string_view otherwise);                 ///< "10ms", in nanoseconds
+    u64 bytes(std::string_view key, std::optional<std::string> otherwise = {});  ///< "512K", "2M"
+    u64 duration(std::string_view key, std::string_view otherwise);              ///< "10ms", in nanoseconds
     /// A string that is one of `choices`: its index.
-    usize choice(std::string_view key, std::initializer_list<std::string_view> choices, std::string_view otherwise);
+    usize choice(std::string_view key, std::initializer_list<std::string_view> choices,
+                 std::string_view otherwise);
     /// The strings of an array (absent: none).
     std::vector<std::pair<std::string, Place>> strings(std::string_view key);
     /// A table below this one (absent: null).
@@ -47,7 +48,8 @@ class TableReader {
     void finish() const;
 
     template <typename... Arguments>
-    [[noreturn]] void error(const Place& place, std::format_string<Arguments...> format, Arguments&&... arguments) const {
+    [[noreturn]] void error(const Place& place, std::format_string<Arguments...> format,
+                            Arguments&&... arguments) const {
         fail(kUsage, "{}: {}", place.text(), std::format(format, std::forward<Arguments>(arguments)...));
     }
     /// "memory" as "[needs] memory", for messages.

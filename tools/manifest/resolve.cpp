@@ -17,7 +17,8 @@ constexpr std::string_view kSupervisor = "supervisor";
 constexpr std::string_view kRoot = "root";
 
 template <typename... Arguments>
-[[noreturn]] void error(const Place& place, std::format_string<Arguments...> format, Arguments&&... arguments) {
+[[noreturn]] void error(const Place& place, std::format_string<Arguments...> format,
+                        Arguments&&... arguments) {
     fail(kUsage, "{}: {}", place.text(), std::format(format, std::forward<Arguments>(arguments)...));
 }
 
@@ -70,7 +71,8 @@ class Resolver {
         }
         for (const auto& [name, parameters] : system_.parameters) {
             const auto index = index_of(name);
-            if (!index) error(system_.parameter_places.at(name), "[parameters.{}]: no such component here", name);
+            if (!index)
+                error(system_.parameter_places.at(name), "[parameters.{}]: no such component here", name);
             for (const auto& [key, value] : parameters) {
                 result_.components[*index].parameters.insert_or_assign(key, value);
             }
@@ -82,12 +84,14 @@ class Resolver {
         const auto check = [&numbers](const std::string& protocol, const Place& place) {
             const auto [other, fresh] = numbers.emplace(protocol_number(protocol), protocol);
             if (!fresh && other->second != protocol) {
-                error(place, "protocols '{}' and '{}' have the same number: rename one", protocol, other->second);
+                error(place, "protocols '{}' and '{}' have the same number: rename one", protocol,
+                      other->second);
             }
         };
         for (const char* name : {Process::kName, Name::kName, Lifecycle::kName}) check(name, system_.place);
         for (const ResolvedComponent& component : result_.components) {
-            for (const std::string& name : component.manifest->provides) check(name, component.manifest->place);
+            for (const std::string& name : component.manifest->provides)
+                check(name, component.manifest->place);
         }
     }
 
@@ -136,21 +140,25 @@ class Resolver {
         if (found.size() == 1) return found.front();
         if (found.empty() && need.optional) return kSupplierNone;
         if (found.size() > 1) {
-            error(need.place, "'{}' needs '{}', which several components of system '{}' provide ({}): [routes] must say which",
+            error(need.place,
+                  "'{}' needs '{}', which several components of system '{}' provide ({}): [routes] must say "
+                  "which",
                   client.name, need.protocol, system_.name, names);
         }
-        const bool known = std::ranges::any_of(catalogue_, [&need](const auto& entry) {
-            return provides(entry.second, need.protocol);
-        });
+        const bool known = std::ranges::any_of(
+            catalogue_, [&need](const auto& entry) { return provides(entry.second, need.protocol); });
         if (!known) error(need.place, "unknown protocol '{}': no component provides it", need.protocol);
-        error(need.place, "missing route: '{}' needs '{}', which no component of system '{}' ({}) provides", client.name,
-              need.protocol, system_.name, system_.place.file);
+        error(need.place, "missing route: '{}' needs '{}', which no component of system '{}' ({}) provides",
+              client.name, need.protocol, system_.name, system_.place.file);
     }
 
     void link(ResolvedComponent& component) const {
         for (const Need& need : component.manifest->needs) {
             const Route* route = route_of(*component.manifest, need);
-            Link link{&need, route != nullptr ? routed_supplier(*route, need) : only_supplier(*component.manifest, need), 0};
+            Link link{
+                &need,
+                route != nullptr ? routed_supplier(*route, need) : only_supplier(*component.manifest, need),
+                0};
             link.label = static_cast<u32>(std::ranges::count_if(component.links, [&link](const Link& other) {
                 return other.supplier == link.supplier && other.need->protocol == link.need->protocol;
             }));
@@ -168,7 +176,8 @@ class Resolver {
     void visit(u32 index, std::vector<u32>& path, std::vector<bool>& done) const {
         if (const auto start = std::ranges::find(path, index); start != path.end()) {
             std::string names;
-            for (auto at = start; at != path.end(); ++at) names += result_.components[*at].manifest->name + " -> ";
+            for (auto at = start; at != path.end(); ++at)
+                names += result_.components[*at].manifest->name + " -> ";
             const Manifest& client = *result_.components[path.back()].manifest;
             Place place = client.place;
             for (const Link& link : result_.components[path.back()].links) {
@@ -193,12 +202,14 @@ class Resolver {
             sum += u64{manifest.values.memory_pages} + manifest.values.keep_pages;
             if ((manifest.values.grants & static_cast<u32>(CompositionGrant::pool_rest)) == 0) continue;
             if (rest != nullptr) {
-                error(manifest.place, "both '{}' and '{}' take the rest of the memory", rest->name, manifest.name);
+                error(manifest.place, "both '{}' and '{}' take the rest of the memory", rest->name,
+                      manifest.name);
             }
             rest = &manifest;
         }
         if (system_.memory_pages != 0 && sum > system_.memory_pages) {
-            error(system_.memory_place, "memory is over-committed: the components' quotas are {} KiB, the system has {} KiB",
+            error(system_.memory_place,
+                  "memory is over-committed: the components' quotas are {} KiB, the system has {} KiB",
                   sum * 4, system_.memory_pages * 4);
         }
     }
@@ -210,10 +221,12 @@ class Resolver {
             for (const ResolvedComponent& component : result_.components) {
                 const CompositionComponent& values = component.manifest->values;
                 if ((values.cpus >> cpu & 1) == 0 || values.capacity == values.period) continue;
-                promised += static_cast<u64>(static_cast<double>(values.capacity) * 1e6 / static_cast<double>(values.period));
+                promised += static_cast<u64>(static_cast<double>(values.capacity) * 1e6 /
+                                             static_cast<double>(values.period));
             }
             if (promised > 1'000'000) {
-                error(system_.place, "CPU {} is over-committed: its components' budgets are {} % of it", cpu, promised / 10'000);
+                error(system_.place, "CPU {} is over-committed: its components' budgets are {} % of it", cpu,
+                      promised / 10'000);
             }
         }
     }
@@ -223,10 +236,12 @@ class Resolver {
         for (const ResolvedComponent& component : result_.components) {
             for (const Device& device : component.manifest->devices) {
                 for (const auto& [other, owner] : seen) {
-                    const bool overlap = other->kind == device.kind && device.base < other->base + other->size &&
+                    const bool overlap = other->kind == device.kind &&
+                                         device.base < other->base + other->size &&
                                          other->base < device.base + device.size;
                     if (overlap) {
-                        error(device.place, "device '{}' is also '{}' of '{}'", device.name, other->name, owner->name);
+                        error(device.place, "device '{}' is also '{}' of '{}'", device.name, other->name,
+                              owner->name);
                     }
                 }
                 seen.emplace_back(&device, component.manifest);
@@ -241,6 +256,8 @@ class Resolver {
 
 }  // namespace
 
-Resolved resolve(const System& system, const Catalogue& catalogue) { return Resolver(system, catalogue).resolve(); }
+Resolved resolve(const System& system, const Catalogue& catalogue) {
+    return Resolver(system, catalogue).resolve();
+}
 
 }  // namespace pith::tools

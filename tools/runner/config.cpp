@@ -37,7 +37,8 @@ class ConfigWriter {
 std::string seed(bool fixed) {
     u8 bytes[32];
     for (usize index = 0; index < sizeof(bytes); ++index) bytes[index] = static_cast<u8>(index);
-    if (!fixed && ::getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes)) fail(1, "{}", error_text("getrandom"));
+    if (!fixed && ::getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+        fail(1, "{}", error_text("getrandom"));
     std::string digits;
     for (const u8 byte : bytes) digits += std::format("{:02x}", byte);
     return digits;
@@ -54,7 +55,8 @@ std::vector<u8> run_config(const Options& options, const Streams& streams) {
     ConfigWriter config;
     for (const std::string& argument : options.command) config.add("arg", argument);
     for (const std::string& variable : options.environment) config.add("env", variable);
-    for (usize index = 0; index < 3; ++index) config.add(kNames[index], streams.tty[index] ? "tty" : "stream");
+    for (usize index = 0; index < 3; ++index)
+        config.add(kNames[index], streams.tty[index] ? "tty" : "stream");
     const char* term = std::getenv("TERM");
     config.add("rows", std::to_string(streams.rows));
     config.add("columns", std::to_string(streams.columns));

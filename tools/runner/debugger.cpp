@@ -59,8 +59,8 @@ Debugger::Debugger(const Options& options, const std::string& socket) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::execlp("gdb", "gdb", "-q", "-x", script.c_str(), "-ex", "set confirm off", "-ex", "set architecture i386:x86-64",
-             "-ex", connect.c_str(), options.kernel.c_str(), nullptr);
+    ::execlp("gdb", "gdb", "-q", "-x", script.c_str(), "-ex", "set confirm off", "-ex",
+             "set architecture i386:x86-64", "-ex", connect.c_str(), options.kernel.c_str(), nullptr);
     ::perror("gdb");
     ::_exit(127);
 }
@@ -68,8 +68,7 @@ Debugger::Debugger(const Options& options, const std::string& socket) {
 Debugger::~Debugger() {
     int status = 0;
     ::kill(pid_, SIGTERM);
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
     ::close(process_);
 }
 

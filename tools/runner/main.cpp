@@ -33,8 +33,7 @@ int debug(const Options& options, Terminal& terminal, int signals) {
     ::close(initrd);
     // QEMU makes the socket before anything else; if it can't, it ends and the session says why.
     pollfd ended{qemu.process(), POLLIN, 0};
-    while (::access(directory.socket().c_str(), F_OK) != 0 && ::poll(&ended, 1, 1) == 0) {
-    }
+    while (::access(directory.socket().c_str(), F_OK) != 0 && ::poll(&ended, 1, 1) == 0) {}
     Debugger debugger(options, directory.socket());
     return Session(options, terminal, qemu, signals).run(debugger.process());
 }

@@ -54,9 +54,7 @@ Options parse_options(int argc, char** argv) {
     } catch (const CLI::CallForHelp&) {
         std::fputs(app.help().c_str(), stdout);
         std::exit(0);
-    } catch (const CLI::ParseError& error) {
-        fail(kUsage, "{}", error.what());
-    }
+    } catch (const CLI::ParseError& error) { fail(kUsage, "{}", error.what()); }
     for (const std::string& text : added) options.added.push_back(parse_added(text));
     return options;
 }

@@ -24,7 +24,8 @@ struct Options {
     bool icount = false;
     bool log = false;
     bool debug = false;
-    bool bare = false;  ///< there is no console server: the debug console is our stdout, the exit code the status
+    bool bare =
+        false;  ///< there is no console server: the debug console is our stdout, the exit code the status
     std::vector<Added> added;
     std::vector<std::string> environment;
     std::vector<std::string> command;

@@ -25,15 +25,42 @@ constexpr int kConsole = 12;
 
 std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket) {
     std::vector<std::string> line = {
-        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-        "-machine", "q35", "-cpu", "max", "-bios", "qboot.rom",
-        "-m", options.memory, "-smp", std::to_string(options.cpus),
-        "-display", "none", "-monitor", "none", "-parallel", "none", "-net", "none",
-        "-kernel", options.kernel, "-initrd", std::format("/proc/self/fd/{}", kInitrd),
-        "-chardev", std::format("socket,id=com1,fd={}", kSerial), "-serial", "chardev:com1",
-        "-chardev", std::format("socket,id=debug,fd={}", kConsole),
-        "-device", "isa-debugcon,iobase=0xe9,chardev=debug",
-        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+        "qemu-system-x86_64",
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-machine",
+        "q35",
+        "-cpu",
+        "max",
+        "-bios",
+        "qboot.rom",
+        "-m",
+        options.memory,
+        "-smp",
+        std::to_string(options.cpus),
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        "-parallel",
+        "none",
+        "-net",
+        "none",
+        "-kernel",
+        options.kernel,
+        "-initrd",
+        std::format("/proc/self/fd/{}", kInitrd),
+        "-chardev",
+        std::format("socket,id=com1,fd={}", kSerial),
+        "-serial",
+        "chardev:com1",
+        "-chardev",
+        std::format("socket,id=debug,fd={}", kConsole),
+        "-device",
+        "isa-debugcon,iobase=0xe9,chardev=debug",
+        "-device",
+        "isa-debug-exit,iobase=0xf4,iosize=0x04",
     };
     if (options.icount) {
         line.insert(line.end(), {"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1",
@@ -42,8 +69,9 @@ std::vector<std::string> command_line(const Options& options, const std::string&
         line.insert(line.end(), {"-accel", "tcg", "-rtc", "base=utc"});
     }
     if (options.debug) {
-        line.insert(line.end(), {"-S", "-chardev", std::format("socket,id=gdb,path={},server=on,wait=off", gdb_socket),
-                                 "-gdb", "chardev:gdb"});
+        line.insert(line.end(),
+                    {"-S", "-chardev", std::format("socket,id=gdb,path={},server=on,wait=off", gdb_socket),
+                     "-gdb", "chardev:gdb"});
     }
     return line;
 }
@@ -72,7 +100,8 @@ std::vector<std::string> command_line(const Options& options, const std::string&
 }
 
 void pair_of_sockets(int (&ends)[2]) {
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail(1, "{}", error_text("socketpair"));
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        fail(1, "{}", error_text("socketpair"));
 }
 
 }  // namespace

@@ -20,9 +20,9 @@ namespace {
 using namespace std::chrono_literals;
 using mux::Channel;
 
-constexpr auto kExitGrace = 5s;            ///< from the exit status to the machine's end
+constexpr auto kExitGrace = 5s;  ///< from the exit status to the machine's end
 constexpr usize kConsoleKept = 256 * 1024;
-constexpr usize kChunk = 4096;             ///< a pipe that polls writable takes this much without blocking
+constexpr usize kChunk = 4096;  ///< a pipe that polls writable takes this much without blocking
 constexpr Channel kIncoming[] = {Channel::tty, Channel::output, Channel::error, Channel::log};
 
 /// Reads what is there into `to`; false at the end of the file.
@@ -69,7 +69,9 @@ int Session::run(int debugger) {
 /// Milliseconds until something is due though no descriptor is ready; -1: nothing is.
 int Session::poll_timeout() {
     auto wait = Clock::duration::max();
-    const auto at_most = [&wait](Clock::duration other) { wait = std::min(wait, std::max(other, Clock::duration::zero())); };
+    const auto at_most = [&wait](Clock::duration other) {
+        wait = std::min(wait, std::max(other, Clock::duration::zero()));
+    };
     if (options_.timeout > 0) {
         const std::chrono::duration<double> limit(options_.timeout);
         at_most(start_ + std::chrono::duration_cast<Clock::duration>(limit) - Clock::now());
@@ -80,7 +82,8 @@ int Session::poll_timeout() {
         at_most(std::chrono::nanoseconds(deadline > present ? deadline - present : 0));
     }
     if (wait == Clock::duration::max()) return -1;
-    return static_cast<int>(std::min<i64>(std::chrono::ceil<std::chrono::milliseconds>(wait).count(), 60'000));
+    return static_cast<int>(
+        std::min<i64>(std::chrono::ceil<std::chrono::milliseconds>(wait).count(), 60'000));
 }
 
 void Session::poll_once() {
@@ -103,7 +106,8 @@ void Session::poll_once() {
         want(input_open_ && channels_.space(input) >= kChunk, 0, POLLIN),
         want(!channels_.arrived(Channel::tty).empty(), descriptor_of(Channel::tty), POLLOUT),
         want(!channels_.arrived(Channel::output).empty(), 1, POLLOUT),
-        want(!channels_.arrived(Channel::error).empty() || !channels_.arrived(Channel::log).empty(), 2, POLLOUT),
+        want(!channels_.arrived(Channel::error).empty() || !channels_.arrived(Channel::log).empty(), 2,
+             POLLOUT),
         want(end_ == End::running, debugger_, POLLIN),
     };
     if (::poll(set, std::size(set), poll_timeout()) < 0 && errno != EINTR) fail(1, "{}", error_text("poll"));
@@ -222,7 +226,8 @@ void Session::read_serial() {
 void Session::write_serial() {
     const ssize_t count = ::send(qemu_.serial(), wire_.data(), wire_.size(), MSG_NOSIGNAL);
     if (count > 0) wire_.erase(0, static_cast<usize>(count));
-    else if (count < 0 && errno != EINTR && errno != EAGAIN) wire_.clear();  // QEMU is going: its end is seen apart
+    else if (count < 0 && errno != EINTR && errno != EAGAIN)
+        wire_.clear();  // QEMU is going: its end is seen apart
 }
 
 void Session::read_console() {

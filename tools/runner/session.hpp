@@ -16,7 +16,7 @@ namespace pith::tools {
 
 inline constexpr int kTimedOut = 124;
 inline constexpr int kPanic = 125;
-inline constexpr u32 kPanicCode = 125;  ///< what a panicking kernel writes to the debug exit port
+inline constexpr u32 kPanicCode = 125;    ///< what a panicking kernel writes to the debug exit port
 inline constexpr char kEscapeKey = 0x1d;  ///< Ctrl-]; then x ends the guest
 
 class Session {
@@ -67,9 +67,9 @@ class Session {
     Clock::time_point exit_time_;
     End end_ = End::running;
     int signal_ = 0;
-    bool ended_ = false;        ///< QEMU is gone
+    bool ended_ = false;  ///< QEMU is gone
     bool input_open_ = true;
-    bool escape_ = false;       ///< the last key was the escape key
+    bool escape_ = false;  ///< the last key was the escape key
     bool console_open_ = true;
     bool errors_open_ = true;
     bool serial_open_ = true;

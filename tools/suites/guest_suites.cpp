@@ -17,24 +17,36 @@ namespace fs = std::filesystem;
 constexpr unsigned kKernelTimeout = 180;
 constexpr double kScriptTimeout = 400;
 
-std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string& component, const Configuration& on) {
+std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string& component,
+                                        const Configuration& on) {
     const std::string build = tree.build(on.type);
     const std::string bundle = std::format("{}/test-{}.bundle", build, component);
     const Finished packed = run_command({{build + "/tools/pith_bundle", "--output", bundle, "--component",
-                                          std::format("root={}/{}.elf", build, component)}, 60, "", false, {}});
+                                          std::format("root={}/{}.elf", build, component)},
+                                         60,
+                                         "",
+                                         false,
+                                         {}});
     if (packed.status != 0) return {{"kernel/" + component + " " + on.text(), false, packed.output}};
     const Finished finished = run_command(
-        {{build + "/tools/pith_run", "--bare", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle", bundle, "--smp",
-          std::to_string(on.cpus), "--timeout", std::to_string(kKernelTimeout)}, kKernelTimeout + 10, "", false, {}});
+        {{build + "/tools/pith_run", "--bare", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle",
+          bundle, "--smp", std::to_string(on.cpus), "--timeout", std::to_string(kKernelTimeout)},
+         kKernelTimeout + 10,
+         "",
+         false,
+         {}});
     write_log(tree, std::format("kernel/{} {}", component, on.text()), finished.output);
     return parse_results("kernel", on.text(), component, finished.output, finished.status);
 }
 
 std::vector<TestResult> run_script(const TestTree& tree, const fs::path& script, const Configuration& on) {
     const std::string name = script.stem();
-    const Finished finished = run_command({{"bash", script.string()}, kScriptTimeout, "", false,
-                                           {"PITH_TREE=" + tree.root, "PITH_TYPE=" + on.type,
-                                            "PITH_SMP=" + std::to_string(on.cpus)}});
+    const Finished finished = run_command(
+        {{"bash", script.string()},
+         kScriptTimeout,
+         "",
+         false,
+         {"PITH_TREE=" + tree.root, "PITH_TYPE=" + on.type, "PITH_SMP=" + std::to_string(on.cpus)}});
     write_log(tree, std::format("system/{} {}", name, on.text()), finished.output);
     return parse_results("system", on.text(), name, finished.output, finished.status);
 }
@@ -70,7 +82,8 @@ std::vector<Job> system_jobs(const TestTree& tree) {
             // What is about the command, and not about what runs in the machine, is the same in each configuration.
             const bool once = script.stem().string().starts_with("command");
             if (once && (on.type != "release" || on.cpus != 1)) continue;
-            jobs.push_back({std::format("system/{} {}", script.stem().string(), on.text()), std::min(on.cpus, tree.cpus),
+            jobs.push_back({std::format("system/{} {}", script.stem().string(), on.text()),
+                            std::min(on.cpus, tree.cpus),
                             [tree, script, on] { return run_script(tree, script, on); }});
         }
     }

@@ -36,9 +36,11 @@ std::vector<TestResult> parse_google_test(const std::string& program, const std:
         }
     }
     if (!running.empty()) {
-        results.push_back({"host/" + running, false, std::format("{}{}: exit status {}\n", tail(since, 60), program, status)});
+        results.push_back({"host/" + running, false,
+                           std::format("{}{}: exit status {}\n", tail(since, 60), program, status)});
     } else if (status != 0 && std::ranges::all_of(results, &TestResult::passed)) {
-        results.push_back({"host/" + program, false, std::format("{}exit status {}\n", tail(since, 60), status)});
+        results.push_back(
+            {"host/" + program, false, std::format("{}exit status {}\n", tail(since, 60), status)});
     } else if (results.empty()) {
         results.push_back({"host/" + program, false, "it has no test\n"});
     }
@@ -49,14 +51,16 @@ std::vector<TestResult> parse_google_test(const std::string& program, const std:
 
 std::vector<Job> host_jobs(const TestTree& tree) {
     std::vector<Job> jobs;
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(tree.build("debug") + "/tests")) {
+    for (const fs::directory_entry& entry :
+         fs::recursive_directory_iterator(tree.build("debug") + "/tests")) {
         const std::string name = entry.path().filename();
         if (!entry.is_regular_file() || !name.starts_with("host_") || !name.ends_with("_test")) continue;
         jobs.push_back({"host/" + name, 1, [tree, name, path = entry.path().string()] {
-            const Finished finished = run_command({{path, "--gtest_color=no"}, kTimeout, tree.root, false, {}});
-            write_log(tree, "host/" + name, finished.output);
-            return parse_google_test(name, finished.output, finished.status);
-        }});
+                            const Finished finished = run_command(
+                                {{path, "--gtest_color=no"}, kTimeout, tree.root, false, {}});
+                            write_log(tree, "host/" + name, finished.output);
+                            return parse_google_test(name, finished.output, finished.status);
+                        }});
     }
     std::ranges::sort(jobs, {}, &Job::name);
     return jobs;

@@ -43,7 +43,8 @@ Sources read_sources(const std::string& root) {
     for (const char* folder : kFolders) {
         if (!fs::is_directory(fs::path(root) / folder)) continue;
         for (const fs::directory_entry& entry : fs::recursive_directory_iterator(fs::path(root) / folder)) {
-            const bool known = std::ranges::find(kExtensions, entry.path().extension()) != std::end(kExtensions) ||
+            const bool known = std::ranges::find(kExtensions, entry.path().extension()) !=
+                                   std::end(kExtensions) ||
                                entry.path().filename() == "CMakeLists.txt";
             if (entry.is_regular_file() && known) sources.push_back(read_source(root, entry.path()));
         }
@@ -59,10 +60,12 @@ Complaints check_licence(const Sources& sources) {
     Complaints complaints;
     for (const Source& source : sources) {
         const auto tagged = [&source](usize line) {
-            return line < source.lines.size() && source.lines[line].find("SPDX-License-Identifier: MIT") != std::string::npos;
+            return line < source.lines.size() &&
+                   source.lines[line].find("SPDX-License-Identifier: MIT") != std::string::npos;
         };
         const bool script = !source.lines.empty() && source.lines[0].starts_with("#!");
-        if (!tagged(script ? 1 : 0)) complaints += source.path + ":1: does not begin with SPDX-License-Identifier: MIT\n";
+        if (!tagged(script ? 1 : 0))
+            complaints += source.path + ":1: does not begin with SPDX-License-Identifier: MIT\n";
     }
     return complaints;
 }
@@ -71,7 +74,8 @@ Complaints check_length(const Sources& sources) {
     Complaints complaints;
     for (const Source& source : sources) {
         if (source.lines.size() > kMostLines) {
-            complaints += std::format("{}: {} lines, {} are allowed\n", source.path, source.lines.size(), kMostLines);
+            complaints += std::format("{}: {} lines, {} are allowed\n", source.path, source.lines.size(),
+                                      kMostLines);
         }
     }
     return complaints;
@@ -81,7 +85,8 @@ Complaints check_length(const Sources& sources) {
 std::string component_of(const std::string& path) {
     const usize levels = path.starts_with("drivers/") ? 3 : 2;
     usize at = 0;
-    for (usize level = 0; level < levels && at != std::string::npos; ++level) at = path.find('/', at + (level != 0 ? 1 : 0));
+    for (usize level = 0; level < levels && at != std::string::npos; ++level)
+        at = path.find('/', at + (level != 0 ? 1 : 0));
     return at == std::string::npos ? path : path.substr(0, at + 1);
 }
 
@@ -93,7 +98,8 @@ std::vector<std::string> allowed_includes(const std::string& path) {
     if (path.starts_with("kernel/")) return {"kernel/", "arch/", "abi/", "lib/base/"};
     if (path.starts_with("lib/base/")) return {"lib/base/", "abi/"};
     if (path.starts_with("lib/")) return {"lib/", "protocol/", "abi/"};
-    if (path.starts_with("drivers/") || path.starts_with("servers/")) return {component_of(path), "protocol/", "lib/", "abi/"};
+    if (path.starts_with("drivers/") || path.starts_with("servers/"))
+        return {component_of(path), "protocol/", "lib/", "abi/"};
     return {};
 }
 
@@ -107,8 +113,10 @@ Complaints check_includes(const Sources& sources) {
             std::smatch match;
             if (!std::regex_match(source.lines[line], match, kInclude)) continue;
             const std::string included = match[1];
-            const bool fine = std::ranges::any_of(allowed, [&](const std::string& prefix) { return included.starts_with(prefix); });
-            if (!fine) complaints += std::format("{}:{}: may not include {}\n", source.path, line + 1, included);
+            const bool fine = std::ranges::any_of(
+                allowed, [&](const std::string& prefix) { return included.starts_with(prefix); });
+            if (!fine)
+                complaints += std::format("{}:{}: may not include {}\n", source.path, line + 1, included);
         }
     }
     return complaints;
@@ -130,27 +138,34 @@ Complaints check_format(const std::string& root, const Sources& sources) {
         if (std::regex_match(line, match, kPlace)) first.emplace(match[1], match[2]);
     }
     Complaints complaints;
-    for (const auto& [file, line] : first) complaints += file + ":" + line + ": not as clang-format-19 writes it\n";
+    for (const auto& [file, line] : first)
+        complaints += file + ":" + line + ": not as clang-format-19 writes it\n";
     return complaints.empty() ? finished.output : complaints;
 }
 
 /// docs/*.md name code as `file: function`; both must exist.
 Complaints check_documents(const std::string& root, const Sources& sources) {
-    static const std::regex kReference("`([a-z0-9_/.]+/[a-z0-9_.]+\\.(?:cpp|hpp|S|sh)): ?([A-Za-z0-9_:~]+)(?:\\(\\))?`");
+    static const std::regex kReference(
+        "`([a-z0-9_/.]+/[a-z0-9_.]+\\.(?:cpp|hpp|S|sh)): ?([A-Za-z0-9_:~]+)(?:\\(\\))?`");
     Complaints complaints;
     for (const fs::directory_entry& entry : fs::directory_iterator(root + "/docs")) {
         if (entry.path().extension() != ".md") continue;
         const Source document = read_source(root, entry.path());
         for (usize line = 0; line < document.lines.size(); ++line) {
             const std::string& text = document.lines[line];
-            for (std::sregex_iterator match(text.begin(), text.end(), kReference), end; match != end; ++match) {
+            for (std::sregex_iterator match(text.begin(), text.end(), kReference), end; match != end;
+                 ++match) {
                 const std::string file = (*match)[1], full = (*match)[2];
-                const std::string name = full.substr(full.rfind(':') == std::string::npos ? 0 : full.rfind(':') + 1);
+                const std::string name = full.substr(
+                    full.rfind(':') == std::string::npos ? 0 : full.rfind(':') + 1);
                 const auto source = std::ranges::find(sources, file, &Source::path);
-                const bool there = source != sources.end() && std::ranges::any_of(source->lines, [&name](const std::string& each) {
-                    return each.find(name) != std::string::npos;
-                });
-                if (!there) complaints += std::format("{}:{}: there is no {} in {}\n", document.path, line + 1, full, file);
+                const bool there = source != sources.end() &&
+                                   std::ranges::any_of(source->lines, [&name](const std::string& each) {
+                                       return each.find(name) != std::string::npos;
+                                   });
+                if (!there)
+                    complaints += std::format("{}:{}: there is no {} in {}\n", document.path, line + 1, full,
+                                              file);
             }
         }
     }
@@ -161,8 +176,13 @@ Complaints check_systems(const TestTree& tree) {
     Complaints complaints;
     for (const fs::directory_entry& entry : fs::directory_iterator(tree.root + "/systems")) {
         if (entry.path().extension() != ".toml") continue;
-        const Finished finished = run_command({{tree.build("debug") + "/tools/pith_manifest", "check", "--tree", tree.root,
-                                                "--system", entry.path().stem().string()}, 60, "", false, {}});
+        const Finished finished = run_command(
+            {{tree.build("debug") + "/tools/pith_manifest", "check", "--tree", tree.root, "--system",
+              entry.path().stem().string()},
+             60,
+             "",
+             false,
+             {}});
         if (finished.status != 0) complaints += finished.output;
     }
     return complaints;
@@ -170,8 +190,8 @@ Complaints check_systems(const TestTree& tree) {
 
 /// docs/abi.md is generated from abi/.
 Complaints check_abi_reference(const TestTree& tree) {
-    const Finished finished =
-        run_command({{"bash", tree.root + "/tools/abi_reference/abi_reference.sh"}, 60, tree.root, false, {}});
+    const Finished finished = run_command(
+        {{"bash", tree.root + "/tools/abi_reference/abi_reference.sh"}, 60, tree.root, false, {}});
     const std::vector<u8> present = read_file(tree.root + "/docs/abi.md");
     if (finished.status != 0) return finished.output;
     if (finished.output == std::string(present.begin(), present.end())) return {};
@@ -182,20 +202,20 @@ Complaints check_abi_reference(const TestTree& tree) {
 
 std::vector<Job> lint_jobs(const TestTree& tree) {
     return {{"lint", 1, [tree] {
-        const Sources sources = read_sources(tree.root);
-        std::vector<TestResult> results;
-        const auto add = [&results](const char* name, const Complaints& complaints) {
-            results.push_back({std::string("host/lint_") + name, complaints.empty(), complaints});
-        };
-        add("licence", check_licence(sources));
-        add("length", check_length(sources));
-        add("includes", check_includes(sources));
-        add("format", check_format(tree.root, sources));
-        add("documents", check_documents(tree.root, sources));
-        add("abi_reference", check_abi_reference(tree));
-        add("systems", check_systems(tree));
-        return results;
-    }}};
+                 const Sources sources = read_sources(tree.root);
+                 std::vector<TestResult> results;
+                 const auto add = [&results](const char* name, const Complaints& complaints) {
+                     results.push_back({std::string("host/lint_") + name, complaints.empty(), complaints});
+                 };
+                 add("licence", check_licence(sources));
+                 add("length", check_length(sources));
+                 add("includes", check_includes(sources));
+                 add("format", check_format(tree.root, sources));
+                 add("documents", check_documents(tree.root, sources));
+                 add("abi_reference", check_abi_reference(tree));
+                 add("systems", check_systems(tree));
+                 return results;
+             }}};
 }
 
 }  // namespace pith::tools

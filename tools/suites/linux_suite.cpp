@@ -51,7 +51,8 @@ Outcomes parse_batch(std::string_view text) {
 /// The first lines in which two outputs differ.
 std::string difference(const Outcome& wanted, const Outcome& got) {
     std::string text;
-    if (wanted.status != got.status) text += std::format("status {} on Linux, {} on Pith\n", wanted.status, got.status);
+    if (wanted.status != got.status)
+        text += std::format("status {} on Linux, {} on Pith\n", wanted.status, got.status);
     std::istringstream left(wanted.output), right(got.output);
     std::string on_linux, on_pith;
     for (unsigned line = 1;; ++line) {
@@ -70,7 +71,9 @@ std::string difference(const Outcome& wanted, const Outcome& got) {
 class Batch {
   public:
     explicit Batch(const TestTree& tree)
-        : tree_(tree), programs_(tree.build("debug") + "/linux-tests"), work_(std::format("/tmp/pith-linux-{}", ::getpid())) {
+        : tree_(tree),
+          programs_(tree.build("debug") + "/linux-tests"),
+          work_(std::format("/tmp/pith-linux-{}", ::getpid())) {
         for (const fs::directory_entry& entry : fs::directory_iterator(programs_)) {
             if (entry.is_regular_file()) names_.push_back(entry.path().filename());
         }
@@ -87,9 +90,13 @@ class Batch {
         std::call_once(once_, [this] {
             const std::string busybox = tree_.root + "/build/busybox/bin/busybox";
             const Finished finished = run_command(
-                {{"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb",
-                  "USER=root", busybox, "sh", tree_.root + "/tests/linux/run.sh", programs_, work_, busybox},
-                 kBatchTimeout, "/", true, {}});
+                {{"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                  "HOME=/root", "TERM=dumb", "USER=root", busybox, "sh", tree_.root + "/tests/linux/run.sh",
+                  programs_, work_, busybox},
+                 kBatchTimeout,
+                 "/",
+                 true,
+                 {}});
             write_log(tree_, "linux/host", finished.output + finished.errors);
             outcomes_ = parse_batch(finished.output);
         });
@@ -98,21 +105,40 @@ class Batch {
 
     std::vector<TestResult> run_on(const Configuration& on) {
         const std::string build = tree_.build(on.type);
-        const Finished finished = run_command(
-            {{build + "/tools/pith_run", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle", build + "/default.bundle",
-              "--smp", std::to_string(on.cpus), "--timeout", std::to_string(kBatchTimeout), "--add",
-              programs_ + ":/tests", "--add", tree_.root + "/tests/linux/run.sh:/run.sh", "--", "busybox", "sh", "/run.sh",
-              "/tests", work_, "/bin/busybox"},
-             kBatchTimeout + 10, "", true, {"TERM=dumb"}});
+        const Finished finished = run_command({{build + "/tools/pith_run",
+                                                "--kernel",
+                                                build + "/kernel/pith-kernel.elf",
+                                                "--bundle",
+                                                build + "/default.bundle",
+                                                "--smp",
+                                                std::to_string(on.cpus),
+                                                "--timeout",
+                                                std::to_string(kBatchTimeout),
+                                                "--add",
+                                                programs_ + ":/tests",
+                                                "--add",
+                                                tree_.root + "/tests/linux/run.sh:/run.sh",
+                                                "--",
+                                                "busybox",
+                                                "sh",
+                                                "/run.sh",
+                                                "/tests",
+                                                work_,
+                                                "/bin/busybox"},
+                                               kBatchTimeout + 10,
+                                               "",
+                                               true,
+                                               {"TERM=dumb"}});
         write_log(tree_, "linux/pith " + on.text(), finished.output + finished.errors);
         return compare(on, parse_batch(finished.output), finished);
     }
 
   private:
-    std::vector<TestResult> compare(const Configuration& on, const Outcomes& outcomes, const Finished& finished) {
+    std::vector<TestResult> compare(const Configuration& on, const Outcomes& outcomes,
+                                    const Finished& finished) {
         std::vector<TestResult> results;
-        const std::string end = std::format("the run on Pith ended with status {} before it\n{}", finished.status,
-                                            tail(finished.errors, 40));
+        const std::string end = std::format("the run on Pith ended with status {} before it\n{}",
+                                            finished.status, tail(finished.errors, 40));
         for (const std::string& name : names_) {
             TestResult result{"linux/" + name + " " + on.text(), false, ""};
             const auto wanted = on_linux().find(name);
@@ -147,7 +173,8 @@ std::vector<Job> linux_jobs(const TestTree& tree) {
     if (batch->names().empty()) fail(1, "there are no programs in build/debug/linux-tests");
     std::vector<Job> jobs;
     for (const Configuration& on : configurations()) {
-        jobs.push_back({"linux " + on.text(), std::min(on.cpus, tree.cpus), [batch, on] { return batch->run_on(on); }});
+        jobs.push_back(
+            {"linux " + on.text(), std::min(on.cpus, tree.cpus), [batch, on] { return batch->run_on(on); }});
     }
     return jobs;
 }

@@ -39,7 +39,8 @@ class Scheduler {
     void work() {
         std::unique_lock lock(mutex_);
         while (!jobs_.empty()) {
-            const auto fits = std::ranges::find_if(jobs_, [this](const Job& job) { return job.weight <= free_; });
+            const auto fits = std::ranges::find_if(jobs_,
+                                                   [this](const Job& job) { return job.weight <= free_; });
             if (fits == jobs_.end()) {
                 changed_.wait(lock);
                 continue;
@@ -68,7 +69,8 @@ class Scheduler {
 
     void report(const Job& job, const std::vector<TestResult>& results, double seconds) {
         for (const TestResult& result : results) {
-            std::printf("%s %s\n%s", result.passed ? "ok  " : "FAIL", result.name.c_str(), indented(result.detail).c_str());
+            std::printf("%s %s\n%s", result.passed ? "ok  " : "FAIL", result.name.c_str(),
+                        indented(result.detail).c_str());
             ++(result.passed ? passed_ : failed_);
         }
         std::printf("     %s: %zu tests, %.1f s\n", job.name.c_str(), results.size(), seconds);
@@ -105,8 +107,8 @@ int run(const std::string& root, const std::vector<std::string>& suites) {
             more = list(tree);
         } catch (const std::exception& error) {
             more.push_back({suite, 1, [suite, text = std::string(error.what())] {
-                return std::vector<TestResult>{{suite, false, text + "\n"}};
-            }});
+                                return std::vector<TestResult>{{suite, false, text + "\n"}};
+                            }});
         }
         for (Job& job : more) jobs.push_back(std::move(job));
     };

@@ -61,12 +61,15 @@ bool drain(int descriptor, std::string& to) {
 Finished run_command(const Command& command) {
     Pipe output, errors;
     std::vector<char*> arguments;
-    for (const std::string& argument : command.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+    for (const std::string& argument : command.arguments)
+        arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
     const auto start = Clock::now();
     const pid_t pid = ::fork();
     if (pid < 0) fail(1, "{}", error_text("fork"));
-    if (pid == 0) become(command, arguments.data(), output.write, command.separate_errors ? errors.write : output.write);
+    if (pid == 0)
+        become(command, arguments.data(), output.write,
+               command.separate_errors ? errors.write : output.write);
     ::setpgid(pid, pid);
     ::close(output.write);
     ::close(errors.write);
@@ -83,13 +86,13 @@ Finished run_command(const Command& command) {
         ::poll(set, 2, timed_out ? 1000 : static_cast<int>(left * 1000) + 1);
         if (set[0].revents != 0 && !drain(output.read, finished.output)) set[0].fd = -1;
         if (set[1].revents != 0 && !drain(errors.read, finished.errors)) set[1].fd = -1;
-        if (timed_out && set[0].revents == 0 && set[1].revents == 0) break;  // somebody left the group and holds on
+        if (timed_out && set[0].revents == 0 && set[1].revents == 0)
+            break;  // somebody left the group and holds on
     }
     ::close(output.read);
     ::close(errors.read);
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     finished.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (timed_out) finished.status = 124;

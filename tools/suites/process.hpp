@@ -9,9 +9,9 @@ namespace pith::tools {
 
 struct Command {
     std::vector<std::string> arguments;
-    double timeout = 60;              ///< seconds
-    std::string directory;            ///< "": ours
-    bool separate_errors = false;     ///< stderr into Finished::errors instead of among the output
+    double timeout = 60;                   ///< seconds
+    std::string directory;                 ///< "": ours
+    bool separate_errors = false;          ///< stderr into Finished::errors instead of among the output
     std::vector<std::string> environment;  ///< "NAME=value", added to ours
 };
 

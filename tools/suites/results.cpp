@@ -45,9 +45,11 @@ std::vector<TestResult> parse_results(const std::string& suite, const std::strin
         results.push_back({suite + "/" + name + suffix, ok, ok ? "" : tail(since, 40)});
         since.clear();
     }
-    const bool any_failed = std::ranges::any_of(results, [](const TestResult& result) { return !result.passed; });
+    const bool any_failed = std::ranges::any_of(results,
+                                                [](const TestResult& result) { return !result.passed; });
     if (status != 0 && !any_failed) {
-        results.push_back({suite + "/" + job + suffix, false, std::format("{}exit status {}\n", tail(since, 60), status)});
+        results.push_back(
+            {suite + "/" + job + suffix, false, std::format("{}exit status {}\n", tail(since, 60), status)});
     } else if (results.empty()) {
         results.push_back({suite + "/" + job + suffix, false, tail(since, 60) + "it reported no test\n"});
     }

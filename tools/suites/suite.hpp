@@ -22,9 +22,9 @@ struct Job {
 
 /// Where everything is.
 struct TestTree {
-    std::string root;      ///< the source tree
-    std::string logs;      ///< each job's output goes there
-    unsigned cpus = 1;     ///< of the host
+    std::string root;   ///< the source tree
+    std::string logs;   ///< each job's output goes there
+    unsigned cpus = 1;  ///< of the host
     std::string build(const std::string& type) const { return root + "/build/" + type; }
 };
 
