@@ -119,6 +119,8 @@ extern "C" [[noreturn]] void kernel_exit();
 extern "C" [[noreturn]] void boot_main(u64 start_info, u64 entry_tsc) {
     platform::init_debug_console();
     for (auto* constructor = init_array_start; constructor != init_array_end; constructor++) (*constructor)();
+    auto* area = reinterpret_cast<CpuArea*>(read_msr(Msr::gs_base));
+    area->self = area;  // again, should a constructor have cleared it
     if (has_smap()) patch_smap();
     read_start_info(start_info, loader_says);
     init_early_memory(loader_says);
