@@ -22,7 +22,7 @@ target_compile_definitions(pith_freestanding INTERFACE
 target_include_directories(pith_freestanding INTERFACE ${CMAKE_SOURCE_DIR})
 # Linked as for Linux: for the bare target clang would call gcc to link, which does not know lld-19.
 target_link_options(pith_freestanding INTERFACE
-    --target=x86_64-unknown-linux-gnu -nostdlib -static -no-pie -fuse-ld=lld-19 -Wl,--gc-sections -Wl,-z,noexecstack
+    --target=x86_64-unknown-linux-gnu -nostdlib -static -fuse-ld=lld-19 -Wl,--gc-sections -Wl,-z,noexecstack
     -Wl,--build-id=none)
 
 add_library(pith_host INTERFACE)
@@ -33,7 +33,7 @@ target_include_directories(pith_host INTERFACE ${CMAKE_SOURCE_DIR})
 function(pith_component folder)
     get_filename_component(name ${folder} NAME)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cpp ${folder}/*.S)
-    list(FILTER sources EXCLUDE REGEX "/tests/|/guest/")
+    list(FILTER sources EXCLUDE REGEX "^${folder}/(.*/)?(tests|guest)/")
     add_executable(${name}.elf ${sources})
     target_link_libraries(${name}.elf PRIVATE pith_freestanding pith_os)
     target_compile_options(${name}.elf PRIVATE -fno-pic)

@@ -11,7 +11,6 @@ namespace pith::test {
 namespace {
 
 constinit StartInfo root_start{};
-constinit Handle<Machine> machine_handle{static_cast<abi::HandleIndex>(abi::RootSlot::machine)};
 
 const abi::BootInfo& boot_info() { return *reinterpret_cast<const abi::BootInfo*>(abi::kRootBootInfo); }
 
@@ -33,7 +32,10 @@ std::string_view option(std::string_view key) {
 
 }  // namespace
 
-const Handle<Machine>& machine() { return machine_handle; }
+const Handle<Machine>& machine() {
+    static const Handle<Machine> handle(static_cast<abi::HandleIndex>(abi::RootSlot::machine));
+    return handle;
+}
 u32 cpu_count() { return boot_info().cpus; }
 
 }  // namespace pith::test
