@@ -2,6 +2,7 @@
 // The address allocator: bump, with a small table of free ranges that are joined with their neighbours.
 #include "lib/os/mapping.hpp"
 
+#include "lib/os/spin_lock.hpp"
 #include "lib/os/start_info.hpp"
 
 namespace pith {
@@ -15,6 +16,7 @@ struct Range {
     u64 length;
 };
 
+SpinLock addresses_lock;
 // Ranges below next_address that are free. When the table is full a range is lost: address space, not memory.
 Range free_ranges[kFreeRanges];
 usize free_count = 0;
@@ -42,6 +44,7 @@ Result<u64> reserve_addresses(u64 length, u64 alignment) {
     if (length == 0 || length > kMappingEnd || alignment < abi::kPageSize || (alignment & (alignment - 1)) != 0)
         return Error::invalid;
     const u64 size = round_up(length, abi::kPageSize) + abi::kPageSize;  // with a guard page
+    SpinGuard guard(addresses_lock);
     for (usize i = 0; i < free_count; i++) {
         const Range range = free_ranges[i];
         const u64 start = round_up(range.address, alignment);
@@ -60,6 +63,7 @@ Result<u64> reserve_addresses(u64 length, u64 alignment) {
 }
 
 void release_addresses(u64 address, u64 length) {
+    SpinGuard guard(addresses_lock);
     add_free(address, round_up(length, abi::kPageSize) + abi::kPageSize);
 }
 
