@@ -141,7 +141,6 @@ extern "C" [[noreturn]] void boot_main(u64 start_info, u64 entry_tsc) {
     parameters.rsdp = rsdp;
     core::main_boot_cpu(parameters);
     start_other_cpus(machine.cpus);
-    start_window(this_area());
     kernel_exit();
 }
 

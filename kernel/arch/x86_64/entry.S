@@ -10,8 +10,6 @@
 #define AREA_STACK    16
 #define AREA_USER_RSP 24
 #define AREA_IDLE     32
-#define AREA_ENTRY    40
-#define AREA_LONGEST  48
 
 #define RAX    0
 #define RBX    8
@@ -67,30 +65,6 @@
     mov RAX(%rsp), %rax
 .endm
 
-// Interrupts went off now. Uses rax and rdx, which are stored.
-.macro window_starts
-#ifdef PITH_MEASURE_WINDOWS
-    rdtsc
-    shl $32, %rdx
-    or %rdx, %rax
-    mov %rax, %gs:AREA_ENTRY
-#endif
-.endm
-
-// Interrupts come on soon.
-.macro window_ends
-#ifdef PITH_MEASURE_WINDOWS
-    rdtsc
-    shl $32, %rdx
-    or %rdx, %rax
-    sub %gs:AREA_ENTRY, %rax
-    cmp %gs:AREA_LONGEST, %rax
-    jbe 99f
-    mov %rax, %gs:AREA_LONGEST
-99:
-#endif
-.endm
-
     .section .text.entry, "ax"
     .align 64
     .global syscall_stub
@@ -106,12 +80,10 @@ syscall_stub:
     store_registers
     movl $0, FULL(%rsp)
     mov %gs:AREA_STACK, %rsp
-    window_starts
     call _ZN4pith4core13syscall_entryEv
 
     .global kernel_exit
 kernel_exit:
-    window_ends
     mov %gs:AREA_FRAME, %rsp
     test %rsp, %rsp
     jz idle
@@ -180,7 +152,6 @@ smap_patch_common:
     mov 8(%rax), %rdi                   // vector
     mov 16(%rax), %rsi                  // error code
     mov %gs:AREA_STACK, %rsp
-    window_starts
     call user_trap
     jmp kernel_exit
 
@@ -193,7 +164,6 @@ from_kernel:
     mov (%rsp), %rdi
     xor %esi, %esi
     mov %gs:AREA_STACK, %rsp
-    window_starts
     call interrupt_dispatch
     jmp kernel_exit
 

@@ -84,7 +84,6 @@ extern "C" void secondary_main(u32 id) {
     init_cpu_registers();
     enable_local_apic();
     core::main_other_cpu(id);
-    start_window(this_area());
 }
 
 }  // namespace pith::arch

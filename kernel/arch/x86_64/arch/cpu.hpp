@@ -13,15 +13,13 @@ namespace pith::arch {
 
 struct CpuTables;
 
-/// The stubs know the offsets down to `longest_window`.
+/// The stubs know the offsets down to `idle`.
 struct CpuArea {
     CpuArea* self = nullptr;
     Frame* frame = nullptr;     ///< of the thread to resume; null: none, the exit path idles
     u64 stack_top = 0;          ///< of the kernel's stack on this CPU
     u64 user_rsp = 0;           ///< scratch of the system call stub
     u64 idle = 0;               ///< halted: an interrupt starts afresh on the stack
-    u64 entry_ticks = 0;        ///< when interrupts went off
-    u64 longest_window = 0;     ///< ticks: longest stretch with interrupts off
     CpuTables* tables = nullptr;
     abi::Time timer_deadline = core::kNever;
     u32 id = 0;
@@ -29,8 +27,7 @@ struct CpuArea {
     bool has_ports = false;     ///< the I/O bitmap is in force
 };
 static_assert(offsetof(CpuArea, frame) == 8 && offsetof(CpuArea, stack_top) == 16 &&
-              offsetof(CpuArea, user_rsp) == 24 && offsetof(CpuArea, idle) == 32 &&
-              offsetof(CpuArea, entry_ticks) == 40 && offsetof(CpuArea, longest_window) == 48);
+              offsetof(CpuArea, user_rsp) == 24 && offsetof(CpuArea, idle) == 32);
 
 inline CpuArea& this_area() {
     CpuArea* area;
@@ -74,28 +71,7 @@ void arm_timer(abi::Time deadline);
 inline void relax() { asm volatile("pause" ::: "memory"); }
 inline u64 ticks() { return read_tsc(); }
 
-/// Counts the stretch with interrupts off that ends now.
-inline void end_window(CpuArea& area) {
-#ifdef PITH_MEASURE_WINDOWS
-    u64 length = ticks() - area.entry_ticks;
-    if (length > area.longest_window) area.longest_window = length;
-#else
-    static_cast<void>(area);
-#endif
-}
-inline void start_window(CpuArea& area) {
-#ifdef PITH_MEASURE_WINDOWS
-    area.entry_ticks = ticks();
-#else
-    static_cast<void>(area);
-#endif
-}
-
 /// Lets pending interrupts in for an instant.
-inline void interrupt_window() {
-    end_window(this_area());
-    asm volatile("sti; nop; cli" ::: "memory");
-    start_window(this_area());
-}
+inline void interrupt_window() { asm volatile("sti; nop; cli" ::: "memory"); }
 
 }  // namespace pith::arch
