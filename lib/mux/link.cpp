@@ -22,7 +22,13 @@ Link::Link(Side side, LinkUser& user, const LinkState& state)
     for (usize c = 0; c < kChannels; ++c) {
         flows_[c].sent = state_.acknowledged[c];
         flows_[c].limit = state_.acknowledged[c];
+        flows_[c].highest = total(c);  // a former life may have sent all of it
     }
+}
+
+u64 Link::first_unsent(Channel channel) {
+    const Flow& flow = flows_[static_cast<usize>(channel)];
+    return std::max({flow.highest, flow.sent, state_.acknowledged[static_cast<usize>(channel)]});
 }
 
 u64 Link::total(usize c) {
@@ -245,6 +251,7 @@ usize Link::produce_data(usize c, std::span<u8> wire, Time now) {
     user_.copy(channel, flow.sent, {payload, count});
     u64 start = flow.sent;
     flow.sent += count;
+    flow.highest = std::max(flow.highest, flow.sent);
     if (progress_time_ == 0) progress_time_ = now;
     return encode({channel, FrameType::data, 0, 0, start}, {payload, count}, wire);
 }

@@ -77,6 +77,10 @@ class Link {
     bool idle();
     bool idle(Channel channel);
 
+    /// Bytes of the outgoing stream from here on have never been on the wire (as far as this side knows): they may still be
+    /// taken back, by lowering `written`.
+    u64 first_unsent(Channel channel);
+
     const LinkState& state() const { return state_; }
     u64 bad_frames() const { return decoder_.bad_frames(); }
     u64 resends() const { return resends_; }
@@ -84,6 +88,7 @@ class Link {
   private:
     struct Flow {
         u64 sent = 0;            // next offset to send
+        u64 highest = 0;         // the most that `sent` ever was
         u64 limit = 0;           // what the peer would take
         u64 advertised = 0;      // limit that the peer was told
         bool ack = false;        // an ack is due
