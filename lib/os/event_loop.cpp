@@ -93,6 +93,19 @@ void EventLoop::handle_request(Message& message) {
     // Left unanswered here, it is answered by its destructor.
 }
 
+namespace {
+
+/// A reply that cannot be sent as it is (a capability that went meanwhile) becomes an error: the caller must not wait.
+void reply_through(abi::HandleIndex reply, const Message& message) {
+    const Error error = ipc_reply(reply, message);
+    if (error == Error::ok || error == Error::not_found) return;
+    Message failure;
+    failure.tag = abi::Tag(0, 0, 0, error);
+    static_cast<void>(ipc_reply(reply, failure));
+}
+
+}  // namespace
+
 PendingReply::PendingReply(PendingReply&& other) noexcept
     : loop_(std::exchange(other.loop_, nullptr)), reply_(std::move(other.reply_)), badge_(other.badge_) {
     if (loop_ != nullptr && loop_->current_ == &other) loop_->current_ = this;
@@ -124,13 +137,14 @@ void PendingReply::send(const Message& message) {
     if (!pending()) return;
     EventLoop& loop = *std::exchange(loop_, nullptr);
     if (reply_.valid()) {
-        static_cast<void>(reply_.send(message));
+        reply_through(reply_.index(), message);
+        reply_.reset();
         return;
     }
     loop.current_ = nullptr;
     if (message.tag.buffer_words() != 0 || message.tag.handles() != 0) {
         // The buffer is this thread's: it may be used again before the next receive.
-        static_cast<void>(ipc_reply(abi::kNoHandle, message));
+        reply_through(abi::kNoHandle, message);
     } else {
         loop.answer_ = message;
         loop.answer_ready_ = true;
