@@ -96,12 +96,13 @@ void EventLoop::handle_request(Message& message) {
 namespace {
 
 /// A reply that cannot be sent as it is (a capability that went meanwhile) becomes an error: the caller must not wait.
-void reply_through(abi::HandleIndex reply, const Message& message) {
+/// True: the Reply is used up.
+bool reply_through(abi::HandleIndex reply, const Message& message) {
     const Error error = ipc_reply(reply, message);
-    if (error == Error::ok || error == Error::not_found) return;
+    if (error == Error::ok || error == Error::not_found) return error == Error::ok;
     Message failure;
     failure.tag = abi::Tag(0, 0, 0, error);
-    static_cast<void>(ipc_reply(reply, failure));
+    return ipc_reply(reply, failure) == Error::ok;
 }
 
 }  // namespace
@@ -137,14 +138,14 @@ void PendingReply::send(const Message& message) {
     if (!pending()) return;
     EventLoop& loop = *std::exchange(loop_, nullptr);
     if (reply_.valid()) {
-        reply_through(reply_.index(), message);
-        reply_.reset();
+        if (reply_through(reply_.index(), message)) reply_.release();
+        else reply_.reset();
         return;
     }
     loop.current_ = nullptr;
     if (message.tag.buffer_words() != 0 || message.tag.handles() != 0) {
         // The buffer is this thread's: it may be used again before the next receive.
-        reply_through(abi::kNoHandle, message);
+        static_cast<void>(reply_through(abi::kNoHandle, message));
     } else {
         loop.answer_ = message;
         loop.answer_ready_ = true;

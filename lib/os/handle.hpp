@@ -271,8 +271,13 @@ class Handle<Reply> : public HandleBase<Reply> {
         if (result.ok()) release();
         return result;
     }
-    /// Answers; the Reply is used up. not_found: the caller has gone.
-    Result<> send(const Message& message) { return as_result(ipc_reply(release(), message)); }
+    /// Answers; the Reply is used up, whatever comes of it. not_found: the caller has gone.
+    Result<> send(const Message& message) {
+        const Error error = ipc_reply(index(), message);
+        if (error == Error::ok) release();
+        else reset();  // a Reply that was cut off stays in its slot
+        return as_result(error);
+    }
 };
 
 template <>
