@@ -41,6 +41,9 @@ Options parse_options(int argc, char** argv) {
     app.add_option("--timeout", options.timeout, "Seconds")->check(CLI::PositiveNumber);
     app.add_option("--add", added, "FILE[:GUESTPATH]")->allow_extra_args(false);
     app.add_option("--env", options.environment, "NAME=VALUE")->allow_extra_args(false);
+    for (const char* name : {"--mem", "--smp", "--timeout"}) {
+        app.get_option(name)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
     app.add_flag("--icount", options.icount, "Deterministic: one virtual nanosecond an instruction");
     app.add_flag("--log", options.log, "System log to stderr");
     app.add_flag("--debug", options.debug, "Stop at the first instruction, with gdb on it");

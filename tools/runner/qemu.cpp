@@ -81,15 +81,15 @@ std::vector<std::string> command_line(const Options& options, const std::string&
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);  // the parent died before it was asked for
     ::setpgid(0, 0);                        // the terminal's signals are for our parent, which decides
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    ::dup2(null, 0);
+    ::dup2(null, 1);
+    ::dup2(errors, 2);
     // First out of the way of the fixed numbers, then to them.
     int moved[3];
     for (int index = 0; index < 3; ++index) moved[index] = ::fcntl(from[index], F_DUPFD_CLOEXEC, 20);
     constexpr int kTo[3] = {kInitrd, kSerial, kConsole};
     for (int index = 0; index < 3; ++index) ::dup2(moved[index], kTo[index]);
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    ::dup2(null, 0);
-    ::dup2(null, 1);
-    ::dup2(errors, 2);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

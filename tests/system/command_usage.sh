@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# ./pith itself: usage errors are one line and status 2, and nothing is installed or built for them.
+. "$PITH_TREE/tests/system/lib.sh"
+
+# A copy without a build directory: whatever is installed or built would show.
+mkdir -p copy/systems
+cp "$tree/pith" copy/
+cp "$tree/systems/default.toml" copy/systems/
+pith=copy/pith
+mkdir directory
+touch file 'with:colon'
+
+usage() {
+    local name=$1 pattern=$2; shift 2
+    run "$pith" "$@" </dev/null
+    check_line "usage_$name" 2 "$pattern"
+}
+usage unknown_option "unknown option '--frobnicate'" run --frobnicate
+usage unknown_command "unknown command 'frobnicate'" frobnicate
+usage stray_argument "unexpected argument 'ls'" run ls
+usage no_command "no command behind" run --
+usage smp_zero '--smp 0' run --smp 0
+usage smp_many '--smp 9' run --smp=9
+usage smp_word '--smp two' run --smp two
+usage smp_missing '--smp needs a value' run --smp
+usage mem_word '--mem lots' run --mem lots
+usage mem_small '--mem 1M' run --mem 1M
+usage timeout_zero '--timeout 0' run --timeout 0
+usage timeout_negative '--timeout -1' run --timeout -1
+usage add_missing "no such file: 'nowhere'" run --add nowhere -- true
+usage add_relative 'guest path' run --add file:relative
+usage add_outside 'guest path' run --add file:/../x
+usage build_type '--build fast' run --build fast
+usage arch '--arch vax' run --arch vax
+usage system '--system none' run --system none
+usage system_path '--system' run --system ../default
+usage flag_value '--icount takes no value' run --icount=yes
+usage disk 'not there yet' run --disk file
+usage image 'not there yet' image file
+usage trace 'not there yet' trace -- true
+usage suite "unknown test suite 'everything'" test everything
+usage bench_suite "unknown benchmark suite 'everything'" bench everything
+usage bench_json 'no such directory' bench boot --json nowhere/file
+usage graph_system '--system none' graph none
+check_that usage_builds_nothing test ! -e copy/build
+
+run "$pith"
+check_that no_argument_is_an_error test $status -eq 2
+run "$pith" --help
+check_that help test $status -eq 0 -a -s out -a ! -s err
+run "$pith" --version
+check_that version test $status -eq 0 -a -s out -a ! -s err
+run "$pith" run --help
+check_that run_help test $status -eq 0 -a -s out -a ! -s err
+
+# What the runner itself checks, for those that call it directly.
+run "$tools/pith_run" --bundle x
+check_line runner_missing_kernel 2 kernel
+run "$tools/pith_run" --kernel x --bundle nowhere
+check_line runner_missing_bundle 2 'nowhere: No such file'
+run "$tools/pith_run" --kernel x --bundle file --add directory:relative
+check_line runner_guest_path 2 'guest path'

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+# What the scripts of suite system share. PITH_TREE, PITH_TYPE and PITH_SMP say what is tested. A script prints
+# "ok NAME" or "FAIL NAME: why" for each of its tests, and nothing else is a test.
+set -u
+readonly tree=$PITH_TREE build=$PITH_TREE/build/$PITH_TYPE
+readonly tools=$build/tools small=$PITH_TREE/build/debug/tests/system
+readonly work=$(mktemp -d /tmp/pith-test-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+# The runner with what ./pith would give it; later options win.
+runner=("$tools/pith_run" --kernel "$build/kernel/pith-kernel.elf" --bundle "$build/default.bundle"
+    --smp "$PITH_SMP" --timeout 60)
+boot() { "${runner[@]}" "$@"; }
+
+pass() { echo "ok $1"; }
+fail_test() {
+    local name=$1; shift
+    for file in out err; do
+        [[ -s $work/$file ]] && { echo "$file:"; tail -c 3000 "$work/$file" | cat -v | tail -30; }
+    done
+    echo "FAIL $name: $*"
+}
+
+# run COMMAND...: its streams go to the files out and err, its status to $status. stdin is the caller's.
+run() {
+    "$@" >"$work/out" 2>"$work/err"
+    status=$?
+}
+
+# check NAME STATUS OUTPUT: the last run's status, and exactly this output (printf's escapes), and nothing on stderr.
+check() {
+    if ((status != $2)); then
+        fail_test "$1" "status $status, not $2"
+    elif ! printf '%b' "$3" | cmp -s - "$work/out"; then
+        fail_test "$1" "other output than wanted"
+    elif [[ -s $work/err ]]; then
+        fail_test "$1" "output on stderr"
+    else
+        pass "$1"
+    fi
+}
+
+# check_line NAME STATUS PATTERN: this status, nothing on stdout, and one line on stderr that matches the pattern.
+check_line() {
+    if ((status != $2)); then
+        fail_test "$1" "status $status, not $2"
+    elif [[ -s $work/out ]]; then
+        fail_test "$1" "output on stdout"
+    elif (($(wc -l <"$work/err") != 1)) || ! grep -Eq -- "$3" "$work/err"; then
+        fail_test "$1" "not one line on stderr that matches '$3'"
+    else
+        pass "$1"
+    fi
+}
+
+# check_that NAME CONDITION...: a command that must succeed.
+check_that() {
+    local name=$1; shift
+    if "$@"; then pass "$name"; else fail_test "$name" "not so: $*"; fi
+}
