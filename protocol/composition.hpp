@@ -13,7 +13,7 @@
 //   keep = "64K"                  keep Pool; preserved = "60K": Memory in it, handed over at each start
 //   slots = 256                   CapTable
 //   stack = "32K"
-//   capabilities = ["bundle", "machine-info", "device-power"]   see CompositionGrant
+//   capabilities = ["bundle", "machine", "shutdown", "debug", "budget"]   see CompositionGrant
 //   jit = false
 //   [cpu]
 //   priority = 160, capacity = "10ms", period = "10ms" (equal: no limit), cpus = "all"

@@ -67,7 +67,7 @@ struct Root {
 struct Process {
     static constexpr const char* kName = "process";
 
-    /// The component with number `index`, counted from 0. Errors: not_found after the last one.
+    /// The component with number `index`, counted from 0; after them the supervisor itself. Errors: not_found after that.
     struct Describe {
         static constexpr u16 kOpcode = 1;
         u64 index;
@@ -83,8 +83,8 @@ struct Process {
             char cause[96];    ///< why it ended last; empty: it never did
         };
     };
-    /// Kill, restart, stop or start the component of that name. Errors: not_found; access: not this one (the
-    /// caller itself, or a component marked essential); invalid.
+    /// Kill, restart, stop or start the component of that name; "supervisor" can be killed or restarted. Errors: not_found; bad_state:
+    /// it does not run; access: not this one (the caller itself, a component marked essential), or not this caller; invalid.
     struct Control {
         static constexpr u16 kOpcode = 2;
         char name[kNameSize];

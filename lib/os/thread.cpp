@@ -6,6 +6,7 @@
 
 #include "lib/os/panic.hpp"
 #include "lib/os/start_info.hpp"
+#include "protocol/ipc.hpp"
 
 namespace pith {
 
@@ -47,10 +48,14 @@ Result<NativeThread> NativeThread::start(const Handle<Pool>& pool, Function func
     abi::ThreadCreate create{};
     create.space = own_space().index();
     create.captable = own_captable().index();
-    create.handler = options.handler;
+    // By default the parent is told of its faults as it is of the first thread's.
+    const NamedHandle* parent = find_start_handle("supervisor");
+    const bool own_handler = options.handler != abi::kNoHandle || parent == nullptr;
+    create.handler = own_handler ? options.handler : parent->handle;
     create.buffer = result.area_.memory().index();
     create.buffer_offset = kBufferAt;
-    create.badge = options.badge;
+    create.badge = own_handler ? options.badge
+                               : Badge(0, static_cast<u16>(start_info().generation), start_info().component).bits();
     create.budget = options.budget == abi::kNoHandle ? own_budget().index() : options.budget;
     create.priority = options.priority;
     create.kind = abi::ThreadKind::native;

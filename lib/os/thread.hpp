@@ -14,8 +14,8 @@ struct ThreadOptions {
     u16 cpu = 0;
     u64 stack_size = 16 * 1024;
     abi::HandleIndex budget = abi::kNoHandle;   ///< kNoHandle: the component's own
-    abi::HandleIndex handler = abi::kNoHandle;  ///< of its faults; kNoHandle: "supervisor" is told nothing
-    u64 badge = 0;                              ///< of its fault events
+    abi::HandleIndex handler = abi::kNoHandle;  ///< of its faults; kNoHandle: the component's parent
+    u64 badge = 0;                              ///< of its fault events, with a handler of one's own
 };
 
 class NativeThread {

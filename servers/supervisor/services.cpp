@@ -2,11 +2,14 @@
 // Answering requests about components, and from them.
 #include "servers/supervisor/services.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace pith::supervisor {
 
 namespace {
+
+constexpr std::string_view kOwnName = "supervisor";
 
 std::string_view name_in(const char (&field)[kNameSize]) { return {field, strnlen(field, kNameSize)}; }
 
@@ -17,8 +20,26 @@ bool Services::may_control(Badge badge) const {
            (system_.component(badge.client()).grants & static_cast<u32>(CompositionGrant::shutdown)) != 0;
 }
 
+/// The supervisor about itself: it comes after the components.
+Process::Describe::Reply Services::describe_self() {
+    Process::Describe::Reply reply{};
+    std::memcpy(reply.name, kOwnName.data(), kOwnName.size());
+    reply.state = static_cast<u32>(ComponentState::running);
+    reply.restarts = static_cast<u32>(start_info().generation);
+    reply.uptime = now() - started_;
+    if (auto info = own_thread().thread_info(); info.ok()) reply.cpu_time = info->cpu_time;
+    if (auto info = own_pool().pool_info(); info.ok()) {
+        reply.pages = info->used;
+        reply.pages_limit = info->limit;
+    }
+    const std::string_view cause = start_parameter("cause");
+    std::memcpy(reply.cause, cause.data(), std::min(cause.size(), sizeof(reply.cause) - 1));
+    return reply;
+}
+
 Result<Process::Describe::Reply> Services::handle(const Process::Describe& request, Badge) {
-    if (request.index >= system_.count()) return Error::not_found;
+    if (request.index == system_.count()) return describe_self();
+    if (request.index > system_.count()) return Error::not_found;
     const u32 number = static_cast<u32>(request.index);
     const ComponentRecord& r = system_.record(number);
     Process::Describe::Reply reply{};
@@ -40,6 +61,12 @@ Result<Process::Describe::Reply> Services::handle(const Process::Describe& reque
 
 Result<Process::Control::Reply> Services::handle(const Process::Control& request, Badge badge) {
     if (!may_control(badge)) return Error::access;
+    if (name_in(request.name) == kOwnName) {
+        const auto action = static_cast<ControlAction>(request.action);
+        if (action != ControlAction::kill && action != ControlAction::restart) return Error::access;
+        end_.arm(now() + kMillisecond);  // the answer goes out first
+        return Process::Control::Reply{};
+    }
     const u32 number = PITH_TRY(system_.find(name_in(request.name)));
     // Whoever asks cannot be answered if it is he that goes; and what is essential does not go by order.
     if (number == badge.client() ||

@@ -29,7 +29,10 @@ class Services {
 
   private:
     bool may_control(Badge badge) const;
+    Process::Describe::Reply describe_self();
     System& system_;
+    abi::Time started_ = now();
+    Timer end_{[](Timer&) { panic("killed"); }};
     Server<Process, Services> process_;
     Server<Parent, Services> parent_;
 };

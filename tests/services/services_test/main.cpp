@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+// Tests root, the supervisor and the log from inside: prints a line a test on the debug console and ends the machine with status 0
+// (all passed) or 1.
+#include <cstring>
+
+#include "lib/base/format.hpp"
+#include "lib/os/protocol.hpp"
+#include "lib/os/thread.hpp"
+#include "protocol/log.hpp"
+#include "protocol/name.hpp"
+#include "protocol/process.hpp"
+#include "tests/services/victim.hpp"
+
+namespace pith::test {
+
+namespace {
+
+Handle<Machine> machine;
+Client<Process> process;
+Client<Victim> victim;
+Client<Log> log_client;
+u64 next_id = 1;
+u64 expected_sum = 0;
+int failures = 0;
+
+template <typename... T>
+void print(std::string_view pattern, const T&... arguments) {
+    char text[240];
+    const auto line = format_to(text, pattern, arguments...);
+    machine.log(line.data(), line.size());
+}
+
+#define CHECK(condition)                                                    \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            print("    line {}: {}\n", __LINE__, #condition);               \
+            return false;                                                   \
+        }                                                                   \
+    } while (false)
+
+void sleep(abi::Time time) {
+    static Handle<Signal> never = std::move(*own_pool().create_signal());
+    static_cast<void>(never.wait(1, now() + time));
+}
+
+Result<Process::Describe::Reply> describe(std::string_view name) {
+    for (u64 index = 0;; index++) {
+        auto reply = PITH_TRY(process.call(Process::Describe{index}));
+        if (name == reply.name) return reply;
+    }
+}
+
+Result<> control(std::string_view name, ControlAction action) {
+    Process::Control request{};
+    std::memcpy(request.name, name.data(), name.size());
+    request.action = static_cast<u32>(action);
+    auto result = process.call(request);
+    return result.ok() ? Result<>() : Result<>(result.error());
+}
+
+bool state_becomes(std::string_view name, ComponentState state, u32 restarts) {
+    for (int i = 0; i < 400; i++) {
+        auto reply = describe(name);
+        if (reply.ok() && reply->state == static_cast<u32>(state) && reply->restarts >= restarts) return true;
+        sleep(5 * kMillisecond);
+    }
+    return false;
+}
+
+/// The victim serves, and its sum is what it has to be.
+bool add_works() {
+    expected_sum += 7;
+    auto reply = victim.call(Victim::Add{next_id++, 7});
+    return reply.ok() && reply->sum == expected_sum;
+}
+
+abi::KernelCounts counts() {
+    auto reply = process.call(Process::Counts{});
+    return reply.ok() ? reply->counts : abi::KernelCounts{};
+}
+
+bool same(const abi::KernelCounts& a, const abi::KernelCounts& b) {
+    const auto* x = reinterpret_cast<const u64*>(&a);
+    const auto* y = reinterpret_cast<const u64*>(&b);
+    bool equal = true;
+    for (usize i = 0; i < sizeof(a) / 8; i++)
+        if (x[i] != y[i]) {
+            print("    count {}: {} before, {} after\n", i, x[i], y[i]);
+            equal = false;
+        }
+    return equal;
+}
+
+bool lists_components() {
+    for (const char* name : {"log", "services_victim", "services_test", "supervisor"}) {
+        auto reply = describe(name);
+        CHECK(reply.ok());
+        CHECK(reply->state == static_cast<u32>(ComponentState::running));
+        CHECK(reply->pages > 0 && reply->pages <= reply->pages_limit);
+    }
+    CHECK(describe("nobody").error() == Error::not_found);
+    CHECK(control("nobody", ControlAction::kill).error() == Error::not_found);
+    CHECK(control("services_test", ControlAction::kill).error() == Error::access);
+    CHECK(control("log", static_cast<ControlAction>(77)).error() == Error::invalid);
+    return true;
+}
+
+bool big_messages_pass() {
+    Victim::Slow request{};
+    request.delay = kMillisecond;
+    for (u64 i = 0; i < 60; i++) request.data[i] = i * i;
+    auto reply = victim.call(request);
+    CHECK(reply.ok());
+    CHECK(std::memcmp(reply->data, request.data, sizeof(request.data)) == 0);
+    const abi::Time start = now();
+    request.delay = 10 * kSecond;
+    CHECK(victim.call(request, start + 10 * kMillisecond).error() == Error::timed_out);
+    return add_works();
+}
+
+bool kill_gives_everything_back() {
+    CHECK(control("services_victim", ControlAction::restart).ok());
+    CHECK(add_works());
+    const abi::KernelCounts before = counts();
+    for (u32 i = 0; i < 30; i++) {
+        CHECK(control("services_victim", i % 2 == 0 ? ControlAction::restart : ControlAction::kill).ok());
+        CHECK(add_works());
+        if (i % 4 == 3) sleep(250 * kMillisecond);  // not so fast as to be held down
+    }
+    sleep(5 * kMillisecond);
+    return same(before, counts());
+}
+
+bool dies(Death how) {
+    auto before = describe("services_victim");
+    CHECK(before.ok());
+    ReceivedHandles handles;
+    auto result = victim.call_once(Victim::Die{static_cast<u64>(how)}, HandleList(), handles);
+    CHECK(how == Death::spin ? result.ok() : result.error() == Error::peer_died);
+    CHECK(state_becomes("services_victim", ComponentState::running, before->restarts + 1));
+    CHECK(add_works());
+    sleep(250 * kMillisecond);
+    auto after = describe("services_victim");
+    CHECK(after.ok() && after->restarts == before->restarts + 1);
+    print("    cause: {}\n", after->cause);
+    return true;
+}
+
+bool every_death_is_survived() {
+    for (const Death how : {Death::read_null, Death::write_code, Death::execute_data, Death::panic, Death::exit,
+                            Death::undefined, Death::stack, Death::memory, Death::spin, Death::stuck})
+        CHECK(dies(how));
+    return true;
+}
+
+/// A thread that kills the victim after a while.
+void killer(void*) {
+    sleep(20 * kMillisecond);
+    static_cast<void>(control("services_victim", ControlAction::kill));
+    for (;;) sleep(kSecond);
+}
+
+bool requests_are_resumed() {
+    ThreadOptions options;
+    options.priority = 120;
+    auto thread = NativeThread::start(own_pool(), killer, nullptr, options);
+    CHECK(thread.ok());
+    Victim::Slow request{};
+    request.delay = 60 * kMillisecond;
+    request.data[59] = 5;
+    auto before = describe("services_victim");
+    auto reply = victim.call(request);
+    CHECK(reply.ok() && reply->data[59] == 5);
+    CHECK(describe("services_victim")->restarts == before->restarts + 1);
+    sleep(250 * kMillisecond);
+    return true;
+}
+
+bool failing_service_is_held_down() {
+    Error error = Error::ok;
+    for (int i = 0; i < 20 && error != Error::held_down; i++) {
+        ReceivedHandles handles;
+        error = victim.call_once(Victim::Die{static_cast<u64>(Death::undefined)}, HandleList(), handles).error();
+    }
+    CHECK(error == Error::held_down);
+    CHECK(describe("services_victim")->state == static_cast<u32>(ComponentState::held_down));
+    CHECK(victim.call(Victim::Add{0, 0}).error() == Error::held_down);
+    CHECK(control("services_victim", ControlAction::start).ok());
+    CHECK(add_works());
+    CHECK(control("services_victim", ControlAction::stop).ok());
+    CHECK(victim.call(Victim::Add{0, 0}).error() == Error::held_down);
+    CHECK(control("services_victim", ControlAction::start).ok());
+    return add_works();
+}
+
+bool log_survives() {
+    Log::Write write{static_cast<u32>(Severity::info), 5, {}};
+    std::memcpy(write.text, "hello", 5);
+    CHECK(log_client.call(write).ok());
+    CHECK(control("log", ControlAction::kill).ok());
+    CHECK(log_client.call(write).ok());
+    u64 hellos = 0;
+    u64 crashes = 0;
+    for (u64 sequence = 0;;) {
+        auto record = log_client.call(Log::Read{sequence});
+        if (!record.ok()) {
+            CHECK(record.error() == Error::would_block);
+            break;
+        }
+        const std::string_view text(record->text, record->length);
+        if (text == "hello" && std::string_view(record->name) == "services_test") hellos++;
+        if (record->severity == static_cast<u32>(Severity::crash) && text.starts_with("log crashed")) crashes++;
+        sequence = record->sequence + 1;
+    }
+    CHECK(hellos == 2);
+    CHECK(crashes == 1);
+    return true;
+}
+
+bool names_are_found() {
+    const Client<Name> name(Handle<Endpoint>(find_start_handle("supervisor")->handle));
+    Name::Lookup request{};
+    std::memcpy(request.name, "victim", 6);
+    ReceivedHandles handles;
+    auto reply = name.call(request, HandleList(), handles);
+    const_cast<Handle<Endpoint>&>(name.endpoint()).release();
+    CHECK(reply.ok());
+    auto endpoint = handles.take<Endpoint>(0);
+    CHECK(endpoint.ok());
+    CHECK(Client<Victim>(std::move(*endpoint)).call(Victim::Add{0, 0}).ok());
+    return true;
+}
+
+bool supervisor_is_reborn() {
+    CHECK(control("services_victim", ControlAction::restart).ok());
+    for (u32 round = 1; round <= 5; round++) {
+        CHECK(control("supervisor", ControlAction::kill).ok());
+        CHECK(state_becomes("supervisor", ComponentState::running, round));
+        CHECK(add_works());
+        // It goes on watching and restarting.
+        CHECK(dies(Death::undefined));
+    }
+    const abi::KernelCounts before = counts();
+    CHECK(control("supervisor", ControlAction::kill).ok());
+    CHECK(state_becomes("supervisor", ComponentState::running, 6));
+    sleep(20 * kMillisecond);
+    return same(before, counts());
+}
+
+bool held_down_outlives_the_supervisor() {
+    CHECK(control("services_victim", ControlAction::stop).ok());
+    const u32 restarts = describe("supervisor")->restarts;
+    CHECK(control("supervisor", ControlAction::kill).ok());
+    CHECK(state_becomes("supervisor", ComponentState::running, restarts + 1));
+    CHECK(victim.call(Victim::Add{0, 0}).error() == Error::held_down);
+    CHECK(control("services_victim", ControlAction::start).ok());
+    return add_works();
+}
+
+void run(const char* name, bool (*test)()) {
+    const bool passed = test();
+    print("{} {}\n", passed ? "ok" : "FAIL", name);
+    if (!passed) failures++;
+}
+
+}  // namespace
+
+}  // namespace pith::test
+
+int main() {
+    using namespace pith;
+    using namespace pith::test;
+    machine = take_start_handle<Machine>("machine");
+    process = Client<Process>::from_start();
+    victim = Client<Victim>::from_start();
+    log_client = Client<Log>::from_start();
+    run("lists_components", lists_components);
+    run("big_messages_pass", big_messages_pass);
+    run("names_are_found", names_are_found);
+    run("kill_gives_everything_back", kill_gives_everything_back);
+    run("every_death_is_survived", every_death_is_survived);
+    run("requests_are_resumed", requests_are_resumed);
+    run("failing_service_is_held_down", failing_service_is_held_down);
+    run("log_survives", log_survives);
+    run("supervisor_is_reborn", supervisor_is_reborn);
+    run("held_down_outlives_the_supervisor", held_down_outlives_the_supervisor);
+    if (failures == 0) print("services tests passed\n");
+    static_cast<void>(process.call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
+    return 1;
+}
