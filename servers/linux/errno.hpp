@@ -324,8 +324,10 @@ class [[nodiscard]] SysResult {
     constexpr const T& value() const& { return value_; }
     constexpr T&& value() && { return std::move(value_); }
     constexpr T& operator*() & { return value_; }
+    constexpr const T& operator*() const& { return value_; }
     constexpr T&& operator*() && { return std::move(value_); }
     constexpr T* operator->() { return &value_; }
+    constexpr const T* operator->() const { return &value_; }
     constexpr T value_or(T other) && { return ok() ? std::move(value_) : std::move(other); }
 
   private:

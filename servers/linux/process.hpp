@@ -113,16 +113,37 @@ class Process {
     bool counted_in_zone = false;
 
     // Timers of the process
-    Timer real_timer;        ///< ITIMER_REAL, alarm
+    struct RealTimer : Timer {
+        explicit RealTimer(Process& owner) : Timer(&expired), process(owner) {}
+        static void expired(Timer& timer);
+        Process& process;
+    };
+    RealTimer real_timer;  ///< ITIMER_REAL, alarm
     u64 real_interval = 0;
     PosixTimers* timers = nullptr;  ///< timer_create; owned
 
     /// Sends a signal to the process (one of its threads will take it).
     void send(const SigInfo& info);
-    /// Ends it: all threads go, as soon as they are at a user boundary. `status` as wait gives it.
-    void terminate(i32 status);
+    /// Ends it: all threads go now or, if they wait in the server, when they have come out of that. `status` as wait
+    /// gives it. The thread `current`, whose event is being handled, is left to end itself with exit_thread.
+    void terminate(i32 status, Thread* current = nullptr);
+    /// Stops all threads as they get to user mode, and tells the parent.
+    void stop(i32 signo);
+    /// SIGCONT: lets them go on, and tells the parent.
+    void resume();
+    /// Tells the parent of a change with SIGCHLD, and wakes its waits.
+    void notify_parent(i32 code, i32 status);
     bool may_signal(const Process& target, i32 signo) const;
     char state_letter() const;  ///< R S D T Z for /proc
+    bool ignores(i32 signo) const;  ///< by its action
 };
+
+/// The end of one thread; of the process too, if it was the last. The Thread is deleted by the next event.
+void exit_thread(Thread& thread);
+/// The leader of a session with a controlling terminal has ended: SIGHUP to the foreground group, and the terminal is
+/// free again (vfs/tty.cpp).
+void tty_session_ended(Process& leader);
+/// A zombie has been waited for, or nobody will: it vanishes.
+void reap(Process& process);
 
 }  // namespace pith::lx

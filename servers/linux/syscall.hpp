@@ -13,6 +13,7 @@
 #include "lib/os/task.hpp"
 #include "servers/linux/errno.hpp"
 #include "servers/linux/thread.hpp"
+#include "servers/linux/user_memory.hpp"
 
 namespace pith::lx {
 

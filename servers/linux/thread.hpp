@@ -19,9 +19,16 @@ struct SyscallArgs {
 /// sigaltstack.
 struct AltStack {
     u64 base = 0;
-    i32 flags = 2;  ///< SS_DISABLE
+    i32 flags = 2;  ///< SS_DISABLE; what is stored, without SS_ONSTACK
     i32 pad = 0;
     u64 size = 0;
+};
+
+/// How a stopped thread goes on, once its signals are handled.
+enum class Return : u8 {
+    result,  ///< of a system call: ForeignState::rax is replaced
+    state,   ///< all registers from the state page
+    retry,   ///< after a page fault
 };
 
 class Thread {
@@ -42,7 +49,10 @@ class Thread {
     u16 cpu = 0;
     u64 affinity = ~u64{0};
     bool at_event = true;     ///< stopped; false: it runs in user mode
-    bool interrupt_sent = false;
+    bool interrupt_sent = false; ///< an Event::interrupted is to come
+    bool parked = false;         ///< stopped by job control on its way back to user mode
+    Return parked_return = Return::state;
+    i64 parked_result = 0;
 
     // Signals
     SigSet mask = 0;
@@ -58,9 +68,12 @@ class Thread {
     i64 call_number = -1;         ///< -1: none (a fault or an interrupt)
     SyscallArgs call_args{};
     Sleep* sleep = nullptr;       ///< where it waits, if it does
-    u64 restart_deadline = 0;     ///< for restart_syscall
-    u64 restart_remaining_at = 0;
-    bool uninterruptible = false; ///< state D
+    u64 restart_deadline = 0;     ///< for restart_syscall of a sleep: its absolute end (monotonic)
+    u64 restart_remaining = 0;    ///< where what is left of it goes
+    bool new_program = false;     ///< its call was an exec that worked: it goes on with the state page
+    bool starting_call = false;   ///< its coroutine runs for the first time (see run())
+    bool call_done = false;       ///< ... and has ended without waiting
+    i64 call_result = 0;
 
     // clone
     u64 clear_tid = 0;            ///< set_tid_address, CLONE_CHILD_CLEARTID
@@ -81,9 +94,31 @@ class Thread {
 
     /// Ends the system call that it is in. From a coroutine; the event loop ends quick ones itself.
     void finish_call(i64 result);
+    /// Handles what signals there are; true: it goes on with `how` and `result` now (at_event is false then).
+    /// False: it has ended, or waits for SIGCONT.
+    bool prepare_return(Return& how, i64& result);
+    /// Resumes it through its capability, after prepare_return.
+    void go_on(Return how, i64 result);
     /// Looks again whether it must be interrupted or woken, after its signals or mask changed.
     void notice();
     bool stopped_in_call() const { return call_number >= 0; }
+    /// Makes its kernel Thread, in its process's Space, stopped. ENOMEM.
+    SysResult<> create_kernel_thread();
+    void destroy_kernel_thread();
+    u64 cpu_time() const;
+
+  private:
+    bool handle_signals(Return& how, i64& result);
+    bool deliver(const SigInfo& info, Return& how, i64& result, bool& handled);
 };
+
+/// Puts a handler's frame on the stack of a stopped thread and points its registers there; EFAULT: no stack.
+SysResult<> push_signal_frame(Thread& thread, const SigInfo& info, const SigAction& action, SigSet mask);
+/// sigreturn. EFAULT: the frame is not readable.
+SysResult<> pop_signal_frame(Thread& thread);
+/// All of the extended state of `from` to `to` (both stopped).
+void copy_fpu_state(const Thread& from, const Thread& to);
+/// The state of a program that has just begun.
+void reset_fpu_state(const Thread& thread);
 
 }  // namespace pith::lx

@@ -6,15 +6,23 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "servers/linux/frames.hpp"
 #include "servers/linux/process.hpp"
+#include "servers/linux/random.hpp"
+#include "servers/linux/state_pages.hpp"
 #include "servers/linux/thread.hpp"
 #include "servers/linux/wait.hpp"
 
 namespace pith::lx {
 
 class Vfs;  // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+
+struct Services;  // services.hpp
+
+/// What uname tells.
+inline constexpr const char* kLinuxRelease = "6.1.0-pith";
 
 struct ZoneStatistics {
     u64 syscalls = 0;
@@ -26,12 +34,14 @@ struct ZoneStatistics {
 
 class Zone {
   public:
-    Zone(HandleIndex pool, HandleIndex space) : frames(pool, space) {}
+    Zone(HandleIndex pool, HandleIndex space) : frames(pool, space), states(pool) {}
+    ~Zone();
     Zone(const Zone&) = delete;
     Zone& operator=(const Zone&) = delete;
 
     FrameAllocator frames;
     Vfs* vfs = nullptr;
+    Services* services = nullptr;
 
     // Numbers
     std::map<Pid, std::unique_ptr<Process>> processes;
@@ -60,7 +70,22 @@ class Zone {
     Time now() const;                      ///< nanoseconds since boot: CLOCK_MONOTONIC
     i64 realtime_offset = 0;               ///< + now() is CLOCK_REALTIME, nanoseconds since 1970
     i64 realtime() const { return static_cast<i64>(now()) + realtime_offset; }
-    void random(void* to, usize size);     ///< cryptographically strong
+    RandomSource random_source;
+    void random(void* to, usize size) { random_source.fill(to, size); }  ///< cryptographically strong
+
+    // The kernel's side
+    StatePages states;
+    HandleIndex endpoint = 0;  ///< where the events of threads arrive
+    HandleIndex budget = 0;    ///< that programs run on
+    u8 priority = 64;          ///< of programs with nice 0
+    std::vector<std::unique_ptr<Thread>> graveyard;  ///< ended; deleted before the next event is handled
+    std::vector<std::unique_ptr<Process>> buried;    ///< reaped; deleted after those
+    void bury();                                     ///< deletes both
+    /// The CPU for a new thread.
+    u16 choose_cpu(u64 affinity) const;
+    Pid main = 0;              ///< the command of this run: its end is the zone's
+    /// Somebody must go: the process with most memory. False: there is none.
+    bool kill_for_memory();
 
     ZoneStatistics statistics;
     u32 running() const;                   ///< threads that are in user mode: for loadavg and /proc/stat

@@ -16,7 +16,7 @@
 
 namespace pith::lx {
 
-using os::Task;
+using pith::Task;
 
 template <typename T = void>
 class [[nodiscard]] Async {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include "servers/linux/zone.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "lib/os/clock.hpp"
+#include "servers/linux/address_space.hpp"
+
+namespace pith::lx {
+
+SysResult<u32> StatePages::allocate() {
+    if (free_.empty()) {
+        Handle<Pool> pool(pool_);
+        auto block = MappedMemory::create(pool, u64{kBlockSlots} * sizeof(abi::ForeignState));
+        pool.release();
+        if (!block.ok()) return Errno::ENOMEM;
+        const auto first = static_cast<u32>(blocks_.size()) * kBlockSlots;
+        blocks_.push_back(std::move(block).value());
+        for (u32 i = kBlockSlots; i-- > 0;) free_.push_back(first + i);
+    }
+    const u32 slot = free_.back();
+    free_.pop_back();
+    return slot;
+}
+
+Zone::~Zone() = default;
+
+void Zone::bury() {
+    if (!graveyard.empty()) graveyard.clear();
+    if (!buried.empty()) buried.clear();
+}
+
+Process* Zone::find_process(Pid pid) const {
+    const auto at = processes.find(pid);
+    return at != processes.end() ? at->second.get() : nullptr;
+}
+
+Thread* Zone::find_thread(Pid tid) const {
+    const auto at = threads.find(tid);
+    return at != threads.end() ? at->second : nullptr;
+}
+
+Pid Zone::allocate_pid() {
+    constexpr Pid kMaxPid = 32768;
+    for (Pid tries = 0; tries < kMaxPid; ++tries) {
+        last_pid = last_pid + 1 >= kMaxPid ? 300 : last_pid + 1;
+        const Pid pid = last_pid;
+        if (processes.contains(pid) || threads.contains(pid)) continue;
+        const bool taken = std::ranges::any_of(processes, [pid](const auto& entry) {
+            return entry.second->group == pid || entry.second->session == pid;
+        });
+        if (!taken) return pid;
+    }
+    return 0;
+}
+
+u32 Zone::send_group(Pid group, const SigInfo& info) {
+    std::vector<Process*> members;
+    for (const auto& [pid, process] : processes)
+        if (process->group == group && !process->zombie) members.push_back(process.get());
+    for (Process* process : members) process->send(info);
+    return static_cast<u32>(members.size());
+}
+
+bool Zone::orphaned_group(Pid group) const {
+    for (const auto& [pid, process] : processes) {
+        if (process->group != group || process->zombie || process->parent == nullptr) continue;
+        const Process& parent = *process->parent;
+        if (parent.pid != 1 && parent.group != group && parent.session == process->session) return false;
+    }
+    return true;
+}
+
+bool Zone::group_in_session(Pid group, Pid session) const {
+    return std::ranges::any_of(processes, [=](const auto& entry) {
+        return entry.second->group == group && entry.second->session == session;
+    });
+}
+
+void Zone::detach_tty(Pid session) {
+    for (const auto& [pid, process] : processes)
+        if (process->session == session) process->tty = nullptr;
+}
+
+Time Zone::now() const { return pith::now(); }
+
+u16 Zone::choose_cpu(u64 affinity) const {
+    u32 load[abi::kMaxCpus] = {};
+    for (const auto& [tid, thread] : threads)
+        if (!thread->at_event) ++load[thread->cpu];
+    u16 best = 0;
+    bool found = false;
+    for (u16 cpu = 0; cpu < cpus; ++cpu) {
+        if ((affinity >> cpu & 1) == 0) continue;
+        if (!found || load[cpu] < load[best]) best = cpu;
+        found = true;
+    }
+    return best;
+}
+
+u32 Zone::running() const {
+    u32 count = 0;
+    for (const auto& [tid, thread] : threads) count += thread->at_event ? 0 : 1;
+    return count;
+}
+
+bool Zone::kill_for_memory() {
+    Process* victim = nullptr;
+    u64 most = 0;
+    for (const auto& [pid, process] : processes) {
+        if (process->zombie || process->exiting || !process->memory || process.get() == init) continue;
+        const u64 pages = process->memory->resident_pages();
+        if (victim == nullptr || pages > most) {
+            victim = process.get();
+            most = pages;
+        }
+    }
+    if (victim == nullptr) return false;
+    victim->terminate(kSigKill);
+    return true;
+}
+
+}  // namespace pith::lx
