@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "servers/linux/init.hpp"
+
+#include <string.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "protocol/run.hpp"
+#include "servers/linux/address_space.hpp"
+#include "servers/linux/exec.hpp"
+#include "servers/linux/shutdown.hpp"
+#include "servers/linux/vfs/file_table.hpp"
+#include "servers/linux/vfs/fs_context.hpp"
+#include "servers/linux/vfs/vfs.hpp"
+
+namespace pith::lx {
+
+namespace {
+
+constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr u32 kReadWrite = 2;
+
+/// What run/config asks for.
+struct Run {
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    std::string term = "dumb";
+    bool tty[3] = {};
+    bool interactive() const { return arguments.empty(); }
+};
+
+Run parse_run(std::string_view config) {
+    Run run;
+    while (const auto record = run::next_record(config)) {
+        if (record->key == "arg") run.arguments.emplace_back(record->value);
+        if (record->key == "env") run.environment.emplace_back(record->value);
+        if (record->key == "term") run.term = record->value;
+        if (record->key == "stdin") run.tty[0] = record->value == "tty";
+        if (record->key == "stdout") run.tty[1] = record->value == "tty";
+        if (record->key == "stderr") run.tty[2] = record->value == "tty";
+    }
+    return run;
+}
+
+void add_default(std::vector<std::string>& environment, std::string_view name, std::string_view value) {
+    const std::string prefix = std::string(name) + '=';
+    const bool there = std::ranges::any_of(environment, [&](const auto& text) { return text.starts_with(prefix); });
+    if (!there) environment.push_back(prefix + std::string(value));
+}
+
+std::string find_variable(const std::vector<std::string>& environment, std::string_view name) {
+    const std::string prefix = std::string(name) + '=';
+    for (const auto& text : environment)
+        if (text.starts_with(prefix)) return text.substr(prefix.size());
+    return {};
+}
+
+/// The names to try for a command, as execvp does.
+std::vector<std::string> candidates(const std::string& command, const std::string& path) {
+    if (command.find('/') != std::string::npos || command.empty()) return {command};
+    std::vector<std::string> names;
+    for (usize start = 0; start <= path.size();) {
+        const usize end = std::min(path.find(':', start), path.size());
+        const std::string folder = path.substr(start, end - start);
+        names.push_back(folder.empty() ? command : folder + '/' + command);
+        start = end + 1;
+    }
+    return names;
+}
+
+Process& make_process(Zone& zone, Pid pid, Process* parent, const char* name) {
+    Process& process = *(zone.processes[pid] = std::make_unique<Process>(zone, pid));
+    process.group = process.session = pid;
+    process.name = name;
+    process.parent = parent;
+    process.actions = Ref<SignalActions>::make();
+    process.files = Ref<FileTable>::make();
+    process.fs = zone.vfs->first_context();
+    process.start_time = zone.now();
+    process.death_signal = kSigChld;
+    if (parent != nullptr) parent->children.push_back(&process);
+    zone.last_pid = std::max(zone.last_pid, pid);
+    return process;
+}
+
+SysResult<> open_streams(Zone& zone, Thread& thread, const Run& run) {
+    static constexpr const char* kStreams[3] = {"/dev/pith/stdin", "/dev/pith/stdout", "/dev/pith/stderr"};
+    for (i32 fd = 0; fd < 3; ++fd) {
+        const bool tty = run.tty[fd] || run.interactive();
+        const u32 flags = tty ? kReadWrite : fd == 0 ? 0 : 1;
+        auto file = zone.vfs->open(thread, -100, tty ? "/dev/console" : kStreams[fd], flags);
+        if (!file.ok()) return file.error();
+        PITH_CHECK(thread.process.files->set(fd, std::move(file).value(), false, 1024));
+    }
+    return {};
+}
+
+void tell(Thread& thread, const std::string& text) {
+    File* file = thread.process.files->find(2);
+    std::string line = "pith: " + text + '\n';
+    if (file != nullptr) static_cast<void>(file->write(thread, UserIo::kernel(line.data(), line.size()), 0));
+}
+
+const char* describe(Errno error) {
+    switch (error) {
+        case Errno::ENOENT: return "not found";
+        case Errno::EACCES: return "permission denied";
+        case Errno::ENOEXEC: return "not an executable program";
+        case Errno::ENOMEM: return "out of memory";
+        case Errno::E2BIG: return "argument list too long";
+        case Errno::EISDIR: return "is a directory";
+        default: return "cannot be executed";
+    }
+}
+
+/// Loads the command; the exit status if that fails.
+u32 load_command(Thread& thread, const Run& run) {
+    ExecRequest request;
+    request.arguments = run.arguments;
+    request.environment = run.environment;
+    if (run.interactive()) request.arguments = {"-sh"};
+    const std::string command = run.interactive() ? "/bin/sh" : run.arguments.front();
+    Errno error = Errno::ENOENT;
+    for (const std::string& name : candidates(command, find_variable(run.environment, "PATH"))) {
+        request.path = name;
+        const auto done = execute_first(thread, request);
+        if (done.ok()) return 0;
+        if (done.error() == Errno::ENOENT || done.error() == Errno::ENOTDIR) continue;
+        error = done.error();
+        if (error == Errno::ENOEXEC) break;
+        if (error != Errno::EACCES) break;
+    }
+    tell(thread, command + ": " + describe(error));
+    return error == Errno::ENOENT ? 127 : 126;
+}
+
+}  // namespace
+
+SysResult<> start_init(Zone& zone, std::string_view run_config) {
+    Run run = parse_run(run_config);
+    add_default(run.environment, "PATH", kPath);
+    add_default(run.environment, "HOME", "/root");
+    add_default(run.environment, "USER", "root");
+    add_default(run.environment, "LOGNAME", "root");
+    add_default(run.environment, "SHELL", "/bin/sh");
+    add_default(run.environment, "TERM", run.term);
+
+    zone.init = &make_process(zone, 1, nullptr, "init");
+    (*zone.init->actions)[kSigChld].handler = kSigIgnore;
+    Process& process = make_process(zone, 2, zone.init, "init");
+    auto* thread = new Thread(process, 2);
+    zone.threads[2] = thread;
+    process.threads.push_back(thread);
+    zone.main = 2;
+    if (auto root = zone.vfs->open(*thread, -100, "/root", 0200000); root.ok()) process.fs->working = (*root)->path;
+    const auto opened = open_streams(zone, *thread, run);
+    u32 status = 126;
+    if (opened.ok()) status = load_command(*thread, run);
+    else tell(*thread, "cannot open the console");
+    if (status != 0) {
+        end_zone(zone, EndKind::exited, status);
+        return {};
+    }
+    thread->at_event = false;
+    thread->go_on(Return::state, 0);
+    return {};
+}
+
+}  // namespace pith::lx

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// The Linux personality server: one zone, one event loop.
+#include <algorithm>
+
+#include "lib/os/bundle.hpp"
+#include "lib/os/clock.hpp"
+#include "lib/os/start_info.hpp"
+#include "protocol/run.hpp"
+#include "servers/linux/address_space.hpp"
+#include "servers/linux/init.hpp"
+#include "servers/linux/server.hpp"
+#include "servers/linux/services.hpp"
+#include "servers/linux/vfs/vfs.hpp"
+
+namespace pith {
+
+namespace {
+
+using lx::Zone;
+
+/// Pages of the run Pool that stay with the server itself: its heap grows with what the zone does.
+constexpr u64 kHeapShare = 8;
+constexpr u64 kHeapMinimum = 512;
+
+/// A Pool for everything of the zone, so that no program's appetite reaches the server's own memory.
+Handle<Pool> make_zone_pool() {
+    auto info = own_pool().pool_info();
+    if (!info.ok()) panic("the run Pool cannot be asked");
+    const u64 left = info->limit - info->used;
+    const u64 kept = std::max(left / kHeapShare, kHeapMinimum);
+    if (left < kept + kHeapMinimum) panic("too little memory for a zone");
+    auto pool = own_pool().create_pool(left - kept);
+    if (!pool.ok()) panic("no Pool for the zone");
+    return std::move(*pool);
+}
+
+u8 digit(char c) { return static_cast<u8>(c >= 'a' ? c - 'a' + 10 : c >= 'A' ? c - 'A' + 10 : c - '0'); }
+
+/// Entropy and wall clock from the host.
+void set_up_clock_and_random(Zone& zone, std::string_view config) {
+    zone.realtime_offset = wall_clock() - static_cast<i64>(now());
+    bool fixed = (start_info().flags & kStartDeterministic) != 0;
+    while (const auto record = run::next_record(config)) {
+        if (record->key == "seed") {
+            u8 seed[32] = {};
+            for (usize i = 0; i + 1 < record->value.size() && i / 2 < sizeof seed; i += 2)
+                seed[i / 2] = static_cast<u8>(digit(record->value[i]) << 4 | digit(record->value[i + 1]));
+            zone.random_source.add_entropy(seed);
+        }
+    }
+    if (!fixed) zone.random_source.add_processor_entropy();
+}
+
+void run_server() {
+    auto endpoint = own_pool().create_endpoint();
+    if (!endpoint.ok()) panic("no Endpoint");
+    const abi::HandleIndex events = endpoint->index();
+    EventLoop loop(std::move(*endpoint), take_start_handle<Signal>("signal"), take_start_handle<Signal>("pong"));
+    lx::Services services(loop);
+    services.console = Client<Console>::from_start();
+    services.process = Client<Process>::from_start();
+    services.log = Client<Log>::from_start();
+
+    const NamedHandle* bundle_entry = find_start_handle("bundle");
+    if (bundle_entry == nullptr) panic("no bundle");
+    const u64 bundle_size = bundle_entry->value;
+    const auto bundle_memory = take_start_handle<Memory>("bundle");
+
+    const Handle<Pool> pool = make_zone_pool();
+    Zone& zone = *new Zone(pool.index(), own_space().index());
+    zone.services = &services;
+    zone.endpoint = events;
+    zone.budget = own_budget().index();
+    zone.cpus = start_info().cpus;
+    zone.max_threads = static_cast<u32>(std::clamp<u64>(zone.frames.total() / 8, 64, 30000));
+    const auto first_frame = zone.frames.adopt_memory(bundle_memory.index(), bundle_size);
+    if (!first_frame.ok()) panic("the bundle cannot be mapped");
+    const std::span<const u8> bytes(lx::FrameAllocator::data(*first_frame), bundle_size);
+    const auto bundle = Bundle::open(bytes);
+    if (!bundle.ok()) panic("the bundle is damaged");
+    std::string_view config;
+    if (const auto file = bundle.value().find(run::kConfigName); file.ok()) {
+        const auto content = file.value().content;
+        config = {reinterpret_cast<const char*>(content.data()), content.size()};
+    }
+    set_up_clock_and_random(zone, config);
+    if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
+    loop.on_kernel_event([&zone](Message& message) { return lx::handle_event(zone, message); });
+    if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
+    loop.run();
+}
+
+}  // namespace
+
+}  // namespace pith
+
+int main() { pith::run_server(); }
