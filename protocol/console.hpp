@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The console server: the three streams and the terminal of `./pith`, for the Linux server.
 //
-// All methods answer at once (but Exit): what would have to wait answers would_block or a count of 0, and the Signal of
-// Attach is notified when it is worth another try, or when something that Poll tells has changed.
+// All methods answer at once (but Exit): what would have to wait answers would_block or a count of 0, and the
+// Signal of Attach is notified when it is worth another try, or when something that Poll tells has changed.
 //
-// Resuming: the server keeps the terminal, its input, all accepted output and its client's last numbered request with
-// its answer in preserved Memory. Every method may be sent again after peer_died: Write names the stream offset
-// of its bytes and skips what it has; a method with an `id` (one more than the last one that succeeded; Attach
-// tells where to begin) answers the same again when it is repeated. The others are free of effects or idempotent.
-// The Signal is not kept: when the client learns of the server's rebirth (kSignalReborn, protocol/ipc.hpp) it calls Attach again.
-// bad_state from any method: Attach first.
+// Resuming: the server keeps the terminal, its input, all accepted output and its client's last numbered
+// request with its answer in preserved Memory. Every method may be sent again after peer_died: Write names
+// the stream offset of its bytes and skips what it has; a method with an `id` (one more than the last one
+// that succeeded; Attach tells where to begin) answers the same again when it is repeated. The others are
+// free of effects or idempotent. The Signal is not kept: when the client learns of the server's rebirth
+// (kSignalReborn, protocol/ipc.hpp) it calls Attach again. bad_state from any method: Attach first.
 #pragma once
 
 #include "protocol/ipc.hpp"
@@ -21,14 +21,15 @@ enum class ConsoleStream : u32 { input = 0, output = 1, error = 2, tty = 3 };
 inline constexpr usize kConsoleStreams = 4;
 
 /// Bits of Poll's `ready`.
-inline constexpr u32 kConsoleInputReady = 1;      ///< Read of `input` would give bytes or the end
-inline constexpr u32 kConsoleOutputReady = 2;     ///< Write of `output` would take bytes
-inline constexpr u32 kConsoleErrorReady = 4;      ///< Write of `error` would take bytes
-inline constexpr u32 kConsoleTtyReady = 8;        ///< Read of `tty` would give something (a line, a byte, end of file)
-inline constexpr u32 kConsoleTtyPollIn = 16;      ///< what poll(2) tells as POLLIN (regards VMIN)
-inline constexpr u32 kConsoleTtyPollOut = 32;     ///< what poll(2) tells as POLLOUT
-inline constexpr u32 kConsoleTtyDrained = 64;     ///< all tty output has arrived at the host
-inline constexpr u32 kConsoleTtyHungUp = 128;     ///< the terminal is gone for good
+inline constexpr u32 kConsoleInputReady = 1;   ///< Read of `input` would give bytes or the end
+inline constexpr u32 kConsoleOutputReady = 2;  ///< Write of `output` would take bytes
+inline constexpr u32 kConsoleErrorReady = 4;   ///< Write of `error` would take bytes
+inline constexpr u32
+    kConsoleTtyReady = 8;  ///< Read of `tty` would give something (a line, a byte, end of file)
+inline constexpr u32 kConsoleTtyPollIn = 16;   ///< what poll(2) tells as POLLIN (regards VMIN)
+inline constexpr u32 kConsoleTtyPollOut = 32;  ///< what poll(2) tells as POLLOUT
+inline constexpr u32 kConsoleTtyDrained = 64;  ///< all tty output has arrived at the host
+inline constexpr u32 kConsoleTtyHungUp = 128;  ///< the terminal is gone for good
 
 /// struct termios2 of Linux, byte for byte (lib/tty/termios.hpp).
 struct ConsoleTermios {
@@ -47,17 +48,17 @@ struct Console {
     static constexpr const char* kName = "console";
     static constexpr usize kMaxData = 512;
 
-    /// The caller becomes the one client. Sent along: a Signal (right notify), notified with `bits`. `fresh`: 1 at
-    /// the first Attach of a new client (terminal settings go back to the default, input typed before stays); 0
-    /// after the server's rebirth. Errors: protocol: no Signal came along.
+    /// The caller becomes the one client. Sent along: a Signal (right notify), notified with `bits`. `fresh`:
+    /// 1 at the first Attach of a new client (terminal settings go back to the default, input typed before
+    /// stays); 0 after the server's rebirth. Errors: protocol: no Signal came along.
     struct Attach {
         static constexpr u16 kOpcode = 1;
         u64 bits;
         u64 fresh;
         struct Reply {
-            u32 ttys;          ///< bit n: descriptor n of the command leads to the terminal, else to its stream
+            u32 ttys;  ///< bit n: descriptor n of the command leads to the terminal, else to its stream
             u32 reserved;
-            u64 id;            ///< of the last numbered request
+            u64 id;                        ///< of the last numbered request
             u64 written[kConsoleStreams];  ///< next offset for Write of each stream
         };
     };
@@ -65,24 +66,25 @@ struct Console {
     struct Poll {
         static constexpr u16 kOpcode = 2;
         struct Reply {
-            u32 ready;         ///< kConsole...Ready
-            u32 tty_input;     ///< bytes that TIOCINQ tells
-            u32 tty_output;    ///< bytes that TIOCOUTQ tells
-            u32 interrupts;    ///< times VINTR was typed (SIGINT to the foreground group), modulo 2^32
-            u32 quits;         ///< VQUIT
-            u32 suspends;      ///< VSUSP
-            u32 window_changes;///< times the window size changed (SIGWINCH)
-            u32 hang_ups;      ///< 1: the terminal is gone (SIGHUP)
+            u32 ready;           ///< kConsole...Ready
+            u32 tty_input;       ///< bytes that TIOCINQ tells
+            u32 tty_output;      ///< bytes that TIOCOUTQ tells
+            u32 interrupts;      ///< times VINTR was typed (SIGINT to the foreground group), modulo 2^32
+            u32 quits;           ///< VQUIT
+            u32 suspends;        ///< VSUSP
+            u32 window_changes;  ///< times the window size changed (SIGWINCH)
+            u32 hang_ups;        ///< 1: the terminal is gone (SIGHUP)
             ConsoleWindow window;
         };
     };
-    /// Appends to `output`, `error` or `tty` (where the line discipline processes it). `offset`: how many bytes the client wrote
-    /// to this stream before these. Reply.offset: how many are taken now; less than offset + length: the rest when notified.
-    /// Errors: invalid: no such stream, or an offset beyond what was taken.
+    /// Appends to `output`, `error` or `tty` (where the line discipline processes it). `offset`: how many
+    /// bytes the client wrote to this stream before these. Reply.offset: how many are taken now; less than
+    /// offset + length: the rest when notified. Errors: invalid: no such stream, or an offset beyond what was
+    /// taken.
     struct Write {
         static constexpr u16 kOpcode = 3;
-        u32 stream;   ///< ConsoleStream
-        u32 length;   ///< at most kMaxData
+        u32 stream;  ///< ConsoleStream
+        u32 length;  ///< at most kMaxData
         u64 offset;
         u8 data[kMaxData];
         usize payload_size() const { return 16 + (length < kMaxData ? length : kMaxData); }
@@ -90,9 +92,10 @@ struct Console {
             u64 offset;
         };
     };
-    /// Takes bytes from `input` or, as read(2) on a tty would (but for waiting), from `tty`. `count`: how many the program
-    /// (still) wants; the reply has at most kMaxData of them. Errors: would_block: nothing there (the id is not used up);
-    /// invalid; io: the terminal is hung up and its input is read (EIO or end, as Linux decides).
+    /// Takes bytes from `input` or, as read(2) on a tty would (but for waiting), from `tty`. `count`: how
+    /// many the program (still) wants; the reply has at most kMaxData of them. Errors: would_block: nothing
+    /// there (the id is not used up); invalid; io: the terminal is hung up and its input is read (EIO or end,
+    /// as Linux decides).
     struct Read {
         static constexpr u16 kOpcode = 4;
         u64 id;
@@ -149,15 +152,16 @@ struct Console {
         static constexpr u16 kOpcode = 10;
         struct Reply {};
     };
-    /// The run is over: `status` (0 to 255) and why (0 exited, 1 poweroff, 2 reboot). Answered when the host has all output and the
-    /// status, or has none (no host on the line): then the machine may be ended.
+    /// The run is over: `status` (0 to 255) and why (0 exited, 1 poweroff, 2 reboot). Answered when the host
+    /// has all output and the status, or has none (no host on the line): then the machine may be ended.
     struct Exit {
         static constexpr u16 kOpcode = 11;
         u32 status;
         u32 reason;
         struct Reply {};
     };
-    using Methods = MethodList<Attach, Poll, Write, Read, GetTermios, SetTermios, Flush, Flow, SetWindow, Ready, Exit>;
+    using Methods = MethodList<Attach, Poll, Write, Read, GetTermios, SetTermios, Flush, Flow, SetWindow,
+                               Ready, Exit>;
 };
 
 }  // namespace pith

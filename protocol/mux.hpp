@@ -3,13 +3,13 @@
 //
 // Frames: kFlag, body, kFlag (one flag may end a frame and begin the next). In the body kFlag and kEscape are
 // sent as kEscape, byte ^ kEscapeXor. Body: FrameHeader, payload, CRC-32 (IEEE, little endian) of both.
-// Each channel is a stream of bytes in each direction, numbered from 0; the end of a stream counts as one byte.
-// data says at which offset its payload starts. A receiver takes what continues its stream, drops the rest, and
-// answers ack (all before this offset has been taken; so many more would be) or, once for each gap, resend. A
-// sender keeps what is not acknowledged, never sends beyond the peer's window, and goes back to the acknowledged
-// offset after a resend, a hello, or kResendTime without progress. The host sends nothing before the first
-// hello. A guest whose console or serial driver was reborn says hello again, with the same epoch; the host
-// answers with its own offsets. A new epoch is a new boot: both start all streams at 0.
+// Each channel is a stream of bytes in each direction, numbered from 0; the end of a stream counts as one
+// byte. data says at which offset its payload starts. A receiver takes what continues its stream, drops the
+// rest, and answers ack (all before this offset has been taken; so many more would be) or, once for each gap,
+// resend. A sender keeps what is not acknowledged, never sends beyond the peer's window, and goes back to the
+// acknowledged offset after a resend, a hello, or kResendTime without progress. The host sends nothing before
+// the first hello. A guest whose console or serial driver was reborn says hello again, with the same epoch;
+// the host answers with its own offsets. A new epoch is a new boot: both start all streams at 0.
 #pragma once
 
 #include "abi/types.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Frames of protocol/mux.hpp to wire bytes and back. No allocation, no locks; used by the host's runner and by
-// the console server alike.
+// Frames of protocol/mux.hpp to wire bytes and back. No allocation, no locks; used by the host's runner and
+// by the console server alike.
 #pragma once
 
 #include <span>

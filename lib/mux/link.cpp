@@ -153,7 +153,8 @@ void Link::take_hello(const Decoder::Frame& frame, Time now) {
     }
     for (usize c = 0; c < kChannels; ++c) {
         acknowledge(c, hello.received[c], now);
-        if (hello.received[c] == state_.acknowledged[c]) flows_[c].limit = hello.received[c] + hello.window[c];
+        if (hello.received[c] == state_.acknowledged[c])
+            flows_[c].limit = hello.received[c] + hello.window[c];
         go_back(c);
         flows_[c].gap_told = false;
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// One side of the mux (protocol/mux.hpp): decides what to send, and takes what arrives exactly once and in order.
+// One side of the mux (protocol/mux.hpp): decides what to send, and takes what arrives exactly once and in
+// order.
 //
-// A Link owns numbers, not bytes: the LinkUser holds the streams. `feed` gives it wire bytes, `produce` asks it for the
-// next frame whenever the wire has room for kMaxWireFrame bytes, `deadline` says when to call `produce` again
-// though nothing happened. No allocation, no locks, no clock of its own.
+// A Link owns numbers, not bytes: the LinkUser holds the streams. `feed` gives it wire bytes, `produce` asks
+// it for the next frame whenever the wire has room for kMaxWireFrame bytes, `deadline` says when to call
+// `produce` again though nothing happened. No allocation, no locks, no clock of its own.
 //
-// Crash safety: `state()` is all that has to survive. It may be restored from any earlier moment as long as no
-// frame was produced after that moment from a later state: the hello brings both sides together again.
+// Crash safety: `state()` is all that has to survive. It may be restored from any earlier moment as long as
+// no frame was produced after that moment from a later state: the hello brings both sides together again.
 #pragma once
 
 #include <span>
@@ -44,10 +45,10 @@ class LinkUser {
 
 /// What a reborn side needs to go on.
 struct LinkState {
-    u64 epoch = 0;                    ///< chosen by the guest, not 0; host: 0 until the first hello
-    u64 received[kChannels] = {};     ///< taken from the peer; the end counts as one
-    u64 acknowledged[kChannels] = {}; ///< taken by the peer; the end counts as one
-    u8 receive_ended[kChannels] = {}; ///< the incoming stream's end is in `received`
+    u64 epoch = 0;                     ///< chosen by the guest, not 0; host: 0 until the first hello
+    u64 received[kChannels] = {};      ///< taken from the peer; the end counts as one
+    u64 acknowledged[kChannels] = {};  ///< taken by the peer; the end counts as one
+    u8 receive_ended[kChannels] = {};  ///< the incoming stream's end is in `received`
     u8 reserved[2] = {};
 };
 
@@ -77,8 +78,8 @@ class Link {
     bool idle();
     bool idle(Channel channel);
 
-    /// Bytes of the outgoing stream from here on have never been on the wire (as far as this side knows): they may still be
-    /// taken back, by lowering `written`.
+    /// Bytes of the outgoing stream from here on have never been on the wire (as far as this side knows):
+    /// they may still be taken back, by lowering `written`.
     u64 first_unsent(Channel channel);
 
     const LinkState& state() const { return state_; }
@@ -87,14 +88,14 @@ class Link {
 
   private:
     struct Flow {
-        u64 sent = 0;            // next offset to send
-        u64 highest = 0;         // the most that `sent` ever was
-        u64 limit = 0;           // what the peer would take
-        u64 advertised = 0;      // limit that the peer was told
-        bool ack = false;        // an ack is due
-        bool resend = false;     // it says resend
-        bool gap_told = false;   // resend was said for the present gap
-        bool probe = false;      // ask again whether there is room
+        u64 sent = 0;           // next offset to send
+        u64 highest = 0;        // the most that `sent` ever was
+        u64 limit = 0;          // what the peer would take
+        u64 advertised = 0;     // limit that the peer was told
+        bool ack = false;       // an ack is due
+        bool resend = false;    // it says resend
+        bool gap_told = false;  // resend was said for the present gap
+        bool probe = false;     // ask again whether there is room
     };
 
     void take(const Decoder::Frame& frame, Time now);

@@ -56,8 +56,8 @@ bool LineDiscipline::special(u8 byte) const {
     return local_flag(kIsig) && (is(kVintr) || is(kVquit) || is(kVsusp));
 }
 
-/// How many bytes may be processed now. A line that is full goes on taking bytes one by one, each in the place of the
-/// last: so that erasing and the end of the line are still seen.
+/// How many bytes may be processed now. A line that is full goes on taking bytes one by one, each in the
+/// place of the last: so that erasing and the end of the line are still seen.
 usize LineDiscipline::room_for_input(bool& overflow) {
     i32 room = static_cast<i32>(kBufferSize - (s_.head - s_.tail));
     if (input_flag(kParmrk)) room = (room + 2) / 3;
@@ -257,9 +257,7 @@ void LineDiscipline::erase(u8 byte) {
         // One character, of several bytes perhaps.
         u32 start = s_.head;
         u8 c = 0;
-        do {
-            c = at(--start);
-        } while (continuation(c) && start != s_.canon_head);
+        do { c = at(--start); } while (continuation(c) && start != s_.canon_head);
         if (continuation(c)) break;
         if (word) {
             if (is_alphanumeric(c) || c == '_') seen_word = true;

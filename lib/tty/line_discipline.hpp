@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The Linux terminal line discipline (N_TTY, drivers/tty/n_tty.c is the reference) as a pure function of its state:
-// no allocation, no locks, no time, no system calls. The console server uses it for the system console, the
-// Linux server for ptys. All bytes that go to the terminal's screen (echo, and processed output) go to an Output.
+// The Linux terminal line discipline (N_TTY, drivers/tty/n_tty.c is the reference) as a pure function of its
+// state: no allocation, no locks, no time, no system calls. The console server uses it for the system
+// console, the Linux server for ptys. All bytes that go to the terminal's screen (echo, and processed output)
+// go to an Output.
 //
-// TtyState is plain data: copy it to preserve it. LineDiscipline works on one that its owner keeps. Who may read, job
-// control (TOSTOP, SIGTTIN), waiting, VTIME, hang-up and packet mode are the owner's business.
+// TtyState is plain data: copy it to preserve it. LineDiscipline works on one that its owner keeps. Who may
+// read, job control (TOSTOP, SIGTTIN), waiting, VTIME, hang-up and packet mode are the owner's business.
 #pragma once
 
 #include <span>
@@ -13,23 +14,24 @@
 
 namespace pith::tty {
 
-inline constexpr u32 kBufferSize = 4096;  ///< N_TTY_BUF_SIZE: a canonical line has at most 4095 bytes and its end
+inline constexpr u32
+    kBufferSize = 4096;  ///< N_TTY_BUF_SIZE: a canonical line has at most 4095 bytes and its end
 
 /// What a terminal is, between two calls.
 struct TtyState {
     Termios termios;
     WindowSize window;
-    u32 events;       ///< Event bits that were not taken yet
-    u32 head;         ///< of `input`: next to write; these four count without wrapping at the buffer's size
-    u32 canon_head;   ///< end of the last complete line
-    u32 tail;         ///< next to read
-    u32 column;       ///< of the cursor
-    u32 canon_column; ///< where the line being typed began
+    u32 events;        ///< Event bits that were not taken yet
+    u32 head;          ///< of `input`: next to write; these four count without wrapping at the buffer's size
+    u32 canon_head;    ///< end of the last complete line
+    u32 tail;          ///< next to read
+    u32 column;        ///< of the cursor
+    u32 canon_column;  ///< where the line being typed began
     u32 echo_head, echo_tail;
-    u8 literal_next;  ///< VLNEXT was typed
-    u8 erasing;       ///< inside \...\ of ECHOPRT
-    u8 stopped;       ///< by VSTOP
-    u8 flow_stopped;  ///< by TCOOFF
+    u8 literal_next;                ///< VLNEXT was typed
+    u8 erasing;                     ///< inside \...\ of ECHOPRT
+    u8 stopped;                     ///< by VSTOP
+    u8 flow_stopped;                ///< by TCOOFF
     u8 line_ends[kBufferSize / 8];  ///< bit set: this byte of `input` ends a line
     u8 input[kBufferSize];
     u8 echo[kBufferSize];  ///< operations that wait for room in an Output
@@ -69,7 +71,8 @@ class LineDiscipline {
 
     /// Bytes typed at the terminal; returns how many were taken (the rest when the program has read).
     usize input(std::span<const u8> bytes, Output& out);
-    /// Bytes that the program writes; returns how many were taken (the rest when there is room, or output goes on).
+    /// Bytes that the program writes; returns how many were taken (the rest when there is room, or output
+    /// goes on).
     usize write(std::span<const u8> bytes, Output& out);
     /// Puts out echo that had to wait. To be called when there is room again, or after kRestarted.
     void echo(Output& out);
@@ -79,8 +82,8 @@ class LineDiscipline {
         bool ready = false;  ///< false: nothing to read; with true and a count of 0: end of file
         bool more = false;   ///< canonical: the line goes on
     };
-    /// As read(2) would without waiting. `last`: the program wants no more than `into` holds (an end of file right behind
-    /// its last byte is then swallowed); false: this is a piece of a longer read.
+    /// As read(2) would without waiting. `last`: the program wants no more than `into` holds (an end of file
+    /// right behind its last byte is then swallowed); false: this is a piece of a longer read.
     Read read(std::span<u8> into, bool last = true);
 
     /// read would give something.
@@ -101,8 +104,8 @@ class LineDiscipline {
     bool input_room() const;
 
     const Termios& termios() const { return s_.termios; }
-    /// TCSETS. Waiting for the drain (TCSETSW) and the flush of input (TCSETSF: flush_input) come before it; `echo`
-    /// after it, for output may go on.
+    /// TCSETS. Waiting for the drain (TCSETSW) and the flush of input (TCSETSF: flush_input) come before it;
+    /// `echo` after it, for output may go on.
     void set_termios(const Termios& termios);
     const WindowSize& window() const { return s_.window; }
     /// TIOCSWINSZ; true: it changed, SIGWINCH is due.
@@ -152,12 +155,12 @@ class LineDiscipline {
     void finish_erasing();
     void start();
 
-    void echo_byte(u8 byte);          // to the echo buffer, as it is
+    void echo_byte(u8 byte);  // to the echo buffer, as it is
     void echo_operation(u8 operation);
-    void echo_raw(u8 byte);           // shown as it is
-    void echo_char(u8 byte);          // shown as ^X if it is a control character
+    void echo_raw(u8 byte);   // shown as it is
+    void echo_char(u8 byte);  // shown as ^X if it is a control character
     u8 echo_at(u32 position) const { return s_.echo[position % kBufferSize]; }
-    u32 echo_step(Output& out);       // performs one operation; 0: no room
+    u32 echo_step(Output& out);  // performs one operation; 0: no room
     u32 echo_length(u32 position) const;
     int put_processed(u8 byte, Output& out);  // with OPOST; -1: no room
     usize write_plain(std::span<const u8> bytes, Output& out);

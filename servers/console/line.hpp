@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The client's side of the serial line (protocol/serial.hpp): opens it, opens it again after the driver's rebirth,
-// and never waits for a driver longer than kPatience.
+// The client's side of the serial line (protocol/serial.hpp): opens it, opens it again after the driver's
+// rebirth, and never waits for a driver longer than kPatience.
 #pragma once
 
 #include <span>
@@ -23,7 +23,8 @@ class Line {
     /// Open, or opened by this. False: not now; again at retry_time, or when the driver is reborn.
     bool open();
     bool is_open() const { return instance_ != 0; }
-    /// Sends from `out`, receives to `in` (at least Serial::kMaxData). Any error: the line is lost, and bytes with it.
+    /// Sends from `out`, receives to `in` (at least Serial::kMaxData). Any error: the line is lost, and bytes
+    /// with it.
     struct Exchange {
         usize sent;
         usize received;

@@ -22,7 +22,10 @@ void LogReader::watch() {
     ReceivedHandles unwanted;
     HandleList handles;
     handles.add(signal_, rights(abi::SignalRight::notify));
-    watching_ = client_.call_once(Log::Watch{bits_, static_cast<u64>(severity)}, handles, unwanted, now() + kPatience).ok();
+    watching_ = client_
+                    .call_once(Log::Watch{bits_, static_cast<u64>(severity)}, handles, unwanted,
+                               now() + kPatience)
+                    .ok();
     pending_ = watching_;  // also what was written before
 }
 
@@ -37,7 +40,8 @@ bool LogReader::collect() {
     bool found = false;
     ReceivedHandles unwanted;
     while (pending_ && room()) {
-        auto record = client_.call_once(Log::Read{store_.core().log_sequence}, HandleList(), unwanted, now() + kPatience);
+        auto record = client_.call_once(Log::Read{store_.core().log_sequence}, HandleList(), unwanted,
+                                        now() + kPatience);
         if (!record.ok()) {
             pending_ = false;
             if (record.error() != Error::would_block) watching_ = false;
@@ -54,16 +58,15 @@ void LogReader::pass(const Log::Read::Reply& record) {
     const std::string_view text(record.text, std::min<usize>(record.length, Log::kMaxText));
     const Setup& setup = store_.core().setup;
     const bool crash = record.severity == static_cast<u32>(Severity::crash);
-    if (crash && setup.plain == 0) {
-        streams_.append_control(mux::ControlKind::crash_line, bytes_of(text));
-    }
+    if (crash && setup.plain == 0) { streams_.append_control(mux::ControlKind::crash_line, bytes_of(text)); }
     if (setup.log == 0 && !(crash && setup.plain != 0)) return;
     const std::string_view field(record.name, sizeof(record.name));
     const std::string_view name = field.substr(0, field.find('\0'));
     char line[kLine];
     const u64 microseconds = record.time / kMicrosecond;
     const std::string_view whole = format_to(line, "[{5}.{06}] {}: {}{}\n", microseconds / 1'000'000,
-                                             microseconds % 1'000'000, name, text, setup.plain != 0 ? "\r" : "");
+                                             microseconds % 1'000'000, name, text,
+                                             setup.plain != 0 ? "\r" : "");
     streams_.append(setup.plain != 0 ? Channel::tty : Channel::log, bytes_of(whole));
 }
 

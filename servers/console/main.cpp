@@ -32,7 +32,8 @@ void apply(RunConfig& config, const run::Record& record) {
     else if (record.key == "columns") config.window.columns = number(record.value, 80);
 }
 
-/// From the bundle's run/config. Without one, this is a machine without `./pith`: the plain line is its terminal.
+/// From the bundle's run/config. Without one, this is a machine without `./pith`: the plain line is its
+/// terminal.
 RunConfig read_config() {
     RunConfig config;
     bool found = false;

@@ -88,7 +88,8 @@ bool Service::exchange() {
 void Service::take_wire(std::span<const u8> bytes) {
     dirty_ = true;
     if (!plain()) return link_.feed(bytes, now());
-    static_cast<void>(streams_.deliver(Channel::tty, bytes));  // what finds no room is lost, as on any plain line
+    static_cast<void>(
+        streams_.deliver(Channel::tty, bytes));  // what finds no room is lost, as on any plain line
 }
 
 void Service::line_lost() {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The console server: protocol/console.hpp towards its client, the mux (or the plain line) towards the host.
 //
-// One thread. A request changes the state, commits it, and is answered; `pump` runs after every round of the event
-// loop: it moves bytes between the rings and the line, follows the log, and notifies the client of what is new.
+// One thread. A request changes the state, commits it, and is answered; `pump` runs after every round of the
+// event loop: it moves bytes between the rings and the line, follows the log, and notifies the client of what
+// is new.
 #pragma once
 
 #include "lib/os/trace.hpp"
@@ -41,7 +42,8 @@ class Service {
     };
     static constexpr u32 kLineLost = 0x100;
     static constexpr u32 kNotified = 0x101;
-    static constexpr abi::Time kHostPatience = 2 * kSecond;  // for a host that has not said anything yet, at the end
+    static constexpr abi::Time
+        kHostPatience = 2 * kSecond;  // for a host that has not said anything yet, at the end
 
     Core& core() { return store_.core(); }
     bool plain() { return core().setup.plain != 0; }
@@ -78,13 +80,13 @@ class Service {
     Handle<Signal> client_;
     u64 client_bits_ = 0;
     u64 client_badge_ = 0;
-    u32 told_ready_ = 0;     // what the client was notified of
+    u32 told_ready_ = 0;  // what the client was notified of
     u32 told_events_ = 0;
     Request<Console::Exit> exit_call_{PendingReply(), ReceivedHandles()};
     abi::Time exit_limit_ = 0;
 
-    bool dirty_ = true;        // changes that are not committed
-    bool line_ready_ = true;   // the line may have bytes for us
+    bool dirty_ = true;       // changes that are not committed
+    bool line_ready_ = true;  // the line may have bytes for us
     u32 wire_used_ = 0;
     u8 wire_[2 * mux::kMaxWireFrame];
 };

@@ -20,9 +20,7 @@ usize Store::ring_offset(bool incoming, Channel channel) {
     return offset;
 }
 
-usize Store::size() {
-    return ring_offset(true, Channel::log) + kIncomingSize[index(Channel::log)];
-}
+usize Store::size() { return ring_offset(true, Channel::log) + kIncomingSize[index(Channel::log)]; }
 
 std::span<u8> Store::outgoing(Channel channel) {
     return memory_.subspan(ring_offset(false, channel), kOutgoingSize[index(channel)]);
@@ -37,8 +35,10 @@ bool Store::plausible(const State& state) {
     const Core& core = state.core;
     for (usize c = 0; c < kChannels; ++c) {
         const u64 released = core.link.acknowledged[c];
-        if (released > core.written[c] + 1 || core.written[c] + 1 - released > u64{kOutgoingSize[c]} + 1) return false;
-        if (core.consumed[c] > core.arrived[c] || core.arrived[c] - core.consumed[c] > kIncomingSize[c]) return false;
+        if (released > core.written[c] + 1 || core.written[c] + 1 - released > u64{kOutgoingSize[c]} + 1)
+            return false;
+        if (core.consumed[c] > core.arrived[c] || core.arrived[c] - core.consumed[c] > kIncomingSize[c])
+            return false;
     }
     const tty::TtyState& tty = state.tty;
     const u32 unread = tty.head - tty.tail;

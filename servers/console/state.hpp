@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What outlives the console server, in its preserved Memory: two slots for the state, of which one is the committed
-// one, and the rings of the streams.
+// What outlives the console server, in its preserved Memory: two slots for the state, of which one is the
+// committed one, and the rings of the streams.
 //
-// The server works on a State in its own memory. `commit` copies it to the other slot and then names that slot, in one
-// store: a crash at any instruction leaves the state before or after. Ring bytes count only between positions that
-// are committed. So the order of every step is: change, commit, and only then let anyone see (reply, wire, Signal).
+// The server works on a State in its own memory. `commit` copies it to the other slot and then names that
+// slot, in one store: a crash at any instruction leaves the state before or after. Ring bytes count only
+// between positions that are committed. So the order of every step is: change, commit, and only then let
+// anyone see (reply, wire, Signal).
 #pragma once
 
 #include <span>
@@ -21,16 +22,17 @@ using mux::kChannels;
 
 /// Bytes of the ring of each outgoing stream; powers of two.
 inline constexpr u32 kOutgoingSize[kChannels] = {4096, 0, 32768, 16384, 32768, 16384};
-/// Bytes of the rings of incoming streams (what has not been read); the terminal's is before its line discipline.
+/// Bytes of the rings of incoming streams (what has not been read); the terminal's is before its line
+/// discipline.
 inline constexpr u32 kIncomingSize[kChannels] = {0, 32768, 0, 0, 4096, 0};
 
 constexpr usize index(Channel channel) { return static_cast<usize>(channel); }
 
 /// What this run is, from run/config and parameters.
 struct Setup {
-    u8 ttys;      ///< bit n: descriptor n leads to the terminal
-    u8 log;       ///< the system log is wanted
-    u8 plain;     ///< no mux: the serial line is the terminal itself
+    u8 ttys;   ///< bit n: descriptor n leads to the terminal
+    u8 log;    ///< the system log is wanted
+    u8 plain;  ///< no mux: the serial line is the terminal itself
     u8 reserved[5];
 };
 
@@ -38,20 +40,20 @@ struct Setup {
 struct Core {
     Setup setup;
     mux::LinkState link;
-    u64 written[kChannels];     ///< end of each outgoing stream
-    u64 consumed[kChannels];    ///< of each incoming stream, by the client or the line discipline
-    u64 arrived[kChannels];     ///< end of each incoming stream
-    u64 tty_accepted;           ///< bytes that the client has written to the terminal, before processing
-    u64 last_id;                ///< of the client's numbered requests
+    u64 written[kChannels];   ///< end of each outgoing stream
+    u64 consumed[kChannels];  ///< of each incoming stream, by the client or the line discipline
+    u64 arrived[kChannels];   ///< end of each incoming stream
+    u64 tty_accepted;         ///< bytes that the client has written to the terminal, before processing
+    u64 last_id;              ///< of the client's numbered requests
     u32 last_opcode;
-    u32 reply_length;           ///< answer of a Read, with State::reply
+    u32 reply_length;  ///< answer of a Read, with State::reply
     u32 reply_flags;
     u32 interrupts, quits, suspends, window_changes;
     u32 hung_up;
-    u64 log_sequence;           ///< next record of the system log
+    u64 log_sequence;  ///< next record of the system log
     mux::ExitStatus exit;
     u8 exit_asked, exit_sent, ready_sent, input_ended;
-    u32 control_length;         ///< bytes of `control`
+    u32 control_length;                                         ///< bytes of `control`
     u8 control[sizeof(mux::ControlHeader) + mux::kMaxControl];  ///< an incoming record, not yet whole
 };
 

@@ -112,7 +112,8 @@ void Streams::take_control(std::span<const u8> bytes) {
         memcpy(&header, c.control, sizeof(header));
         if (c.control_length < sizeof(header) + std::min<usize>(header.length, mux::kMaxControl)) continue;
         c.control_length = 0;
-        control_record(header.kind, {c.control + sizeof(header), std::min<usize>(header.length, mux::kMaxControl)});
+        control_record(header.kind,
+                       {c.control + sizeof(header), std::min<usize>(header.length, mux::kMaxControl)});
     }
 }
 

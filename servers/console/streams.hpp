@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The streams between the client's side and the line's: rings in preserved Memory, the terminal's line discipline
-// between two of them, and the records of the control stream. All state is in the Store; nothing here commits.
+// The streams between the client's side and the line's: rings in preserved Memory, the terminal's line
+// discipline between two of them, and the records of the control stream. All state is in the Store; nothing
+// here commits.
 #pragma once
 
 #include <string_view>
@@ -31,7 +32,8 @@ class Streams : public mux::LinkUser {
 
     /// The client writes to the terminal; gives how many bytes were taken.
     usize write_tty(std::span<const u8> bytes);
-    /// Lets the line discipline go on: input that waits, echo that waits. After anything that may have made room.
+    /// Lets the line discipline go on: input that waits, echo that waits. After anything that may have made
+    /// room.
     void advance_tty();
     tty::LineDiscipline& discipline() { return discipline_; }
     /// TCXONC: output goes on.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Driver of a 16550A behind ports: interrupts both ways, a buffer each way, protocol/serial.hpp towards the client.
+// Driver of a 16550A behind ports: interrupts both ways, a buffer each way, protocol/serial.hpp towards the
+// client.
 //
-// One thread. What arrives is buffered until the client's next Transfer; with a full buffer the receive interrupt
-// is off and the FIFO fills, which stops the sender where the line has flow control (QEMU's has). What is to be
-// sent goes out 16 bytes for each time that the transmitter is empty; the interrupt for that is on only while
-// something waits. The interrupt is an edge: it is acknowledged first and the device is served after, until it
-// has no cause left, so that no edge is lost.
+// One thread. What arrives is buffered until the client's next Transfer; with a full buffer the receive
+// interrupt is off and the FIFO fills, which stops the sender where the line has flow control (QEMU's has).
+// What is to be sent goes out 16 bytes for each time that the transmitter is empty; the interrupt for that is
+// on only while something waits. The interrupt is an edge: it is acknowledged first and the device is served
+// after, until it has no cause left, so that no edge is lost.
 #include <algorithm>
 #include <cstring>
 
@@ -52,7 +53,9 @@ class Uart {
 
   private:
     template <typename R>
-    u8 read() const { return ports_.read<R>().value; }
+    u8 read() const {
+        return ports_.read<R>().value;
+    }
     template <typename R>
     void write(u8 value) const {
         R r;
@@ -115,10 +118,11 @@ void Uart::serve() {
     do {
         receive();
         transmit();
-        // Reading the identity clears a transmitter interrupt; what else is pending is served by the next round.
+        // Reading the identity clears a transmitter interrupt; what else is pending is served by the next
+        // round.
     } while (get_field<InterruptIdentity::None>(ports_.read<InterruptIdentity>()) == 0 &&
              (get_field<LineStatus::Received>(ports_.read<LineStatus>()) != 0 ? received_.room() > 0
-                                                                             : outgoing_.used() > 0));
+                                                                              : outgoing_.used() > 0));
     enable_interrupts();
     trace_.add({Record::interrupt, received_.used() - before, outgoing_.used()});
 }

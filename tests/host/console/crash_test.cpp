@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The console server's state against crashes: it dies at arbitrary moments (its own memory is lost, the preserved
-// memory stays as it was just then, also in the middle of a commit), the line loses frames, and still every byte
-// goes through once, in order, and the terminal's half-typed line is there.
+// The console server's state against crashes: it dies at arbitrary moments (its own memory is lost, the
+// preserved memory stays as it was just then, also in the middle of a commit), the line loses frames, and
+// still every byte goes through once, in order, and the terminal's half-typed line is there.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -77,7 +77,8 @@ void run(u32 seed, double loss) {
     std::string lines;
     while (lines.size() < 20'000) lines += text_of(random, random() % 60) + "\n";
     host.out[index(Channel::tty)] = lines;
-    // The client: it knows what was answered, and nothing else survives on the guest's side but the preserved memory.
+    // The client: it knows what was answered, and nothing else survives on the guest's side but the preserved
+    // memory.
     std::string input, read_lines;
     auto deliver = [&](mux::Link& to, const u8* frame, usize n, u64 now) {
         if (std::uniform_real_distribution<>(0, 1)(random) < loss) n = random() % n;
@@ -88,19 +89,22 @@ void run(u32 seed, double loss) {
     auto finished = [&] {
         return input.size() == 80'000 && read_lines.size() == lines.size() &&
                host.in[index(Channel::output)].size() == output.size() &&
-               host.in[index(Channel::tty)].size() >= screen.size() + lines.size() && guest->link->idle() && link.idle();
+               host.in[index(Channel::tty)].size() >= screen.size() + lines.size() && guest->link->idle() &&
+               link.idle();
     };
     int rounds = 0;
     for (; rounds < 60'000 && !finished(); ++rounds, now += 5'000'000) {
         // Requests of the client: what is answered is committed before.
         Core& core = guest->store.core();
-        guest->streams.append(Channel::output, bytes_of(output, core.written[index(Channel::output)], random() % 512));
+        guest->streams.append(Channel::output,
+                              bytes_of(output, core.written[index(Channel::output)], random() % 512));
         if (core.tty_accepted < screen.size()) {
             guest->streams.write_tty(bytes_of(screen, core.tty_accepted, random() % 512));
         }
         u8 buffer[512];
         std::string got_input, got_lines;
-        got_input.assign(reinterpret_cast<char*>(buffer), guest->streams.take_input({buffer, random() % 512}));
+        got_input.assign(reinterpret_cast<char*>(buffer),
+                         guest->streams.take_input({buffer, random() % 512}));
         auto read = guest->streams.discipline().read({buffer, 1 + random() % 100});
         if (read.ready) {
             got_lines.assign(reinterpret_cast<char*>(buffer), read.count);

@@ -27,7 +27,8 @@ TEST(Frame, SurvivesAnySplitAndContent) {
     for (int round = 0; round < 300; ++round) {
         std::vector<u8> payload(random() % (kMaxPayload + 1));
         for (u8& byte : payload) byte = static_cast<u8>(round % 3 == 0 ? kFlag - random() % 3 : random());
-        auto wire = wire_of({Channel::tty, FrameType::data, 0, 0, 0x7e7d'0000'7e7d + payload.size()}, payload);
+        auto wire = wire_of({Channel::tty, FrameType::data, 0, 0, 0x7e7d'0000'7e7d + payload.size()},
+                            payload);
         Decoder decoder;
         Decoder::Frame frame;
         usize at = 0;

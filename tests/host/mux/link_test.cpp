@@ -139,7 +139,8 @@ TEST(Link, SlowReaderHoldsUpOnlyItsStream) {
     EXPECT_EQ(host_streams.in[2].size(), 8192u);
 }
 
-/// Also with crashes: the guest's Link and its state go back to the last commit; frames are only produced after one.
+/// Also with crashes: the guest's Link and its state go back to the last commit; frames are only produced
+/// after one.
 void torture(u32 seed, double loss, bool crashes) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);

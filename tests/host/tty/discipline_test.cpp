@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The line discipline by itself: what a real pty cannot show deterministically (room, stopping, pieces of reads).
+// The line discipline by itself: what a real pty cannot show deterministically (room, stopping, pieces of
+// reads).
 #include <gtest/gtest.h>
 
 #include <string>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Linux is the oracle: the same script goes to a real pty and to the line discipline; what the screen shows, what a read
-// gives, FIONREAD and poll must be the same. First written scripts, then random ones from printed seeds.
+// Linux is the oracle: the same script goes to a real pty and to the line discipline; what the screen shows,
+// what a read gives, FIONREAD and poll must be the same. First written scripts, then random ones from printed
+// seeds.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -102,7 +103,8 @@ class Pair {
             char buffer[65536];
             ssize_t n = ::read(master_, buffer, sizeof(buffer));
             if (n > 0) theirs_.append(buffer, static_cast<usize>(n));
-            if (theirs_.size() >= ours_.size() && pending() == static_cast<int>(discipline_.input_count())) break;
+            if (theirs_.size() >= ours_.size() && pending() == static_cast<int>(discipline_.input_count()))
+                break;
         } while (std::chrono::steady_clock::now() < until);
         compare();
     }
@@ -156,8 +158,8 @@ TEST(Linux, Utf8) {
 }
 
 TEST(Linux, KillInItsForms) {
-    for (u32 local : {kEcho, kEcho | kEchok, kEcho | kEchok | kEchoe, kEchok, kEcho | kEchoe | kEchok | kEchoke,
-                      kEcho | kEchoprt, kEchonl}) {
+    for (u32 local : {kEcho, kEcho | kEchok, kEcho | kEchok | kEchoe, kEchok,
+                      kEcho | kEchoe | kEchok | kEchoke, kEcho | kEchoprt, kEchonl}) {
         Pair p;
         p.set(with(kIcrnl, kOpost | kOnlcr, kIcanon | kIexten | kEchoctl | local));
         p.type("some \x01text\x7f\x17\x17\x15more\x7f\n");
@@ -195,7 +197,9 @@ TEST(Linux, SignalsFlush) {
     p.type("def\x03ghi\n");
     p.read(100);
     p.set(with(kIcrnl, kOpost | kOnlcr, kDefaultTermios.local | kNoflsh));
-    p.type("abc\x1a" "def\x1c\n");
+    p.type(
+        "abc\x1a"
+        "def\x1c\n");
     p.read(100);
 }
 
@@ -211,7 +215,8 @@ TEST(Linux, LongLines) {
 }
 
 std::string random_text(std::mt19937& random, usize most) {
-    static const std::string kInteresting("\x7f\x7f\x15\x17\x04\n\n\r\x16\x12\t\t\x03\x1a\x1c\x11\x08\x00\xff\x01\xc3\xa4 _-", 27);
+    static const std::string kInteresting(
+        "\x7f\x7f\x15\x17\x04\n\n\r\x16\x12\t\t\x03\x1a\x1c\x11\x08\x00\xff\x01\xc3\xa4 _-", 27);
     std::string text;
     usize n = 1 + random() % most;
     for (usize i = 0; i < n; ++i) {
@@ -229,12 +234,13 @@ std::string random_text(std::mt19937& random, usize most) {
 Termios random_termios(std::mt19937& random) {
     Termios t = kDefaultTermios;
     if (random() % 3 == 0) return t;
-    u32 input = static_cast<u32>(random()), output = static_cast<u32>(random()), local = static_cast<u32>(random());
+    u32 input = static_cast<u32>(random()), output = static_cast<u32>(random()),
+        local = static_cast<u32>(random());
     t.input = input & (kIstrip | kInlcr | kIgncr | kIcrnl | kIuclc | kIxon | kIxany | kIutf8 | kParmrk);
     if (random() % 4 != 0) t.input &= ~(kIstrip | kIgncr | kIuclc | kParmrk);
     t.output = output & (kOpost | kOlcuc | kOnlcr | kOcrnl | kOnocr | kOnlret | kTabdly);
-    t.local = local & (kIsig | kIcanon | kEcho | kEchoe | kEchok | kEchonl | kNoflsh | kEchoctl | kEchoprt | kEchoke |
-                       kIexten);
+    t.local = local & (kIsig | kIcanon | kEcho | kEchoe | kEchok | kEchonl | kNoflsh | kEchoctl | kEchoprt |
+                       kEchoke | kIexten);
     if (random() % 3 == 0) t.control[kVeol] = ';';
     if (random() % 3 == 0) t.control[kVeol2] = ':';
     if (random() % 3 == 0) t.control[kVerase] = '\b';

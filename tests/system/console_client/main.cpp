@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A client of the console server, in place of the Linux server. With streams it copies stdin to stdout, tells the byte
-// count on stderr at the end, and exits 42. On a terminal it answers each line in brackets; "exit" exits 7.
-// Parameter kill_every: after so many bytes it kills the serial driver or the console server, in turns.
+// A client of the console server, in place of the Linux server. With streams it copies stdin to stdout, tells
+// the byte count on stderr at the end, and exits 42. On a terminal it answers each line in brackets; "exit"
+// exits 7. Parameter kill_every: after so many bytes it kills the serial driver or the console server, in
+// turns.
 #include <cstring>
 
 #include "lib/base/format.hpp"
@@ -71,11 +72,13 @@ void Copier::write(ConsoleStream stream, std::span<const u8> bytes) {
     while (!bytes.empty()) {
         Console::Write request{};
         request.stream = static_cast<u32>(stream);
-        request.length = static_cast<u32>(bytes.size() < Console::kMaxData ? bytes.size() : Console::kMaxData);
+        request.length = static_cast<u32>(bytes.size() < Console::kMaxData ? bytes.size()
+                                                                           : Console::kMaxData);
         request.offset = offset;
         memcpy(request.data, bytes.data(), request.length);
         auto reply = call(request);
-        if (!reply.ok() || reply->offset < offset || reply->offset > offset + request.length) panic("bad write");
+        if (!reply.ok() || reply->offset < offset || reply->offset > offset + request.length)
+            panic("bad write");
         if (reply->offset < offset + request.length) {
             bytes = bytes.subspan(reply->offset - offset);
             offset = reply->offset;
@@ -143,12 +146,14 @@ void Copier::answer() {
 
 void Copier::end(u32 status) {
     if (!call(Console::Exit{status, 0}).ok()) panic("bad exit");
-    if (process_.valid()) static_cast<void>(process_.call(Process::Shutdown{static_cast<u32>(ShutdownKind::poweroff), 0}));
+    if (process_.valid())
+        static_cast<void>(process_.call(Process::Shutdown{static_cast<u32>(ShutdownKind::poweroff), 0}));
     for (;;) wait();
 }
 
 void Copier::run() {
-    for (const char c : start_parameter("kill_every")) kill_every_ = kill_every_ * 10 + static_cast<u64>(c - '0');
+    for (const char c : start_parameter("kill_every"))
+        kill_every_ = kill_every_ * 10 + static_cast<u64>(c - '0');
     attach(true);
     if (!call(Console::Ready{}).ok()) panic("bad ready");
     if ((attached_.ttys & 1) != 0) answer();
