@@ -9,7 +9,7 @@ shift
 [ $# -gt 0 ] || set -- 1 2 4
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-"$build/tools/pith_manifest" compile --tree "$tree" --system "$tree/tests/services/services_test.toml" \
+"$build/tools/pith_manifest" compile --tree "$tree" --system services_test \
     --output "$directory/system" || exit 2
 "$build/tools/pith_bundle" --output "$directory/bundle" --composition "$directory/system" --components "$build" || exit 2
 status=0
