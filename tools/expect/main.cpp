@@ -92,8 +92,7 @@ class Talk {
         listen(Clock::now() + limit_, "\xff\xff");
         if (open_) complain("the command did not end");
         int status = 0;
-        while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-        }
+        while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
         pid_ = -1;
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }
@@ -104,7 +103,8 @@ class Talk {
     }
 
     void send(const std::string& text) {
-        if (::write(master_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) complain("could not type");
+        if (::write(master_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+            complain("could not type");
     }
 
     void expect(const std::string& text) {

@@ -56,7 +56,8 @@ int main(int argc, char** argv) {
         if (address < kKernelBase || (!functions.empty() && functions.back().first == address)) continue;
         functions.emplace_back(address, shorten(line.substr(19)));
     }
-    out << ".section .symbols, \"a\"\n.global kernel_symbols\n.align 4\nkernel_symbols:\n.long " << functions.size() << "\n";
+    out << ".section .symbols, \"a\"\n.global kernel_symbols\n.align 4\nkernel_symbols:\n.long "
+        << functions.size() << "\n";
     std::size_t offset = 0;
     for (const auto& [address, name] : functions) {
         out << ".long " << address - kKernelBase << ", " << offset << "\n";

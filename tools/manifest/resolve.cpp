@@ -63,7 +63,8 @@ class Resolver {
             const auto found = catalogue_.find(use.name);
             if (found == catalogue_.end()) error(use.place, "unknown component '{}'", use.name);
             if (found->second.values.memory_pages == 0) {
-                error(found->second.place, "[needs] is missing: system '{}' lists '{}'", system_.name, use.name);
+                error(found->second.place, "[needs] is missing: system '{}' lists '{}'", system_.name,
+                      use.name);
             }
             if (index_of(use.name)) error(use.place, "component '{}' is listed twice", use.name);
             result_.components.push_back({&found->second, {}, found->second.parameters});
