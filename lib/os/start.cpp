@@ -106,7 +106,10 @@ abi::HandleIndex detail::take_start_slot(std::string_view name, abi::ObjectType 
     const NamedHandle* entry = find_start_handle(name);
     if (entry == nullptr || entry->type != static_cast<u32>(type)) return abi::kNoHandle;
     const u64 bit = u64{1} << (entry - start_info().handles);
-    if ((taken & bit) != 0) return abi::kNoHandle;
+    if ((taken & bit) != 0) {
+        const SyscallResult copied = invoke(abi::Syscall::cap_copy, entry->handle, abi::kNoHandle, 0, abi::kAllRights, 0);
+        return copied.error == Error::ok ? static_cast<abi::HandleIndex>(copied.r0) : abi::kNoHandle;
+    }
     taken |= bit;
     return entry->handle;
 }

@@ -71,7 +71,8 @@ const StartInfo& start_info();
 /// The entry of that name; nullptr: none.
 const NamedHandle* find_start_handle(std::string_view name);
 
-/// Takes the capability of that name: each can be taken once as an owning Handle. An empty handle: there is none, or its type is another.
+/// Takes the capability of that name. Who asks again gets a copy, as long as the first is held. An empty handle: there
+/// is none, or its type is another.
 template <typename T>
 Handle<T> take_start_handle(std::string_view name);
 
