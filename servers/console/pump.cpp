@@ -42,29 +42,30 @@ void Service::pump_line() {
         finish_exit();
         commit();
         if (!line_.open()) return;
+        if (wire_begin_ == wire_end_) wire_begin_ = wire_end_ = 0;
         if (plain()) fill_plain();
         else fill_wire();
-        if (wire_used_ == 0 && !line_ready_) break;
+        if (wire_begin_ == wire_end_ && !line_ready_) break;
     } while (exchange());
 }
 
 /// Nothing goes on the wire that is not committed: this comes right after a commit.
 void Service::fill_wire() {
-    while (wire_used_ + mux::kMaxWireFrame <= sizeof(wire_)) {
-        const usize size = link_.produce(std::span(wire_).subspan(wire_used_), now());
+    while (wire_end_ + mux::kMaxWireFrame <= sizeof(wire_)) {
+        const usize size = link_.produce(std::span(wire_).subspan(wire_end_), now());
         if (size == 0) return;
-        wire_used_ += static_cast<u32>(size);
+        wire_end_ += static_cast<u32>(size);
     }
 }
 
 /// A byte that is on the wire counts as taken: a plain line has no one who would ask for it again.
 void Service::fill_plain() {
     for (const Channel channel : kPlainOrder) {
-        const usize count = std::min<usize>(streams_.pending(channel), sizeof(wire_) - wire_used_);
+        const usize count = std::min<usize>(streams_.pending(channel), sizeof(wire_) - wire_end_);
         u64& taken = core().link.acknowledged[index(channel)];
-        streams_.copy(channel, taken, std::span(wire_).subspan(wire_used_, count));
+        streams_.copy(channel, taken, std::span(wire_).subspan(wire_end_, count));
         taken += count;
-        wire_used_ += static_cast<u32>(count);
+        wire_end_ += static_cast<u32>(count);
     }
 }
 
@@ -72,14 +73,13 @@ void Service::fill_plain() {
 bool Service::exchange() {
     u8 received[Serial::kMaxData];
     line_ready_ = false;
-    auto result = line_.exchange({wire_, wire_used_}, received);
+    auto result = line_.exchange({wire_ + wire_begin_, wire_end_ - wire_begin_}, received);
     if (!result.ok()) {
         trace_.add({kLineLost, static_cast<u32>(result.error()), 0});
         line_lost();
         return line_.open();
     }
-    wire_used_ -= static_cast<u32>(result->sent);
-    memmove(wire_, wire_ + result->sent, wire_used_);
+    wire_begin_ += static_cast<u32>(result->sent);
     if (result->received > 0) take_wire({received, result->received});
     line_ready_ = result->received == Serial::kMaxData;
     return result->sent > 0 || result->received > 0;
@@ -96,7 +96,7 @@ void Service::line_lost() {
     line_.forget();
     line_ready_ = true;
     if (plain()) return;
-    wire_used_ = 0;
+    wire_begin_ = wire_end_ = 0;
     link_.wire_lost();
 }
 
@@ -117,7 +117,7 @@ void Service::finish_exit() {
             if (!streams_.append_control(mux::ControlKind::exit_status, payload)) return;
             core().exit_sent = 1;
         }
-        if (streams_.pending(Channel::control) > 0 || (plain() && wire_used_ > 0)) return;
+        if (streams_.pending(Channel::control) > 0 || (plain() && wire_begin_ != wire_end_)) return;
     }
     commit();
     exit_call_.reply({});

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# The console server and the serial driver by themselves, with a test client in place of the Linux server: streams,
+# the terminal, and both killed again and again while bytes flow.
+. "$PITH_TREE/tests/system/lib.sh"
+
+# pack SYSTEM: its bundle.
+pack() {
+    "$tools/pith_manifest" compile --tree "$tree" --system "$1" --output "$1.system" &&
+        "$tools/pith_bundle" --output "$1.bundle" --composition "$1.system" --components "$build" \
+            --component "root=$build/root.elf" --component "supervisor=$build/supervisor.elf"
+}
+pack console && pack console_faults || { echo "FAIL pack: no bundle"; exit 0; }
+
+head -c 300000 /dev/urandom >bulk
+run boot --bundle console.bundle -- x <bulk
+check_that streams_status test $status -eq 42
+check_that streams_output cmp -s out bulk
+check_that streams_errors cmp -s err <(echo 300000 bytes)
+run boot --bundle console.bundle -- x </dev/null
+check_that streams_empty test $status -eq 42 -a ! -s out
+
+run boot --bundle console_faults.bundle -- x <bulk
+check_that faults_status test $status -eq 42
+check_that faults_output cmp -s out bulk
+check_that faults_count grep -qx '300000 bytes' err
+check_that faults_named grep -q 'uart16550' err
+
+cat >script <<'E'
+expect ready
+send hello, wurld\x7f\x7f\x7f\x7forld\r
+expect [hello, world]
+send exit\r
+E
+TERM=xterm "$tools/pith_expect" script "${runner[@]}" --bundle console.bundle >out 2>err
+check_that terminal test $? -eq 7
