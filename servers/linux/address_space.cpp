@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "abi/memory.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 namespace pith::lx {
 
@@ -146,7 +147,7 @@ void AddressSpace::erase_range(u64 start, u64 end) {
 SysResult<u64> AddressSpace::map(const MapRequest& request) {
     if (request.length == 0) return Errno::EINVAL;
     const u64 length = page_ceil(request.length);
-    if (length == 0 || length > kTopAddress) return Errno::ENOMEM;
+    if (length == 0 || length > kTopAddress || heap_low()) return Errno::ENOMEM;
     u64 address = request.address;
     if (request.fixed) {
         if (address % kPageSize != 0) return Errno::EINVAL;
@@ -189,6 +190,7 @@ SysResult<> AddressSpace::unmap(u64 address, u64 length) {
     if (address % kPageSize != 0 || length == 0 || address > kTopAddress) return Errno::EINVAL;
     length = page_ceil(length);
     if (length == 0 || length > kTopAddress - address) return Errno::EINVAL;
+    if (heap_low() && find(address) != find(address + length)) return Errno::ENOMEM;
     erase_range(address, address + length);
     return {};
 }
@@ -205,6 +207,7 @@ SysResult<> AddressSpace::protect(u64 address, u64 length, u8 prot) {
         if ((prot & ~area->max_prot) != 0) return Errno::EACCES;
         at = area->end;
     }
+    if (heap_low()) return Errno::ENOMEM;
     split(address);
     split(end);
     for (auto at = areas_.lower_bound(address); at != areas_.end() && at->first < end; ++at) {
@@ -270,7 +273,7 @@ SysResult<u64> AddressSpace::remap(u64 address, u64 old_length, u64 new_length, 
             return address;
         }
     }
-    if (!may_move) return Errno::ENOMEM;
+    if (!may_move || heap_low()) return Errno::ENOMEM;
     if (fixed) {
         erase_range(new_address, new_address + new_length);
         if (new_length < old_length) {

@@ -2,6 +2,8 @@
 // Reading ELF programs: headers are checked here, once, and nothing else believes a file. Pure: no memory, no files.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>

@@ -7,6 +7,7 @@
 
 #include "abi/memory.hpp"
 #include "servers/linux/address_space.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 namespace pith::lx {
 
@@ -156,6 +157,7 @@ FaultResult AddressSpace::write_present(Vma& area, u64 page, Pte pte, Batch& bat
 
 FaultResult AddressSpace::fault_page(Vma& area, u64 page, Access access, Batch& batch) {
     const Pte pte = pages_.get(page);
+    if (pte == 0 && pages_.find(page) == nullptr && heap_low()) return FaultResult::no_memory;
     if (pte == 0)
         return area.source ? fill_source(area, page, access, batch) : fill_anonymous(area, page, access, batch);
     if (access == Access::write) {

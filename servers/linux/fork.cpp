@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "servers/linux/address_space.hpp"
+#include "servers/linux/heap_guard.hpp"
 #include "servers/linux/syscall.hpp"
 #include "servers/linux/vfs/file_table.hpp"
 #include "servers/linux/vfs/fs_context.hpp"
@@ -102,7 +103,7 @@ SysResult<> check_request(Thread& thread, const CloneRequest& request) {
     if (request.exit_signal < 0 || request.exit_signal > kSignals) return Errno::EINVAL;
     if ((flags & kCloneParent) != 0 && thread.process.pid == 1) return Errno::EINVAL;
     Zone& zone = thread.zone();
-    if (zone.shutting_down || zone.threads.size() >= zone.max_threads) return Errno::EAGAIN;
+    if (zone.shutting_down || zone.threads.size() >= zone.max_threads || heap_low()) return Errno::EAGAIN;
     const Limit limit = thread.process.limit(Resource::nproc);
     u64 count = 0;
     for (const auto& [pid, process] : zone.processes)

@@ -7,6 +7,7 @@
 #include "lib/os/start_info.hpp"
 #include "protocol/run.hpp"
 #include "servers/linux/address_space.hpp"
+#include "servers/linux/heap_guard.hpp"
 #include "servers/linux/init.hpp"
 #include "servers/linux/server.hpp"
 #include "servers/linux/services.hpp"
@@ -31,6 +32,7 @@ Handle<Pool> make_zone_pool() {
     if (left < kept + kHeapMinimum) panic("too little memory for a zone");
     auto pool = own_pool().create_pool(left - kept);
     if (!pool.ok()) panic("no Pool for the zone");
+    lx::heap_limit = heap_use().allocated + kept * abi::kPageSize / 4 * 3;
     return std::move(*pool);
 }
 
