@@ -18,6 +18,7 @@ std::span<const u8> bytes_of(std::string_view text) {
 }  // namespace
 
 void LogReader::watch() {
+    if (now() < retry_time_) return;
     const Severity severity = store_.core().setup.log != 0 ? Severity::debug : Severity::crash;
     ReceivedHandles unwanted;
     HandleList handles;
@@ -26,6 +27,7 @@ void LogReader::watch() {
                     .call_once(Log::Watch{bits_, static_cast<u64>(severity)}, handles, unwanted,
                                now() + kPatience)
                     .ok();
+    if (!watching_) retry_time_ = now() + kRetry;
     pending_ = watching_;  // also what was written before
 }
 

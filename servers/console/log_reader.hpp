@@ -14,7 +14,10 @@ class LogReader {
         : client_(std::move(client)), signal_(signal), bits_(bits), store_(store), streams_(streams) {}
 
     /// The log may be another: ask it anew to tell of records.
-    void reborn() { watching_ = false; }
+    void reborn() {
+        watching_ = false;
+        retry_time_ = 0;
+    }
     /// There may be new records.
     void wake() { pending_ = true; }
     /// Passes on what is there, as far as there is room; true: something was.
@@ -22,6 +25,7 @@ class LogReader {
 
   private:
     static constexpr abi::Time kPatience = 100 * kMillisecond;
+    static constexpr abi::Time kRetry = kSecond;  // a log that does not answer doesn't hold up the streams
     void watch();
     bool room();
     void pass(const Log::Read::Reply& record);
@@ -33,6 +37,7 @@ class LogReader {
     Streams& streams_;
     bool watching_ = false;
     bool pending_ = false;
+    abi::Time retry_time_ = 0;
 };
 
 }  // namespace pith::console
