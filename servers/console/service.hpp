@@ -87,7 +87,7 @@ class Service {
 
     bool dirty_ = true;       // changes that are not committed
     bool line_ready_ = true;  // the line may have bytes for us
-    u32 wire_begin_ = 0;       // what the driver has not taken yet: [wire_begin_, wire_end_)
+    u32 wire_begin_ = 0;      // what the driver has not taken yet: [wire_begin_, wire_end_)
     u32 wire_end_ = 0;
     u8 wire_[4 * mux::kMaxWireFrame];
 };
