@@ -22,8 +22,7 @@
 
 namespace pith::arch {
 
-/// arch/frame.hpp: `struct Frame`, the user registers of a thread; the first member of core::Thread, 16-byte
-/// aligned. The accessors follow abi/syscall.hpp's convention.
+/// arch/frame.hpp: `struct Frame`, the user registers of a thread, a member of core::Thread. The accessors follow abi/syscall.hpp's convention.
 ///
 /// - `handle()`, `number()`: of the system call. `arg(i)`, `set_arg(i, v)`: a0..a5.
 /// - `set_error(e)`: rax alone. `set_result(e, r0, r1, r2)`: rax, rdx, r10, r8.

@@ -28,9 +28,12 @@ class TableSource {
     /// Physical address of a page of zeros, or no_memory.
     Result<u64> allocate();
     void release(u64 physical);
+    /// Pages allocated less pages released through this.
+    i64 balance() const { return balance_; }
 
   private:
     Pool& pool_;
+    i64 balance_ = 0;
 };
 
 struct PhysicalRange {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Budget: the right to `capacity` nanoseconds of CPU time each `period`, on some CPUs, up to a priority.
+//
+// `lock` (rank 12, within a CPU's lock) guards parameters and the account. A Budget with capacity = period is unlimited: only
+// its statistics are kept, without the lock.
+#pragma once
+
+#include "abi/thread.hpp"
+#include "kernel/core/object.hpp"
+#include "lib/base/result.hpp"
+
+namespace pith::core {
+
+class Budget : public Object {
+  public:
+    static constexpr ObjectType kType = ObjectType::budget;
+    Budget() : Object(kType) {}
+
+    /// New parameters, checked by the caller; a full capacity from now on.
+    void configure(const abi::BudgetParameters& parameters, abi::Time now);
+    /// invalid: the parameters are out of range, or beyond what `parent` (null: none) allows.
+    static Result<> check(const abi::BudgetParameters& parameters, const Budget* parent);
+
+    bool unlimited() const { return unlimited_.load(std::memory_order_relaxed); }
+    bool allows_cpu(u32 cpu) const { return (cpus_.load(std::memory_order_relaxed) >> cpu & 1) != 0; }
+    u8 ceiling() const { return ceiling_.load(std::memory_order_relaxed); }
+    u64 cpu_set() const { return cpus_.load(std::memory_order_relaxed); }
+
+    /// Nanoseconds left at `now`, kNever if unlimited; `refill`: when there is more.
+    u64 available(abi::Time now, abi::Time& refill);
+    /// Takes time that was used. True: that spent it (its Signal is then to be notified, without locks).
+    bool charge(u64 nanoseconds, abi::Time now);
+    void add_debt(u64 nanoseconds) { debt_.fetch_add(nanoseconds, std::memory_order_relaxed); }
+    abi::BudgetInfo info(abi::Time now);
+
+    Reference delivery;                    ///< the Signal of overruns
+    std::atomic<u64> delivery_bits{0};
+
+  private:
+    void roll(abi::Time now) REQUIRES(lock_);
+
+    SpinLock<Rank::budget> lock_;
+    std::atomic<bool> unlimited_{false};
+    std::atomic<u8> ceiling_{0};
+    std::atomic<u64> cpus_{0};
+    u64 capacity_ GUARDED_BY(lock_) = 0;
+    u64 period_ GUARDED_BY(lock_) = 1;
+    abi::Time period_start_ GUARDED_BY(lock_) = 0;
+    i64 remaining_ GUARDED_BY(lock_) = 0;
+    u64 overruns_ GUARDED_BY(lock_) = 0;
+    std::atomic<u64> consumed_{0};
+    std::atomic<u64> debt_{0};
+};
+
+}  // namespace pith::core

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// System calls on capabilities themselves, and the making of the first capability to a new object.
+#include "kernel/core/call.hpp"
+#include "kernel/core/reply.hpp"
+
+namespace pith::core {
+
+Result<SlotReservation> SlotReservation::make(CapTable* table, HandleIndex wanted) {
+    if (table == nullptr) return Error::bad_handle;
+    const HandleIndex index = PITH_TRY(table->reserve(wanted));
+    return SlotReservation(table->slot(index), index);
+}
+
+Error SlotReservation::fill(Object& object, u64& handle) {
+    if (auto done = capability::insert(*slot_, object, abi::kAllRights, 0); !done.ok()) return done.error();
+    handle = index_;
+    slot_ = nullptr;
+    return Error::ok;
+}
+
+namespace {
+
+using abi::Syscall;
+
+/// The table that an argument names: kNoHandle is the thread's own.
+Result<CapTable*> table_argument(Call& call, HandleIndex handle, abi::CapTableRight right) {
+    if (handle == abi::kNoHandle) {
+        if (call.thread.captable == nullptr) return Error::bad_handle;
+        return call.thread.captable;
+    }
+    auto found = PITH_TRY(lookup<CapTable>(call.thread, handle, right));
+    return found.object;
+}
+
+Error copy(Call& call) {
+    const Capability from = PITH_CALL(lookup_any(call.thread, call.handle()));
+    if (!from.allows(abi::kRightCopy)) return Error::no_right;
+    CapTable* table = PITH_CALL(table_argument(call, call.handle_argument(0), abi::CapTableRight::insert));
+    const u64 badge = call.argument(3);
+    if (badge != 0) {
+        if (from.object()->type != ObjectType::endpoint) return Error::wrong_type;
+        if (!from.allows(static_cast<RightsBits>(abi::EndpointRight::mint))) return Error::no_right;
+        if (from.badge != 0) return Error::invalid;
+    }
+    auto slot = PITH_CALL(SlotReservation::make(table, call.handle_argument(1)));
+    const auto mask = static_cast<RightsBits>(call.argument(2));
+    if (auto done = capability::derive(from, slot.slot(), mask, badge != 0 ? badge : from.badge); !done.ok()) return done.error();
+    call.r0 = slot.index();
+    slot.filled();
+    return Error::ok;
+}
+
+Error remove(Call& call) {
+    CapTable* table = PITH_CALL(table_argument(call, call.handle_argument(0), abi::CapTableRight::take));
+    Slot* slot = call.handle() != abi::kNoHandle ? table->slot(call.handle()) : nullptr;
+    if (slot == nullptr) return Error::bad_handle;
+    // The object may be dying; the slot can be emptied all the same.
+    Capability which = read_slot(*slot);
+    if (which.word == 0) return call.thread.restarted ? Error::ok : Error::bad_handle;
+    for (u32 steps = 1; !delete_step(which); steps++) {
+        if (steps % 32 == 0 && preempted()) return Error::restart;
+    }
+    return Error::ok;
+}
+
+Error revoke(Call& call) {
+    const Capability which = PITH_CALL(lookup_any(call.thread, call.handle()));
+    for (u32 steps = 1; capability::revoke_step(which); steps++) {
+        if (steps % 16 == 0 && preempted()) return Error::restart;
+    }
+    return Error::ok;
+}
+
+Error info(Call& call) {
+    const Capability which = PITH_CALL(lookup_any(call.thread, call.handle()));
+    call.r0 = static_cast<u64>(which.object()->type);
+    call.r1 = which.rights();
+    call.r2 = which.badge;
+    return Error::ok;
+}
+
+Error take(Call& call) {
+    auto table = PITH_CALL(call.object<CapTable>(abi::CapTableRight::take));
+    const Capability from = PITH_CALL(lookup_in(table.object, call.handle_argument(0)));
+    if (!from.allows(abi::kRightCopy)) return Error::no_right;
+    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, call.handle_argument(1)));
+    if (auto done = capability::derive(from, slot.slot(), abi::kAllRights, from.badge); !done.ok()) return done.error();
+    call.r0 = slot.index();
+    slot.filled();
+    return Error::ok;
+}
+
+}  // namespace
+
+Error call_capability(Call& call, Syscall number) {
+    switch (number) {
+        case Syscall::cap_copy: return copy(call);
+        case Syscall::cap_delete: return remove(call);
+        case Syscall::cap_revoke: return revoke(call);
+        case Syscall::cap_info: return info(call);
+        case Syscall::cap_take: return take(call);
+        default: return Error::bad_syscall;
+    }
+}
+
+}  // namespace pith::core

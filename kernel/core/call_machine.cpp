@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// System calls on the Machine, Budgets, and what threads tell of themselves.
+#include <algorithm>
+#include <bit>
+
+#include "arch/machine.hpp"
+#include "kernel/core/call.hpp"
+#include "kernel/core/machine.hpp"
+#include "kernel/core/signal.hpp"
+
+namespace pith::core {
+namespace {
+
+using abi::MachineRight;
+using abi::Syscall;
+using abi::ThreadRight;
+
+constexpr u32 kTraceBatch = 16;
+
+abi::KernelCounts kernel_counts() {
+    abi::KernelCounts counts{};
+    for (u32 i = 0; i < cpu_count; i++) {
+        const Cpu& cpu = cpus[i];
+        for (u32 type = 0; type < 16; type++) counts.objects[type] += static_cast<u64>(cpu.object_counts[type]);
+        counts.capabilities += static_cast<u64>(cpu.capability_count);
+        counts.mappings += static_cast<u64>(cpu.mapping_count);
+    }
+    counts.pages_total = root_pool->limit();
+    counts.pages_tables = frames::count(FrameKind::table);
+    counts.pages_objects = frames::count(FrameKind::objects);
+    counts.pages_memory = frames::count(FrameKind::memory);
+    counts.pages_quarantine = frames::count(FrameKind::quarantine);
+    const u64 used = counts.pages_tables + counts.pages_objects + counts.pages_memory + counts.pages_quarantine;
+    counts.pages_free = counts.pages_total - std::min(counts.pages_total, used);
+    return counts;
+}
+
+Error machine_info(Call& call) {
+    PITH_CALL(call.object<Machine>(MachineRight::info));
+    const u64 cpu = call.argument(1);
+    switch (static_cast<abi::MachineInfo>(call.argument(0))) {
+        case abi::MachineInfo::kernel: call.output(kernel_counts()); return Error::ok;
+        case abi::MachineInfo::cpu:
+            if (cpu >= cpu_count) return Error::invalid;
+            call.output(cpus[cpu].counts);
+            return Error::ok;
+        case abi::MachineInfo::trace: {
+            if (cpu >= cpu_count) return Error::invalid;
+            u64 from = call.argument(2);
+            abi::TraceRecord records[kTraceBatch] = {};
+            call.r0 = cpus[cpu].trace.read(from, records, kTraceBatch);
+            call.r1 = from;
+            call.output(records);
+            return Error::ok;
+        }
+        default: return Error::invalid;
+    }
+}
+
+Error device_memory(Call& call) {
+    PITH_CALL(call.object<Machine>(MachineRight::devices));
+    auto pool = PITH_CALL(lookup<Pool>(call.thread, call.handle_argument(0), abi::PoolRight::allocate));
+    const u64 base = call.argument(1);
+    const u64 bytes = call.argument(2);
+    constexpr u64 kTop = u64{1} << 46;
+    if (base % abi::kPageSize != 0 || bytes == 0 || bytes > kTop || base > kTop - bytes || call.argument(3) > 1) return Error::invalid;
+    const u64 pages = (bytes + abi::kPageSize - 1) / abi::kPageSize;
+    if (arch::reserved_physical(base, pages * abi::kPageSize)) return Error::invalid;
+    const Cache cache = call.argument(3) == abi::kDeviceCached ? Cache::normal : Cache::uncached;
+    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    return slot.fill(*PITH_CALL(Memory::create_foreign(*pool, base, pages, cache)), call.r0);
+}
+
+Error machine_log(Call& call) {
+    PITH_CALL(call.object<Machine>(MachineRight::debug));
+    const u64 bytes = call.argument(0);
+    if (bytes > sizeof(call.thread.buffer->words)) return Error::invalid;
+    arch::debug_write(reinterpret_cast<const char*>(call.thread.buffer->words), bytes);
+    return Error::ok;
+}
+
+/// Parameters from the buffer, checked; the Signal that they name is looked up.
+struct CheckedBudget {
+    abi::BudgetParameters parameters;
+    Signal* signal;
+};
+
+Result<CheckedBudget> check_budget(Call& call, const Budget* parent) {
+    CheckedBudget checked{call.input<abi::BudgetParameters>(), nullptr};
+    PITH_CHECK(Budget::check(checked.parameters, parent));
+    if (checked.parameters.signal != abi::kNoHandle) {
+        checked.signal = PITH_TRY(lookup<Signal>(call.thread, checked.parameters.signal, abi::SignalRight::notify)).object;
+    }
+    return checked;
+}
+
+Error configure(Budget& budget, const CheckedBudget& checked) {
+    unrefer(budget.delivery);
+    if (checked.signal != nullptr) {
+        budget.delivery_bits.store(checked.parameters.signal_bits, std::memory_order_relaxed);
+        if (auto bound = refer(budget.delivery, *checked.signal, budget, Reference::Kind::delivery); !bound.ok()) return bound.error();
+    }
+    budget.configure(checked.parameters, arch::now());
+    return Error::ok;
+}
+
+Error budget_create(Call& call) {
+    auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
+    auto parent = PITH_CALL(lookup<Budget>(call.thread, call.handle_argument(0), abi::BudgetRight::manage));
+    const auto checked = PITH_CALL(check_budget(call, parent.object));
+    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    Budget* budget = PITH_CALL(pool->create<Budget>());
+    if (Error error = configure(*budget, checked); error != Error::ok) {
+        pool->free_object(*budget, sizeof(Budget));
+        return error;
+    }
+    return slot.fill(*budget, call.r0);
+}
+
+Error budget_configure(Call& call) {
+    auto budget = PITH_CALL(call.object<Budget>(abi::BudgetRight::manage));
+    // It may shrink, or move within what it was created with; more takes a new Budget from the parent.
+    const auto checked = PITH_CALL(check_budget(call, budget.object));
+    this_cpu().reschedule = true;
+    return configure(*budget, checked);
+}
+
+abi::ThreadState visible_state(const Thread& thread) {
+    using abi::ThreadState;
+    if ((thread.attention & kAttendStop) != 0) return ThreadState::stopped;
+    switch (thread.state) {
+        case State::inactive: return ThreadState::inactive;
+        case State::ready: return cpus[thread.cpu].current == &thread ? ThreadState::running : ThreadState::ready;
+        case State::queued_call:
+        case State::awaiting_reply: return ThreadState::calling;
+        case State::queued_send: return ThreadState::sending;
+        case State::queued_event:
+        case State::at_event: return ThreadState::stopped;
+        case State::receiving: return ThreadState::receiving;
+        case State::waiting_signal:
+        case State::waiting_cpus: return ThreadState::waiting;
+        default: return ThreadState::dead;
+    }
+}
+
+Error thread_info(Call& call) {
+    auto found = PITH_CALL(call.object<Thread>(ThreadRight::info));
+    Thread& thread = *found;
+    abi::ThreadInfo info{};
+    {
+        CpuLock locked(cpus[thread.cpu]);
+        u64 ran = thread.ran;
+        if (cpus[thread.cpu].current == &thread) ran += arch::ticks() - cpus[thread.cpu].switched_at;
+        info.cpu_time = ticks_to_nanoseconds(ran);
+        info.rip = thread.frame.ip();
+        info.rsp = thread.frame.sp();
+        info.state = static_cast<u32>(visible_state(thread));
+        info.cpu = static_cast<u16>(thread.cpu);
+        info.priority = thread.base_priority;
+        info.effective_priority = thread.priority;
+        if (found.capability.allows(static_cast<RightsBits>(ThreadRight::registers))) thread.frame.registers(info.registers);
+    }
+    call.output(info);
+    return Error::ok;
+}
+
+/// FPU state is in the area, or the call waits for the CPU where it is live.
+Error settle_fpu(Call& call, Thread& thread) {
+    if (thread.fpu_cpu == this_cpu().id) fpu_save_owner(this_cpu());
+    const u32 holder = thread.fpu_cpu;
+    if (holder == Thread::kNoCpu) return Error::ok;
+    thread.fpu_recall = true;
+    wait_for_cpus(call.thread, cpu_bit(holder));
+    return Error::restart;
+}
+
+Error thread_fpu(Call& call, bool write) {
+    auto found = PITH_CALL(call.object<Thread>(ThreadRight::registers));
+    Thread& thread = *found;
+    const u64 size = arch::fpu_size();
+    const u64 offset = call.argument(0);
+    if (offset % abi::kFpuChunk != 0 || offset >= size) return Error::invalid;
+    if (write && thread.state != State::at_event && thread.state != State::inactive) return Error::bad_state;
+    if (Error error = settle_fpu(call, thread); error != Error::ok) return error;
+    if (thread.fpu_area == nullptr) {
+        thread.fpu_area = PITH_CALL(thread.pool->allocate_bytes(size));
+        arch::fpu_init(thread.fpu_area);
+    }
+    char* at = static_cast<char*>(thread.fpu_area) + offset;
+    const u64 count = std::min<u64>(abi::kFpuChunk, size - offset);
+    if (write) {
+        __builtin_memcpy(at, call.thread.buffer->words, count);
+        arch::fpu_sanitise(thread.fpu_area);
+    } else {
+        __builtin_memcpy(call.thread.buffer->words, at, count);
+    }
+    call.r0 = size;
+    return Error::ok;
+}
+
+}  // namespace
+
+Error call_machine(Call& call, Syscall number) {
+    switch (number) {
+        case Syscall::machine_device_memory: return device_memory(call);
+        case Syscall::machine_info: return machine_info(call);
+        case Syscall::machine_exit:
+            PITH_CALL(call.object<Machine>(MachineRight::manage));
+            arch::exit_machine(static_cast<u32>(call.argument(0)));
+        case Syscall::machine_log: return machine_log(call);
+        default: return Error::bad_syscall;
+    }
+}
+
+Error call_budget(Call& call, Syscall number) {
+    if (number == Syscall::budget_create) return budget_create(call);
+    if (number == Syscall::budget_configure) return budget_configure(call);
+    auto budget = PITH_CALL(call.object<Budget>(abi::BudgetRight::info));
+    call.output(budget->info(arch::now()));
+    return Error::ok;
+}
+
+Error call_thread_state(Call& call, Syscall number) {
+    if (number == Syscall::thread_info) return thread_info(call);
+    return thread_fpu(call, number == Syscall::thread_fpu_write);
+}
+
+}  // namespace pith::core

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// System calls on Endpoints, Replies and Signals.
+#include "kernel/core/call.hpp"
+#include "kernel/core/reply.hpp"
+#include "kernel/core/signal.hpp"
+
+namespace pith::core {
+namespace {
+
+using abi::EndpointRight;
+using abi::Syscall;
+
+/// Answers a thread that waits for it: a call, a fault, or the event of a foreign thread.
+Error answer(Call& call, Thread& caller) {
+    if (caller.state == State::at_event) {
+        const auto how = static_cast<abi::Resume>(abi::Tag(call.frame.tag()).operation());
+        return resume_foreign(caller, how, call.frame.word(0));
+    }
+    Error error;
+    do {
+        error = reply_to(call.thread, caller);
+    } while (error == Error::restart);
+    return error;
+}
+
+Error reply_and_receive(Call& call) {
+    auto endpoint = PITH_CALL(call.object<Endpoint>(EndpointRight::receive));
+    const abi::Time deadline = call.frame.deadline();
+    // Once the reply is out, a restart would find no caller; so receive does not restart.
+    if (Thread* caller = call.thread.caller; caller != nullptr) {
+        const Error error = answer(call, *caller);
+        if (error != Error::ok && error != Error::not_found && error != Error::bad_state) return error;
+    }
+    return receive(call.thread, *endpoint, deadline);
+}
+
+Error reply(Call& call) {
+    if (call.handle() == abi::kNoHandle) {
+        Thread* caller = call.thread.caller;
+        return caller != nullptr ? answer(call, *caller) : Error::not_found;
+    }
+    auto found = PITH_CALL(call.object<Reply>(abi::ReplyRight::reply));
+    // A Reply that was cut off stays in its holder's slot, which is the holder's to delete.
+    return found->caller != nullptr ? answer(call, *found->caller) : Error::not_found;
+}
+
+Error take_reply(Call& call) {
+    Thread& thread = call.thread;
+    auto slot = PITH_CALL(SlotReservation::make(thread.captable, abi::kNoHandle));
+    Thread* caller = thread.caller;
+    if (caller == nullptr) return Error::bad_state;
+    CpuLocks locks(cpu_bit(thread.cpu) | cpu_bit(caller->cpu));
+    if (thread.caller != caller || caller->state != State::awaiting_reply) return Error::bad_state;
+    const auto rights = static_cast<RightsBits>(abi::ReplyRight::reply);
+    if (auto done = capability::insert(slot.slot(), caller->reply, rights, 0); !done.ok()) return done.error();
+    caller->server = nullptr;
+    thread.caller = nullptr;
+    call.r0 = slot.index();
+    slot.filled();
+    return Error::ok;
+}
+
+/// Lends this thread what a caller lent whose Reply it holds.
+Error adopt(Call& call) {
+    Thread& thread = call.thread;
+    auto found = PITH_CALL(call.object<Reply>(abi::ReplyRight::reply));
+    Thread* caller = found->caller;
+    if (caller == nullptr) return Error::not_found;
+    if (thread.caller != nullptr) return Error::bad_state;
+    for (;;) {
+        Thread* before = thread.lender;
+        Thread* worker = caller->borrower;
+        u32 mask = cpu_bit(thread.cpu) | cpu_bit(caller->cpu);
+        if (before != nullptr) mask |= cpu_bit(before->cpu);
+        if (worker != nullptr) mask |= cpu_bit(worker->cpu);
+        CpuLocks locks(mask);
+        const bool same = thread.lender == before && caller->borrower == worker && (mask & cpu_bit(caller->cpu)) != 0;
+        if (!same) continue;
+        if (caller->state != State::awaiting_reply || caller->server != nullptr) return Error::not_found;
+        if (worker != nullptr) unlend_locked(*worker);
+        if (thread.lender != nullptr) unlend_locked(thread);
+        if (Slot* slot = detach_reply(*caller); slot != nullptr) CapTable::release(*slot);
+        thread.caller = caller;
+        caller->server = &thread;
+        lend_locked(*caller, thread);
+        this_cpu().reschedule = true;
+        return Error::ok;
+    }
+}
+
+Error send(Call& call, Delivery kind) {
+    auto endpoint = PITH_CALL(call.object<Endpoint>(EndpointRight::send));
+    return send_message(call.thread, *endpoint, endpoint.capability.badge, kind);
+}
+
+}  // namespace
+
+Error call_message(Call& call, Syscall number) {
+    switch (number) {
+        case Syscall::call: return send(call, Delivery::call);
+        case Syscall::send: return send(call, Delivery::send);
+        case Syscall::recv: {
+            auto endpoint = PITH_CALL(call.object<Endpoint>(EndpointRight::receive));
+            return receive(call.thread, *endpoint, call.frame.deadline());
+        }
+        case Syscall::reply_recv: return reply_and_receive(call);
+        case Syscall::reply: return reply(call);
+        case Syscall::take_reply: return take_reply(call);
+        case Syscall::adopt: return adopt(call);
+        default: return Error::bad_syscall;
+    }
+}
+
+Error call_signal(Call& call, Syscall number) {
+    switch (number) {
+        case Syscall::signal_notify: {
+            auto signal = PITH_CALL(call.object<Signal>(abi::SignalRight::notify));
+            signal->notify(call.argument(0));
+            return Error::ok;
+        }
+        case Syscall::signal_wait: {
+            auto signal = PITH_CALL(call.object<Signal>(abi::SignalRight::wait));
+            call.r0 = PITH_CALL(signal->wait(call.thread, call.argument(0), call.argument(1)));
+            return Error::ok;
+        }
+        case Syscall::signal_create: {
+            auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
+            auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+            return slot.fill(*PITH_CALL(pool->create<Signal>()), call.r0);
+        }
+        default: return Error::bad_syscall;
+    }
+}
+
+}  // namespace pith::core

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+// System calls on Threads: making, starting, stopping, resuming, moving.
+#include "kernel/core/call.hpp"
+#include "kernel/core/destroy.hpp"
+#include "kernel/core/signal.hpp"
+
+namespace pith::core {
+namespace {
+
+using abi::Syscall;
+using abi::ThreadRight;
+using Kind = Reference::Kind;
+
+std::atomic<u32> next_thread_id{1};
+
+/// What thread_create names, looked up.
+struct Parts {
+    Space* space;
+    CapTable* captable;
+    Endpoint* handler;
+    Memory* buffer;
+    Budget* budget;
+};
+
+Result<Parts> look_up_parts(Call& call, const abi::ThreadCreate& wanted) {
+    Parts parts{};
+    parts.space = PITH_TRY(lookup<Space>(call.thread, wanted.space, abi::SpaceRight::map)).object;
+    const bool foreign = wanted.kind == abi::ThreadKind::foreign;
+    if (!foreign) {
+        parts.captable = PITH_TRY(lookup<CapTable>(call.thread, wanted.captable, abi::CapTableRight::take)).object;
+    } else if (wanted.captable != abi::kNoHandle) {
+        return Error::invalid;
+    }
+    if (wanted.handler != abi::kNoHandle) {
+        parts.handler = PITH_TRY(lookup<Endpoint>(call.thread, wanted.handler, abi::EndpointRight::send)).object;
+    }
+    constexpr auto kReadWrite = static_cast<RightsBits>(abi::MemoryRight::read) | static_cast<RightsBits>(abi::MemoryRight::write);
+    parts.buffer = PITH_TRY(lookup<Memory>(call.thread, wanted.buffer, static_cast<RightsBits>(kReadWrite))).object;
+    if (wanted.budget != abi::kNoHandle) {
+        parts.budget = PITH_TRY(lookup<Budget>(call.thread, wanted.budget, abi::BudgetRight::bind)).object;
+    }
+    return parts;
+}
+
+Result<> validate(const abi::ThreadCreate& wanted, const Parts& parts) {
+    if (wanted.kind != abi::ThreadKind::native && wanted.kind != abi::ThreadKind::foreign) return Error::invalid;
+    if (wanted.cpu >= cpu_count || wanted.buffer_offset % abi::kBufferSize != 0) return Error::invalid;
+    if (wanted.buffer_offset >= parts.buffer->pages() * abi::kPageSize || parts.buffer->device()) return Error::invalid;
+    if (parts.budget != nullptr && wanted.priority > parts.budget->ceiling()) return Error::invalid;
+    return {};
+}
+
+Result<> refer_parts(Thread& thread, const Parts& parts) {
+    PITH_CHECK(refer(thread.space_reference, *parts.space, thread, Kind::space));
+    if (parts.captable != nullptr) PITH_CHECK(refer(thread.captable_reference, *parts.captable, thread, Kind::captable));
+    if (parts.handler != nullptr) PITH_CHECK(refer(thread.handler_reference, *parts.handler, thread, Kind::handler));
+    if (parts.budget != nullptr) PITH_CHECK(refer(thread.budget_reference, *parts.budget, thread, Kind::budget));
+    return refer(thread.buffer_reference, *parts.buffer, thread, Kind::buffer);
+}
+
+Error create(Call& call) {
+    auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
+    const auto wanted = call.input<abi::ThreadCreate>();
+    const Parts parts = PITH_CALL(look_up_parts(call, wanted));
+    if (auto valid = validate(wanted, parts); !valid.ok()) return valid.error();
+    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    Thread* thread = PITH_CALL(make_thread(*pool, wanted.kind, wanted.cpu));
+    thread->space = parts.space;
+    thread->captable = parts.captable;
+    thread->handler = parts.handler;
+    // An Endpoint that a badge was minted for keeps it out of the creator's hands: the event has its own badge.
+    thread->badge = wanted.badge;
+    thread->budget = parts.budget;
+    thread->base_priority = thread->priority = wanted.priority;
+    const u64 frame = parts.buffer->frame(wanted.buffer_offset / abi::kPageSize);
+    auto* page = static_cast<char*>(arch::physical_to_virtual(frame));
+    thread->buffer = reinterpret_cast<abi::MessageBuffer*>(page + wanted.buffer_offset % abi::kPageSize);
+    thread->tls = wanted.buffer_address;
+    Error error = refer_parts(*thread, parts).error();
+    if (error == Error::ok) error = slot.fill(*thread, call.r0);
+    if (error != Error::ok) discard(*thread);
+    return error;
+}
+
+Error start(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
+    if (thread->kind != abi::ThreadKind::native) return Error::bad_state;
+    const u64 ip = call.argument(0);
+    const u64 sp = call.argument(1);
+    if (ip >= abi::kUserTop || sp > abi::kUserTop) return Error::invalid;
+    CpuLock locked(cpus[thread->cpu]);
+    if (thread->state != State::inactive || !alive(*thread)) return Error::bad_state;
+    thread->frame.init_native(ip, sp, call.argument(2), thread->tls);
+    make_ready_locked(*thread);
+    return Error::ok;
+}
+
+Error resume(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
+    if (thread->kind != abi::ThreadKind::foreign) return Error::bad_state;
+    return resume_foreign(*thread, static_cast<abi::Resume>(call.argument(0)), call.argument(1));
+}
+
+/// Sets an attention bit; the thread sees to it before it runs in user mode again.
+void attract_locked(Thread& thread, u8 bit) REQUIRES(thread_locks) {
+    thread.attention |= bit;
+    if (cpus[thread.cpu].current == &thread) kick(thread.cpu);
+}
+
+Error interrupt(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
+    if (thread->kind != abi::ThreadKind::foreign) return Error::bad_state;
+    CpuLock locked(cpus[thread->cpu]);
+    if (thread->state == State::dead) return Error::bad_state;
+    attract_locked(*thread, kAttendInterrupt);
+    if (thread->parked) {
+        unqueue_locked(*thread);
+        make_ready_locked(*thread);
+    }
+    return Error::ok;
+}
+
+Error stop(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
+    CpuLock locked(cpus[thread->cpu]);
+    if (thread->state == State::dead) return Error::bad_state;
+    attract_locked(*thread, kAttendStop);
+    unqueue_locked(*thread);
+    return Error::ok;
+}
+
+Error go_on(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
+    CpuLock locked(cpus[thread->cpu]);
+    if ((thread->attention & kAttendStop) == 0) return Error::bad_state;
+    thread->attention &= static_cast<u8>(~kAttendStop);
+    const bool off_queue = thread->state == State::ready && !thread->queue_link.linked();
+    if (off_queue && cpus[thread->cpu].current != thread.object) make_ready_locked(*thread);
+    return Error::ok;
+}
+
+Error set_cpu(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
+    const u64 cpu = call.argument(0);
+    if (cpu >= cpu_count || !cpus[cpu].online) return Error::invalid;
+    const u32 target = static_cast<u32>(cpu);
+    {
+        CpuLock locked(cpus[thread->cpu]);
+        thread->next_cpu = target;
+        if (thread->cpu == target) {
+            thread->attention &= static_cast<u8>(~kAttendMigrate);
+            return Error::ok;
+        }
+        const bool current = cpus[thread->cpu].current == thread.object;
+        if (current || thread->state == State::ready || thread->state == State::waiting_cpus) {
+            attract_locked(*thread, kAttendMigrate);
+            return Error::ok;
+        }
+    }
+    if (thread->fpu_cpu == this_cpu().id) {
+        fpu_save_owner(this_cpu());
+    } else if (const u32 holder = thread->fpu_cpu; holder != Thread::kNoCpu) {
+        thread->fpu_recall = true;
+        wait_for_cpus(call.thread, cpu_bit(holder));
+        return Error::restart;
+    }
+    migrate(*thread, target);
+    return Error::ok;
+}
+
+Error set_priority(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
+    const u64 priority = call.argument(0);
+    {
+        CpuLock locked(cpus[thread->cpu]);
+        const u64 ceiling = thread->budget != nullptr ? thread->budget->ceiling() : 0;
+        if (priority >= abi::kPriorities || (priority > ceiling && priority > thread->base_priority)) return Error::invalid;
+        thread->base_priority = static_cast<u8>(priority);
+    }
+    propagate(*thread);
+    return Error::ok;
+}
+
+Error set_budget(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
+    auto budget = PITH_CALL(lookup<Budget>(call.thread, call.handle_argument(0), abi::BudgetRight::bind));
+    if (thread->base_priority > budget->ceiling()) return Error::invalid;
+    unrefer(thread->budget_reference);
+    if (auto bound = refer(thread->budget_reference, *budget, *thread, Kind::budget); !bound.ok()) return bound.error();
+    {
+        CpuLock locked(cpus[thread->cpu]);
+        thread->budget = budget.object;
+        if (cpus[thread->cpu].current == thread.object) kick(thread->cpu);
+    }
+    propagate(*thread);
+    return Error::ok;
+}
+
+Error bind_signal(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
+    if (call.handle_argument(0) == abi::kNoHandle) {
+        if (Signal* bound = thread->bound; bound != nullptr) bound->unbind(*thread);
+        return Error::ok;
+    }
+    auto signal = PITH_CALL(lookup<Signal>(call.thread, call.handle_argument(0), abi::SignalRight::wait));
+    if (Signal* bound = thread->bound; bound != nullptr && bound != signal.object) bound->unbind(*thread);
+    return signal->bind(*thread).error();
+}
+
+}  // namespace
+
+Result<Thread*> make_thread(Pool& pool, abi::ThreadKind kind, u32 cpu) {
+    Thread* thread = PITH_TRY(pool.create<Thread>(kind, cpu));
+    thread->id = next_thread_id.fetch_add(1, std::memory_order_relaxed);
+    thread->reply.pool = &pool;
+    return thread;
+}
+
+Error call_thread(Call& call, Syscall number) {
+    switch (number) {
+        case Syscall::thread_create: return create(call);
+        case Syscall::thread_start: return start(call);
+        case Syscall::thread_resume: return resume(call);
+        case Syscall::thread_interrupt: return interrupt(call);
+        case Syscall::thread_set_cpu: return set_cpu(call);
+        case Syscall::thread_set_priority: return set_priority(call);
+        case Syscall::thread_set_budget: return set_budget(call);
+        case Syscall::thread_bind_signal: return bind_signal(call);
+        case Syscall::thread_stop: return stop(call);
+        case Syscall::thread_continue: return go_on(call);
+        default: return Error::bad_syscall;
+    }
+}
+
+}  // namespace pith::core

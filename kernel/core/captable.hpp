@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// CapTable: up to 16384 slots in pages of 64, from its Pool; the kernel chooses free slots by a bitmap for each page.
+//
+// Looking a slot up takes no lock. `lock` (rank 32) guards bitmaps and growth; the first slots of each page
+// keep the page's table, bitmap and number in their page_data.
+#pragma once
+
+#include "kernel/core/capability.hpp"
+#include "kernel/core/pool.hpp"
+
+namespace pith::core {
+
+class CapTable : public Object {
+  public:
+    static constexpr ObjectType kType = ObjectType::captable;
+    static constexpr u32 kPageSlots = abi::kPageSize / sizeof(Slot);
+    static constexpr u32 kPages = abi::kMaxSlots / kPageSlots;
+
+    CapTable() : Object(kType) {}
+    /// Makes the pages for the first `slots` slots.
+    Result<> prepare(u64 slots);
+
+    /// The slot of that number; null: outside the table.
+    Slot* slot(HandleIndex index) {
+        if (index >= abi::kMaxSlots) return nullptr;
+        Slot* page = pages_[index / kPageSlots].load(std::memory_order_acquire);
+        return page == nullptr ? nullptr : page + index % kPageSlots;
+    }
+
+    /// Takes a free slot: `wanted`, or any if that is kNoHandle. occupied, no_slot, no_memory, invalid.
+    Result<HandleIndex> reserve(HandleIndex wanted);
+    /// Gives back a reserved, empty slot.
+    static void release(Slot& slot);
+    /// Its number in its table.
+    static HandleIndex index_of(const Slot& slot);
+    static CapTable& table_of(const Slot& slot);
+
+    /// Destruction: empties one slot; false: all are. Then one page; false: none is left.
+    bool empty_step(HandleIndex& cursor);
+    bool release_step();
+
+  private:
+    Result<> grow(u32 page) REQUIRES(lock_);
+    Result<HandleIndex> reserve_any() REQUIRES(lock_);
+
+    SpinLock<Rank::table> lock_;
+    u32 hint_ GUARDED_BY(lock_) = 0;  ///< no free slot in the pages before
+    std::atomic<Slot*> pages_[kPages] = {};
+};
+static_assert(sizeof(CapTable) <= abi::kPageSize);
+
+}  // namespace pith::core

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// Cpu: everything that belongs to one processor: the current thread, the run queues, timers, caches and counters.
+//
+// `lock` (rank 10) guards all threads that belong to this CPU, and what is marked with it. Other fields are written by
+// this CPU only.
+#pragma once
+
+#include <span>
+
+#include "abi/info.hpp"
+#include "arch/cpu.hpp"
+#include "kernel/core/endpoint.hpp"
+#include "kernel/core/frames.hpp"
+#include "kernel/core/trace.hpp"
+
+namespace pith::core {
+
+/// Threads of one CPU that may run: a FIFO for each priority.
+class RunQueue {
+  public:
+    void push_back(Thread& thread);
+    void push_front(Thread& thread);
+    void remove(Thread& thread);
+    Thread* pop();
+    /// Highest priority with a thread, -1: none.
+    int top() const;
+
+  private:
+    List<Thread, &Thread::queue_link> queues_[abi::kPriorities];
+    u64 bitmap_[abi::kPriorities / 64] = {};
+};
+
+/// Stands for the locks of whatever CPUs the threads in question belong to, for the thread-safety analysis.
+class CAPABILITY("role") ThreadLocks {};
+extern ThreadLocks thread_locks;
+
+struct alignas(64) Cpu {
+    arch::CpuArea area;  ///< first: the architecture finds it
+    Thread* current = nullptr;  ///< null: idle
+    std::atomic<Space*> loaded_space{nullptr};
+    u32 id = 0;
+    bool online = false;
+    bool reschedule = false;
+    bool rotate = false;        ///< the current thread goes to the end of its queue
+    bool fpu_on = false;
+    Thread* fpu_owner = nullptr;
+    u64 switched_at = 0;        ///< ticks
+
+    alignas(64) SpinLock<Rank::cpu> lock;
+    RunQueue run_queue GUARDED_BY(thread_locks);
+    TimerQueue timers GUARDED_BY(thread_locks);
+    List<Thread, &Thread::waiter_link> acknowledgement_waiters GUARDED_BY(thread_locks);
+    std::atomic<int> current_priority{-1};  ///< what a newly ready thread has to exceed
+
+    alignas(64) std::atomic<u32> requested{0};  ///< acknowledgements asked of this CPU
+    std::atomic<u32> acknowledged{0};
+    std::atomic<u32> asking_cpus{0};            ///< to interrupt when acknowledged
+
+    alignas(64) Budget* charged = nullptr;  ///< who pays for the time since charged_at
+    Budget* overdrawn = nullptr;            ///< the Budget whose debt that time is
+    abi::Time charged_at = 0;
+    abi::Time slice_end = 0;
+    abi::Time budget_end = kNever;
+    abi::Time armed = kNever;
+    u32 ports_loaded = 0;
+    FrameCache frame_cache;
+    u32 held_ranks[8] = {};
+    u32 held_count = 0;
+    u64 entered_at = 0;      ///< ticks, of the last slow kernel entry or window
+
+    i64 frame_counts[static_cast<usize>(FrameKind::count)] = {};
+    i64 object_counts[16] = {};
+    i64 capability_count = 0;
+    i64 mapping_count = 0;
+    abi::CpuCounts counts{};
+    TraceRing trace;
+};
+
+extern Cpu cpus[abi::kMaxCpus];
+extern u32 cpu_count;
+
+inline Cpu& this_cpu() { return arch::this_cpu(); }
+
+/// The lock of one CPU.
+class SCOPED_CAPABILITY CpuLock {
+  public:
+    explicit CpuLock(Cpu& cpu) ACQUIRE(thread_locks) NO_THREAD_SAFETY_ANALYSIS : lock_(cpu.lock) { lock_.lock(); }
+    ~CpuLock() RELEASE() NO_THREAD_SAFETY_ANALYSIS { lock_.unlock(); }
+    CpuLock(const CpuLock&) = delete;
+    CpuLock& operator=(const CpuLock&) = delete;
+
+  private:
+    SpinLock<Rank::cpu>& lock_;
+};
+
+/// Locks of a set of CPUs, taken in index order.
+class SCOPED_CAPABILITY CpuLocks {
+  public:
+    explicit CpuLocks(u32 mask) ACQUIRE(thread_locks) NO_THREAD_SAFETY_ANALYSIS;
+    ~CpuLocks() RELEASE() NO_THREAD_SAFETY_ANALYSIS;
+    CpuLocks(const CpuLocks&) = delete;
+    CpuLocks& operator=(const CpuLocks&) = delete;
+
+  private:
+    const u32 mask_;
+};
+
+inline u32 cpu_bit(u32 cpu) { return 1u << cpu; }
+
+}  // namespace pith::core

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Interrupt and IoPorts. An interrupt is masked when it arrives, sets bits of its Signal, and stays masked until it is
+// acknowledged, also when its Signal dies.
+#pragma once
+
+#include "kernel/core/object.hpp"
+#include "kernel/core/space.hpp"
+
+namespace pith::core {
+
+class Interrupt : public Object {
+  public:
+    static constexpr ObjectType kType = ObjectType::interrupt;
+    explicit Interrupt(u32 which) : Object(kType), line(which) {}
+
+    const u32 line;
+    Reference delivery;  ///< the Signal
+    std::atomic<u64> bits{0};
+};
+
+class IoPorts : public Object {
+  public:
+    static constexpr ObjectType kType = ObjectType::io_ports;
+    explicit IoPorts(PortRange which) : Object(kType), range(which) {}
+    const PortRange range;
+};
+
+/// The line's interrupt has come in and is masked.
+void interrupt_arrived(u32 line);
+
+/// Destruction.
+void sever_interrupt(Interrupt& interrupt);
+void lose_ports(Reference& reference, Space& space);
+void release_ports(Space& space);
+/// This CPU opens what the loaded Space has by now.
+void renew_ports(Cpu& cpu);
+
+}  // namespace pith::core

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Object: the head of everything a capability can name. Objects live in slabs of a Pool, 64-byte aligned, and are in
+// their Pool's list from creation to release.
+//
+// `dying` is set once, first thing in destruction (destroy.cpp); look-ups fail from then on. `caps_lock` (rank 30) guards the
+// derivation tree and the list of References to the object, which destruction severs.
+#pragma once
+
+#include <atomic>
+
+#include "abi/types.hpp"
+#include "kernel/core/spinlock.hpp"
+#include "lib/base/list.hpp"
+#include "lib/base/result.hpp"
+
+namespace pith::core {
+
+using abi::ObjectType;
+class Pool;
+struct Slot;
+struct Object;
+struct Thread;
+
+/// A pointer from one object to another that destruction of either must clear. The target lists it.
+struct Reference {
+    enum class Kind : u8 { space, captable, handler, buffer, budget, binding, delivery, ports };
+    ListLink link;             ///< in target->users, under target->caps_lock
+    Object* target = nullptr;  ///< set while it is in that list
+    Object* owner = nullptr;
+    Kind kind = Kind::space;
+};
+
+/// How far destruction has come.
+enum class Phase : u8 { live, closing, marking, settling, severing, fencing, releasing };
+
+struct alignas(64) Object {
+    explicit Object(ObjectType object_type) : type(object_type) {}
+    Object(const Object&) = delete;
+    Object& operator=(const Object&) = delete;
+
+    const ObjectType type;
+    std::atomic<bool> dying{false};
+    Phase phase = Phase::live;   ///< written by the one thread that destroys it
+    SpinLock<Rank::capabilities> caps_lock;
+    Pool* pool = nullptr;        ///< whose memory it is; set by the Pool
+    ListLink pool_link;          ///< in one of the Pool's lists, under its lock
+    Slot* capabilities GUARDED_BY(caps_lock) = nullptr;  ///< first of those derived from none
+    List<Reference, &Reference::link> users GUARDED_BY(caps_lock);
+    Thread* worker = nullptr;    ///< who destroys it; under the lock of `pool`
+};
+
+/// Puts a Reference in place: bad_handle if the target dies.
+Result<> refer(Reference& reference, Object& target, Object& owner, Reference::Kind kind);
+/// Takes it away, if it is there. False: destruction of the target has taken it already.
+bool unrefer(Reference& reference);
+
+}  // namespace pith::core

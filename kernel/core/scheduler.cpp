@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: MIT
+// The scheduler of one CPU. Invariant: whenever user code runs, no thread in the run queue has a higher priority than
+// the current one, or `reschedule` is set or an interrupt on its way.
+#include "kernel/core/scheduler.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "arch/interrupt.hpp"
+#include "kernel/core/interrupt.hpp"
+#include "kernel/core/ipc.hpp"
+#include "kernel/core/signal.hpp"
+
+namespace pith::core {
+namespace {
+
+constexpr u64 kSlice = 5'000'000;
+constexpr u32 kTimersAtOnce = 32;
+
+enum class Funds : u8 { usable, spent, none };
+
+/// What the thread's Budget allows now on its CPU.
+Funds funds(Budget* budget, u32 cpu, abi::Time now, u64& left, abi::Time& refill) {
+    if (budget == nullptr || budget->dying.load(std::memory_order_relaxed) || !budget->allows_cpu(cpu)) return Funds::none;
+    left = budget->available(now, refill);
+    return left != 0 ? Funds::usable : Funds::spent;
+}
+
+/// The highest thread that may run (or that has something to attend to), off the queue.
+Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
+    while (Thread* thread = cpu.run_queue.pop()) {
+        if (thread->attention != 0) return thread;
+        u64 left = 0;
+        abi::Time refill = 0;
+        const Funds has = funds(budget_of(*thread), cpu.id, now, left, refill);
+        if (has == Funds::usable) {
+            cpu.budget_end = left == kNever ? kNever : now + left;
+            return thread;
+        }
+        if (thread->payer != thread && !thread->on_reserve) {
+            // What was lent is spent: it finishes on its own.
+            u64 own_left = 0;
+            abi::Time own_refill = 0;
+            if (funds(thread->budget, cpu.id, now, own_left, own_refill) == Funds::usable) {
+                thread->on_reserve = true;
+                recompute_locked(*thread);
+                if (!List<Thread, &Thread::queue_link>::linked(*thread)) cpu.run_queue.push_back(*thread);
+                continue;
+            }
+        }
+        thread->parked = true;
+        if (has == Funds::spent) cpu.timers.insert(thread->timer, refill);
+    }
+    return nullptr;
+}
+
+void put_back_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
+    Thread* thread = cpu.current;
+    if (thread == nullptr) return;
+    leave_current(cpu);
+    cpu.current = nullptr;
+    if (thread->state != State::ready) return;
+    if (cpu.rotate || now >= cpu.slice_end) {
+        cpu.run_queue.push_back(*thread);
+    } else {
+        cpu.run_queue.push_front(*thread);
+    }
+}
+
+void wake_acknowledged(Cpu& cpu) {
+    CpuLock locked(cpu);
+    auto& waiters = cpu.acknowledgement_waiters;
+    for (Thread* thread = waiters.front(); thread != nullptr;) {
+        Thread* next = waiters.next(*thread);
+        bool done = true;
+        for (u32 other = 0; other < cpu_count; other++) {
+            if ((thread->ticket_mask & cpu_bit(other)) == 0) continue;
+            const u32 reached = cpus[other].acknowledged.load(std::memory_order_acquire);
+            if (static_cast<i32>(reached - thread->tickets[other]) < 0) done = false;
+        }
+        if (done) {
+            waiters.remove(*thread);
+            make_ready_locked(*thread);
+        }
+        thread = next;
+    }
+}
+
+void expire_timers(Cpu& cpu, abi::Time now) {
+    for (u32 i = 0; i < kTimersAtOnce; i++) {
+        Thread* due = nullptr;
+        {
+            CpuLock locked(cpu);
+            Timer* timer = cpu.timers.first();
+            if (timer == nullptr || timer->when > now) return;
+            const auto offset = reinterpret_cast<usize>(&reinterpret_cast<Thread*>(usize{4096})->timer) - 4096;
+            due = reinterpret_cast<Thread*>(reinterpret_cast<char*>(timer) - offset);
+        }
+        time_out(*due, now);
+    }
+}
+
+void arm_timer(Cpu& cpu) {
+    abi::Time next = kNever;
+    {
+        CpuLock locked(cpu);
+        if (Timer* timer = cpu.timers.first(); timer != nullptr) next = timer->when;
+    }
+    if (cpu.current != nullptr) next = std::min({next, cpu.slice_end, cpu.budget_end});
+    // A timer that is armed earlier than needed fires for nothing, and is armed anew then.
+    if (next >= cpu.armed) return;
+    cpu.armed = next;
+    arch::arm_timer(next);
+}
+
+void notify_overrun(Budget& budget) {
+    trace(TraceKind::overrun, reinterpret_cast<u64>(&budget));
+    // The Signal stays in place until this CPU leaves the kernel, also if the reference is severed now.
+    if (Object* signal = budget.delivery.target; signal != nullptr) {
+        static_cast<Signal*>(signal)->notify(budget.delivery_bits.load(std::memory_order_relaxed));
+    }
+}
+
+void acknowledge(Cpu& cpu) {
+    const u32 requested = cpu.requested.load(std::memory_order_acquire);
+    arch::flush_all();
+    Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
+    if (space != nullptr && space->dying.load(std::memory_order_relaxed) &&
+        (cpu.current == nullptr || cpu.current->space != space)) {
+        cpu.loaded_space.store(nullptr, std::memory_order_relaxed);
+        arch::load_kernel();
+    }
+    if (cpu.fpu_owner != nullptr && (cpu.fpu_owner->fpu_recall || cpu.fpu_owner->dying.load(std::memory_order_relaxed))) {
+        fpu_save_owner(cpu);
+    }
+    renew_ports(cpu);
+    cpu.acknowledged.store(requested, std::memory_order_release);
+    const u32 asking = cpu.asking_cpus.exchange(0, std::memory_order_acq_rel);
+    for (u32 other = 0; other < cpu_count; other++) {
+        if ((asking & cpu_bit(other)) != 0) kick(other);
+    }
+}
+
+/// Chooses and switches to the next thread. The thread to attend to instead, or null.
+Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_locks) {
+    Thread* next = pick_locked(cpu, now);
+    if (next != nullptr && next->attention != 0) return next;
+    if (next != before || cpu.rotate || now >= cpu.slice_end) cpu.slice_end = now + kSlice;
+    cpu.rotate = false;
+    cpu.charged = next != nullptr ? budget_of(*next) : nullptr;
+    cpu.overdrawn = next != nullptr && next->on_reserve && next->lender != nullptr ? budget_of(*next->lender) : nullptr;
+    if (next == nullptr) {
+        cpu.current_priority.store(-1, std::memory_order_seq_cst);
+        cpu.switched_at = arch::ticks();
+        arch::enter_frame(cpu.area, nullptr);
+        return nullptr;
+    }
+    cpu.current_priority.store(next->priority, std::memory_order_seq_cst);
+    if (before == nullptr) cpu.switched_at = arch::ticks();
+    if (next != before) {
+        cpu.counts.switches++;
+        cpu.trace.add(TraceKind::switch_thread, next->id, before != nullptr ? before->id : 0, next->priority);
+    }
+    switch_to(cpu, *next);
+    return nullptr;
+}
+
+}  // namespace
+
+void load_space(Cpu& cpu, Space& space) {
+    cpu.counts.space_switches++;
+    cpu.loaded_space.store(&space, std::memory_order_seq_cst);
+    space.load();
+    const u32 ports = space.port_count.load(std::memory_order_acquire);
+    if (ports != 0 || cpu.ports_loaded != 0) {
+        arch::load_ports(space.ports, ports);
+        cpu.ports_loaded = ports;
+    }
+}
+
+void make_ready_locked(Thread& thread, Place place) {
+    thread.state = State::ready;
+    thread.parked = false;
+    if ((thread.attention & (kAttendStop | kAttendKill)) == kAttendStop) return;
+    Cpu& cpu = cpus[thread.cpu];
+    if (cpu.current == &thread) {  // it had not left the processor yet, and goes on
+        kick(cpu.id);
+        return;
+    }
+    if (place == Place::front) {
+        cpu.run_queue.push_front(thread);
+    } else {
+        cpu.run_queue.push_back(thread);
+    }
+    if (thread.priority > cpu.current_priority.load(std::memory_order_seq_cst)) kick(cpu.id);
+}
+
+void unqueue_locked(Thread& thread) {
+    if (thread.state != State::ready) return;
+    if (thread.parked) {
+        stop_timer_locked(thread);
+        thread.parked = false;
+    }
+    if (thread.queue_link.linked()) cpus[thread.cpu].run_queue.remove(thread);
+}
+
+void set_priority_locked(Thread& thread, u8 priority) {
+    if (thread.priority == priority) return;
+    Cpu& cpu = cpus[thread.cpu];
+    const bool in_run_queue = thread.state == State::ready && thread.queue_link.linked();
+    if (in_run_queue) cpu.run_queue.remove(thread);
+    thread.priority = priority;
+    if (in_run_queue) make_ready_locked(thread);
+    if (cpu.current == &thread) kick(cpu.id);
+}
+
+void start_timer_locked(Thread& thread, abi::Time deadline) {
+    if (deadline != abi::kNoDeadline) cpus[thread.cpu].timers.insert(thread.timer, deadline);
+}
+
+void stop_timer_locked(Thread& thread) {
+    if (thread.timer.queued) cpus[thread.cpu].timers.remove(thread.timer);
+}
+
+Budget* charge_time(Cpu& cpu, abi::Time now) {
+    const u64 elapsed = now - cpu.charged_at;
+    cpu.charged_at = now;
+    Budget* budget = cpu.charged;
+    if (cpu.current == nullptr) {
+        cpu.counts.idle_time += elapsed;
+    } else {
+        cpu.counts.busy_time += elapsed;
+    }
+    if (budget == nullptr) return nullptr;
+    if (cpu.overdrawn != nullptr) cpu.overdrawn->add_debt(elapsed);
+    return budget->charge(elapsed, now) ? budget : nullptr;
+}
+
+void schedule() {
+    Cpu& cpu = this_cpu();
+    Thread* before = cpu.current;
+    for (;;) {
+        cpu.reschedule = false;
+        const abi::Time now = arch::now();
+        expire_timers(cpu, now);
+        wake_acknowledged(cpu);
+        Budget* overrun;
+        Thread* busy;
+        {
+            CpuLock locked(cpu);
+            overrun = charge_time(cpu, now);
+            put_back_locked(cpu, now);
+            busy = switch_locked(cpu, now, before);
+        }
+        if (overrun != nullptr) notify_overrun(*overrun);
+        if (busy != nullptr) {
+            attend(*busy);
+            continue;
+        }
+        if (!cpu.reschedule) break;
+    }
+    arm_timer(cpu);
+}
+
+void leave_kernel() {
+    Cpu& cpu = this_cpu();
+    if (cpu.reschedule) schedule();
+    if (cpu.requested.load(std::memory_order_acquire) != cpu.acknowledged.load(std::memory_order_relaxed)) acknowledge(cpu);
+    const u64 window = arch::ticks() - cpu.entered_at;
+    cpu.counts.longest_window = std::max(cpu.counts.longest_window, window);
+}
+
+void kick(u32 cpu) {
+    if (cpu == this_cpu().id) {
+        this_cpu().reschedule = true;
+    } else {
+        arch::send_ipi(cpu);
+    }
+}
+
+bool preempted() {
+    Cpu& cpu = this_cpu();
+    const u64 window = arch::ticks() - cpu.entered_at;
+    cpu.counts.longest_window = std::max(cpu.counts.longest_window, window);
+    arch::interrupt_window();
+    cpu.entered_at = arch::ticks();
+    return cpu.reschedule;
+}
+
+bool wait_for_cpus(Thread& thread, u32 mask) {
+    if (mask == 0) return false;
+    Cpu& cpu = this_cpu();
+    {
+        CpuLock locked(cpu);
+        thread.ticket_mask = mask;
+        for (u32 other = 0; other < cpu_count; other++) {
+            if ((mask & cpu_bit(other)) == 0) continue;
+            cpus[other].asking_cpus.fetch_or(cpu_bit(cpu.id), std::memory_order_acq_rel);
+            thread.tickets[other] = cpus[other].requested.fetch_add(1, std::memory_order_acq_rel) + 1;
+        }
+        thread.state = State::waiting_cpus;
+        cpu.acknowledgement_waiters.push_back(thread);
+    }
+    for (u32 other = 0; other < cpu_count; other++) {
+        if ((mask & cpu_bit(other)) != 0) arch::send_ipi(other);
+    }
+    cpu.reschedule = true;
+    return true;
+}
+
+u32 other_cpus_with(const Space& space) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    u32 mask = 0;
+    for (u32 other = 0; other < cpu_count; other++) {
+        if (cpus[other].loaded_space.load(std::memory_order_relaxed) == &space) mask |= cpu_bit(other);
+    }
+    return mask & ~cpu_bit(this_cpu().id);
+}
+
+u32 other_cpus() {
+    u32 mask = 0;
+    for (u32 other = 0; other < cpu_count; other++) {
+        if (cpus[other].online) mask |= cpu_bit(other);
+    }
+    return mask & ~cpu_bit(this_cpu().id);
+}
+
+void fpu_save_owner(Cpu& cpu) {
+    Thread* owner = cpu.fpu_owner;
+    if (owner == nullptr) return;
+    if (!cpu.fpu_on) arch::fpu_enable();
+    arch::fpu_save(owner->fpu_area);
+    arch::fpu_disable();
+    cpu.fpu_on = false;
+    cpu.fpu_owner = nullptr;
+    owner->fpu_recall = false;
+    owner->fpu_cpu = Thread::kNoCpu;
+}
+
+void RunQueue::push_back(Thread& thread) {
+    queues_[thread.priority].push_back(thread);
+    bitmap_[thread.priority / 64] |= u64{1} << thread.priority % 64;
+}
+
+void RunQueue::push_front(Thread& thread) {
+    queues_[thread.priority].push_front(thread);
+    bitmap_[thread.priority / 64] |= u64{1} << thread.priority % 64;
+}
+
+void RunQueue::remove(Thread& thread) {
+    auto& queue = queues_[thread.priority];
+    queue.remove(thread);
+    if (queue.empty()) bitmap_[thread.priority / 64] &= ~(u64{1} << thread.priority % 64);
+}
+
+int RunQueue::top() const {
+    for (int word = 3; word >= 0; word--) {
+        if (bitmap_[word] != 0) return word * 64 + 63 - std::countl_zero(bitmap_[word]);
+    }
+    return -1;
+}
+
+Thread* RunQueue::pop() {
+    const int priority = top();
+    if (priority < 0) return nullptr;
+    Thread* thread = queues_[priority].front();
+    remove(*thread);
+    return thread;
+}
+
+CpuLocks::CpuLocks(u32 mask) : mask_(mask) {
+    if constexpr (kAsserts) rank_acquired(Rank::cpu);
+    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
+        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.lock_unranked();
+    }
+}
+
+CpuLocks::~CpuLocks() {
+    if constexpr (kAsserts) rank_released(Rank::cpu);
+    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
+        if ((mask_ & cpu_bit(cpu)) != 0) cpus[cpu].lock.unlock_unranked();
+    }
+}
+
+}  // namespace pith::core

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Scheduling: who runs on a CPU, on whose Budget. Functions whose name ends in _locked need the lock of the CPU that
+// the thread belongs to; the others take what they need.
+#pragma once
+
+#include "arch/fpu.hpp"
+#include "kernel/core/budget.hpp"
+#include "kernel/core/cpu.hpp"
+#include "kernel/core/space.hpp"
+
+namespace pith::core {
+
+enum class Place : u8 { back, front };
+
+/// The thread can run: to its run queue, and its CPU learns of it if that should switch.
+void make_ready_locked(Thread& thread, Place place = Place::back) REQUIRES(thread_locks);
+/// Takes a ready thread off its run queue, if it is on it.
+void unqueue_locked(Thread& thread) REQUIRES(thread_locks);
+/// A new effective priority; moves it in its run queue.
+void set_priority_locked(Thread& thread, u8 priority) REQUIRES(thread_locks);
+/// Starts or ends the wait for a deadline (kNoDeadline: none).
+void start_timer_locked(Thread& thread, abi::Time deadline) REQUIRES(thread_locks);
+void stop_timer_locked(Thread& thread) REQUIRES(thread_locks);
+
+/// The thread's effective priority and payer, from its lender and whoever waits for it.
+void recompute_locked(Thread& thread) REQUIRES(thread_locks);
+/// The same, for the thread and all that it lends to, CPU by CPU (no lock held).
+void propagate(Thread& thread);
+/// Whose Budget the thread runs on; null: none, so it can't run.
+inline Budget* budget_of(const Thread& thread) { return thread.payer->budget; }
+
+/// Chooses what runs next, and switches. At the end of kernel entries that call for it.
+void schedule();
+/// At the end of every slow entry.
+void leave_kernel();
+/// The rest of switch_to where the Space differs.
+void load_space(Cpu& cpu, Space& space);
+/// Makes `next` the current thread after leave_current; locks and accounting are the caller's concern.
+inline void switch_to(Cpu& cpu, Thread& next) {
+    cpu.current = &next;
+    if (cpu.loaded_space.load(std::memory_order_relaxed) != next.space) load_space(cpu, *next.space);
+    const bool fpu = cpu.fpu_owner == &next;
+    if (fpu != cpu.fpu_on) {
+        fpu ? arch::fpu_enable() : arch::fpu_disable();
+        cpu.fpu_on = fpu;
+    }
+    arch::enter_frame(cpu.area, &next.frame);
+}
+/// The current thread is about to be switched from: its time and live registers are put away.
+inline void leave_current(Cpu& cpu) {
+    const u64 now = arch::ticks();
+    cpu.current->ran += now - cpu.switched_at;
+    cpu.switched_at = now;
+    arch::leave_frame(cpu.area);
+}
+/// Charges the time since the last charging. Returns a Budget to notify, or null.
+Budget* charge_time(Cpu& cpu, abi::Time now);
+/// The other CPU looks at its queue.
+void kick(u32 cpu);
+/// True: the call must be restarted, something else is due. Lets interrupts in. No lock may be held.
+bool preempted();
+/// The thread sees to its attention bits; not current, not queued, no lock held.
+void attend(Thread& thread);
+
+/// This thread waits until each CPU of the mask has been interrupted (and so has left the kernel and flushed). True:
+/// it has to wait; false: there was none. Its call goes on, or its result is already in its Frame.
+bool wait_for_cpus(Thread& thread, u32 mask);
+/// CPUs other than this one that have the Space loaded.
+u32 other_cpus_with(const Space& space);
+u32 other_cpus();
+
+/// The FPU state that is live on this CPU goes to its thread's area; the FPU has no owner then.
+void fpu_save_owner(Cpu& cpu);
+
+}  // namespace pith::core

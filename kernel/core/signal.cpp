@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// Signal: notification and waiting. Bits are set before the waiter's CPU is locked, and a thread that goes to wait looks
+// at the bits under that lock: so one of the two sees the other.
+#include "kernel/core/signal.hpp"
+
+#include "kernel/core/ipc.hpp"
+
+namespace pith::core {
+namespace {
+
+bool waits_here(const Thread& thread, const Signal& signal) {
+    return thread.state == State::waiting_signal && thread.waiting_on == &signal;
+}
+
+}  // namespace
+
+void Signal::notify(u64 bits) {
+    bits_.fetch_or(bits, std::memory_order_seq_cst);
+    Guard guard(lock_);
+    if (Thread* thread = waiter_; thread != nullptr) {
+        CpuLock locked(cpus[thread->cpu]);
+        const u64 wanted = bits_.load(std::memory_order_relaxed) & thread->wait_mask;
+        if (waits_here(*thread, *this) && wanted != 0) {
+            thread->waiting_on = thread->waiting_signal = nullptr;
+            waiter_ = nullptr;
+            stop_timer_locked(*thread);
+            thread->frame.set_result(Error::ok, take(wanted), 0, 0);
+            make_ready_locked(*thread);
+        }
+    }
+    if (Thread* thread = bound_; thread != nullptr && pending()) {
+        CpuLock locked(cpus[thread->cpu]);
+        if (thread->state == State::receiving) deliver_signal_locked(*thread);
+    }
+}
+
+Result<u64> Signal::wait(Thread& thread, u64 mask, abi::Time deadline) {
+    if (Signal* before = thread.waiting_signal; before != nullptr && before != this) before->forget_waiter(thread);
+    Guard guard(lock_);
+    if (dying.load(std::memory_order_relaxed)) return Error::bad_handle;
+    if (waiter_ != nullptr && waiter_ != &thread) {
+        CpuLock locked(cpus[waiter_->cpu]);
+        if (waits_here(*waiter_, *this)) return Error::busy;
+        waiter_->waiting_signal = nullptr;
+    }
+    CpuLock locked(cpus[thread.cpu]);
+    if (const u64 got = take(mask); got != 0) return got;
+    if (deadline != abi::kNoDeadline && deadline <= arch::now()) return Error::timed_out;
+    waiter_ = &thread;
+    thread.waiting_signal = this;
+    thread.waiting_on = this;
+    thread.wait_mask = mask;
+    thread.state = State::waiting_signal;
+    start_timer_locked(thread, deadline);
+    this_cpu().reschedule = true;
+    return kNoResult;
+}
+
+Result<> Signal::bind(Thread& thread) {
+    Guard guard(lock_);
+    if (dying.load(std::memory_order_relaxed)) return Error::bad_handle;
+    if (bound_ != nullptr && bound_ != &thread) return Error::busy;
+    bound_ = &thread;
+    CpuLock locked(cpus[thread.cpu]);
+    thread.bound = this;
+    if (thread.state == State::receiving) deliver_signal_locked(thread);
+    return {};
+}
+
+void Signal::unbind(Thread& thread) {
+    Guard guard(lock_);
+    if (bound_ == &thread) bound_ = nullptr;
+    CpuLock locked(cpus[thread.cpu]);
+    if (thread.bound == this) thread.bound = nullptr;
+}
+
+void Signal::forget_waiter(Thread& thread) {
+    Guard guard(lock_);
+    if (waiter_ != &thread) return;
+    waiter_ = nullptr;
+    thread.waiting_signal = nullptr;
+}
+
+void Signal::sever() {
+    Thread* waiter;
+    {
+        Guard guard(lock_);
+        waiter = waiter_;
+        waiter_ = nullptr;
+        if (Thread* thread = bound_; thread != nullptr) {
+            CpuLock locked(cpus[thread->cpu]);
+            thread->bound = nullptr;
+            bound_ = nullptr;
+        }
+        if (waiter == nullptr) return;
+        CpuLock locked(cpus[waiter->cpu]);
+        waiter->waiting_signal = nullptr;
+        if (!waits_here(*waiter, *this)) return;
+    }
+    withdraw(*waiter, State::waiting_signal, Error::cancelled, State::ready);
+}
+
+}  // namespace pith::core

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// Space: page tables, and an Attachment for each Memory that it maps. Knows nothing of the tables' format.
+//
+// `lock` (rank 20) guards tables and attachments. Range operations come in steps of a bounded number of pages; callers
+// repeat them with preemption points. A step that took rights away has flushed this CPU; other CPUs that have the Space
+// loaded (Cpu::loaded_space) are the caller's to interrupt (shootdown.hpp). A mapped page's frame stays its Memory's
+// until the destruction of that has fenced all CPUs, so a late flush can never expose a frame with a new owner.
+#pragma once
+
+#include "abi/memory.hpp"
+#include "arch/paging.hpp"
+#include "kernel/core/memory.hpp"
+
+namespace pith::core {
+
+class Space : public Object {
+  public:
+    static constexpr ObjectType kType = ObjectType::space;
+    static constexpr u32 kBatch = 8;        ///< pages of a step that may clear frames or make tables
+    static constexpr u32 kFastBatch = 64;   ///< pages of a step that doesn't
+    static constexpr usize kPortRanges = 8;
+
+    explicit Space(bool may_jit) : Object(kType), jit(may_jit) {}
+    static Result<Space*> create(Pool& pool, bool jit);
+
+    /// Makes the tables of up to a few spans from `address`; how far it came. no_memory.
+    Result<u64> reserve_step(u64 address, u64 end);
+    /// Maps up to kBatch pages of `memory`; how many. occupied, no_memory, bad_handle. `stale`: mappings were replaced.
+    struct MapRequest {
+        Memory* memory;
+        u64 address;
+        u64 page;        ///< in the Memory
+        u64 count;
+        u32 rights;
+        u32 maximum;
+        bool replace;
+    };
+    Result<u64> map_step(const MapRequest& request, bool& stale);
+    /// Unmaps within [address, end): returns how far it came.
+    u64 unmap_step(u64 address, u64 end, bool& stale);
+    /// no_right: a page may not have these rights.
+    Result<u64> protect_step(u64 address, u64 end, u32 rights, bool& stale);
+    /// Bits of pages [address, address + 64 pages) that were written since the last time.
+    u64 dirty_step(u64 address, u64 end, bool& stale);
+    /// Unmaps a dying Memory from here, up to kFastBatch pages: false: nothing of it is mapped any more.
+    bool expel_step(Memory& memory);
+    /// Destruction: lets go of one attachment; false: none is left. Then one table page.
+    bool detach_step();
+    bool release_step();
+
+    struct Shared {
+        u64 address;
+        u64 physical;
+        u32 rights;
+        u32 maximum;
+        Cache cache;
+        Memory* memory;
+    };
+    /// For space_share: copies out up to kBatch mappings from `address` on and reduces them to `keep` rights; next address.
+    u64 collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch> out, u32& count, bool& stale);
+    Result<> install(std::span<const Shared> pages);
+
+    u64 mapped_pages() const { return mapped_.load(std::memory_order_relaxed); }
+    u64 table_pages() const { return tables_count_.load(std::memory_order_relaxed); }
+    u64 attachment_count() const { return attachment_count_.load(std::memory_order_relaxed); }
+
+    /// On this CPU. Without the lock: the root of the tables stays what it is.
+    void load() NO_THREAD_SAFETY_ANALYSIS { tables_.load(); }
+
+    const bool jit;
+    SpinLock<Rank::space> lock;
+    core::PortRange ports[kPortRanges] GUARDED_BY(lock) = {};
+    Reference port_users[kPortRanges];
+    std::atomic<u32> port_count{0};
+
+  private:
+    static constexpr usize kBuckets = 16;
+    using Attachments = List<Attachment, &Attachment::space_link>;
+
+    Attachments& bucket(const Memory& memory) REQUIRES(lock);
+    Attachment* find_attachment(const Memory& memory) REQUIRES(lock);
+    Result<Attachment*> attach(Memory& memory) REQUIRES(lock);
+    void detach(Attachment& attachment) REQUIRES(lock);
+    Attachment* attachment_of(u64 physical) REQUIRES(lock);
+    void count_page(Attachment& attachment, u64 address) REQUIRES(lock);
+    void clear_entry(arch::Entry& entry, u64 address) REQUIRES(lock);
+    void flush(u64 address, u32 pages);
+    void count_tables(const TableSource& source);
+    Result<> install_page(const Shared& page, TableSource& source) REQUIRES(lock);
+
+    arch::PageTables tables_ GUARDED_BY(lock);
+    Attachments buckets_[kBuckets] GUARDED_BY(lock);
+    std::atomic<u64> mapped_{0};
+    std::atomic<u64> tables_count_{0};
+    std::atomic<u64> attachment_count_{0};
+};
+
+}  // namespace pith::core

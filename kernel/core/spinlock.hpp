@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Spin locks with a rank. Interrupts are off wherever one is held, and it is never held across a preemption point,
+// so each is held for a bounded time. A CPU takes them in ascending rank (several of one rank only through
+// CpuLocks, in index order); checked when the build has asserts. docs/kernel.md has the table.
+#pragma once
+
+#include <atomic>
+
+#include "abi/types.hpp"
+#include "arch/cpu.hpp"
+#include "lib/base/assert.hpp"
+#include "lib/base/thread_annotations.hpp"
+
+namespace pith::core {
+
+enum class Rank : u8 { signal = 8, cpu = 10, budget = 12, space = 20, memory = 22, capabilities = 30, table = 32, pool = 40, frames = 50, console = 60 };
+
+/// Debug builds: bit r is set while this CPU holds a lock of rank r.
+void rank_acquired(Rank rank);
+void rank_released(Rank rank);
+
+template <Rank kRank>
+class CAPABILITY("spinlock") SpinLock {
+  public:
+    void lock() ACQUIRE() {
+        if constexpr (kAsserts) rank_acquired(kRank);
+        lock_unranked();
+    }
+    void unlock() RELEASE() {
+        if constexpr (kAsserts) rank_released(kRank);
+        held_.store(false, std::memory_order_release);
+    }
+    bool held() const { return held_.load(std::memory_order_relaxed); }
+    /// For CpuLocks, which takes several of one rank.
+    void lock_unranked() NO_THREAD_SAFETY_ANALYSIS {
+        while (held_.exchange(true, std::memory_order_acquire)) {
+            while (held_.load(std::memory_order_relaxed)) arch::relax();
+        }
+    }
+    void unlock_unranked() NO_THREAD_SAFETY_ANALYSIS { held_.store(false, std::memory_order_release); }
+
+  private:
+    std::atomic<bool> held_{false};
+};
+
+/// Holds a lock for a scope.
+template <typename Lock>
+class SCOPED_CAPABILITY Guard {
+  public:
+    explicit Guard(Lock& lock) ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+    ~Guard() RELEASE() { lock_.unlock(); }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+  private:
+    Lock& lock_;
+};
+
+}  // namespace pith::core

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// The entries of user code: system calls (fast paths first), faults, the FPU, and interrupts.
+#include "arch/machine.hpp"
+#include "kernel/core/call.hpp"
+#include "kernel/core/ipc_fast.hpp"
+#include "kernel/core/interrupt.hpp"
+
+namespace pith::core {
+namespace {
+
+using abi::Syscall;
+
+constexpr u32 kVectorNoFpu = 7;
+
+Error dispatch(Call& call, u32 number) {
+    const auto what = static_cast<Syscall>(number);
+    switch (number) {
+        case static_cast<u32>(Syscall::null): return Error::ok;
+        case static_cast<u32>(Syscall::yield): this_cpu().rotate = this_cpu().reschedule = true; return Error::ok;
+        case static_cast<u32>(Syscall::clock): call.r0 = arch::now(); return Error::ok;
+        case static_cast<u32>(Syscall::object_destroy): return call_destroy(call);
+        case 1 ... 7: return call_message(call, what);
+        case 8 ... 10: return call_signal(call, what);
+        case 16 ... 20: return call_capability(call, what);
+        case 32 ... 34:
+        case static_cast<u32>(Syscall::captable_create):
+        case static_cast<u32>(Syscall::endpoint_create): return call_pool(call, what);
+        case 40 ... 41: return call_memory(call, what);
+        case 48 ... 54: return call_space(call, what);
+        case 64 ... 71:
+        case 75 ... 76: return call_thread(call, what);
+        case 72 ... 74: return call_thread_state(call, what);
+        case 80 ... 82: return call_budget(call, what);
+        case 96 ... 98:
+        case 104 ... 105: return call_device(call, what);
+        case 112 ... 115: return call_machine(call, what);
+        default: return Error::bad_syscall;
+    }
+}
+
+void slow_syscall(Cpu& cpu, Thread& thread) {
+    cpu.entered_at = arch::ticks();
+    Call call{thread, thread.frame};
+    const u32 number = thread.frame.number();
+    cpu.trace.add(TraceKind::system_call, thread.id, number, thread.frame.handle());
+    if (!thread.restarted) thread.progress = thread.progress2 = 0;
+    const Error error = dispatch(call, number);
+    thread.restarted = error == Error::restart;
+    if (thread.restarted) {
+        thread.frame.restart();
+        cpu.reschedule = true;
+    } else if (error != kNoResult) {
+        thread.frame.set_result(error, call.r0, call.r1, call.r2);
+    }
+    if (number <= static_cast<u32>(Syscall::reply)) cpu.counts.slow_calls++;
+    leave_kernel();
+}
+
+void fault(Thread& thread, abi::Event event, const FaultInfo& info) {
+    u64 words[4] = {info.address, info.access, thread.frame.ip(), 0};
+    if (event == abi::Event::exception) {
+        words[0] = info.vector;
+        words[1] = info.error_code;
+        words[3] = info.address;
+    }
+    if (thread.kind == abi::ThreadKind::foreign) {
+        auto& page = *reinterpret_cast<abi::ForeignState*>(thread.buffer);
+        page.fault_address = info.address;
+        page.error_code = info.error_code;
+        page.vector = info.vector;
+    }
+    raise_event(thread, event, words);
+}
+
+}  // namespace
+
+void syscall_entry() {
+    Cpu& cpu = this_cpu();
+    Thread& thread = *cpu.current;
+    if (thread.kind == abi::ThreadKind::foreign) {
+        if (fast_foreign_call(cpu, thread)) return;
+        cpu.entered_at = arch::ticks();
+        raise_event(thread, abi::Event::syscall, {});
+        leave_kernel();
+        return;
+    }
+    switch (thread.frame.number()) {
+        case static_cast<u32>(Syscall::null): thread.frame.set_error(Error::ok); return;
+        case static_cast<u32>(Syscall::call):
+            if (fast_call(cpu, thread)) return;
+            break;
+        case static_cast<u32>(Syscall::reply_recv):
+            if (fast_reply_recv(cpu, thread)) return;
+            break;
+        default: break;
+    }
+    slow_syscall(cpu, thread);
+}
+
+void fault_entry(const FaultInfo& info) {
+    Cpu& cpu = this_cpu();
+    cpu.entered_at = arch::ticks();
+    Thread& thread = *cpu.current;
+    cpu.trace.add(TraceKind::fault, thread.id, info.page_fault ? info.address : info.vector, thread.frame.ip());
+    fault(thread, info.page_fault ? abi::Event::page_fault : abi::Event::exception, info);
+    leave_kernel();
+}
+
+void fpu_trap() {
+    Cpu& cpu = this_cpu();
+    cpu.entered_at = arch::ticks();
+    Thread& thread = *cpu.current;
+    if (thread.fpu_area == nullptr) {
+        auto area = thread.pool->allocate_bytes(arch::fpu_size());
+        if (!area.ok()) {
+            fault(thread, abi::Event::exception, {false, 0, 0, kVectorNoFpu, 0});
+            leave_kernel();
+            return;
+        }
+        thread.fpu_area = *area;
+        arch::fpu_init(thread.fpu_area);
+    }
+    fpu_save_owner(cpu);
+    arch::fpu_enable();
+    arch::fpu_restore(thread.fpu_area);
+    cpu.fpu_on = true;
+    cpu.fpu_owner = &thread;
+    thread.fpu_cpu = cpu.id;
+    leave_kernel();
+}
+
+void timer_entry(bool nested) {
+    Cpu& cpu = this_cpu();
+    cpu.armed = kNever;
+    cpu.reschedule = true;
+    cpu.counts.interrupts++;
+    if (nested) return;
+    cpu.entered_at = arch::ticks();
+    leave_kernel();
+}
+
+void ipi_entry(bool nested) {
+    Cpu& cpu = this_cpu();
+    cpu.reschedule = true;
+    cpu.counts.ipis++;
+    if (nested) return;
+    cpu.entered_at = arch::ticks();
+    leave_kernel();
+}
+
+void interrupt_entry(u32 line, bool nested) {
+    Cpu& cpu = this_cpu();
+    cpu.counts.interrupts++;
+    if (!nested) cpu.entered_at = arch::ticks();
+    trace(TraceKind::interrupt, line);
+    interrupt_arrived(line);
+    if (!nested) leave_kernel();
+}
+
+}  // namespace pith::core

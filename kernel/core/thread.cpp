@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// What a thread sees to before it runs (attention bits), moving between CPUs, and its destruction.
+#include "kernel/core/thread.hpp"
+
+#include "kernel/core/capability.hpp"
+#include "kernel/core/destroy.hpp"
+#include "kernel/core/ipc.hpp"
+#include "kernel/core/pool.hpp"
+#include "kernel/core/signal.hpp"
+
+namespace pith::core {
+namespace {
+
+/// With both CPUs locked: what hangs on the thread's CPU goes along.
+void move_locked(Thread& thread, u32 target) REQUIRES(thread_locks) {
+    const abi::Time deadline = thread.timer.queued ? thread.timer.when : abi::kNoDeadline;
+    stop_timer_locked(thread);
+    const bool receiving = thread.state == State::receiving;
+    Endpoint* endpoint = thread.registered;
+    if (receiving) endpoint->parts[thread.cpu].receivers.remove(thread);
+    thread.cpu = target;
+    if (receiving) endpoint->parts[target].receivers.push_back(thread);
+    start_timer_locked(thread, deadline);
+    thread.attention &= static_cast<u8>(~kAttendMigrate);
+}
+
+}  // namespace
+
+void migrate(Thread& thread, u32 target) {
+    Endpoint* endpoint = thread.registered;
+    for (;;) {
+        const u32 home = thread.cpu;
+        CpuLocks locks(cpu_bit(home) | cpu_bit(target));
+        if (thread.cpu != home) continue;
+        if (cpus[home].current == &thread) return;  // it goes when it leaves the processor
+        endpoint = thread.registered;
+        if (endpoint != nullptr) unregister_receiver_locked(thread);
+        const bool queued = thread.state == State::ready && thread.queue_link.linked();
+        const bool parked = thread.parked;
+        if (thread.state == State::ready) unqueue_locked(thread);
+        if (thread.state == State::receiving) thread.registered = endpoint;
+        move_locked(thread, target);
+        if (endpoint != nullptr) register_receiver_locked(*endpoint, thread);
+        if (queued || parked) make_ready_locked(thread);
+        break;
+    }
+    if (endpoint != nullptr) rebalance(*endpoint);
+    kick(target);
+}
+
+void attend(Thread& thread) {
+    Cpu& cpu = this_cpu();
+    u8 attention;
+    {
+        CpuLock locked(cpu);
+        attention = thread.attention;
+        if ((attention & kAttendKill) != 0 || thread.dying.load(std::memory_order_relaxed)) {
+            thread.attention = 0;
+            thread.state = State::dead;
+            return;
+        }
+        if ((attention & kAttendStop) != 0) return;
+    }
+    if ((attention & kAttendMigrate) != 0) {
+        if (thread.fpu_cpu == cpu.id) fpu_save_owner(cpu);
+        migrate(thread, thread.next_cpu);
+        CpuLock locked(cpus[thread.cpu]);
+        if (thread.state == State::ready && !thread.queue_link.linked()) make_ready_locked(thread);
+        return;
+    }
+    if ((attention & kAttendInterrupt) != 0) {
+        {
+            CpuLock locked(cpu);
+            thread.attention &= static_cast<u8>(~kAttendInterrupt);
+        }
+        raise_event(thread, abi::Event::interrupted, {});
+        return;
+    }
+    CpuLock locked(cpu);
+    make_ready_locked(thread);
+}
+
+void kill_thread(Thread& thread) {
+    for (;;) {
+        State state;
+        {
+            CpuLock locked(cpus[thread.cpu]);
+            state = thread.state;
+            if (cpus[thread.cpu].current == &thread) {
+                thread.attention |= kAttendKill;
+                kick(thread.cpu);
+                return;
+            }
+            if (state == State::dead) return;
+        }
+        if (withdraw(thread, state, Error::cancelled, State::dead)) return;
+    }
+}
+
+void sever_thread(Thread& thread) {
+    kill_thread(thread);
+    drop_caller(thread);
+    unregister_receiver(thread);
+    if (Signal* signal = thread.waiting_signal; signal != nullptr) signal->forget_waiter(thread);
+    if (Signal* signal = thread.bound; signal != nullptr) signal->unbind(thread);
+    unrefer(thread.space_reference);
+    unrefer(thread.captable_reference);
+    unrefer(thread.handler_reference);
+    unrefer(thread.buffer_reference);
+    unrefer(thread.budget_reference);
+    leave_job(thread);
+    if (thread.partial != nullptr) abandon(*thread.partial);
+    thread.partial = nullptr;
+    if (thread.fpu_cpu == this_cpu().id) fpu_save_owner(this_cpu());
+}
+
+void lose_target(Reference& reference, Thread& thread) {
+    using Kind = Reference::Kind;
+    switch (reference.kind) {
+        case Kind::space: kill_thread(thread); break;
+        case Kind::captable: kill_thread(thread); break;
+        case Kind::handler: {
+            CpuLock locked(cpus[thread.cpu]);
+            thread.handler = nullptr;
+            break;
+        }
+        case Kind::buffer: {
+            // It goes on without a buffer of its own until it is seen to be stopped.
+            {
+                CpuLock locked(cpus[thread.cpu]);
+                thread.buffer = &spare_buffer();
+            }
+            kill_thread(thread);
+            break;
+        }
+        case Kind::budget: {
+            {
+                CpuLock locked(cpus[thread.cpu]);
+                thread.budget = nullptr;
+                if (cpus[thread.cpu].current == &thread) kick(thread.cpu);
+            }
+            propagate(thread);
+            break;
+        }
+        default: break;
+    }
+}
+
+}  // namespace pith::core
