@@ -23,7 +23,6 @@ using abi::RootSlot;
 constexpr u64 kPage = abi::kPageSize;
 constexpr u64 kRootStack = 64 * 1024;
 constexpr u32 kReadWrite = abi::kMapRead | abi::kMapWrite;
-alignas(64) char root_pool_memory[sizeof(Pool)];
 
 /// The value of a Result at boot, when nothing may fail.
 template <typename T>
@@ -172,8 +171,10 @@ void main_boot_cpu(const BootParameters& boot) {
     cpu.online = true;
     frames::initialise({boot.free, boot.free_count}, boot.bundle);
     // What the caches of the CPUs may hold back is not for Pools, so that a charged frame is always to be had.
-    const u64 pages = frames::total() - u64{cpu_count} * kFrameCache;
-    root_pool = ::new (static_cast<void*>(root_pool_memory)) Pool(nullptr, static_cast<u32>(pages));
+    // One frame is the root Pool's own: objects are named by their place in the direct map.
+    const u64 pages = frames::total() - u64{cpu_count} * kFrameCache - 1;
+    void* place = arch::physical_to_virtual(frames::allocate(FrameKind::reserved, nullptr, 0));
+    root_pool = ::new (place) Pool(nullptr, static_cast<u32>(pages));
     count_object(ObjectType::pool, 1);
     dead_reply = ::new (must(root_pool->allocate_bytes(sizeof(Reply)), "No memory")) Reply(nullptr);
     dead_reply->pool = root_pool;

@@ -147,7 +147,9 @@ Result<void*> Pool::allocate_bytes(usize size) {
     FrameRecord& record = slab_record(frame);
     char* memory = slab_memory(frame);
     const u16 slot = record.free_slot;
-    PITH_ASSERT(slot != kNoSlot && record.owner == this);
+    PITH_ASSERT(record.owner == this);
+    PITH_ASSERT(record.kind == FrameKind::objects);
+    PITH_ASSERT(slot != kNoSlot);
     record.free_slot = next_slot(memory, slot);
     record.used++;
     if (record.free_slot == kNoSlot) unlink_slab(head, frame);

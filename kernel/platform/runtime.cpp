@@ -22,7 +22,7 @@ void* memcpy(void* __restrict to, const void* __restrict from, size_t size) {
 void* memset(void* to, int value, size_t size) {
     void* result = to;
     size_t words = size / 8, rest = size % 8;
-    uint64_t pattern = 0x0101010101010101 * static_cast<unsigned char>(value);
+    uint64_t pattern = uint64_t{0x0101010101010101} * static_cast<unsigned char>(value);
     asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
     auto* t = static_cast<unsigned char*>(to);
     while (rest-- > 0) *t++ = static_cast<unsigned char>(value);

@@ -41,11 +41,12 @@ struct StartInfo {
 };
 static_assert(sizeof(StartInfo) == 56);
 
-struct StartModule {
+// QEMU puts these where they happen to fit.
+struct [[gnu::packed]] StartModule {
     u64 address, size, command_line, reserved;
 };
 
-struct StartMemory {
+struct [[gnu::packed]] StartMemory {
     u64 address, size;
     u32 type, reserved;
 };
