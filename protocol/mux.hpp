@@ -79,7 +79,7 @@ enum class ControlKind : u16 {
     window_size = 1,  ///< host to guest: WindowSize. The last one counts
     exit_status = 2,  ///< guest to host: ExitStatus. All streams are complete before it is sent
     crash_line = 3,   ///< guest to host: text without a newline; goes to stderr as one line
-    ready = 4,        ///< guest to host: empty; the command's first instruction is about to run
+    ready = 4,        ///< guest to host: Ready; the command's first instruction is about to run
 };
 struct ControlHeader {
     ControlKind kind;
@@ -90,6 +90,10 @@ inline constexpr usize kMaxControl = 256;
 
 struct WindowSize {
     u16 rows, columns, x_pixels, y_pixels;
+};
+
+struct Ready {
+    u64 ticks;  ///< of the TSC since the kernel's entry; with --icount these are instructions
 };
 
 enum class ExitReason : u32 { exited = 0, poweroff = 1, reboot = 2, panic = 3 };

@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstring>
 
+#include "lib/os/clock.hpp"
+
 namespace pith::console {
 namespace {
 
@@ -283,7 +285,9 @@ Result<Console::SetWindow::Reply> Service::handle(const Console::SetWindow& requ
 
 Result<Console::Ready::Reply> Service::handle(const Console::Ready&, Badge badge) {
     if (const Error error = check(badge); error != Error::ok) return error;
-    if (core().ready_sent == 0 && (plain() || streams_.append_control(mux::ControlKind::ready, {}))) {
+    const mux::Ready ready{__builtin_ia32_rdtsc() - info_page().entry_tsc};
+    const std::span bytes(reinterpret_cast<const u8*>(&ready), sizeof(ready));
+    if (core().ready_sent == 0 && (plain() || streams_.append_control(mux::ControlKind::ready, bytes))) {
         core().ready_sent = 1;
     }
     commit();

@@ -44,6 +44,7 @@ Options parse_options(int argc, char** argv) {
     for (const char* name : {"--mem", "--smp", "--timeout"}) {
         app.get_option(name)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
+    app.add_option("--ready-file", options.ready_file, "Gets the time of the command's first instruction");
     app.add_flag("--icount", options.icount, "Deterministic: one virtual nanosecond an instruction");
     app.add_flag("--log", options.log, "System log to stderr");
     app.add_flag("--debug", options.debug, "Stop at the first instruction, with gdb on it");

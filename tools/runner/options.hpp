@@ -18,6 +18,8 @@ struct Options {
     std::string kernel;   ///< ELF file
     std::string bundle;   ///< the system's bundle
     std::string symbols;  ///< directory with the components' ELF files, for gdb
+    std::string
+        ready_file;  ///< gets "TICKS NANOSECONDS" when the command begins: the guest's count, and our time
     std::string memory = "256M";
     u32 cpus = 1;
     double timeout = 0;  ///< seconds; 0: none

@@ -263,6 +263,11 @@ void Session::take_control(mux::ControlKind kind, std::string_view payload) {
         exit_ = exit;
         exit_time_ = Clock::now();
         input_open_ = false;
+    } else if (kind == mux::ControlKind::ready && payload.size() == sizeof(mux::Ready)) {
+        mux::Ready ready;
+        std::memcpy(&ready, payload.data(), sizeof(ready));
+        if (!options_.ready_file.empty())
+            write_file(options_.ready_file, std::format("{} {}\n", ready.ticks, now()));
     } else if (kind == mux::ControlKind::crash_line) {
         say(payload);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Suites kernel and system: what runs in QEMU and reports its tests itself, in every configuration.
 //   kernel: each component below tests/kernel is run as root, without any server; it reports on the debug console
-//   system: each script tests/system/*.sh is run on the host and boots what it needs
+//   system: each systems/*_test.toml is booted, and a component of it reports on the debug console; each script tests/system/*.sh is run on the host and boots what it needs
 #include <algorithm>
 #include <filesystem>
 
@@ -14,8 +14,23 @@ namespace pith::tools {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr unsigned kKernelTimeout = 180;
+constexpr unsigned kGuestTimeout = 180;
 constexpr double kScriptTimeout = 400;
+
+/// Boots a bundle that reports "ok NAME" and "FAIL NAME" on the debug console.
+std::vector<TestResult> boot_bare(const TestTree& tree, const std::string& suite, const std::string& name,
+                                  const std::string& bundle, const Configuration& on) {
+    const std::string build = tree.build(on.type);
+    const Finished finished = run_command(
+        {{build + "/tools/pith_run", "--bare", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle",
+          bundle, "--smp", std::to_string(on.cpus), "--timeout", std::to_string(kGuestTimeout)},
+         kGuestTimeout + 10,
+         "",
+         false,
+         {}});
+    write_log(tree, std::format("{}/{} {}", suite, name, on.text()), finished.output);
+    return parse_results(suite, on.text(), name, finished.output, finished.status);
+}
 
 std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string& component,
                                         const Configuration& on) {
@@ -28,15 +43,7 @@ std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string&
                                          false,
                                          {}});
     if (packed.status != 0) return {{"kernel/" + component + " " + on.text(), false, packed.output}};
-    const Finished finished = run_command(
-        {{build + "/tools/pith_run", "--bare", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle",
-          bundle, "--smp", std::to_string(on.cpus), "--timeout", std::to_string(kKernelTimeout)},
-         kKernelTimeout + 10,
-         "",
-         false,
-         {}});
-    write_log(tree, std::format("kernel/{} {}", component, on.text()), finished.output);
-    return parse_results("kernel", on.text(), component, finished.output, finished.status);
+    return boot_bare(tree, "kernel", component, bundle, on);
 }
 
 std::vector<TestResult> run_script(const TestTree& tree, const fs::path& script, const Configuration& on) {
@@ -49,6 +56,27 @@ std::vector<TestResult> run_script(const TestTree& tree, const fs::path& script,
          {"PITH_TREE=" + tree.root, "PITH_TYPE=" + on.type, "PITH_SMP=" + std::to_string(on.cpus)}});
     write_log(tree, std::format("system/{} {}", name, on.text()), finished.output);
     return parse_results("system", on.text(), name, finished.output, finished.status);
+}
+
+/// Packs a system whose own component tests it, and runs it without a console.
+std::vector<TestResult> run_system(const TestTree& tree, const std::string& system, const Configuration& on) {
+    const std::string build = tree.build(on.type);
+    const std::string stem = std::format("{}/{}-smp{}", build, system, on.cpus);
+    const Finished compiled = run_command({{build + "/tools/pith_manifest", "compile", "--tree", tree.root,
+                                            "--system", system, "--output", stem + ".composition"},
+                                           60,
+                                           "",
+                                           false,
+                                           {}});
+    if (compiled.status != 0) return {{"system/" + system + " " + on.text(), false, compiled.output}};
+    const Finished packed = run_command({{build + "/tools/pith_bundle", "--output", stem + ".bundle",
+                                          "--composition", stem + ".composition", "--components", build},
+                                         60,
+                                         "",
+                                         false,
+                                         {}});
+    if (packed.status != 0) return {{"system/" + system + " " + on.text(), false, packed.output}};
+    return boot_bare(tree, "system", system, stem + ".bundle", on);
 }
 
 }  // namespace
@@ -76,8 +104,18 @@ std::vector<Job> system_jobs(const TestTree& tree) {
         if (name.ends_with(".sh") && name != "lib.sh") scripts.push_back(entry.path());
     }
     std::ranges::sort(scripts);
+    std::vector<std::string> systems;
+    for (const fs::directory_entry& entry : fs::directory_iterator(tree.root + "/systems")) {
+        const std::string name = entry.path().stem();
+        if (entry.path().extension() == ".toml" && name.ends_with("_test")) systems.push_back(name);
+    }
+    std::ranges::sort(systems);
     std::vector<Job> jobs;
     for (const Configuration& on : configurations()) {
+        for (const std::string& system : systems) {
+            jobs.push_back({std::format("system/{} {}", system, on.text()), std::min(on.cpus, tree.cpus),
+                            [tree, system, on] { return run_system(tree, system, on); }});
+        }
         for (const fs::path& script : scripts) {
             // What is about the command, and not about what runs in the machine, is the same in each configuration.
             const bool once = script.stem().string().starts_with("command");
