@@ -177,7 +177,7 @@ TEST(capability_badges) {
     auto sender = MUST(endpoint.copy(rights(abi::EndpointRight::send, abi::kRightCopy)));
     CHECK_ERROR(no_right, sender.mint(5, abi::kAllRights));
     auto signal = MUST(t.pool.create_signal());
-    CHECK_ERROR(invalid, invoke(abi::Syscall::cap_copy, signal.index(), 0, 0, abi::kAllRights, 5));
+    CHECK_ERROR(wrong_type, invoke(abi::Syscall::cap_copy, signal.index(), 0, 0, abi::kAllRights, 5));
 }
 
 TEST(capability_destroyed_object) {

@@ -10,6 +10,8 @@ namespace pith::test {
 namespace {
 
 constexpr u64 kTestAddresses = 0x100'0000'0000;
+constexpr u64 kTestAddressesSize = u64{64} << 20;
+constexpr abi::HandleIndex kTestSlots = 4096;
 constexpr u64 kTestPoolPages = 2048;
 constexpr u64 kPatience = 2'000'000'000;  // nanoseconds
 
@@ -57,7 +59,24 @@ void print_failure(const Context& t, const char* name) {
     print("\n");
 }
 
+/// Page tables of this Space stay when a mapping goes, and so do pages of the CapTable: they are made now, so that tests leave
+/// the counts as they were.
+void make_tables() {
+    constexpr u64 kSpan = u64{2} << 20, kPage = abi::kPageSize;
+    const Handle<Memory> memory(own_pool().create_memory(kPage).value_or(Handle<Memory>()));
+    auto touch = [&](u64 address) {
+        if (!own_space().map(address, memory, 0, kPage, abi::kMapRead).ok()) panic("no page tables");
+        if (!own_space().unmap(address, kPage).ok()) panic("cannot unmap");
+    };
+    for (u64 at = 0; at < kTestAddressesSize; at += kSpan) touch(kTestAddresses + at);
+    for (u64 at : {u64{0x5000}, abi::kUserTop - kPage}) touch(at);
+    for (abi::HandleIndex slot = 63; slot < kTestSlots; slot += 64)
+        if (!Handle<Memory>(memory.copy_to(own_captable(), slot).value_or(0)).valid()) panic("no slots");
+    static_cast<void>(invoke(abi::Syscall::object_destroy, memory.index()));
+}
+
 bool run_one(const Registration& test) {
+    next_address = kTestAddresses;
     Counts before = read_counts();
     Context t;
     auto pool = own_pool().create_pool(kTestPoolPages);
@@ -111,6 +130,7 @@ Registration::Registration(const char* test_name, TestFunction test_function)
 
 int run_all(std::string_view filter) {
     int failed = 0;
+    make_tables();
     for (const Registration* test = first; test != nullptr; test = test->next)
         if (std::string_view(test->name).find(filter) != std::string_view::npos && !run_one(*test)) failed++;
     return failed;

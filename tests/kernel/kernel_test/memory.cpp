@@ -16,6 +16,7 @@ struct Touch {
     u64 address;
     bool write;
     volatile u64 done;
+    volatile u64 value = 0;
 };
 
 void touch(void* argument) {
@@ -23,7 +24,7 @@ void touch(void* argument) {
     if (request.write)
         word_at(request.address) = 1;
     else
-        static_cast<void>(word_at(request.address));
+        request.value = word_at(request.address);
     request.done = 1;
 }
 
@@ -195,7 +196,7 @@ TEST(memory_dirty_bits) {
     MUST_OK(own_space().dirty(address, 100));
     word_at(address + 3 * kPage) = 1;
     word_at(address + 70 * kPage) = 1;
-    static_cast<void>(word_at(address + 5 * kPage));
+    [[maybe_unused]] u64 read_only = word_at(address + 5 * kPage);
     MUST_OK(own_space().dirty(address, 100));
     CHECK_EQUAL(this_buffer().words[0], u64{1} << 3);
     CHECK_EQUAL(this_buffer().words[1], u64{1} << 6);
