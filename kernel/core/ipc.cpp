@@ -228,6 +228,9 @@ Error send_message(Thread& thread, Endpoint& endpoint, u64 badge, Delivery kind)
             this_cpu().reschedule = true;
             return kNoResult;
         }
+        if (kind != Delivery::event) {
+            if (Error error = check_message(thread); error != Error::ok) return error;
+        }
         if (expired(deadline)) return Error::timed_out;
         thread.state = queued_state(kind);
         thread.call_number++;

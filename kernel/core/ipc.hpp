@@ -42,6 +42,9 @@ void abandon_call(Thread& caller, u32 call_number);
 /// Transfers words, buffer and capabilities; `badge` for the receiver. `receiver_error`: capabilities did not arrive.
 Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error) REQUIRES(thread_locks);
 
+/// What transfer would say to the sender.
+Error check_message(Thread& from);
+
 /// Lending: see docs/kernel.md, Scheduling.
 void lend_locked(Thread& lender, Thread& borrower) REQUIRES(thread_locks);
 void unlend_locked(Thread& borrower) REQUIRES(thread_locks);

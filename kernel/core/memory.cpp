@@ -22,7 +22,7 @@ u64 new_index_page(Pool* pool) {
 
 /// Pages of the index.
 u64 Memory::overhead() const {
-    if (backing_ != Backing::paged) return 0;
+    if (backing_ != Backing::paged || pages_ <= kSmall) return 0;
     const u64 leaves = (pages_ + kIndexSpan - 1) / kIndexSpan;
     return leaves > 1 ? leaves + 1 : 1;
 }
@@ -79,6 +79,7 @@ void Memory::clear_frames(u64 first, u64 count) {
 }
 
 u64* Memory::leaf(u64 page) {
+    if (pages_ <= kSmall) return &small_[page];
     if (base_ == 0) base_ = new_index_page(pool);
     u64* index = table_at(base_);
     if (pages_ <= kIndexSpan) return &index[page];
@@ -113,6 +114,7 @@ bool Memory::release_step(u32 budget) {
     Guard guard(lock);
     if (released_ > pages_) return false;
     u64* index = base_ == 0 ? nullptr : table_at(base_);
+    if (pages_ <= kSmall) index = small_;
     for (; index != nullptr && released_ < pages_; released_++) {
         if (budget-- == 0) return true;
         u64* entries = index;

@@ -27,6 +27,7 @@ class Memory : public Object {
   public:
     static constexpr ObjectType kType = ObjectType::memory;
     static constexpr u64 kIndexSpan = abi::kPageSize / sizeof(u64);
+    static constexpr u64 kSmall = 8;  ///< pages that need no page for the index
     static constexpr u64 kMaxPages = kIndexSpan * kIndexSpan;
 
     enum class Backing : u8 { paged, run, foreign };  ///< foreign: a physical run that belongs to no Pool
@@ -71,6 +72,7 @@ class Memory : public Object {
     const u64 pages_;
     u64 base_;              // fixed: physical address. paged: of the index page, 0: none yet
     std::atomic<u64> mapped_{0};
+    u64 small_[kSmall] GUARDED_BY(lock) = {};  // frames of a small paged one
     u64 released_ = 0;      // destruction's progress, in pages
 };
 

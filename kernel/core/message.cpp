@@ -81,6 +81,13 @@ void hand_over(Thread& to, Passenger& passenger, abi::MessageHandle& result) {
 
 }  // namespace
 
+Error check_message(Thread& from) {
+    const abi::Tag tag(from.frame.tag());
+    if (tag.buffer_words() > abi::kBufferWords || tag.handles() > abi::kMessageHandles) return Error::invalid;
+    Passenger passengers[abi::kMessageHandles];
+    return check_passengers(from, {passengers, tag.handles()});
+}
+
 Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error) {
     receiver_error = Error::ok;
     const abi::Tag tag(from.frame.tag() & ~abi::kTagKernel);
