@@ -27,10 +27,7 @@ struct Counts {
 Counts read_counts() {
     auto counts = machine().kernel_counts();
     if (!counts.ok()) panic("machine_info failed");
-    // Tables of the component's own Space stay for what it maps next.
-    auto space = own_space().space_info();
-    if (!space.ok()) panic("space_info failed");
-    Counts result{0, counts->capabilities, counts->pages_free + space->table_pages, counts->mappings};
+    Counts result{0, counts->capabilities, counts->pages_free, counts->mappings};
     for (u64 objects : counts->objects) result.objects += objects;
     return result;
 }
@@ -131,16 +128,7 @@ Registration::Registration(const char* test_name, TestFunction test_function)
     last = this;
 }
 
-/// The own table gets all its pages now: what it grows by is not given back.
-void grow_captable() {
-    for (abi::HandleIndex slot = 63; slot < abi::kMaxSlots; slot += 64) {
-        const auto pool = static_cast<abi::HandleIndex>(abi::RootSlot::pool);
-        if (invoke(abi::Syscall::cap_copy, pool, 0, slot, 0).error == Error::ok) invoke(abi::Syscall::cap_delete, slot, 0);
-    }
-}
-
 int run_all(std::string_view filter) {
-    grow_captable();
     int failed = 0;
     make_tables();
     for (const Registration* test = first; test != nullptr; test = test->next)
