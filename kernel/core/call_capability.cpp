@@ -38,7 +38,7 @@ Error copy(Call& call) {
     CapTable* table = PITH_CALL(table_argument(call, call.handle_argument(0), abi::CapTableRight::insert));
     const u64 badge = call.argument(3);
     if (badge != 0) {
-        if (from.object()->type != ObjectType::endpoint) return Error::invalid;
+        if (from.object()->type != ObjectType::endpoint) return Error::wrong_type;
         if (!from.allows(static_cast<RightsBits>(abi::EndpointRight::mint))) return Error::no_right;
         if (from.badge != 0) return Error::invalid;
     }

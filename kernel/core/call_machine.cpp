@@ -104,6 +104,27 @@ Error configure(Budget& budget, const CheckedBudget& checked) {
     return Error::ok;
 }
 
+/// Threads that were waiting for the Budget's next period look at it again.
+void wake_users(Budget& budget) {
+    u64 count = 0;
+    {
+        Guard guard(budget.caps_lock);
+        for (Reference* user = budget.users.front(); user != nullptr; user = budget.users.next(*user)) count++;
+    }
+    for (; count != 0; count--) {
+        Object* owner;
+        {
+            Guard guard(budget.caps_lock);
+            Reference* user = budget.users.pop_front();
+            if (user == nullptr) return;
+            budget.users.push_back(*user);
+            owner = user->owner;
+        }
+        // The thread stays in place until this CPU leaves the kernel.
+        propagate(static_cast<Thread&>(*owner));
+    }
+}
+
 Error budget_create(Call& call) {
     auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
     auto parent = PITH_CALL(lookup<Budget>(call.thread, call.handle_argument(0), abi::BudgetRight::manage));
@@ -122,7 +143,9 @@ Error budget_configure(Call& call) {
     // It may shrink, or move within what it was created with; more takes a new Budget from the parent.
     const auto checked = PITH_CALL(check_budget(call, budget.object));
     this_cpu().reschedule = true;
-    return configure(*budget, checked);
+    const Error error = configure(*budget, checked);
+    wake_users(*budget);
+    return error;
 }
 
 abi::ThreadState visible_state(const Thread& thread) {
