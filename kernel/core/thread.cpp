@@ -76,8 +76,9 @@ void attend(Thread& thread) {
         raise_event(thread, abi::Event::interrupted, {});
         return;
     }
-    CpuLock locked(cpu);
-    make_ready_locked(thread);
+    // What it had to attend to has been withdrawn meanwhile, perhaps by someone who has queued it already.
+    CpuLock locked(cpus[thread.cpu]);
+    if (thread.state == State::ready && !thread.queue_link.linked()) make_ready_locked(thread);
 }
 
 void kill_thread(Thread& thread) {

@@ -29,11 +29,11 @@ TEST(device_ports) {
     auto endpoint = MUST(t.pool.create_endpoint());
     start_worker(t, [](void*) { static_cast<void>(in8(kSerial + 8)); }, nullptr, {.handler = endpoint.index()});
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK_EQUAL(message.words[0], 13);
     MUST_OK(ports.destroy());
     start_worker(t, [](void*) { static_cast<void>(in8(kSerial + 7)); }, nullptr, {.handler = endpoint.index()});
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK_EQUAL(message.words[0], 13);
 }
 
@@ -50,7 +50,7 @@ TEST(device_interrupt) {
     for (int round = 0; round < 5; round++) {
         out8(kSerial + 1, 0);
         out8(kSerial + 1, 2);  // transmitter empty: at once
-        CHECK_EQUAL(MUST(signal.wait(0x80, in_milliseconds(500))), 0x80);
+        CHECK_EQUAL(MUST(signal.wait(0x80, in_milliseconds(20000))), 0x80);
         static_cast<void>(in8(kSerial + 2));
         MUST_OK(interrupt.acknowledge());
     }

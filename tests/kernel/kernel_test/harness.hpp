@@ -62,9 +62,9 @@ using WorkerFunction = void (*)(void* argument);
 Worker start_worker(Context& t, WorkerFunction function, void* argument, const WorkerOptions& options = {});
 /// Ends the calling worker.
 [[noreturn]] void end_worker();
-/// Waits until it is dead or in the given state; false after a second.
+/// Waits until it is dead or in the given state; false: it does not come to that.
 bool wait_for_state(const Handle<Thread>& thread, abi::ThreadState state);
-/// Waits until `*value` is at least `wanted`; false after a second.
+/// Waits until `*value` is at least `wanted`; false: it does not come to that.
 bool wait_for_value(const volatile u64& value, u64 wanted);
 
 abi::Time in_milliseconds(u64 count);

@@ -95,7 +95,7 @@ TEST(ipc_kernel_bit_is_the_kernels) {
     Caller caller{endpoint.index()};
     start_worker(t, call_once, &caller);
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK(!message.tag.from_kernel());
     Message reply;
     reply.tag = abi::Tag(abi::kTagKernel | 3);
@@ -134,13 +134,13 @@ TEST(ipc_deadline_after_delivery) {
     Caller caller{endpoint.index(), in_milliseconds(20)};
     start_worker(t, call_once, &caller);
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK(wait_for_value(caller.done, 1));
     CHECK_EQUAL(caller.error, Error::timed_out);
     // The next caller is served as if nothing had been.
     Caller next{endpoint.index()};
     start_worker(t, call_once, &next);
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     MUST_OK(ipc_reply(abi::kNoHandle, message));
     CHECK(wait_for_value(next.done, 1));
     CHECK_EQUAL(next.error, Error::ok);
@@ -153,7 +153,7 @@ TEST(ipc_send_one_way) {
     caller.word = 55;
     start_worker(t, call_once, &caller);
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK_EQUAL(message.words[0], 55);
     CHECK(wait_for_value(caller.done, 1));
     CHECK_EQUAL(caller.error, Error::ok);
@@ -171,7 +171,7 @@ TEST(ipc_replies_as_capabilities) {
         callers[i].word = i;
         start_worker(t, call_once, &callers[i]);
         Message message;
-        MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+        MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
         words[i] = message.words[0];
         replies[i] = MUST(Handle<Reply>::take());
     }
@@ -193,7 +193,7 @@ TEST(ipc_lost_reply) {
     Caller caller{endpoint.index()};
     start_worker(t, call_once, &caller);
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     auto reply = MUST(Handle<Reply>::take());
     reply.reset();
     CHECK(wait_for_value(caller.done, 1));
@@ -205,7 +205,7 @@ TEST(ipc_receiving_anew_without_an_answer) {
     Caller caller{endpoint.index()};
     start_worker(t, call_once, &caller);
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK_ERROR(timed_out, ipc_recv(endpoint.index(), message, abi::kPoll));
     CHECK(wait_for_value(caller.done, 1));
     CHECK_EQUAL(caller.error, Error::peer_died);
@@ -216,7 +216,7 @@ TEST(ipc_adopt) {
     Caller caller{endpoint.index()};
     start_worker(t, call_once, &caller);
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     auto reply = MUST(Handle<Reply>::take());
     CHECK_ERROR(timed_out, ipc_recv(endpoint.index(), message, abi::kPoll));
     CHECK_EQUAL(caller.done, 0);
@@ -293,7 +293,7 @@ TEST(ipc_caller_dies) {
     Message message;
     CHECK_ERROR(timed_out, ipc_recv(endpoint.index(), message, abi::kPoll));
     Worker served = start_worker(t, call_once, &caller);
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     auto reply = MUST(Handle<Reply>::take());
     MUST_OK(served.thread.destroy());
     CHECK(!reply.send(message).ok());
@@ -322,7 +322,7 @@ TEST(ipc_capabilities_in_messages) {
         },
         &give);
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK_EQUAL(message.tag.handles(), 2);
     Handle<Signal> copied(this_buffer().handles[0].handle);
     Handle<Signal> moved(this_buffer().handles[1].handle);

@@ -155,7 +155,7 @@ TEST(memory_never_executable_by_mistake) {
     auto endpoint = MUST(t.pool.create_endpoint());
     Worker worker = start_worker(t, reinterpret_cast<WorkerFunction>(address), nullptr, {.handler = endpoint.index()});
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK(message.tag.from_kernel());
     CHECK_EQUAL(message.tag.operation(), abi::Event::page_fault);
     CHECK_EQUAL(message.words[0], address);

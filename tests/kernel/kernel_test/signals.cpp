@@ -73,7 +73,7 @@ TEST(signal_bound_to_a_receiver) {
     start_worker(
         t, [](void* a) { invoke(abi::Syscall::signal_notify, static_cast<Notify*>(a)->signal, 8); }, &notify);
     Message second;
-    Error second_error = ipc_recv(endpoint.index(), second, in_milliseconds(1000));
+    Error second_error = ipc_recv(endpoint.index(), second, in_milliseconds(20000));
     MUST_OK(as_result(invoke(abi::Syscall::thread_bind_signal, own_thread().index(), 0)));
     CHECK_ERROR(ok, error);
     CHECK(message.tag.from_kernel());

@@ -148,7 +148,7 @@ TEST(thread_page_fault_handler) {
         },
         &pair, {.handler = handler.index()});
     Message message;
-    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+    MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK(message.tag.from_kernel());
     CHECK_EQUAL(message.tag.operation(), abi::Event::page_fault);
     CHECK_EQUAL(message.words[0], pair.address + 16);
@@ -156,7 +156,7 @@ TEST(thread_page_fault_handler) {
     MUST_OK(own_space().map(pair.address, memory, 0, kPage, abi::kMapRead | abi::kMapWrite));
     Message reply;
     reply.tag = abi::Tag(static_cast<u16>(abi::Resume::retry), 0);
-    MUST_OK(ipc_reply_recv(endpoint.index(), reply, in_milliseconds(1000)));  // its end, by ud2
+    MUST_OK(ipc_reply_recv(endpoint.index(), reply, in_milliseconds(20000)));  // its end, by ud2
     CHECK_EQUAL(pair.value, 4711);
     CHECK_EQUAL(reply.tag.operation(), abi::Event::exception);
     CHECK_EQUAL(reply.words[0], 6);
@@ -185,7 +185,7 @@ TEST(thread_exceptions) {
     for (const Case& c : kCases) {
         Worker worker = start_worker(t, c.function, nullptr, {.handler = endpoint.index()});
         Message message;
-        MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+        MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
         CHECK(message.tag.from_kernel());
         CHECK_EQUAL(message.tag.operation(), abi::Event::exception);
         CHECK_EQUAL(message.words[0], c.vector);
@@ -201,7 +201,7 @@ TEST(thread_kernel_memory_is_out_of_reach) {
             t, [](void* a) { static_cast<void>(*static_cast<volatile u64*>(a)); }, reinterpret_cast<void*>(address),
             {.handler = endpoint.index()});
         Message message;
-        MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(1000)));
+        MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
         CHECK_EQUAL(message.tag.operation(), abi::Event::page_fault);
         CHECK_EQUAL(message.words[0], address);
         MUST_OK(worker.thread.destroy());
@@ -293,7 +293,7 @@ TEST(thread_destroys_itself) {
     abi::HandleIndex own = worker.thread.release();
     self.thread = own;
     bool gone = false;
-    for (abi::Time end = in_milliseconds(1000); !gone && kernel_clock() < end; yield_cpu())
+    for (abi::Time end = in_milliseconds(20000); !gone && kernel_clock() < end; yield_cpu())
         gone = invoke(abi::Syscall::cap_info, own).error == Error::bad_handle;
     CHECK(gone);
 }
