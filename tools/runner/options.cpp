@@ -41,7 +41,7 @@ Options parse_options(int argc, char** argv) {
     app.add_option("--timeout", options.timeout, "Seconds")->check(CLI::PositiveNumber);
     app.add_option("--add", added, "FILE[:GUESTPATH]")->allow_extra_args(false);
     app.add_option("--env", options.environment, "NAME=VALUE")->allow_extra_args(false);
-    for (const char* name : {"--mem", "--smp", "--timeout"}) {
+    for (const char* name : {"--kernel", "--bundle", "--mem", "--smp", "--timeout"}) {
         app.get_option(name)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
     app.add_option("--ready-file", options.ready_file, "Gets the time of the command's first instruction");

@@ -110,6 +110,9 @@ Qemu::Qemu(const Options& options, int initrd, const std::string& gdb_socket) {
     int serial[2], console[2], errors[2];
     pair_of_sockets(serial);
     pair_of_sockets(console);
+    // The serial line is slow: what waits in the socket delays what comes behind it.
+    constexpr int kLineBuffer = 4096;
+    ::setsockopt(serial[0], SOL_SOCKET, SO_SNDBUF, &kLineBuffer, sizeof(kLineBuffer));
     if (::pipe2(errors, O_CLOEXEC) != 0) fail(1, "{}", error_text("pipe"));
     const std::vector<std::string> line = command_line(options, gdb_socket);
     std::vector<char*> arguments;

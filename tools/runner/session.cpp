@@ -88,7 +88,8 @@ int Session::poll_timeout() {
 
 void Session::poll_once() {
     u8 frame[mux::kMaxWireFrame];
-    while (wire_.size() < 16 * mux::kMaxWireFrame) {
+    // Little is queued: an acknowledgement must not wait behind a lot of input.
+    while (wire_.size() < mux::kMaxWireFrame) {
         const usize size = link_.produce(frame, now());
         if (size == 0) break;
         wire_.append(reinterpret_cast<const char*>(frame), size);
