@@ -55,6 +55,7 @@ void Link::wire_lost() {
     if (side_ == Side::guest) {
         synced_ = false;
         hello_due_ = true;
+        token_ = 0;
     }
 }
 
@@ -147,15 +148,19 @@ void Link::take_hello(const Decoder::Frame& frame, Time now) {
     memcpy(&hello, frame.payload.data(), sizeof(hello));
     bool answer = (hello.flags & kHelloAnswer) != 0;
     if (hello.version != kVersion || answer != (side_ == Side::guest)) return;
+    if (answer && (hello.token != token_ || synced_)) return;  // to an earlier one, or a second answer
     if (frame.header.sequence != state_.epoch) {
         if (side_ == Side::guest) return;  // an answer to an earlier boot
         new_epoch(frame.header.sequence);
     }
+    // The same hello again, because its answer took long: what it asks for is on its way.
+    const bool fresh = hello.token != peer_token_;
+    peer_token_ = hello.token;
     for (usize c = 0; c < kChannels; ++c) {
         acknowledge(c, hello.received[c], now);
         if (hello.received[c] == state_.acknowledged[c])
             flows_[c].limit = hello.received[c] + hello.window[c];
-        go_back(c);
+        if (fresh) go_back(c);
         flows_[c].gap_told = false;
     }
     synced_ = true;
@@ -185,7 +190,7 @@ usize Link::produce(std::span<u8> wire, Time now) {
         Flow& flow = flows_[c];
         // Tell of room that came up, in good steps.
         u64 end = window_end(c);
-        if (end > flow.advertised && (end - flow.advertised >= kMaxPayload * 4 ||
+        if (end > flow.advertised && (end - flow.advertised >= kMaxPayload * 2 ||
                                       (flow.advertised <= state_.received[c] && end - flow.advertised > 0))) {
             flow.ack = true;
         }
@@ -206,6 +211,8 @@ usize Link::produce_hello(std::span<u8> wire, Time now) {
     HelloPayload hello{};
     hello.version = kVersion;
     hello.flags = answer_due_ ? kHelloAnswer : 0;
+    if (answer_due_) hello.token = peer_token_;
+    else hello.token = token_ != 0 ? token_ : token_ = now;
     for (usize c = 0; c < kChannels; ++c) {
         usize room = user_.room(channel_of(c));
         hello.received[c] = state_.received[c];

@@ -121,6 +121,8 @@ class Link {
     bool hello_due_;
     bool answer_due_ = false;
     Time hello_time_ = 0;     // next unanswered hello
+    u64 token_ = 0;           // guest: of the hello that is not answered yet, or was last; 0: choose one
+    u64 peer_token_ = 0;      // of the last hello that came
     Time progress_time_ = 0;  // last time something was acknowledged or first sent; 0: nothing is on its way
     u64 resends_ = 0;
     Decoder decoder_;

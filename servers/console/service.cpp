@@ -30,8 +30,7 @@ Service::Service(Store& store, EventLoop& loop, u64 line_bit, u64 log_bit)
     loop.on_signal(line_bit, [this](u64) { line_ready_ = true; });
     loop.on_signal(log_bit, [this](u64) { log_.wake(); });
     loop.on_signal(kSignalReborn, [this](u64) {
-        // Either may be another now: what is still as it was is only opened once more.
-        line_lost();
+        line_ready_ = true;  // a transfer will tell if the driver is another
         log_.reborn();
     });
     commit();

@@ -24,7 +24,7 @@ using mux::kChannels;
 inline constexpr u32 kOutgoingSize[kChannels] = {4096, 0, 32768, 16384, 32768, 16384};
 /// Bytes of the rings of incoming streams (what has not been read); the terminal's is before its line
 /// discipline.
-inline constexpr u32 kIncomingSize[kChannels] = {0, 32768, 0, 0, 4096, 0};
+inline constexpr u32 kIncomingSize[kChannels] = {0, 8192, 0, 0, 4096, 0};
 
 constexpr usize index(Channel channel) { return static_cast<usize>(channel); }
 

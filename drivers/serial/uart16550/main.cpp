@@ -67,7 +67,8 @@ class Uart {
     void transmit();
     void enable_interrupts();
     void notify() {
-        if (client_.valid()) static_cast<void>(client_.notify(client_bits_));
+        if (client_.valid() && !notified_) static_cast<void>(client_.notify(client_bits_));
+        notified_ = true;
     }
 
     const IoBlock ports_;
@@ -76,6 +77,7 @@ class Uart {
     Handle<Signal> client_;
     u64 client_bits_ = 0;
     u8 enabled_ = 0;
+    bool notified_ = false;     // since its last Transfer
     bool room_wanted_ = false;  // the last Transfer was not taken whole
     u64 overruns_ = 0;          // bytes that the device lost
     Buffer received_;
@@ -91,8 +93,9 @@ bool Uart::initialise() {
     write<Data>(1);  // divisor 1: 115200 baud
     write<InterruptEnable>(0);
     write<LineControl>(LineControl::k8n1);
-    // The FIFOs keep what they hold: a predecessor may have left received bytes.
-    write<FifoControl>(FifoControl::kEnable);
+    // The FIFOs keep what they hold: a predecessor may have left received bytes. QEMU hands over as many bytes at once
+    // as the trigger level says.
+    write<FifoControl>(FifoControl::kEnable | FifoControl::kTrigger14);
     write<ModemControl>(ModemControl::kReady | ModemControl::kRequestToSend | ModemControl::kInterruptsOut);
     return get_field<InterruptIdentity::FifosOn>(ports_.read<InterruptIdentity>()) == 3;
 }
@@ -158,6 +161,7 @@ void Uart::handle(const Serial::Open& request, Request<Serial::Open> call) {
     if (!signal.ok()) return call.fail(signal.error());
     client_ = std::move(*signal);
     client_bits_ = request.bits;
+    notified_ = false;
     trace_.add({Record::open, 0, 0});
     call.reply({instance_});
     if (received_.used() > 0) notify();
@@ -167,6 +171,7 @@ Result<Serial::Transfer::Reply> Uart::handle(const Serial::Transfer& request, Ba
     if (request.instance != instance_) return Error::bad_state;
     if (request.length > Serial::kMaxData) return Error::invalid;
     Serial::Transfer::Reply reply;
+    notified_ = false;
     receive();
     reply.length = std::min<u32>(received_.used(), Serial::kMaxData);
     for (u32 i = 0; i < reply.length; ++i) reply.data[i] = received_.take();
