@@ -5,9 +5,8 @@
 //               [--skeleton DIR] [--programs DIR]
 //
 // With a composition its components are taken from DIR/NAME.elf, and root and supervisor, which are in every system.
-#include <CLI/CLI.hpp>
-
 #include "protocol/composition.hpp"
+#include "tools/base/command_line.hpp"
 #include "tools/base/host.hpp"
 #include "tools/bundle/builder.hpp"
 #include "tools/bundle/rootfs.hpp"
@@ -55,15 +54,17 @@ int pack(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Packs a boot bundle");
-    Options options;
-    app.add_option("--output", options.output, "The bundle to write")->required();
-    app.add_option("--composition", options.composition, "Compiled composition");
-    app.add_option("--components", options.component_directory, "Where the composition's components are");
-    app.add_option("--component", options.components, "NAME=ELF");
-    app.add_option("--busybox", options.busybox, "A static busybox");
-    app.add_option("--skeleton", options.skeleton, "Directory with files of the root file system");
-    app.add_option("--programs", options.programs, "Directory with programs that the build made for it");
-    CLI11_PARSE(app, argc, argv);
-    return guarded_main("pith_bundle", [&] { return pack(options); });
+    return guarded_main("pith_bundle", [&] {
+        Options options;
+        CommandLine line("Packs a boot bundle");
+        line.option("--output", options.output, "The bundle to write", true)
+            .option("--composition", options.composition, "Compiled composition")
+            .option("--components", options.component_directory, "Where the composition's components are")
+            .list("--component", options.components, "NAME=ELF")
+            .option("--busybox", options.busybox, "A static busybox")
+            .option("--skeleton", options.skeleton, "Directory with files of the root file system")
+            .option("--programs", options.programs, "Directory with programs that the build made for it");
+        line.parse(argc, argv);
+        return pack(options);
+    });
 }

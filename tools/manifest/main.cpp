@@ -6,8 +6,7 @@
 //   pith_manifest graph --tree DIR --system NAME                     DOT on stdout
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
+#include "tools/base/command_line.hpp"
 #include "tools/base/host.hpp"
 #include "tools/manifest/resolve.hpp"
 
@@ -18,6 +17,9 @@ using namespace pith::tools;
 
 int act(const std::string& action, const std::string& tree, const std::string& name,
         const std::string& output) {
+    if (action != "compile" && action != "check" && action != "graph") {
+        fail(kUsage, "'{}' is not one of compile, check, graph", action);
+    }
     const std::string shown = "systems/" + name + ".toml";
     const System system = read_system(tree + "/" + shown, shown);
     if (system.name != name) fail(kUsage, "{}:1: the name '{}' is not that of the file", shown, system.name);
@@ -35,14 +37,14 @@ int act(const std::string& action, const std::string& tree, const std::string& n
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Checks, compiles and draws a system");
-    std::string action, tree, system, output;
-    app.add_option("action", action, "compile, check or graph")
-        ->required()
-        ->check(CLI::IsMember({"compile", "check", "graph"}));
-    app.add_option("--tree", tree, "The source tree")->required();
-    app.add_option("--system", system, "systems/NAME.toml")->required();
-    app.add_option("--output", output, "Compiled system");
-    CLI11_PARSE(app, argc, argv);
-    return guarded_main("pith", [&] { return act(action, tree, system, output); });
+    return guarded_main("pith", [&] {
+        std::string action, tree, system, output;
+        CommandLine line("Checks, compiles and draws a system");
+        line.option("action", action, "compile, check or graph", true)
+            .option("--tree", tree, "The source tree", true)
+            .option("--system", system, "systems/NAME.toml", true)
+            .option("--output", output, "Compiled system");
+        line.parse(argc, argv);
+        return act(action, tree, system, output);
+    });
 }

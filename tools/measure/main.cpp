@@ -9,9 +9,8 @@
 #include <filesystem>
 #include <sstream>
 
-#include <CLI/CLI.hpp>
-
 #include "abi/types.hpp"
+#include "tools/base/command_line.hpp"
 #include "tools/base/host.hpp"
 #include "tools/suites/process.hpp"
 
@@ -125,12 +124,17 @@ int run(const std::string& build, const std::string& json) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Runs benchmarks");
-    std::string build, json;
-    std::vector<std::string> suites;
-    app.add_option("--build", build, "The build directory")->required();
-    app.add_option("--json", json, "Gets one JSON object a line");
-    app.add_option("suites", suites, "boot")->check(CLI::IsMember({"boot"}));
-    CLI11_PARSE(app, argc, argv);
-    return guarded_main("pith", [&] { return run(build, json); });
+    return guarded_main("pith", [&] {
+        std::string build, json;
+        std::vector<std::string> suites;
+        CommandLine line("Runs benchmarks");
+        line.option("--build", build, "The build directory", true)
+            .option("--json", json, "Gets one JSON object a line")
+            .list("suites", suites, "boot");
+        line.parse(argc, argv);
+        for (const std::string& suite : suites) {
+            if (suite != "boot") fail(kUsage, "unknown benchmark suite '{}'", suite);
+        }
+        return run(build, json);
+    });
 }

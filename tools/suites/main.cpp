@@ -9,8 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include <CLI/CLI.hpp>
-
+#include "tools/base/command_line.hpp"
 #include "tools/base/host.hpp"
 #include "tools/suites/suite.hpp"
 
@@ -123,11 +122,13 @@ int run(const std::string& root, const std::vector<std::string>& suites) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Runs tests");
-    std::string root;
-    std::vector<std::string> suites;
-    app.add_option("--tree", root, "The source tree")->required();
-    app.add_option("suites", suites, "host, kernel, system, linux");
-    CLI11_PARSE(app, argc, argv);
-    return guarded_main("pith", [&] { return run(root, suites); });
+    return guarded_main("pith", [&] {
+        std::string root;
+        std::vector<std::string> suites;
+        CommandLine line("Runs tests");
+        line.option("--tree", root, "The source tree", true)
+            .list("suites", suites, "host, kernel, system, linux");
+        line.parse(argc, argv);
+        return run(root, suites);
+    });
 }
