@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# Programs that misbehave: what they do is theirs, and the shell goes on.
+. "$PITH_TREE/tests/system/lib.sh"
+programs=$tree/build/debug/system-programs
+
+run boot --add "$programs/wild_pointer" -- ./wild_pointer </dev/null
+check wild_pointer 139 ''
+run boot --add "$programs/wild_pointer" -- ./wild_pointer stack </dev/null
+check stack_is_not_executable 139 ''
+run boot --add "$programs/wild_pointer" -- sh -c './wild_pointer; echo "first $?"; ./wild_pointer stack; echo "second $?"' </dev/null
+check_that shell_survives_faults grep -q 'second 139' out
+
+run boot --mem 128M --add "$programs/fork_forever" -- sh -c './fork_forever 2>/dev/null; echo "status $?"; echo alive | tr a-z A-Z' \
+    </dev/null
+check_that fork_without_end grep -qx refused out
+check_that fork_without_end_shell grep -qx ALIVE out
+
+run boot --mem 128M --add "$programs/allocate_forever" -- sh -c \
+    './allocate_forever 2>/dev/null; s=$?; test $s -eq 0 -o $s -eq 137 && echo refused; echo alive | tr a-z A-Z' </dev/null
+check_that allocate_without_end grep -qx refused out
+check_that allocate_without_end_shell grep -qx ALIVE out
+
+# Programs that spin, more than there are CPUs: fifty small commands still get their turn.
+run boot -- sh -c 'for i in 1 2 3 4 5; do while :; do :; done & done
+    i=0; start=$(date +%s); while [ $i -lt 50 ]; do true | true; i=$((i + 1)); done; end=$(date +%s)
+    test $((end - start)) -le 20 && echo responsive' </dev/null
+check responsive_under_spinning 0 'responsive\n'
+
+head -c 1000 "$tree/build/busybox/bin/busybox" >truncated
+head -c 1000 /dev/urandom >garbage
+printf '\177ELF garbage' >short
+chmod +x truncated garbage short
+for file in truncated garbage short; do
+    run boot --add $file -- ./$file </dev/null
+    check_that "elf_$file" test $status -eq 126 -a ! -s out
+done
