@@ -66,13 +66,14 @@ Attachment* Space::find_attachment(const Memory& memory) {
     return nullptr;
 }
 
-Attachment* Space::attachment_of(u64 physical) {
+Attachment* Space::attachment_of(u64 physical, u64 address) {
     const FrameRecord* record = frames::record(physical);
     if (record != nullptr && record->kind == FrameKind::memory) {
         return find_attachment(*static_cast<Memory*>(record->owner));
     }
     for (Attachment* item = buckets_[0].front(); item != nullptr; item = buckets_[0].next(*item)) {
-        if (item->memory->covers(physical)) return item;
+        // Several device Memories may cover a frame: the one that is meant is mapped around this address.
+        if (item->memory->covers(physical) && address >= item->low && address < item->high) return item;
     }
     return nullptr;
 }
@@ -115,7 +116,7 @@ void Space::count_page(Attachment& attachment, u64 address) {
 }
 
 void Space::clear_entry(arch::Entry& entry, u64 address) {
-    Attachment* attachment = attachment_of(entry.physical());
+    Attachment* attachment = attachment_of(entry.physical(), address);
     PITH_ASSERT(attachment != nullptr && attachment->pages != 0);
     entry.clear();
     mapped_.fetch_sub(1, std::memory_order_relaxed);
@@ -255,7 +256,7 @@ u64 Space::collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch && count < kBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped()) continue;
-            Attachment* attachment = attachment_of(entry->physical());
+            Attachment* attachment = attachment_of(entry->physical(), address);
             out[count++] = {address, entry->physical(), entry->rights(), entry->maximum(), entry->cache(), attachment->memory};
             if ((entry->rights() & ~keep) == 0) continue;
             entry->set_rights(entry->rights() & keep);
@@ -308,7 +309,7 @@ bool Space::expel_step(Memory& memory) {
         arch::Entry* entry = tables_.find(address);
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
-            if (!entry->mapped() || attachment_of(entry->physical()) != attachment) continue;
+            if (!entry->mapped() || attachment_of(entry->physical(), address) != attachment) continue;
             cleared++;
             const bool last = attachment->pages == 1;
             clear_entry(*entry, address);

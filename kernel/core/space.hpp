@@ -81,7 +81,7 @@ class Space : public Object {
     Attachment* find_attachment(const Memory& memory) REQUIRES(lock);
     Result<Attachment*> attach(Memory& memory) REQUIRES(lock);
     void detach(Attachment& attachment) REQUIRES(lock);
-    Attachment* attachment_of(u64 physical) REQUIRES(lock);
+    Attachment* attachment_of(u64 physical, u64 address) REQUIRES(lock);
     void count_page(Attachment& attachment, u64 address) REQUIRES(lock);
     void clear_entry(arch::Entry& entry, u64 address) REQUIRES(lock);
     void flush(u64 address, u32 pages);
