@@ -28,12 +28,14 @@ Message System::message_of(const Call& call) const {
     return message;
 }
 
-/// What makes a message one that can't be sent. A capability needs the right to be copied, but a Reply, which only moves.
-Errors System::message_errors(Id thread, const Call& call) const {
-    Errors errors;
-    abi::Tag tag(call.tag);
+/// What makes a message one that can't be delivered. A capability needs the right to be copied, but a Reply, which only
+/// moves; nothing is moved and mentioned again.
+Errors System::message_errors(Id thread, const Message& message) const {
+    abi::Tag tag(message.tag);
     if (tag.buffer_words() > abi::kBufferWords || tag.handles() > abi::kMessageHandles) return {Error::invalid};
-    for (const auto& sent : message_of(call).handles) {
+    Errors errors;
+    std::map<HandleIndex, bool> seen;
+    for (const auto& sent : message.handles) {
         const Capability* capability = find(thread, sent.handle);
         if (capability == nullptr) {
             errors.insert(Error::bad_handle);
@@ -41,42 +43,48 @@ Errors System::message_errors(Id thread, const Call& call) const {
         }
         bool moves = (sent.flags & abi::kHandleMove) != 0;
         bool is_reply = objects.at(capability->object).type == ObjectType::reply;
-        if (is_reply && !moves) errors.insert({Error::no_right, Error::invalid});
+        if (is_reply && !moves) errors.insert(Error::no_right);
         if (!is_reply && !(capability->rights & abi::kRightCopy)) errors.insert(Error::no_right);
+        if (seen.contains(sent.handle) && (moves || seen[sent.handle])) errors.insert(Error::invalid);
+        seen[sent.handle] = seen[sent.handle] || moves;
     }
     return errors;
 }
 
-/// The capabilities of a message go from one thread's table to another's: all of them or none.
+/// The capabilities of a message go from one thread's table to another's: all of them, or no_slot and none.
 Error System::transfer(Id from, Id to, Message& message) {
     if (message.handles.empty()) return Error::ok;
-    for (const auto& sent : message.handles) {
-        const Capability* capability = find(from, sent.handle);
-        if (capability == nullptr) return Error::bad_handle;  // it went while the message was waiting
-    }
     Id table = as<Thread>(to).captable;
     if (table == kNone) return Error::no_slot;
-    std::vector<Id> made;
+    struct Placed { Id source, copy; bool moves; };
+    std::vector<Placed> made;
+    std::vector<abi::MessageHandle> arrived;
     for (auto& sent : message.handles) {
         Id source = id_of(from, sent.handle);
         Capability copy = capabilities.at(source);
-        copy.rights &= sent.rights;
         bool moves = (sent.flags & abi::kHandleMove) != 0;
+        if (objects.at(copy.object).type != ObjectType::reply) copy.rights &= sent.rights;
         HandleIndex slot = 0;
         if (!place(table, 0, copy, moves ? copy.parent : source, slot)) {
-            for (Id id : made) remove(id);
+            for (const Placed& one : made) {
+                as<CapTable>(table).slots.erase(capabilities.at(one.copy).slot);
+                capabilities.erase(one.copy);
+            }
             return Error::no_slot;
         }
-        Id placed = as<CapTable>(table).slots.at(slot);
-        made.push_back(placed);
-        if (moves) {  // the same place in the tree: what was derived from the old one is derived from the new one
-            for (Id child : children(source)) capabilities.at(child).parent = placed;
-            Capability old = capabilities.at(source);
-            as<CapTable>(old.table).slots.erase(old.slot);
-            capabilities.erase(source);
-        }
-        sent = {.handle = slot, .rights = copy.rights};
+        made.push_back({source, as<CapTable>(table).slots.at(slot), moves});
+        arrived.push_back({.handle = slot, .rights = copy.rights});
     }
+    for (const Placed& one : made) {
+        if (!one.moves) continue;
+        // The same place in the tree: what was derived from the old one is derived from the new one, as far as its
+        // rights go.
+        for (Id child : children(one.source)) capabilities.at(child).parent = one.copy;
+        Capability old = capabilities.at(one.source);
+        as<CapTable>(old.table).slots.erase(old.slot);
+        capabilities.erase(one.source);
+    }
+    message.handles = arrived;
     return Error::ok;
 }
 
@@ -111,22 +119,32 @@ void System::unqueue(Id thread) {
         as<Thread>(t.server).current = kNone;
         t.server = kNone;
     }
+    withdraw_loan(thread);
     if (t.reply != kNone) {
         as<Reply>(t.reply).caller = kNone;  // answering it is `not_found` from now on
         t.reply = kNone;
     }
 }
 
+/// What a thread lent is its own again.
+void System::withdraw_loan(Id lender) {
+    for (auto& [id, object] : objects)
+        if (object.type == ObjectType::thread && std::get<Thread>(object.body).lender == lender)
+            std::get<Thread>(object.body).lender = kNone;
+}
+
 /// The thread that was to answer can't any more: the caller gets peer_died. (A thread at an event stays stopped; its
 /// personality may still resume it by its capability.)
 void System::abandon(Id caller) {
     auto& t = as<Thread>(caller);
-    if (t.state == State::event) {
+    if (t.state == State::event && !t.native_fault) {
         unqueue(caller);
         return;
     }
-    t.server = kNone;
-    t.reply = kNone;
+    if (t.state == State::event) {  // nobody will ever mend its fault
+        kill(caller);
+        return;
+    }
     finish(caller, {.errors = {Error::peer_died}});
 }
 
@@ -135,8 +153,16 @@ Error System::deliver(Id from, Id to) {
     auto& sender = as<Thread>(from);
     auto& receiver = as<Thread>(to);
     Message message = sender.outgoing;
-    if (sender.state != State::event)
-        if (Error error = transfer(from, to, message); error != Error::ok) return error;
+    if (sender.state != State::event) {
+        if (Errors errors = message_errors(from, message); !errors.empty()) {
+            finish(from, {.errors = errors});
+            return *errors.begin();
+        }
+        if (Error error = transfer(from, to, message); error != Error::ok) {
+            finish(from, {.errors = {error}});
+            return error;
+        }
+    }
     bool one_way = sender.state == State::sending;
     unqueue(from);
     finish(to, {.errors = {}, .message = message});
@@ -145,35 +171,70 @@ Error System::deliver(Id from, Id to) {
     } else {
         sender.server = to;
         receiver.current = from;
+        receiver.lender = from;
     }
     return Error::ok;
 }
 
-/// A receiver and a sender at the same Endpoint meet, until there is no pair.
+/// A sender queues in the part of its own CPU if somebody receives there, else where somebody does.
+void System::enqueue(Id thread, Id endpoint) {
+    auto& t = as<Thread>(thread);
+    std::set<u32> with_receivers;
+    for (Id id : as<Endpoint>(endpoint).registered) with_receivers.insert(as<Thread>(id).cpu);
+    t.part = with_receivers.empty() || with_receivers.contains(t.cpu) ? t.cpu : *with_receivers.begin();
+    t.queued_at = endpoint;
+    as<Endpoint>(endpoint).senders.push_back(thread);
+}
+
+/// Who meets whom next at an Endpoint: a receiver takes from its own CPU's part, or from one where nobody receives; the
+/// highest priority first. (kNone, kNone): nobody.
+std::pair<Id, Id> System::next_pair(Id endpoint) const {
+    const auto& e = as<Endpoint>(endpoint);
+    std::set<u32> with_receivers;
+    for (Id id : e.registered) with_receivers.insert(as<Thread>(id).cpu);
+    for (Id receiver : e.receivers) {
+        std::map<u32, std::vector<Id>> best;
+        for (Id sender : e.senders) {
+            u32 part = as<Thread>(sender).part;
+            if (part != as<Thread>(receiver).cpu && with_receivers.contains(part)) continue;
+            auto& list = best[part];
+            if (!list.empty() && effective_priority(sender) < effective_priority(list.front())) continue;
+            if (!list.empty() && effective_priority(sender) > effective_priority(list.front())) list.clear();
+            list.push_back(sender);
+        }
+        if (best.empty()) continue;
+        auto own = best.find(as<Thread>(receiver).cpu);
+        std::vector<Id> senders = own != best.end() ? own->second : best.begin()->second;
+        Id sender = senders.size() > 1 && observed_.choose_thread ? observed_.choose_thread(senders) : senders.front();
+        std::vector<Id> receivers;
+        for (Id other : e.receivers)
+            if (as<Thread>(other).cpu == as<Thread>(receiver).cpu) receivers.push_back(other);
+        bool choice = receivers.size() > 1 && observed_.choose_thread;
+        return {sender, choice ? observed_.choose_thread(receivers) : receivers.front()};
+    }
+    return {kNone, kNone};
+}
+
+/// Receivers and senders at the same Endpoint meet, until there is no pair.
 void System::receive_next(Id endpoint) {
     for (;;) {
-        auto& e = as<Endpoint>(endpoint);
-        if (e.senders.empty() || e.receivers.empty()) return;
-        Id from = e.senders.front();
-        Error error = deliver(from, e.receivers.front());
-        if (error != Error::ok) finish(from, {.errors = {error}});
+        auto [from, to] = next_pair(endpoint);
+        if (from == kNone) return;
+        (void)deliver(from, to);
     }
 }
 
 Outcome System::start_call(Id thread, const Call& call) {
     Errors errors;
     const Capability* target = lookup(thread, call.handle, ObjectType::endpoint, kSend, errors);
-    errors.merge(message_errors(thread, call));
     if (!errors.empty()) return {.errors = errors};
     Id endpoint = target->object;
     auto& t = as<Thread>(thread);
     t.outgoing = message_of(call);
     t.outgoing.badge = target->badge;
     bool expired = call.deadline != abi::kNoDeadline && call.deadline <= now;
-    if (expired && as<Endpoint>(endpoint).receivers.empty()) return {.errors = {Error::timed_out}};
     block(thread, call.number == abi::Syscall::call ? State::calling : State::sending, call.deadline);
-    t.queued_at = endpoint;
-    as<Endpoint>(endpoint).senders.push_back(thread);
+    enqueue(thread, endpoint);
     receive_next(endpoint);
     // Poll: delivered now or never; and then the answer is not waited for.
     if (expired && as<Thread>(thread).state != State::ready) finish(thread, {.errors = {Error::timed_out}});
@@ -187,7 +248,18 @@ Outcome System::start_recv(Id thread, const Call& call) {
     if (target == nullptr) return {.errors = errors};
     Id endpoint = target->object;
     auto& t = as<Thread>(thread);
+    if (t.registered != endpoint) {
+        if (t.registered != kNone) {
+            Id before = t.registered;
+            std::erase(as<Endpoint>(before).registered, thread);
+            t.registered = kNone;
+            receive_next(before);  // receivers of other CPUs may take what is left in this one's part
+        }
+        t.registered = endpoint;
+        as<Endpoint>(endpoint).registered.push_back(thread);
+    }
     if (t.current != kNone) abandon(t.current);
+    t.lender = kNone;
     if (t.bound_signal != kNone && as<Signal>(t.bound_signal).pending != 0) {
         u64 bits = std::exchange(as<Signal>(t.bound_signal).pending, 0);
         Message message{.tag = u64{static_cast<u16>(abi::Event::signal)} | abi::kTagKernel};
@@ -204,31 +276,35 @@ Outcome System::start_recv(Id thread, const Call& call) {
     return {.blocks = true};
 }
 
-/// The server's answer arrives at the caller, and resumes it.
+/// The server's answer arrives at the caller, and resumes it. An error is the server's, and nothing has happened. A caller
+/// without room for the capabilities gets the message without them, as no_slot.
 Error System::answer(Id caller, Id server, const Message& message) {
     auto& t = as<Thread>(caller);
+    auto how = static_cast<abi::Resume>(abi::Tag(message.tag).operation());
+    if (t.state == State::event && t.native_fault) {
+        unqueue(caller);
+        t.native_fault = false;
+        t.state = State::ready;
+        if (how != abi::Resume::retry) kill(caller);  // its handler gives it up
+        return Error::ok;
+    }
     if (t.state == State::event) {
-        switch (static_cast<abi::Resume>(abi::Tag(message.tag).operation())) {
-            case abi::Resume::retry: break;
-            case abi::Resume::result:
-            case abi::Resume::state:
-                if (t.kind != abi::ThreadKind::foreign) return Error::invalid;
-                break;
-            default: return Error::invalid;
-        }
+        if (how > abi::Resume::state) return Error::invalid;
         unqueue(caller);
         resumed(caller);
         return Error::ok;
     }
+    if (Errors errors = message_errors(server, message); !errors.empty()) return *errors.begin();
     Message arrived = message;
     arrived.badge = 0;
-    if (Error error = transfer(server, caller, arrived); error != Error::ok) return error;
-    finish(caller, {.errors = {}, .message = arrived});
+    Error error = transfer(server, caller, arrived);
+    if (error != Error::ok) finish(caller, {.errors = {error}});
+    else finish(caller, {.errors = {}, .message = arrived});
     return Error::ok;
 }
 
 Outcome System::reply(Id thread, const Call& call) {
-    Errors errors = message_errors(thread, call);
+    Errors errors;
     Id caller = kNone;
     Id capability = kNone;
     if (call.handle == abi::kNoHandle) {
@@ -240,8 +316,11 @@ Outcome System::reply(Id thread, const Call& call) {
         if (caller == kNone) errors.insert(Error::not_found);  // it was cut off, or is dead
     }
     if (!errors.empty()) return {.errors = errors};
-    Error error = answer(caller, thread, message_of(call));
-    if (error != Error::ok) return {.errors = {error}};
+    if (Error error = answer(caller, thread, message_of(call)); error != Error::ok) {
+        errors = message_errors(thread, message_of(call));
+        errors.insert(error);
+        return {.errors = errors};
+    }
     if (capability != kNone && capabilities.contains(capability)) remove(capability);
     return {};
 }
@@ -250,11 +329,13 @@ Outcome System::reply(Id thread, const Call& call) {
 Outcome System::reply_recv(Id thread, const Call& call) {
     Errors errors;
     lookup(thread, call.handle, ObjectType::endpoint, kReceive, errors);
-    errors.merge(message_errors(thread, call));
     if (!errors.empty()) return {.errors = errors};
     if (Id caller = as<Thread>(thread).current; caller != kNone) {
-        Error error = answer(caller, thread, message_of(call));
-        if (error != Error::ok) return {.errors = {error}};
+        if (Error error = answer(caller, thread, message_of(call)); error != Error::ok) {
+            errors = message_errors(thread, message_of(call));
+            errors.insert(error);
+            return {.errors = errors};
+        }
     }
     return start_recv(thread, call);
 }
@@ -263,13 +344,13 @@ Outcome System::take_reply(Id thread, const Call&) {
     auto& t = as<Thread>(thread);
     if (t.current == kNone) return {.errors = {Error::bad_state}};
     Id caller = t.current;
-    if (as<Thread>(caller).state == State::event) return {.errors = {Error::bad_state}};
+    // The event of a foreign thread has no Reply: its Thread capability resumes it.
+    if (as<Thread>(caller).state == State::event && !as<Thread>(caller).native_fault) return {.errors = {Error::bad_state}};
     if (observed_.error == Error::no_slot || observed_.error == Error::no_memory) return {.errors = {observed_.error}};
     Id reply = add(ObjectType::reply, kNone, Reply{.caller = caller});
     HandleIndex slot = 0;
     Capability capability{.object = reply,
-                          .rights = static_cast<RightsBits>(static_cast<RightsBits>(abi::ReplyRight::reply) |
-                                                            static_cast<RightsBits>(abi::ReplyRight::manage))};
+                          .rights = static_cast<RightsBits>(abi::ReplyRight::reply)};
     if (!place(t.captable, 0, capability, kNone, slot)) {
         objects.erase(reply);
         return {.errors = {Error::no_slot, Error::no_memory}};
@@ -292,22 +373,24 @@ Outcome System::adopt(Id thread, const Call& call) {
     as<Thread>(caller).reply = kNone;
     as<Reply>(right->object).caller = kNone;
     remove(capability);
+    withdraw_loan(caller);
     as<Thread>(caller).server = thread;
     as<Thread>(thread).current = caller;
+    as<Thread>(thread).lender = caller;
     return {};
 }
 
 /// A foreign thread's system call or a fault: a call to the handler by the kernel, answered by a resumption.
 void System::raise(Id thread, abi::Event event, const std::array<u64, 8>& words) {
     auto& t = as<Thread>(thread);
-    if (t.handler == kNone) {  // faults kill
+    if (t.handler == kNone) {  // faults kill; a foreign thread whose handler has gone too
         kill(thread);
         return;
     }
     t.outgoing = {.tag = u64{static_cast<u16>(event)} | abi::kTagKernel, .badge = t.badge, .words = words};
     block(thread, State::event, abi::kNoDeadline);
-    t.queued_at = t.handler;
-    as<Endpoint>(t.handler).senders.push_back(thread);
+    t.native_fault = t.kind == abi::ThreadKind::native;
+    enqueue(thread, t.handler);
     receive_next(t.handler);
 }
 

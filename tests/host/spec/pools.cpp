@@ -142,18 +142,21 @@ void System::destroy(Id object) {
     }
     for (Id id : of_type(ObjectType::endpoint)) {
         auto endpoint = as<Endpoint>(id);
+        for (Id receiver : endpoint.registered) as<Thread>(receiver).registered = kNone;
+        as<Endpoint>(id).registered.clear();
         for (const auto& queue : {endpoint.senders, endpoint.receivers})
             for (Id waiting : queue) {
                 if (as<Thread>(waiting).state == State::event) {
-                    kill(waiting);  // nobody will ever handle its fault
+                    abandon(waiting);
                     continue;
                 }
-                finish(waiting, {.errors = {Error::cancelled, Error::peer_died}});
+                bool receives = as<Thread>(waiting).state == State::receiving;
+                finish(waiting, {.errors = {receives ? Error::cancelled : Error::peer_died}});
             }
     }
     for (Id id : of_type(ObjectType::signal)) {
         auto s = as<Signal>(id);
-        if (s.waiter != kNone) finish(s.waiter, {.errors = {Error::cancelled, Error::peer_died}});
+        if (s.waiter != kNone) finish(s.waiter, {.errors = {Error::cancelled}});
         if (s.bound != kNone) as<Thread>(s.bound).bound_signal = kNone;
         for (auto& [other_id, other] : objects)
             if (other.type == ObjectType::budget && std::get<Budget>(other.body).signal == id)

@@ -14,30 +14,35 @@ namespace {
 constexpr u32 kLongestChain = 32;
 }  // namespace
 
-/// The thread's own priority, or a higher one of a caller that it serves, of one who queues for it, or of theirs.
-u8 System::effective_priority(Id thread) const {
-    u8 highest = 0;
-    std::set<Id> seen;
-    std::vector<Id> frontier{thread};
-    for (u32 depth = 0; depth < kLongestChain && !frontier.empty(); depth++) {
-        std::vector<Id> next;
-        for (Id id : frontier) {
-            if (!seen.insert(id).second) continue;
-            const auto& t = as<Thread>(id);
-            highest = std::max(highest, t.priority);
-            if (t.current != kNone) next.push_back(t.current);
-        }
-        frontier = std::move(next);
-    }
-    return highest;
+/// The first in the queue of the Endpoint that this busy thread, first of its CPU's receivers there, keeps waiting.
+Id System::helper_of(Id thread, Path path) const {
+    const auto& t = as<Thread>(thread);
+    if (t.registered == kNone || t.state == State::receiving) return kNone;
+    const auto& e = as<Endpoint>(t.registered);
+    auto first = std::ranges::find_if(e.registered, [&](Id id) { return as<Thread>(id).cpu == t.cpu; });
+    if (first == e.registered.end() || *first != thread) return kNone;
+    Id helper = kNone;
+    for (Id id : e.senders)
+        if (as<Thread>(id).part == t.cpu && (helper == kNone || priority_of(id, path) > priority_of(helper, path))) helper = id;
+    return helper;
 }
 
-/// Its caller's, or the caller's caller's; its own where no caller has one.
+/// A client's priority while it works for one, else its own; and at least that of whoever it keeps waiting.
+u8 System::priority_of(Id thread, Path path) const {
+    const auto& t = as<Thread>(thread);
+    if (path.size() >= kLongestChain || !path.insert(thread).second) return t.priority;
+    u8 priority = t.lender != kNone ? priority_of(t.lender, path) : t.priority;
+    if (Id helper = helper_of(thread, path); helper != kNone) priority = std::max(priority, priority_of(helper, path));
+    return priority;
+}
+
+u8 System::effective_priority(Id thread) const { return priority_of(thread, {}); }
+
+/// Its client's, or the client's client's; its own where none has lent one.
 Id System::paying_budget(Id thread) const {
     Id id = thread;
-    for (u32 depth = 0; depth < kLongestChain && as<Thread>(id).current != kNone; depth++) id = as<Thread>(id).current;
-    Id lent = as<Thread>(id).budget;
-    return lent != kNone ? lent : as<Thread>(thread).budget;
+    for (u32 depth = 0; depth < kLongestChain && as<Thread>(id).lender != kNone; depth++) id = as<Thread>(id).lender;
+    return as<Thread>(id).budget;
 }
 
 std::set<Id> System::may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const {

@@ -37,7 +37,6 @@ Outcome System::signal_wait(Id thread, const Call& call) {
     const Capability* target =
         lookup(thread, call.handle, ObjectType::signal, static_cast<RightsBits>(abi::SignalRight::wait), errors);
     if (target == nullptr) return {.errors = errors};
-    if (call.a[0] == 0) return {.errors = {Error::invalid}};
     auto& s = as<Signal>(target->object);
     if (s.waiter != kNone) return {.errors = {Error::busy}};
     if (u64 taken = s.pending & call.a[0]; taken != 0) {

@@ -73,10 +73,12 @@ struct Signal {
     Id bound = kNone;        ///< the thread whose recv gets the bits
 };
 
-/// Waiting calls and sends, first come first served; threads that wait to receive.
+/// Waiting calls, sends and events, oldest first; threads that wait to receive; and all threads that receive here, waiting
+/// or busy. Each belongs to the part of one CPU (see Thread::part; a receiver's is that of its own CPU).
 struct Endpoint {
     std::deque<Id> senders;
     std::deque<Id> receivers;
+    std::deque<Id> registered;
 };
 
 struct Budget {
@@ -138,6 +140,11 @@ struct Thread {
     Id server = kNone;              ///< thread that received its call or event, and whose current caller it is
     Id reply = kNone;               ///< or the Reply that stands for it
     Id current = kNone;             ///< the caller that this thread is serving
+    Id lender = kNone;              ///< on whose Budget and at whose priority it works; the current caller, or one
+                                    ///< whose Reply it has taken since its last recv
+    u32 part = 0;                   ///< of the Endpoint in whose queue it is: a CPU
+    Id registered = kNone;          ///< the Endpoint at which it received last
+    bool native_fault = false;      ///< its event is a fault of a native thread
     Id bound_signal = kNone;
     std::optional<Completion> completion;  ///< of its last call, once it has ended
 };

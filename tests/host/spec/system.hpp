@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "abi/syscall.hpp"
 #include "tests/host/spec/state.hpp"
@@ -32,6 +33,9 @@ struct Observed {
     Error error = Error::ok;
     /// The slot in which it put a capability that was put "anywhere". Default: the lowest free one.
     std::function<HandleIndex(Id table, const Capability&)> choose_slot;
+    /// Which of several waiting senders of equal priority was received, which of several receivers received. Default: the
+    /// oldest.
+    std::function<Id(const std::vector<Id>& candidates)> choose_thread;
 };
 
 using Errors = std::set<Error>;
@@ -130,12 +134,18 @@ class System {
     Outcome reply_recv(Id thread, const Call& call);
     Outcome take_reply(Id thread, const Call& call);
     Outcome adopt(Id thread, const Call& call);
-    Errors message_errors(Id thread, const Call& call) const;
+    Errors message_errors(Id thread, const Message& message) const;
     Message message_of(const Call& call) const;
     Error deliver(Id from, Id to);
     Error answer(Id caller, Id server, const Message& message);
     Error transfer(Id from, Id to, Message& message);
+    using Path = std::set<Id>;  // threads on the way to this one
+    u8 priority_of(Id thread, Path path) const;
+    Id helper_of(Id thread, Path path) const;
+    std::pair<Id, Id> next_pair(Id endpoint) const;
     void receive_next(Id endpoint);
+    void enqueue(Id thread, Id endpoint);
+    void withdraw_loan(Id lender);
     void abandon(Id caller);
     void unqueue(Id thread);
     void finish(Id thread, Completion completion);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Threads and Budgets: creation, start, stop, resumption of foreign threads, configuration, death.
 #include <cstring>
+#include <utility>
 
 #include "tests/host/spec/system.hpp"
 
@@ -85,6 +86,8 @@ Outcome System::thread_call(Id thread, const Call& call) {
             if (!foreign) errors.insert({Error::invalid, Error::bad_state, Error::wrong_type});
             if (call.a[0] > static_cast<u64>(abi::Resume::state)) errors.insert(Error::invalid);
             if (foreign && t.state != State::event && t.state != State::inactive) errors.insert(Error::bad_state);
+            if (foreign && t.state == State::inactive && call.a[0] != static_cast<u64>(abi::Resume::state))
+                errors.insert(Error::bad_state);  // it has no registers yet
             if (!errors.empty()) return {.errors = errors};
             unqueue(id);
             resumed(id);
@@ -157,6 +160,13 @@ void System::kill(Id thread) {
     auto& t = as<Thread>(thread);
     unqueue(thread);
     if (t.current != kNone) abandon(t.current);
+    t.lender = kNone;
+    if (t.registered != kNone) {
+        Id endpoint = std::exchange(t.registered, kNone);
+        std::erase(as<Endpoint>(endpoint).registered, thread);
+        t.state = State::dead;
+        receive_next(endpoint);
+    }
     if (t.bound_signal != kNone) {
         as<Signal>(t.bound_signal).bound = kNone;
         t.bound_signal = kNone;

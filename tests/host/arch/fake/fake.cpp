@@ -43,16 +43,6 @@ u64* table(u64 entry) { return static_cast<u64*>(physical_to_virtual(entry & ~u6
 
 usize index(u64 address, int level) { return (address >> (12 + 9 * level)) & 511; }
 
-/// The leaf entry, or null where a table lacks.
-Entry* walk(u64 root, u64 address) {
-    u64 entry = root;
-    for (int level = kLevels - 1; level > 0; level--) {
-        entry = table(entry)[index(address, level)];
-        if (entry == 0) return nullptr;
-    }
-    return reinterpret_cast<Entry*>(&table(entry)[index(address, 0)]);
-}
-
 /// Lowest address >= `address` with a leaf table below this one.
 bool first_leaf(u64 entry, int level, u64 base, u64 address, u64& found) {
     if (level == 0) {
@@ -82,7 +72,31 @@ bool release_below(u64 entry, int level, core::TableSource& source, bool& releas
     return true;
 }
 
+void visit_below(u64 entry, int level, u64 base, const std::function<void(u64, const Entry&)>& visit) {
+    u64 span = u64{1} << (12 + 9 * level);
+    for (usize i = 0; i < 512; i++) {
+        u64 child = table(entry)[i];
+        if (child == 0) continue;
+        if (level > 0) visit_below(child, level - 1, base + i * span, visit);
+        else if (const auto& leaf = reinterpret_cast<Entry&>(table(entry)[i]); leaf.mapped()) visit(base + i * span, leaf);
+    }
+}
+
 }  // namespace
+
+void for_each_entry(u64 root, const std::function<void(u64, const Entry&)>& visit) {
+    if (root != 0) visit_below(root, kLevels - 1, 0, visit);
+}
+
+Entry* walk(u64 root, u64 address) {
+    u64 entry = root;
+    if (root == 0) return nullptr;
+    for (int level = kLevels - 1; level > 0; level--) {
+        entry = table(entry)[index(address, level)];
+        if (entry == 0) return nullptr;
+    }
+    return reinterpret_cast<Entry*>(&table(entry)[index(address, 0)]);
+}
 
 Result<> PageTables::create(core::TableSource& source) {
     root_ = PITH_TRY(source.allocate());

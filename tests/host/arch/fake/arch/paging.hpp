@@ -47,6 +47,10 @@ class PageTables {
     u64 root_ = 0;
 };
 
+/// For tests: the leaf entry below a root, or null; all mapped entries, by ascending address.
+Entry* walk(u64 root, u64 address);
+void for_each_entry(u64 root, const std::function<void(u64 address, const Entry&)>& visit);
+
 inline void load_kernel() { fake::machine().load(0); }
 inline void flush_page(u64 address) { fake::machine().here().tlb.erase(address & ~(abi::kPageSize - 1)); }
 inline void flush_all() { fake::machine().here().tlb.clear(); }
