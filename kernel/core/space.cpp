@@ -166,6 +166,7 @@ Result<u64> Space::map_step(const MapRequest& request, bool& stale) {
         count_page(**attachment, address);
         if (entry.mapped()) {
             clear_entry(entry, address);
+            (*attachment)->low = std::min((*attachment)->low, address);  // it may have been the same Memory's
             replaced++;
         }
         entry.set(request.memory->frame(request.page + done), request.rights, request.maximum, request.memory->cache);

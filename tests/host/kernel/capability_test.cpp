@@ -43,7 +43,7 @@ TEST_F(CapabilityTest, BadgesAreGivenOnceAndByMinters) {
     EXPECT_EQ(root(Syscall::cap_info, copy(badged)).r2, 5u);
     HandleIndex plain = copy(e, abi::kAllRights & ~static_cast<u64>(abi::EndpointRight::mint));
     EXPECT_EQ(root(Syscall::cap_copy, plain, {0, 0, abi::kAllRights, 6}).error, Error::no_right);
-    EXPECT_EQ(root(Syscall::cap_copy, signal(), {0, 0, abi::kAllRights, 6}).error, Error::invalid);
+    EXPECT_EQ(root(Syscall::cap_copy, signal(), {0, 0, abi::kAllRights, 6}).error, Error::wrong_type);
 }
 
 TEST_F(CapabilityTest, NamedSlots) {

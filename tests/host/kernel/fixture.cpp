@@ -25,8 +25,10 @@ void KernelTest::TearDown() {
     auto end = root(Syscall::object_destroy, arena);
     EXPECT_FALSE(end.blocked);
     EXPECT_EQ(end.error, Error::ok);
+    for (HandleIndex handle : copies) root(Syscall::cap_delete, handle);
     EXPECT_EQ(Sim::differences(before, Sim::counts()), "");
     EXPECT_EQ(sim.check(), "");
+    EXPECT_EQ(sim.check_frames(), "");
 }
 
 u64 KernelTest::ok(Syscall number, HandleIndex handle, std::array<u64, 6> a) {

@@ -61,8 +61,10 @@ class KernelTest : public ::testing::Test {
         memcpy(&value, thread.buffer->words, sizeof(T));
         return value;
     }
-    HandleIndex copy(HandleIndex handle, u64 rights = abi::kAllRights, u64 badge = 0, HandleIndex table = 0) {
-        return static_cast<HandleIndex>(ok(Syscall::cap_copy, handle, {table, 0, rights, badge}));
+    /// A copy, deleted at the end if it is still there.
+    HandleIndex copy(HandleIndex handle, u64 rights = abi::kAllRights, u64 badge = 0) {
+        copies.push_back(static_cast<HandleIndex>(ok(Syscall::cap_copy, handle, {0, 0, rights, badge})));
+        return copies.back();
     }
     Actor actor(ActorOptions options = {});
     Answer map(HandleIndex space, HandleIndex memory, u64 address, u64 pages, u32 flags, u64 offset = 0);
@@ -77,6 +79,7 @@ class KernelTest : public ::testing::Test {
 
     Sim& sim = Sim::instance();
     HandleIndex arena = 0;
+    std::vector<HandleIndex> copies;
     abi::KernelCounts before{};
 };
 

@@ -77,7 +77,7 @@ TEST_F(PoolTest, FailedCreationChangesNothing) {
     EXPECT_EQ(root(Syscall::memory_create, p, {8 * kPage}).error, Error::no_memory);
     EXPECT_EQ(root(Syscall::captable_create, p, {abi::kMaxSlots}).error, Error::no_memory);
     EXPECT_EQ(root(Syscall::memory_create, p, {0}).error, Error::invalid);
-    EXPECT_EQ(root(Syscall::memory_create, p, {100}).error, Error::invalid);
+    EXPECT_EQ(root(Syscall::memory_create, p, {kPage, 4}).error, Error::invalid);
     EXPECT_EQ(Sim::differences(counts, Sim::counts()), "");
     ok(Syscall::pool_info, p);
     EXPECT_EQ(get<abi::PoolInfo>(sim.root()).used, info.used);

@@ -70,6 +70,8 @@ class Sim {
     static std::string differences(const abi::KernelCounts& before, const abi::KernelCounts& after);
     /// What is wrong: locks that are held, TLB entries that no page table has any more, frames that are lost.
     std::string check() const;
+    /// Whether each frame of RAM is somebody's, or free: by walking the frame table.
+    static std::string check_frames();
     /// Each CPU's TLB holds all that its Space maps (up to a limit): the worst case for who unmaps.
     void fill_tlbs();
 
@@ -80,7 +82,6 @@ class Sim {
   private:
     Sim();
     core::Thread* root_ = nullptr;
-    u64 frames_total_ = 0;
 };
 
 /// Puts a call into a thread's registers and message buffer.
