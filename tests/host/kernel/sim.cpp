@@ -292,7 +292,10 @@ std::string Sim::check_frames() {
         const auto* record = core::frames::record(arch::fake::kRamBase + at);
         if (record == nullptr) continue;
         switch (record->kind) {
-            case core::FrameKind::free: found += u64{1} << record->order; break;
+            case core::FrameKind::free:  // a block; the records within it mean nothing
+                found += u64{1} << record->order;
+                at += ((u64{1} << record->order) - 1) * abi::kPageSize;
+                break;
             case core::FrameKind::reserved: break;
             case core::FrameKind::memory:
                 if (record->owner == nullptr) return "a user frame of no Memory";
