@@ -6,7 +6,10 @@
 
 namespace {
 
-using Word = uint64_t __attribute__((may_alias, aligned(1)));
+/// Eight bytes at any address.
+struct [[gnu::packed, gnu::may_alias]] Word {
+    uint64_t value;
+};
 
 // GCC and clang may turn a byte loop into a call of the very function that it implements.
 #define PITH_NO_IDIOM __attribute__((no_builtin))
@@ -23,7 +26,7 @@ PITH_NO_IDIOM void* memcpy(void* __restrict to, const void* __restrict from, siz
         size %= 8;
         asm volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
     }
-    for (; size >= 8; size -= 8, d += 8, s += 8) *reinterpret_cast<Word*>(d) = *reinterpret_cast<const Word*>(s);
+    for (; size >= 8; size -= 8, d += 8, s += 8) reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
     for (; size > 0; size--) *d++ = *s++;
     return to;
 }
@@ -34,7 +37,7 @@ PITH_NO_IDIOM void* memmove(void* to, const void* from, size_t size) {
     if (d == s || size == 0) return to;
     if (d < s || d >= s + size) {
         // Forwards by words is right also where they overlap: a word is read before it can be overwritten.
-        for (; size >= 8; size -= 8, d += 8, s += 8) *reinterpret_cast<Word*>(d) = *reinterpret_cast<const Word*>(s);
+        for (; size >= 8; size -= 8, d += 8, s += 8) reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
         for (; size > 0; size--) *d++ = *s++;
     } else {
         d += size;
@@ -42,7 +45,7 @@ PITH_NO_IDIOM void* memmove(void* to, const void* from, size_t size) {
         for (; size >= 8; size -= 8) {
             d -= 8;
             s -= 8;
-            *reinterpret_cast<Word*>(d) = *reinterpret_cast<const Word*>(s);
+            reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
         }
         for (; size > 0; size--) *--d = *--s;
     }
@@ -57,7 +60,7 @@ PITH_NO_IDIOM void* memset(void* to, int value, size_t size) {
         size %= 8;
         asm volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
     }
-    for (; size >= 8; size -= 8, d += 8) *reinterpret_cast<Word*>(d) = pattern;
+    for (; size >= 8; size -= 8, d += 8) reinterpret_cast<Word*>(d)->value = pattern;
     for (; size > 0; size--) *d++ = static_cast<unsigned char>(value);
     return to;
 }
@@ -66,7 +69,7 @@ PITH_NO_IDIOM int memcmp(const void* left, const void* right, size_t size) {
     const auto* a = static_cast<const unsigned char*>(left);
     const auto* b = static_cast<const unsigned char*>(right);
     for (; size >= 8; size -= 8, a += 8, b += 8)
-        if (*reinterpret_cast<const Word*>(a) != *reinterpret_cast<const Word*>(b)) break;
+        if (reinterpret_cast<const Word*>(a)->value != reinterpret_cast<const Word*>(b)->value) break;
     for (; size > 0; size--, a++, b++)
         if (*a != *b) return *a < *b ? -1 : 1;
     return 0;
