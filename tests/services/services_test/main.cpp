@@ -121,6 +121,7 @@ bool big_messages_pass() {
 bool kill_gives_everything_back() {
     CHECK(control("services_victim", ControlAction::restart).ok());
     CHECK(add_works());
+    sleep(kMillisecond);
     const abi::KernelCounts before = counts();
     for (u32 i = 0; i < 30; i++) {
         CHECK(control("services_victim", i % 2 == 0 ? ControlAction::restart : ControlAction::kill).ok());
@@ -199,6 +200,7 @@ bool log_survives() {
     CHECK(log_client.call(write).ok());
     CHECK(control("log", ControlAction::kill).ok());
     CHECK(log_client.call(write).ok());
+    sleep(20 * kMillisecond);  // the supervisor offers its line when the log receives
     u64 hellos = 0;
     u64 crashes = 0;
     for (u64 sequence = 0;;) {
