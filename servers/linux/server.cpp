@@ -49,6 +49,23 @@ SigInfo fault_signal(i32 signo, i32 code, u64 address) {
     return info;
 }
 
+/// The fault happens again a little later: by then who was killed has gone.
+Task<void> retry_later(Thread& thread) {
+    {
+        Sleep sleep(thread, thread.zone().now() + 1'000'000, Interruptible::kill);
+        static_cast<void>(co_await sleep);
+    }
+    Return how = Return::retry;
+    i64 result = 0;
+    if (thread.prepare_return(how, result)) thread.go_on(how, result);
+}
+
+bool out_of_memory(Zone& zone, Thread& thread, Message& message) {
+    if (!zone.kill_for_memory()) thread.process.terminate(kSigKill, &thread);
+    if (thread.dying || !spawn(retry_later(thread))) return leave(thread, message, Return::retry, 0);
+    return false;
+}
+
 bool handle_page_fault(Zone& zone, Thread& thread, Message& message) {
     const u64 address = message.words[0], bits = message.words[1];
     const Access access = (bits & static_cast<u64>(abi::FaultAccess::write)) != 0     ? Access::write
@@ -57,23 +74,14 @@ bool handle_page_fault(Zone& zone, Thread& thread, Message& message) {
     ++zone.statistics.faults;
     ++thread.usage.minor_faults;
     thread.call_number = -1;
-    FaultResult result = thread.process.memory->fault(address, access);
-    while (result == FaultResult::no_memory && !thread.dying) {
-        if (!zone.kill_for_memory()) {
-            thread.process.terminate(kSigKill, &thread);
-            break;
-        }
-        zone.bury();
-        if (!thread.dying) result = thread.process.memory->fault(address, access);
-        if (result == FaultResult::no_memory) break;
-    }
-    if (thread.dying) return leave(thread, message, Return::retry, 0);
+    const FaultResult result = thread.process.memory->fault(address, access);
+    if (result == FaultResult::no_memory) return out_of_memory(zone, thread, message);
     switch (result) {
         case FaultResult::done: return leave(thread, message, Return::retry, 0);
         case FaultResult::no_mapping: thread.force(fault_signal(kSigSegv, kSegvMapErr, address)); break;
         case FaultResult::no_access: thread.force(fault_signal(kSigSegv, kSegvAccErr, address)); break;
         case FaultResult::beyond_end: thread.force(fault_signal(kSigBus, kBusAdrErr, address)); break;
-        case FaultResult::no_memory: thread.process.terminate(kSigKill, &thread); break;
+        case FaultResult::no_memory: break;
     }
     return leave(thread, message, Return::state, 0);
 }

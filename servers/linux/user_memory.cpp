@@ -16,6 +16,12 @@ namespace {
 constexpr u64 kMaxTransfer = 0x7fff'f000;
 constexpr u64 kMaxVectors = 1024;
 
+Errno fault_in(AddressSpace& space, u64 address, usize size, Access access) {
+    const FaultResult result = space.fault(address, access, size);
+    if (result == FaultResult::done) return Errno::ok;
+    return result == FaultResult::no_memory ? Errno::ENOMEM : Errno::EFAULT;
+}
+
 /// Calls work(bytes, length) for each piece in one page.
 template <typename Work>
 SysResult<> for_pieces(AddressSpace& space, u64 address, usize size, Access access, Work work) {
@@ -23,7 +29,7 @@ SysResult<> for_pieces(AddressSpace& space, u64 address, usize size, Access acce
         const usize length = std::min<usize>(size, kPageSize - address % kPageSize);
         u8* bytes = space.lookup(address, access);
         if (bytes == nullptr) {
-            if (space.fault(address, access, size) != FaultResult::done) return Errno::EFAULT;
+            if (const Errno error = fault_in(space, address, size, access); error != Errno::ok) return error;
             bytes = space.lookup(address, access);
             if (bytes == nullptr) return Errno::EFAULT;
         }
@@ -89,7 +95,8 @@ SysResult<std::span<u8>> user_piece(AddressSpace& space, u64 address, usize size
     if (!user_range(address, length)) return Errno::EFAULT;
     u8* bytes = space.lookup(address, access);
     if (bytes == nullptr) {
-        if (space.fault(address, access, std::max<usize>(size, 1)) != FaultResult::done) return Errno::EFAULT;
+        if (const Errno error = fault_in(space, address, std::max<usize>(size, 1), access); error != Errno::ok)
+            return error;
         bytes = space.lookup(address, access);
         if (bytes == nullptr) return Errno::EFAULT;
     }

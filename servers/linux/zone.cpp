@@ -109,7 +109,8 @@ bool Zone::kill_for_memory() {
     Process* victim = nullptr;
     u64 most = 0;
     for (const auto& [pid, process] : processes) {
-        if (process->zombie || process->exiting || !process->memory || process.get() == init) continue;
+        if (process->exiting && !process->zombie) return true;
+        if (process->zombie || !process->memory) continue;
         const u64 pages = process->memory->resident_pages();
         if (victim == nullptr || pages > most) {
             victim = process.get();

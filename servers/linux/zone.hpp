@@ -84,7 +84,8 @@ class Zone {
     /// The CPU for a new thread.
     u16 choose_cpu(u64 affinity) const;
     Pid main = 0;              ///< the command of this run: its end is the zone's
-    /// Somebody must go: the process with most memory. False: there is none.
+    /// Memory is used up: the process with most of it is killed, unless one is on its way out already. False: there is
+    /// nobody left to kill.
     bool kill_for_memory();
 
     ZoneStatistics statistics;
