@@ -13,6 +13,7 @@
 #include "servers/linux/shutdown.hpp"
 #include "servers/linux/vfs/file_table.hpp"
 #include "servers/linux/vfs/fs_context.hpp"
+#include "servers/linux/vfs/tty/console.hpp"
 #include "servers/linux/vfs/vfs.hpp"
 
 namespace pith::lx {
@@ -20,14 +21,13 @@ namespace pith::lx {
 namespace {
 
 constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-constexpr u32 kReadWrite = 2;
+constexpr u32 kDirectory = 0200000;
 
 /// What run/config asks for.
 struct Run {
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
     std::string term = "dumb";
-    bool tty[3] = {};
     bool interactive() const { return arguments.empty(); }
 };
 
@@ -37,9 +37,6 @@ Run parse_run(std::string_view config) {
         if (record->key == "arg") run.arguments.emplace_back(record->value);
         if (record->key == "env") run.environment.emplace_back(record->value);
         if (record->key == "term") run.term = record->value;
-        if (record->key == "stdin") run.tty[0] = record->value == "tty";
-        if (record->key == "stdout") run.tty[1] = record->value == "tty";
-        if (record->key == "stderr") run.tty[2] = record->value == "tty";
     }
     return run;
 }
@@ -83,18 +80,6 @@ Process& make_process(Zone& zone, Pid pid, Process* parent, const char* name) {
     if (parent != nullptr) parent->children.push_back(&process);
     zone.last_pid = std::max(zone.last_pid, pid);
     return process;
-}
-
-SysResult<> open_streams(Zone& zone, Thread& thread, const Run& run) {
-    static constexpr const char* kStreams[3] = {"/dev/pith/stdin", "/dev/pith/stdout", "/dev/pith/stderr"};
-    for (i32 fd = 0; fd < 3; ++fd) {
-        const bool tty = run.tty[fd] || run.interactive();
-        const u32 flags = tty ? kReadWrite : fd == 0 ? 0 : 1;
-        auto file = zone.vfs->open(thread, -100, tty ? "/dev/console" : kStreams[fd], flags);
-        if (!file.ok()) return file.error();
-        PITH_CHECK(thread.process.files->set(fd, std::move(file).value(), false, 1024));
-    }
-    return {};
 }
 
 void tell(Thread& thread, const std::string& text) {
@@ -154,8 +139,8 @@ SysResult<> start_init(Zone& zone, std::string_view run_config) {
     zone.threads[2] = thread;
     process.threads.push_back(thread);
     zone.main = 2;
-    if (auto root = zone.vfs->open(*thread, -100, "/root", 0200000); root.ok()) process.fs->working = (*root)->path;
-    const auto opened = open_streams(zone, *thread, run);
+    if (auto root = zone.vfs->open(*thread, -100, "/root", kDirectory); root.ok()) process.fs->working = (*root)->path;
+    const auto opened = zone.vfs->open_standard(*thread);
     u32 status = 126;
     if (opened.ok()) status = load_command(*thread, run);
     else tell(*thread, "cannot open the console");
@@ -163,6 +148,7 @@ SysResult<> start_init(Zone& zone, std::string_view run_config) {
         end_zone(zone, EndKind::exited, status);
         return {};
     }
+    if (zone.vfs->console) zone.vfs->console->ready();
     thread->at_event = false;
     thread->go_on(Return::state, 0);
     return {};
