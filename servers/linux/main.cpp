@@ -96,4 +96,7 @@ void run_server() {
 
 }  // namespace pith
 
-int main() { pith::run_server(); }
+int main() {
+    pith::run_server();
+    return 0;
+}
