@@ -76,6 +76,7 @@ class Process {
     Ref<AddressSpace> memory;
     Ref<SignalActions> actions;
     PendingSignals pending;  ///< sent to the process as a whole
+    WaitQueue signal_arrivals;  ///< a signal became pending: signalfd
     Limit limits[static_cast<usize>(Resource::count)];
     Limit& limit(Resource resource) { return limits[static_cast<usize>(resource)]; }
 

@@ -99,6 +99,7 @@ void Process::send(const SigInfo& info) {
     if (signo == kSigCont && (*actions)[signo].handler == kSigDefault && (target == nullptr || (target->waited & bit) == 0))
         return;
     pending.add(info);
+    signal_arrivals.wake_all();
     if (target != nullptr) target->notice();
 }
 
@@ -108,6 +109,7 @@ void Thread::send(const SigInfo& info) {
     if (info.signo == kSigKill || info.signo == kSigCont || (kStopSignals & bit) != 0) return process.send(info);
     if ((mask & bit) == 0 && (waited & bit) == 0 && process.ignores(info.signo)) return;
     pending.add(info);
+    process.signal_arrivals.wake_all();
     notice();
 }
 

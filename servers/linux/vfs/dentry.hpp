@@ -33,11 +33,13 @@ class Dentry : public RefCounted {
     Ref<Dentry> parent_;
     std::string name_;
     Ref<Inode> inode_;
+    DentryCache* cache_ = nullptr;
     u32 hash_ = 0;
     bool linked_ = true;
     Dentry* hash_next_ = nullptr;
     Dentry* recent_next_ = nullptr;      ///< list of dentries that the cache holds
     Dentry* recent_previous_ = nullptr;
+    Ref<Dentry> keeper_;  ///< the cache's reference, while cached_
     bool cached_ = false;
 };
 

@@ -21,13 +21,15 @@ class Poller {
     virtual void watch(WaitQueue& queue) = 0;
 
   protected:
-    ~Poller() = default;
+    virtual ~Poller() = default;
 };
+
+/// Kinds of files that somebody has to know (there is no RTTI).
+enum class FileKind : u8 { other, epoll, event, timer, signal, pipe };
 
 /// lseek's whence.
 enum class Whence : u32 { set = 0, current = 1, end = 2, data = 3, hole = 4 };
 
-/// A file that epoll or a lock list refers to: told when the last descriptor of any table goes.
 class File : public RefCounted {
   public:
     File(Path file_path, u32 open_flags);
@@ -38,6 +40,8 @@ class File : public RefCounted {
     i64 offset = 0;   ///< of files that seek
     i32 owner = 0;    ///< F_SETOWN
     i32 owner_signal = 0;
+    bool counted_writer = false;  ///< closing it gives back Inode::open_for_write
+    bool denies_write = false;    ///< closing it gives back Inode::deny_write
 
     Inode& inode() const { return *path.dentry->inode(); }
     bool readable() const { return (flags & O_ACCESS_MODE) != O_WRITE_ONLY && (flags & O_PATH_ONLY) == 0; }
@@ -45,6 +49,9 @@ class File : public RefCounted {
     bool nonblocking() const { return (flags & O_NON_BLOCK) != 0; }
     bool path_only() const { return (flags & O_PATH_ONLY) != 0; }
 
+    virtual FileKind kind() const { return FileKind::other; }
+    /// False: it is always ready, and epoll refuses it (regular files and directories).
+    virtual bool pollable() const { return true; }
     /// True: reads and writes have a position, and pread works.
     virtual bool seekable() const { return false; }
     /// Reads into `io`. `position` is that of the read for files that seek (the caller moves `offset`).
@@ -76,8 +83,8 @@ class File : public RefCounted {
 class RegularFile : public File {
   public:
     RegularFile(Path file_path, u32 open_flags) : File(std::move(file_path), open_flags) {}
-    ~RegularFile() override;
     bool seekable() const override { return true; }
+    bool pollable() const override { return false; }
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     Async<usize> write(Thread& thread, UserIo&& io, i64 position) override;
     SysResult<i64> seek(i64 to, Whence whence) override;
@@ -89,6 +96,7 @@ class RegularFile : public File {
 class DirectoryFile : public File {
   public:
     DirectoryFile(Path file_path, u32 open_flags) : File(std::move(file_path), open_flags) {}
+    bool pollable() const override { return false; }
     SysResult<i64> seek(i64 to, Whence whence) override;
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     /// Entries from `offset` on, "." and ".." first; moves it.

@@ -17,18 +17,25 @@ struct FileSystemUsage {
     u64 files = 0, files_free = 0;
 };
 
+class Zone;
+
 class FileSystem : public RefCounted {
   public:
     /// `device` is the st_dev of its files.
-    explicit FileSystem(u64 device) : device_(device) {}
+    FileSystem(Zone& of, u64 device) : zone(of), device_(device) {}
+    Zone& zone;
     u64 device() const { return device_; }
+    /// Time for timestamps: CLOCK_REALTIME.
+    Timespec now() const;
     /// The name of its type in /proc/mounts.
     virtual std::string_view type() const = 0;
     virtual Ref<Inode> root() = 0;
     virtual Async<FileSystemUsage> usage() = 0;
     virtual Async<> synchronise() { return {}; }
-    /// False: its names may change behind our back or are made up anew, so that lookups are not cached.
+    /// False: its names are made up anew for each look-up, so that they are not kept.
     virtual bool cacheable() const { return true; }
+    /// st_blksize.
+    virtual u64 block_size() const { return abi::kPageSize; }
     virtual bool read_only() const { return false; }
 
   private:

@@ -20,6 +20,8 @@ class FileTable : public RefCounted {
     }
     /// The file, also if it is open with O_PATH. EBADF.
     SysResult<Ref<File>> get(i32 descriptor) const;
+    /// EMFILE: add() would fail at `limit`.
+    SysResult<> check_room(u64 limit) const;
     /// The lowest free descriptor from `minimum` on becomes `file`. EMFILE at `limit`.
     SysResult<i32> add(Ref<File> file, bool close_on_exec, u64 limit, i32 minimum = 0);
     /// `descriptor` becomes `file`; what it was is closed (dup2). EBADF at `limit`.

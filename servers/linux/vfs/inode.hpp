@@ -5,6 +5,7 @@
 // the file system checks what only it knows (existence, space). Nothing here touches a program's memory.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,7 @@ class File;
 class FileSystem;
 class LockList;
 class Pipe;
+class DirectorySink;
 class Thread;
 class UserIo;
 struct Path;
@@ -49,7 +51,7 @@ class DirectorySink {
     virtual bool add(std::string_view name, u64 number, u32 mode_type, u64 next) = 0;
 
   protected:
-    ~DirectorySink() = default;
+    virtual ~DirectorySink() = default;
 };
 
 class Inode : public RefCounted {
@@ -74,6 +76,8 @@ class Inode : public RefCounted {
     u64 device_number = 0;
     Timespec access_time{}, modify_time{}, change_time{}, birth_time{};
 
+    /// False: a dentry of it is stale and is to be looked up again (a process that is gone).
+    virtual bool valid() const { return true; }
     /// Brings cached attributes up to date, where they are kept elsewhere or computed.
     virtual Async<> refresh() { return {}; }
     /// 512-byte blocks in use.
@@ -86,6 +90,8 @@ class Inode : public RefCounted {
     /// A file, directory, device, FIFO or socket. The name does not exist.
     virtual Async<Ref<Inode>> create(std::string_view name, const NewFile& file);
     virtual Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target, const NewFile& file);
+    /// A regular file without a name, on the same file system (O_TMPFILE).
+    virtual SysResult<Ref<Inode>> create_unnamed(const NewFile& file);
     virtual Async<> link(std::string_view name, Inode& inode);
     /// `inode` is what `name` is: removes a non-directory, or an empty directory (ENOTEMPTY).
     virtual Async<> unlink(std::string_view name, Inode& inode);
@@ -97,8 +103,8 @@ class Inode : public RefCounted {
     /// Entries from position `position` on, without "." and ".."; positions below 2 are those. Advances it.
     virtual Async<> read_directory(u64& position, DirectorySink& sink);
 
-    /// The target of a symbolic link.
-    virtual Async<std::string> read_link();
+    /// The target of a symbolic link, as `thread` sees it.
+    virtual Async<std::string> read_link(Thread& thread);
     /// True for links that lead to an object and not to a path (/proc/PID/fd/N, exe, cwd, root).
     virtual bool magic_link() const { return false; }
     /// Where such a link leads.
@@ -135,7 +141,7 @@ class Inode : public RefCounted {
     /// FIFO state, made at the first open.
     Ref<Pipe> fifo;
     /// POSIX and flock locks; made when first needed.
-    LockList* locks = nullptr;
+    std::unique_ptr<LockList> locks;
     /// memfd seals.
     u32 seals = 0;
 

@@ -44,8 +44,12 @@ SysResult<Path> walk(Thread& thread, i32 directory, std::string_view path, u32 f
 SysResult<LastComponent> walk_to_last(Thread& thread, i32 directory, std::string_view path, u32 flags = 0);
 /// One name in a directory, mount points crossed, no link followed. ENOENT. Does not check permissions.
 SysResult<Path> look_up(Thread& thread, const Path& directory, std::string_view name);
-/// The result of following a symbolic link that was found in `directory`; for open without O_NOFOLLOW.
-SysResult<Path> follow_link(Thread& thread, const Path& directory, const Path& link, u32 flags);
+/// For open: the last component behind all links, and what is there (none: it may be created).
+struct OpenTarget {
+    LastComponent last;
+    Path found;
+};
+SysResult<OpenTarget> walk_to_open(Thread& thread, i32 directory, std::string_view path, u32 flags);
 
 /// The name of a path as seen from `root` ("/a/b", "(unreachable)/..." never: that begins with '/' too), with
 /// " (deleted)" if it is.

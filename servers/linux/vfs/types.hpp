@@ -31,6 +31,10 @@ inline constexpr usize kNameMax = 255;
 inline constexpr u32 kMaxSymlinks = 40;
 inline constexpr usize kMaxReadWrite = 0x7ffff000;  ///< bytes of one read or write
 inline constexpr usize kMaxIoVectors = 1024;
+inline constexpr i64 kMaxFileSize = 0x7fff'ffff'ffff'ffff;
+
+/// Seals of memfd.
+inline constexpr u32 kSealSeal = 1, kSealShrink = 2, kSealGrow = 4, kSealWrite = 8, kSealFutureWrite = 16;
 
 /// Bits of poll.
 inline constexpr u32 kPollIn = 0x001, kPollPriority = 0x002, kPollOut = 0x004, kPollError = 0x008, kPollHangUp = 0x010;

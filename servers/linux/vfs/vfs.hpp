@@ -3,25 +3,28 @@
 // exec, fork and exit.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "servers/linux/frames.hpp"
+#include "servers/linux/vfs/format.hpp"
 #include "servers/linux/vfs/file_table.hpp"
 #include "servers/linux/vfs/fs_context.hpp"
 #include "servers/linux/vfs/path.hpp"
 
 namespace pith::lx {
 
-class DeviceTable;
-class TtyTable;
+class ConsoleLink;
+class LoadAverage;
+class PtyTable;
 class Zone;
 
 class Vfs {
   public:
     /// Makes the root file system of the bundle (whose first frame, after FrameAllocator::adopt_memory, is
-    /// `first_frame`), mounts /dev, /dev/pts, /proc and /tmp, and opens nothing. Sets zone.vfs.
+    /// `first_frame`), mounts /dev, /dev/pts and /proc, and connects the console. Sets zone.vfs.
     static SysResult<> start(Zone& zone, std::span<const u8> bundle, FrameNumber first_frame);
     ~Vfs();
 
@@ -43,25 +46,48 @@ class Vfs {
     /// Opens without a process's limits: for the server itself (console of init).
     SysResult<Ref<File>> open(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode = 0);
 
+    /// A look-up whose file system answers later: keeps it with the thread, and gives kWalkWaits. When the call is
+    /// begun anew, gives the answer.
+    SysResult<Path> park_lookup(Thread& thread, const Path& directory, std::string_view name, Task<SysResult<Ref<Inode>>> task);
+    /// Waits for what was parked; see with_lookup().
+    Task<SysResult<>> finish_lookup(Thread& thread);
+    void drop_lookup(Thread& thread);
+
     /// The mount on `path`, or null.
     Mount* mount_on(const Path& path) const;
     SysResult<Ref<Mount>> attach(Ref<FileSystem> file_system, const Path& at, u32 flags, std::string source);
     u32 next_mount_number = 1;
-    u64 next_anonymous_device = 0;
-    u64 anonymous_device();  ///< a new st_dev
+    u64 anonymous_device() { return make_device(0, ++last_anonymous_device_); }  ///< a new st_dev
     u64 next_pipe_number = 1;
 
     /// A file that has no name in any directory (pipe:[1], anon_inode:[eventpoll]).
     Path anonymous_path(Ref<Inode> inode, std::string_view name);
+    /// For files that are nothing but their description: "anon_inode:" and `name`.
+    Path anonymous_inode(std::string_view name);
     FileSystem& anonymous_file_system() { return *anonymous_; }
 
-    std::unique_ptr<DeviceTable> devices;
-    std::unique_ptr<TtyTable> ttys;
+    /// Opens descriptors 0, 1 and 2 of the first process: the terminal or the streams, as the console says.
+    SysResult<> open_standard(Thread& thread);
+    std::unique_ptr<ConsoleLink> console;  ///< null: there is no console server
+    std::unique_ptr<PtyTable> ptys;
+    std::unique_ptr<LoadAverage> load;
+    std::string boot_id;  ///< made when first asked for
 
   private:
-    explicit Vfs(Zone& of) : zone(of) {}
+    u32 last_anonymous_device_ = 0;
+    explicit Vfs(Zone& of);
+    SysResult<> mount_standard();
+    struct Parked {
+        Ref<Dentry> directory;
+        std::string name;
+        Task<SysResult<Ref<Inode>>> task;
+        SysResult<Ref<Inode>> answer = Errno::EAGAIN;
+        bool answered = false;
+    };
     Ref<FileSystem> anonymous_;
     Ref<Mount> anonymous_mount_;
+    Ref<Inode> plain_inode_;
+    std::map<Thread*, Parked> parked_;
 };
 
 }  // namespace pith::lx

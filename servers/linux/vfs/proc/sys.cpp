@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// /proc/sys.
+#include "servers/linux/vfs/proc/proc.hpp"
+#include "servers/linux/vfs/vfs.hpp"
+#include "servers/linux/zone.hpp"
+
+namespace pith::lx {
+
+namespace {
+
+using Subject = const ProcSubject&;
+using TextResult = SysResult<std::string>;
+
+std::string uuid(Zone& zone) {
+    u8 bytes[16];
+    zone.random(bytes, sizeof bytes);
+    bytes[6] = static_cast<u8>((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = static_cast<u8>((bytes[8] & 0x3f) | 0x80);
+    std::string text;
+    for (u32 i = 0; i < 16; ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+        text += hexadecimal(bytes[i], 2);
+    }
+    return text;
+}
+
+TextResult text_boot_id(Subject subject, Thread&) {
+    std::string& id = subject.zone->vfs->boot_id;
+    if (id.empty()) id = uuid(*subject.zone);
+    return id + "\n";
+}
+TextResult text_uuid(Subject subject, Thread&) { return uuid(*subject.zone) + "\n"; }
+TextResult text_hostname(Subject subject, Thread&) { return subject.zone->hostname + "\n"; }
+TextResult text_domainname(Subject subject, Thread&) { return subject.zone->domainname + "\n"; }
+
+SysResult<> set_name(Thread& writer, std::string& name, std::string_view text) {
+    if (writer.process.credentials.euid != 0) return Errno::EPERM;
+    name = std::string(text.substr(0, std::min<usize>(text.find('\n'), 64)));
+    return {};
+}
+SysResult<> write_hostname(Subject subject, Thread& writer, std::string_view text) {
+    return set_name(writer, subject.zone->hostname, text);
+}
+SysResult<> write_domainname(Subject subject, Thread& writer, std::string_view text) {
+    return set_name(writer, subject.zone->domainname, text);
+}
+
+TextResult text_osrelease(Subject, Thread&) { return std::string(kLinuxRelease) + "\n"; }
+TextResult text_threads_max(Subject subject, Thread&) { return decimal(subject.zone->max_threads) + "\n"; }
+
+/// Values that do not change. Writing the value that is there (or any, where it means nothing here) is accepted.
+template <u64 Value>
+TextResult number(Subject, Thread&) {
+    return decimal(Value) + "\n";
+}
+struct Constant {
+    char text[32];
+};
+template <Constant Value>
+TextResult constant(Subject, Thread&) {
+    return std::string(Value.text) + "\n";
+}
+SysResult<> write_accepted(Subject, Thread& writer, std::string_view) {
+    return writer.process.credentials.euid == 0 ? SysResult<>() : SysResult<>(Errno::EPERM);
+}
+
+constexpr u32 kRead = S_REGULAR | 0444, kWrite = S_REGULAR | 0644;
+
+constinit const ProcEntry kRandom[] = {
+    {"boot_id", kRead, text_boot_id},
+    {"uuid", kRead, text_uuid},
+    {"entropy_avail", kRead, number<256>},
+    {"poolsize", kRead, number<256>},
+};
+constinit const ProcEntry kKernel[] = {
+    {"hostname", kWrite, text_hostname, write_hostname},
+    {"domainname", kWrite, text_domainname, write_domainname},
+    {"osrelease", kRead, text_osrelease},
+    {"ostype", kRead, constant<Constant{"Linux"}>},
+    {"version", kRead, constant<Constant{"#1 SMP Pith"}>},
+    {"pid_max", kWrite, number<32768>, write_accepted},
+    {"threads-max", kWrite, text_threads_max, write_accepted},
+    {"ngroups_max", kRead, number<65536>},
+    {"cap_last_cap", kRead, number<40>},
+    {"core_pattern", kWrite, constant<Constant{"core"}>, write_accepted},
+    {"core_uses_pid", kWrite, number<0>, write_accepted},
+    {"panic", kWrite, number<0>, write_accepted},
+    {"printk", kWrite, constant<Constant{"4\t4\t1\t7"}>, write_accepted},
+    {"randomize_va_space", kWrite, number<0>, write_accepted},
+    {"dmesg_restrict", kWrite, number<0>, write_accepted},
+    {"sched_autogroup_enabled", kWrite, number<0>, write_accepted},
+    {"random", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kRandom},
+};
+constinit const ProcEntry kMemory[] = {
+    {"overcommit_memory", kWrite, number<0>, write_accepted},
+    {"overcommit_ratio", kWrite, number<50>, write_accepted},
+    {"max_map_count", kWrite, number<65530>, write_accepted},
+    {"mmap_min_addr", kWrite, number<65536>, write_accepted},
+    {"swappiness", kWrite, number<60>, write_accepted},
+    {"drop_caches", S_REGULAR | 0200, nullptr, write_accepted},
+};
+constinit const ProcEntry kFiles[] = {
+    {"file-max", kWrite, number<1048576>, write_accepted},
+    {"nr_open", kWrite, number<1048576>, write_accepted},
+    {"pipe-max-size", kWrite, number<1048576>, write_accepted},
+    {"protected_hardlinks", kWrite, number<0>, write_accepted},
+    {"protected_symlinks", kWrite, number<0>, write_accepted},
+};
+constinit const ProcEntry kSys[] = {
+    {"kernel", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kKernel},
+    {"vm", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kMemory},
+    {"fs", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kFiles},
+};
+
+}  // namespace
+
+constinit const ProcEntry kProcSys{.mode = S_DIRECTORY | 0555, .entries = kSys};
+
+}  // namespace pith::lx
