@@ -11,8 +11,8 @@ template string operator+<char, char_traits<char>, allocator<char>>(const char*,
 inline namespace __1 {
 
 template <class Compare, class Iterator>
-void __sort(Iterator first, Iterator last, Compare compare) {
-    __introsort<_ClassicAlgPolicy, Compare, Iterator, false>(first, last, compare, 2 * __log2i(last - first));
+void __sort(Iterator first, Iterator last, Compare) {
+    __introsort<_ClassicAlgPolicy, ranges::less, Iterator, false>(first, last, ranges::less(), 2 * __log2i(last - first));
 }
 template void __sort<__less<int>&, int*>(int*, int*, __less<int>&);
 template void __sort<__less<unsigned>&, unsigned*>(unsigned*, unsigned*, __less<unsigned>&);
@@ -41,11 +41,15 @@ string signed_digits(long long value) {
 
 }  // namespace
 
+inline namespace __1 {
+
 string to_string(int value) { return signed_digits(value); }
 string to_string(long value) { return signed_digits(value); }
 string to_string(long long value) { return signed_digits(value); }
 string to_string(unsigned value) { return digits(value, false); }
 string to_string(unsigned long value) { return digits(value, false); }
 string to_string(unsigned long long value) { return digits(value, false); }
+
+}  // namespace __1
 
 }  // namespace std

@@ -86,7 +86,7 @@ void run_server() {
         config = {reinterpret_cast<const char*>(content.data()), content.size()};
     }
     set_up_clock_and_random(zone, config);
-    if (!lx::Vfs::start(zone, bytes, *first_frame, loop).ok()) panic("no root file system");
+    if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
     loop.on_kernel_event([&zone](Message& message) { return lx::handle_event(zone, message); });
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
     loop.run();
