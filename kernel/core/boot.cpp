@@ -40,14 +40,17 @@ void grant(CapTable& table, RootSlot where, Object& object, RightsBits rights = 
 void map(Space& space, Memory& memory, u64 address, u64 page, u64 count, u32 rights, u32 maximum) {
     while (count != 0) {
         bool stale = false;
-        const u64 done = must(space.map_step({&memory, address, page, count, rights, maximum, false}, stale), "Cannot map root");
+        const u64 done = must(space.map_step({&memory, address, page, count, rights, maximum, false}, stale),
+                              "Cannot map root");
         address += done * kPage;
         page += done;
         count -= done;
     }
 }
 
-char* page_of(Memory& memory, u64 page) { return static_cast<char*>(arch::physical_to_virtual(memory.frame(page))); }
+char* page_of(Memory& memory, u64 page) {
+    return static_cast<char*>(arch::physical_to_virtual(memory.frame(page)));
+}
 
 void fill_boot_info(Memory& memory, const BootParameters& boot) {
     auto& info = *reinterpret_cast<abi::BootInfo*>(page_of(memory, 0));
@@ -112,10 +115,13 @@ void start_root(Pool& pool, const BootParameters& boot) {
     CapTable* table = must(pool.create<CapTable>(), "No root table");
     if (!table->prepare(64).ok()) panic("No root table");
     Budget* budget = must(pool.create<Budget>(), "No root budget");
-    budget->configure({.capacity = 1'000'000, .period = 1'000'000, .cpus = ~u64{0}, .ceiling = abi::kPriorities - 1}, arch::now());
+    budget->configure(
+        {.capacity = 1'000'000, .period = 1'000'000, .cpus = ~u64{0}, .ceiling = abi::kPriorities - 1},
+        arch::now());
     auto* machine = must(pool.create<Machine>(), "No machine");
     const u64 bundle_pages = boot.bundle.size / kPage;
-    Memory* bundle = must(Memory::create_foreign(pool, boot.bundle.base, bundle_pages, Cache::normal), "No bundle");
+    Memory* bundle = must(Memory::create_foreign(pool, boot.bundle.base, bundle_pages, Cache::normal),
+                          "No bundle");
     bundle->claim_frames();
     Memory* info = must(Memory::create_paged(pool, 1), "No info page");
     Memory* boot_info = must(Memory::create_paged(pool, 1), "No boot info");
@@ -170,8 +176,8 @@ void main_boot_cpu(const BootParameters& boot) {
     for (u32 id = 0; id < abi::kMaxCpus; id++) cpus[id].id = id;
     cpu.online = true;
     frames::initialise({boot.free, boot.free_count}, boot.bundle);
-    // What the caches of the CPUs may hold back is not for Pools, so that a charged frame is always to be had.
-    // One frame is the root Pool's own: objects are named by their place in the direct map.
+    // What the caches of the CPUs may hold back is not for Pools, so that a charged frame is always to be
+    // had. One frame is the root Pool's own: objects are named by their place in the direct map.
     const u64 pages = frames::total() - u64{cpu_count} * kFrameCache - 1;
     void* place = arch::physical_to_virtual(frames::allocate(FrameKind::reserved, nullptr, 0));
     root_pool = ::new (place) Pool(nullptr, static_cast<u32>(pages));

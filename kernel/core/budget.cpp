@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Budget: the account. The period is rolled forward when somebody looks; time used beyond the capacity (a timer is late)
-// is taken from the next period.
+// Budget: the account. The period is rolled forward when somebody looks; time used beyond the capacity (a
+// timer is late) is taken from the next period.
 #include "kernel/core/budget.hpp"
 
 #include <algorithm>
@@ -18,7 +18,8 @@ Result<> Budget::check(const abi::BudgetParameters& parameters, const Budget* pa
     if (parameters.capacity == 0 || parameters.capacity > parameters.period) return Error::invalid;
     if (parameters.cpus == 0) return Error::invalid;
     if (parent == nullptr) return {};
-    if (parameters.ceiling > parent->ceiling() || (parameters.cpus & ~parent->cpu_set()) != 0) return Error::invalid;
+    if (parameters.ceiling > parent->ceiling() || (parameters.cpus & ~parent->cpu_set()) != 0)
+        return Error::invalid;
     return {};
 }
 
@@ -43,7 +44,8 @@ void Budget::roll(abi::Time now) {
         remaining_ = capacity;
     } else {
         const u64 needed = static_cast<u64>(-remaining_) / capacity_ + 1;
-        remaining_ = periods > needed ? capacity : std::min(capacity, remaining_ + static_cast<i64>(periods) * capacity);
+        remaining_ = periods > needed ? capacity
+                                      : std::min(capacity, remaining_ + static_cast<i64>(periods) * capacity);
     }
 }
 

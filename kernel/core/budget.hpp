@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Budget: the right to `capacity` nanoseconds of CPU time each `period`, on some CPUs, up to a priority.
 //
-// `lock` (rank 12, within a CPU's lock) guards parameters and the account. A Budget with capacity = period is unlimited: only
-// its statistics are kept, without the lock.
+// `lock` (rank 12, within a CPU's lock) guards parameters and the account. A Budget with capacity = period is
+// unlimited: only its statistics are kept, without the lock.
 #pragma once
 
 #include "abi/thread.hpp"
@@ -33,7 +33,7 @@ class Budget : public Object {
     void add_debt(u64 nanoseconds) { debt_.fetch_add(nanoseconds, std::memory_order_relaxed); }
     abi::BudgetInfo info(abi::Time now);
 
-    Reference delivery;                    ///< the Signal of overruns
+    Reference delivery;  ///< the Signal of overruns
     std::atomic<u64> delivery_bits{0};
 
   private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One system call in progress, and the handlers. A handler decodes, looks up, validates, commits and returns: Error::ok with
-// r0..r2 set, an error without effect, Error::restart (preempted: `progress` in the Thread tells how far it is), or
-// kNoResult (the Frame has its result, or the thread blocks).
+// One system call in progress, and the handlers. A handler decodes, looks up, validates, commits and returns:
+// Error::ok with r0..r2 set, an error without effect, Error::restart (preempted: `progress` in the Thread
+// tells how far it is), or kNoResult (the Frame has its result, or the thread blocks).
 #pragma once
 
 #include "abi/syscall.hpp"
@@ -32,12 +32,14 @@ struct Call {
     Result<Found<T>> object() {
         return lookup<T>(thread, frame.handle(), RightsBits{0});
     }
-    /// A copy of an argument structure from words[0] of the message buffer. Read once: its owner may change it any time.
+    /// A copy of an argument structure from words[0] of the message buffer. Read once: its owner may change
+    /// it any time.
     template <typename T>
     T input(usize index = 0) const {
         static_assert(sizeof(T) <= abi::kBufferSize);
         T value;
-        __builtin_memcpy(&value, reinterpret_cast<const char*>(thread.buffer->words) + index * sizeof(T), sizeof(T));
+        __builtin_memcpy(&value, reinterpret_cast<const char*>(thread.buffer->words) + index * sizeof(T),
+                         sizeof(T));
         return value;
     }
     /// A result structure to words[0] of the message buffer.
@@ -52,7 +54,9 @@ struct Call {
 class SlotReservation {
   public:
     static Result<SlotReservation> make(CapTable* table, HandleIndex wanted);
-    SlotReservation(SlotReservation&& other) noexcept : slot_(other.slot_), index_(other.index_) { other.slot_ = nullptr; }
+    SlotReservation(SlotReservation&& other) noexcept : slot_(other.slot_), index_(other.index_) {
+        other.slot_ = nullptr;
+    }
     ~SlotReservation() {
         if (slot_ != nullptr) CapTable::release(*slot_);
     }
@@ -68,28 +72,30 @@ class SlotReservation {
     HandleIndex index_;
 };
 
-/// Waits until other CPUs that have the Space loaded have forgotten its old translations; ok if there is none.
+/// Waits until other CPUs that have the Space loaded have forgotten its old translations; ok if there is
+/// none.
 Error shoot_down(Call& call, Space& space, bool stale);
 
-Error call_message(Call& call, abi::Syscall number);        // call, send, recv, reply_recv, reply, take_reply, adopt
-Error call_signal(Call& call, abi::Syscall number);         // signal_*
-Error call_capability(Call& call, abi::Syscall number);     // cap_*
-Error call_pool(Call& call, abi::Syscall number);           // pool_*, captable_*, endpoint_*
-Error call_memory(Call& call, abi::Syscall number);         // memory_*
-Error call_space(Call& call, abi::Syscall number);          // space_*
-Error call_thread(Call& call, abi::Syscall number);         // thread_*
-Error call_thread_state(Call& call, abi::Syscall number);   // of these: info, FPU
-Error call_budget(Call& call, abi::Syscall number);         // budget_*
-Error call_device(Call& call, abi::Syscall number);         // interrupt_*, ports_*
-Error call_machine(Call& call, abi::Syscall number);        // machine_*
-Error call_destroy(Call& call);                             // object_destroy
+Error call_message(Call& call,
+                   abi::Syscall number);             // call, send, recv, reply_recv, reply, take_reply, adopt
+Error call_signal(Call& call, abi::Syscall number);  // signal_*
+Error call_capability(Call& call, abi::Syscall number);    // cap_*
+Error call_pool(Call& call, abi::Syscall number);          // pool_*, captable_*, endpoint_*
+Error call_memory(Call& call, abi::Syscall number);        // memory_*
+Error call_space(Call& call, abi::Syscall number);         // space_*
+Error call_thread(Call& call, abi::Syscall number);        // thread_*
+Error call_thread_state(Call& call, abi::Syscall number);  // of these: info, FPU
+Error call_budget(Call& call, abi::Syscall number);        // budget_*
+Error call_device(Call& call, abi::Syscall number);        // interrupt_*, ports_*
+Error call_machine(Call& call, abi::Syscall number);       // machine_*
+Error call_destroy(Call& call);                            // object_destroy
 
 }  // namespace pith::core
 
 /// In a handler: the value of a Result, or return its error.
-#define PITH_CALL(...)                                        \
-    ({                                                        \
-        auto pith_call_ = (__VA_ARGS__);                      \
-        if (!pith_call_.ok()) return pith_call_.error();      \
-        std::move(pith_call_).value();                        \
+#define PITH_CALL(...)                                   \
+    ({                                                   \
+        auto pith_call_ = (__VA_ARGS__);                 \
+        if (!pith_call_.ok()) return pith_call_.error(); \
+        std::move(pith_call_).value();                   \
     })

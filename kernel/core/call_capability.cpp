@@ -44,7 +44,8 @@ Error copy(Call& call) {
     }
     auto slot = PITH_CALL(SlotReservation::make(table, call.handle_argument(1)));
     const auto mask = static_cast<RightsBits>(call.argument(2));
-    if (auto done = capability::derive(from, slot.slot(), mask, badge != 0 ? badge : from.badge); !done.ok()) return done.error();
+    if (auto done = capability::derive(from, slot.slot(), mask, badge != 0 ? badge : from.badge); !done.ok())
+        return done.error();
     call.r0 = slot.index();
     slot.filled();
     return Error::ok;
@@ -84,7 +85,8 @@ Error take(Call& call) {
     const Capability from = PITH_CALL(lookup_in(table.object, call.handle_argument(0)));
     if (!from.allows(abi::kRightCopy)) return Error::no_right;
     auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, call.handle_argument(1)));
-    if (auto done = capability::derive(from, slot.slot(), abi::kAllRights, from.badge); !done.ok()) return done.error();
+    if (auto done = capability::derive(from, slot.slot(), abi::kAllRights, from.badge); !done.ok())
+        return done.error();
     call.r0 = slot.index();
     slot.filled();
     return Error::ok;

@@ -21,7 +21,8 @@ abi::KernelCounts kernel_counts() {
     abi::KernelCounts counts{};
     for (u32 i = 0; i < cpu_count; i++) {
         const Cpu& cpu = cpus[i];
-        for (u32 type = 0; type < 16; type++) counts.objects[type] += static_cast<u64>(cpu.object_counts[type]);
+        for (u32 type = 0; type < 16; type++)
+            counts.objects[type] += static_cast<u64>(cpu.object_counts[type]);
         counts.capabilities += static_cast<u64>(cpu.capability_count);
         counts.mappings += static_cast<u64>(cpu.mapping_count);
     }
@@ -30,7 +31,8 @@ abi::KernelCounts kernel_counts() {
     counts.pages_objects = frames::count(FrameKind::objects);
     counts.pages_memory = frames::count(FrameKind::memory);
     counts.pages_quarantine = frames::count(FrameKind::quarantine);
-    const u64 used = counts.pages_tables + counts.pages_objects + counts.pages_memory + counts.pages_quarantine;
+    const u64 used = counts.pages_tables + counts.pages_objects + counts.pages_memory +
+                     counts.pages_quarantine;
     counts.pages_free = counts.pages_total - std::min(counts.pages_total, used);
     return counts;
 }
@@ -63,7 +65,9 @@ Error device_memory(Call& call) {
     const u64 base = call.argument(1);
     const u64 bytes = call.argument(2);
     constexpr u64 kTop = u64{1} << 46;
-    if (base % abi::kPageSize != 0 || bytes == 0 || bytes > kTop || base > kTop - bytes || call.argument(3) > 1) return Error::invalid;
+    if (base % abi::kPageSize != 0 || bytes == 0 || bytes > kTop || base > kTop - bytes ||
+        call.argument(3) > 1)
+        return Error::invalid;
     const u64 pages = (bytes + abi::kPageSize - 1) / abi::kPageSize;
     if (arch::reserved_physical(base, pages * abi::kPageSize)) return Error::invalid;
     const Cache cache = call.argument(3) == abi::kDeviceCached ? Cache::normal : Cache::uncached;
@@ -89,7 +93,9 @@ Result<CheckedBudget> check_budget(Call& call, const Budget* parent) {
     CheckedBudget checked{call.input<abi::BudgetParameters>(), nullptr};
     PITH_CHECK(Budget::check(checked.parameters, parent));
     if (checked.parameters.signal != abi::kNoHandle) {
-        checked.signal = PITH_TRY(lookup<Signal>(call.thread, checked.parameters.signal, abi::SignalRight::notify)).object;
+        checked.signal = PITH_TRY(
+                             lookup<Signal>(call.thread, checked.parameters.signal, abi::SignalRight::notify))
+                             .object;
     }
     return checked;
 }
@@ -98,7 +104,9 @@ Error configure(Budget& budget, const CheckedBudget& checked) {
     unrefer(budget.delivery);
     if (checked.signal != nullptr) {
         budget.delivery_bits.store(checked.parameters.signal_bits, std::memory_order_relaxed);
-        if (auto bound = refer(budget.delivery, *checked.signal, budget, Reference::Kind::delivery); !bound.ok()) return bound.error();
+        if (auto bound = refer(budget.delivery, *checked.signal, budget, Reference::Kind::delivery);
+            !bound.ok())
+            return bound.error();
     }
     budget.configure(checked.parameters, arch::now());
     return Error::ok;
@@ -109,7 +117,8 @@ void wake_users(Budget& budget) {
     u64 count = 0;
     {
         Guard guard(budget.caps_lock);
-        for (Reference* user = budget.users.front(); user != nullptr; user = budget.users.next(*user)) count++;
+        for (Reference* user = budget.users.front(); user != nullptr; user = budget.users.next(*user))
+            count++;
     }
     for (; count != 0; count--) {
         Object* owner;
@@ -153,7 +162,8 @@ abi::ThreadState visible_state(const Thread& thread) {
     if ((thread.attention & kAttendStop) != 0) return ThreadState::stopped;
     switch (thread.state) {
         case State::inactive: return ThreadState::inactive;
-        case State::ready: return cpus[thread.cpu].current == &thread ? ThreadState::running : ThreadState::ready;
+        case State::ready:
+            return cpus[thread.cpu].current == &thread ? ThreadState::running : ThreadState::ready;
         case State::queued_call:
         case State::awaiting_reply: return ThreadState::calling;
         case State::queued_send: return ThreadState::sending;
@@ -181,7 +191,8 @@ Error thread_info(Call& call) {
         info.cpu = static_cast<u16>(thread.cpu);
         info.priority = thread.base_priority;
         info.effective_priority = thread.priority;
-        if (found.capability.allows(static_cast<RightsBits>(ThreadRight::registers))) thread.frame.registers(info.registers);
+        if (found.capability.allows(static_cast<RightsBits>(ThreadRight::registers)))
+            thread.frame.registers(info.registers);
     }
     call.output(info);
     return Error::ok;

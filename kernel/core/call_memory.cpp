@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // System calls on Pools, CapTables, Endpoints, Memories and Spaces.
 //
-// Range operations run in bounded steps; between them they can be preempted. `progress` (in the Thread) then says how
-// far they are, and `progress2` bit 0 that other CPUs still have old translations.
+// Range operations run in bounded steps; between them they can be preempted. `progress` (in the Thread) then
+// says how far they are, and `progress2` bit 0 that other CPUs still have old translations.
 #include <algorithm>
 
 #include "kernel/core/budget.hpp"
@@ -24,7 +24,8 @@ bool aligned(u64 value) { return value % kPage == 0; }
 
 /// A range of user addresses: page aligned, not empty, below kUserTop.
 bool valid_range(u64 address, u64 length) {
-    return aligned(address) && aligned(length) && length != 0 && address < abi::kUserTop && length <= abi::kUserTop - address;
+    return aligned(address) && aligned(length) && length != 0 && address < abi::kUserTop &&
+           length <= abi::kUserTop - address;
 }
 
 Error pool_info(Call& call) {
@@ -66,7 +67,8 @@ Error finish_run(Call& call, Memory& memory) {
 
 Error memory_create(Call& call) {
     Thread& thread = call.thread;
-    if (thread.restarted && thread.partial != nullptr) return finish_run(call, static_cast<Memory&>(*thread.partial));
+    if (thread.restarted && thread.partial != nullptr)
+        return finish_run(call, static_cast<Memory&>(*thread.partial));
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
     const u64 bytes = call.argument(0);
     if (bytes == 0 || bytes > Memory::kMaxPages * kPage) return Error::invalid;
@@ -95,7 +97,8 @@ Result<CheckedRange> check_range(Call& call, const Space& space, const abi::MapR
     if (!valid_range(range.address, range.length) || !aligned(range.offset)) return Error::invalid;
     if ((range.flags & ~(kMapBits | abi::kMapReplace)) != 0) return Error::invalid;
     const u32 rights = range.flags & kMapBits;
-    if ((rights & abi::kMapWrite) != 0 && (rights & abi::kMapExecute) != 0 && !space.jit) return Error::write_execute;
+    if ((rights & abi::kMapWrite) != 0 && (rights & abi::kMapExecute) != 0 && !space.jit)
+        return Error::write_execute;
     auto memory = PITH_TRY(lookup<Memory>(call.thread, range.memory, static_cast<RightsBits>(rights)));
     const u64 size = memory->pages() * kPage;
     if (range.offset >= size || range.length > size - range.offset) return Error::invalid;
@@ -111,8 +114,13 @@ Error map_range(Call& call, Space& space, const abi::MapRange& range, const Chec
     }
     while (done < range.length) {
         bool stale = false;
-        const Space::MapRequest request{checked.memory, range.address + done, (range.offset + done) / kPage, (range.length - done) / kPage,
-                                        range.flags & kMapBits, checked.maximum, (range.flags & abi::kMapReplace) != 0};
+        const Space::MapRequest request{checked.memory,
+                                        range.address + done,
+                                        (range.offset + done) / kPage,
+                                        (range.length - done) / kPage,
+                                        range.flags & kMapBits,
+                                        checked.maximum,
+                                        (range.flags & abi::kMapReplace) != 0};
         auto mapped = space.map_step(request, stale);
         if (stale) thread.progress2 |= kStale;
         if (!mapped.ok()) return mapped.error();
@@ -175,11 +183,13 @@ Error space_protect(Call& call) {
     const u64 address = call.argument(0);
     const u64 rights = call.argument(2);
     if (!valid_range(address, call.argument(1)) || (rights & ~u64{kMapBits}) != 0) return Error::invalid;
-    if ((rights & abi::kMapWrite) != 0 && (rights & abi::kMapExecute) != 0 && !space->jit) return Error::write_execute;
+    if ((rights & abi::kMapWrite) != 0 && (rights & abi::kMapExecute) != 0 && !space->jit)
+        return Error::write_execute;
     const u64 end = address + call.argument(1);
     while (address + call.thread.progress < end) {
         bool stale = false;
-        auto reached = space->protect_step(address + call.thread.progress, end, static_cast<u32>(rights), stale);
+        auto reached = space->protect_step(address + call.thread.progress, end, static_cast<u32>(rights),
+                                           stale);
         if (stale) call.thread.progress2 |= kStale;
         if (!reached.ok()) return finish_range(call, *space, reached.error());
         call.thread.progress = *reached - address;
@@ -199,7 +209,8 @@ Error space_share(Call& call) {
         Space::Shared pages[Space::kBatch];
         u32 count = 0;
         bool stale = false;
-        const u64 next = source->collect_step(range.address + call.thread.progress, end, range.source_rights, pages, count, stale);
+        const u64 next = source->collect_step(range.address + call.thread.progress, end, range.source_rights,
+                                              pages, count, stale);
         if (stale) call.thread.progress2 |= kStale;
         for (u32 i = 0; i < count; i++) {
             pages[i].rights &= range.rights;
@@ -219,12 +230,14 @@ Error space_dirty(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
     const u64 address = call.argument(0);
     const u64 pages = call.argument(1);
-    if (pages == 0 || pages > abi::kBufferWords * 64 || !valid_range(address, pages * kPage)) return Error::invalid;
+    if (pages == 0 || pages > abi::kBufferWords * 64 || !valid_range(address, pages * kPage))
+        return Error::invalid;
     const u64 words = (pages + 63) / 64;
     while (call.thread.progress < words) {
         const u64 at = address + call.thread.progress * 64 * kPage;
         bool stale = false;
-        call.thread.buffer->words[call.thread.progress] = space->dirty_step(at, address + pages * kPage, stale);
+        call.thread.buffer->words[call.thread.progress] = space->dirty_step(at, address + pages * kPage,
+                                                                            stale);
         if (stale) call.thread.progress2 |= kStale;
         call.thread.progress++;
         if (call.thread.progress < words && preempted()) return Error::restart;
@@ -251,7 +264,8 @@ Error call_pool(Call& call, Syscall number) {
     }
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
     auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
-    if (number == Syscall::pool_create) return slot.fill(*PITH_CALL(pool->create_pool(call.argument(0))), call.r0);
+    if (number == Syscall::pool_create)
+        return slot.fill(*PITH_CALL(pool->create_pool(call.argument(0))), call.r0);
     return slot.fill(*PITH_CALL(pool->create<Endpoint>()), call.r0);
 }
 

@@ -17,9 +17,7 @@ Error answer(Call& call, Thread& caller) {
         return resume_foreign(caller, how, call.frame.word(0));
     }
     Error error;
-    do {
-        error = reply_to(call.thread, caller);
-    } while (error == Error::restart);
+    do { error = reply_to(call.thread, caller); } while (error == Error::restart);
     return error;
 }
 
@@ -52,7 +50,8 @@ Error take_reply(Call& call) {
     CpuLocks locks(cpu_bit(thread.cpu) | cpu_bit(caller->cpu));
     if (thread.caller != caller || caller->state != State::awaiting_reply) return Error::bad_state;
     const auto rights = static_cast<RightsBits>(abi::ReplyRight::reply);
-    if (auto done = capability::insert(slot.slot(), caller->reply, rights, 0); !done.ok()) return done.error();
+    if (auto done = capability::insert(slot.slot(), caller->reply, rights, 0); !done.ok())
+        return done.error();
     caller->server = nullptr;
     thread.caller = nullptr;
     call.r0 = slot.index();
@@ -74,7 +73,8 @@ Error adopt(Call& call) {
         if (before != nullptr) mask |= cpu_bit(before->cpu);
         if (worker != nullptr) mask |= cpu_bit(worker->cpu);
         CpuLocks locks(mask);
-        const bool same = thread.lender == before && caller->borrower == worker && (mask & cpu_bit(caller->cpu)) != 0;
+        const bool same = thread.lender == before && caller->borrower == worker &&
+                          (mask & cpu_bit(caller->cpu)) != 0;
         if (!same) continue;
         if (caller->state != State::awaiting_reply || caller->server != nullptr) return Error::not_found;
         if (worker != nullptr) unlend_locked(*worker);

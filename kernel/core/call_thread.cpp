@@ -27,15 +27,19 @@ Result<Parts> look_up_parts(Call& call, const abi::ThreadCreate& wanted) {
     parts.space = PITH_TRY(lookup<Space>(call.thread, wanted.space, abi::SpaceRight::map)).object;
     const bool foreign = wanted.kind == abi::ThreadKind::foreign;
     if (!foreign) {
-        parts.captable = PITH_TRY(lookup<CapTable>(call.thread, wanted.captable, abi::CapTableRight::take)).object;
+        parts.captable = PITH_TRY(lookup<CapTable>(call.thread, wanted.captable, abi::CapTableRight::take))
+                             .object;
     } else if (wanted.captable != abi::kNoHandle) {
         return Error::invalid;
     }
     if (wanted.handler != abi::kNoHandle) {
-        parts.handler = PITH_TRY(lookup<Endpoint>(call.thread, wanted.handler, abi::EndpointRight::send)).object;
+        parts.handler = PITH_TRY(lookup<Endpoint>(call.thread, wanted.handler, abi::EndpointRight::send))
+                            .object;
     }
-    constexpr auto kReadWrite = static_cast<RightsBits>(abi::MemoryRight::read) | static_cast<RightsBits>(abi::MemoryRight::write);
-    parts.buffer = PITH_TRY(lookup<Memory>(call.thread, wanted.buffer, static_cast<RightsBits>(kReadWrite))).object;
+    constexpr auto kReadWrite = static_cast<RightsBits>(abi::MemoryRight::read) |
+                                static_cast<RightsBits>(abi::MemoryRight::write);
+    parts.buffer = PITH_TRY(lookup<Memory>(call.thread, wanted.buffer, static_cast<RightsBits>(kReadWrite)))
+                       .object;
     if (wanted.budget != abi::kNoHandle) {
         parts.budget = PITH_TRY(lookup<Budget>(call.thread, wanted.budget, abi::BudgetRight::bind)).object;
     }
@@ -43,18 +47,23 @@ Result<Parts> look_up_parts(Call& call, const abi::ThreadCreate& wanted) {
 }
 
 Result<> validate(const abi::ThreadCreate& wanted, const Parts& parts) {
-    if (wanted.kind != abi::ThreadKind::native && wanted.kind != abi::ThreadKind::foreign) return Error::invalid;
+    if (wanted.kind != abi::ThreadKind::native && wanted.kind != abi::ThreadKind::foreign)
+        return Error::invalid;
     if (wanted.cpu >= cpu_count || wanted.buffer_offset % abi::kBufferSize != 0) return Error::invalid;
-    if (wanted.buffer_offset >= parts.buffer->pages() * abi::kPageSize || parts.buffer->device()) return Error::invalid;
+    if (wanted.buffer_offset >= parts.buffer->pages() * abi::kPageSize || parts.buffer->device())
+        return Error::invalid;
     if (parts.budget != nullptr && wanted.priority > parts.budget->ceiling()) return Error::invalid;
     return {};
 }
 
 Result<> refer_parts(Thread& thread, const Parts& parts) {
     PITH_CHECK(refer(thread.space_reference, *parts.space, thread, Kind::space));
-    if (parts.captable != nullptr) PITH_CHECK(refer(thread.captable_reference, *parts.captable, thread, Kind::captable));
-    if (parts.handler != nullptr) PITH_CHECK(refer(thread.handler_reference, *parts.handler, thread, Kind::handler));
-    if (parts.budget != nullptr) PITH_CHECK(refer(thread.budget_reference, *parts.budget, thread, Kind::budget));
+    if (parts.captable != nullptr)
+        PITH_CHECK(refer(thread.captable_reference, *parts.captable, thread, Kind::captable));
+    if (parts.handler != nullptr)
+        PITH_CHECK(refer(thread.handler_reference, *parts.handler, thread, Kind::handler));
+    if (parts.budget != nullptr)
+        PITH_CHECK(refer(thread.budget_reference, *parts.budget, thread, Kind::budget));
     return refer(thread.buffer_reference, *parts.buffer, thread, Kind::buffer);
 }
 
@@ -68,7 +77,8 @@ Error create(Call& call) {
     thread->space = parts.space;
     thread->captable = parts.captable;
     thread->handler = parts.handler;
-    // An Endpoint that a badge was minted for keeps it out of the creator's hands: the event has its own badge.
+    // An Endpoint that a badge was minted for keeps it out of the creator's hands: the event has its own
+    // badge.
     thread->badge = wanted.badge;
     thread->budget = parts.budget;
     thread->base_priority = thread->priority = wanted.priority;
@@ -174,7 +184,8 @@ Error set_priority(Call& call) {
     {
         CpuLock locked(cpus[thread->cpu]);
         const u64 ceiling = thread->budget != nullptr ? thread->budget->ceiling() : 0;
-        if (priority >= abi::kPriorities || (priority > ceiling && priority > thread->base_priority)) return Error::invalid;
+        if (priority >= abi::kPriorities || (priority > ceiling && priority > thread->base_priority))
+            return Error::invalid;
         thread->base_priority = static_cast<u8>(priority);
     }
     propagate(*thread);
@@ -186,7 +197,8 @@ Error set_budget(Call& call) {
     auto budget = PITH_CALL(lookup<Budget>(call.thread, call.handle_argument(0), abi::BudgetRight::bind));
     if (thread->base_priority > budget->ceiling()) return Error::invalid;
     unrefer(thread->budget_reference);
-    if (auto bound = refer(thread->budget_reference, *budget, *thread, Kind::budget); !bound.ok()) return bound.error();
+    if (auto bound = refer(thread->budget_reference, *budget, *thread, Kind::budget); !bound.ok())
+        return bound.error();
     {
         CpuLock locked(cpus[thread->cpu]);
         thread->budget = budget.object;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The derivation tree. Each function takes the object's caps_lock once and leaves a proper tree; what could take
-// long is a step, repeated by callers that have preemption points.
+// The derivation tree. Each function takes the object's caps_lock once and leaves a proper tree; what could
+// take long is a step, repeated by callers that have preemption points.
 #include "kernel/core/capability.hpp"
 
 #include "kernel/core/captable.hpp"
@@ -62,14 +62,16 @@ void unlink(Object& object, Slot& slot) REQUIRES(object.caps_lock) {
 /// A Reply knows the one slot that names it.
 void note_reply_slot(const Object& object, Slot* slot) {
     if (object.type != ObjectType::reply) return;
-    if (Thread* caller = static_cast<const Reply&>(object).caller; caller != nullptr) caller->reply_slot = slot;
+    if (Thread* caller = static_cast<const Reply&>(object).caller; caller != nullptr)
+        caller->reply_slot = slot;
 }
 
 void publish(Slot& slot, const Object& object, RightsBits rights, u64 badge) {
-    // The generation changes at each use of a slot (it stays in the badge field while the slot is empty), so that a
-    // reader that sees the same word twice has seen the badge that belongs to it.
+    // The generation changes at each use of a slot (it stays in the badge field while the slot is empty), so
+    // that a reader that sees the same word twice has seen the badge that belongs to it.
     const u64 generation = slot.badge.load(std::memory_order_relaxed) & ~(kGenerationStep - 1);
-    const u64 word = (generation + kGenerationStep) | (arch::virtual_to_physical(&object) & kAddressMask) | rights;
+    const u64 word = (generation + kGenerationStep) | (arch::virtual_to_physical(&object) & kAddressMask) |
+                     rights;
     slot.badge.store(badge, std::memory_order_relaxed);
     slot.word.store(word, std::memory_order_release);
     note_reply_slot(object, &slot);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Capabilities: the slots of CapTables, linked in a derivation tree for each object.
 //
-// `word` is generation << 48 | physical address of the object | rights; 0: empty. Reading a slot takes no lock: word,
-// badge, word again. Writing one sets word to 0, then the badge, then the new word, under the object's caps_lock (rank 30),
-// which also guards the links. Rights are masked on the way and never widened (I5).
+// `word` is generation << 48 | physical address of the object | rights; 0: empty. Reading a slot takes no
+// lock: word, badge, word again. Writing one sets word to 0, then the badge, then the new word, under the
+// object's caps_lock (rank 30), which also guards the links. Rights are masked on the way and never widened
+// (I5).
 #pragma once
 
 #include <atomic>
@@ -35,7 +36,9 @@ struct Capability {
     u64 badge = 0;
     Slot* slot = nullptr;
 
-    Object* object() const { return static_cast<Object*>(arch::physical_to_virtual(word & 0x0000'ffff'ffff'ffc0)); }
+    Object* object() const {
+        return static_cast<Object*>(arch::physical_to_virtual(word & 0x0000'ffff'ffff'ffc0));
+    }
     RightsBits rights() const { return static_cast<RightsBits>(word & abi::kAllRights); }
     bool allows(RightsBits right) const { return (word & right) == right; }
 };
@@ -55,11 +58,11 @@ namespace capability {
 Result<> insert(Slot& to, Object& object, RightsBits rights, u64 badge);
 /// Fills a reserved slot with a child of `from`. bad_handle: `from` has changed, or its object is dying.
 Result<> derive(const Capability& from, Slot& to, RightsBits mask, u64 badge);
-/// Moves to a reserved slot; same place in the tree; `from`'s slot is then empty, but still reserved. `mask` drops rights.
-/// busy: more was derived from it than one step can move.
+/// Moves to a reserved slot; same place in the tree; `from`'s slot is then empty, but still reserved. `mask`
+/// drops rights. busy: more was derived from it than one step can move.
 Result<> move(const Capability& from, Slot& to, RightsBits mask);
-/// One bounded step of deleting: true when it is done (or the slot holds something else by now); then the slot is
-/// empty and its owner frees it.
+/// One bounded step of deleting: true when it is done (or the slot holds something else by now); then the
+/// slot is empty and its owner frees it.
 bool remove_step(const Capability& which);
 /// Deletes one leaf of what was derived from `which`, and frees its slot: false: there is none left.
 bool revoke_step(const Capability& which);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// CapTable: allocation of slots. Invariant: a slot that holds a capability has its bit set; a bit that is set with an
-// empty slot belongs to a call in progress, which fills or releases it before it leaves the kernel.
+// CapTable: allocation of slots. Invariant: a slot that holds a capability has its bit set; a bit that is set
+// with an empty slot belongs to a call in progress, which fills or releases it before it leaves the kernel.
 #include "kernel/core/captable.hpp"
 
 #include <bit>
@@ -18,7 +18,9 @@ u64& bitmap(Slot* page) { return page[1].page_data[0]; }
 
 }  // namespace
 
-CapTable& CapTable::table_of(const Slot& slot) { return *reinterpret_cast<CapTable*>(page_of(slot)[0].page_data[0]); }
+CapTable& CapTable::table_of(const Slot& slot) {
+    return *reinterpret_cast<CapTable*>(page_of(slot)[0].page_data[0]);
+}
 
 HandleIndex CapTable::index_of(const Slot& slot) {
     Slot* page = page_of(slot);

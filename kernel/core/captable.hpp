@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// CapTable: up to 16384 slots in pages of 64, from its Pool; the kernel chooses free slots by a bitmap for each page.
+// CapTable: up to 16384 slots in pages of 64, from its Pool; the kernel chooses free slots by a bitmap for
+// each page.
 //
 // Looking a slot up takes no lock. `lock` (rank 32) guards bitmaps and growth; the first slots of each page
 // keep the page's table, bitmap and number in their page_data.

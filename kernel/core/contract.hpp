@@ -41,17 +41,18 @@ struct PhysicalRange {
     u64 size;
 };
 
-/// What the architecture tells the core at boot. All of it must stay in place (kernel image or reserved memory).
+/// What the architecture tells the core at boot. All of it must stay in place (kernel image or reserved
+/// memory).
 struct BootParameters {
     const PhysicalRange* free;  ///< RAM that nobody uses: page aligned, ascending, in the direct map
     usize free_count;
-    PhysicalRange bundle;       ///< the boot bundle's pages: RAM, not in `free`
-    u64 memory_size;            ///< bytes of usable RAM in the machine
-    u64 kernel_size;            ///< bytes of the kernel image and boot data
+    PhysicalRange bundle;  ///< the boot bundle's pages: RAM, not in `free`
+    u64 memory_size;       ///< bytes of usable RAM in the machine
+    u64 kernel_size;       ///< bytes of the kernel image and boot data
     u64 rsdp;
-    u32 cpus;                   ///< that are there; the boot CPU is 0. Others call main_other_cpu when they are up
+    u32 cpus;  ///< that are there; the boot CPU is 0. Others call main_other_cpu when they are up
     u32 boot_flags;
-    const char* command_line;   ///< NUL terminated
+    const char* command_line;  ///< NUL terminated
     u64 entry_tsc;
     u64 tsc_base, clock_base, multiplier, tsc_frequency;  ///< as in abi::InfoPage
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Cpu: everything that belongs to one processor: the current thread, the run queues, timers, caches and counters.
+// Cpu: everything that belongs to one processor: the current thread, the run queues, timers, caches and
+// counters.
 //
-// `lock` (rank 10) guards all threads that belong to this CPU, and what is marked with it. Other fields are written by
-// this CPU only.
+// `lock` (rank 10) guards all threads that belong to this CPU, and what is marked with it. Other fields are
+// written by this CPU only.
 #pragma once
 
 #include <span>
@@ -35,16 +36,16 @@ class CAPABILITY("role") ThreadLocks {};
 extern ThreadLocks thread_locks;
 
 struct alignas(64) Cpu {
-    arch::CpuArea area;  ///< first: the architecture finds it
+    arch::CpuArea area;         ///< first: the architecture finds it
     Thread* current = nullptr;  ///< null: idle
     std::atomic<Space*> loaded_space{nullptr};
     u32 id = 0;
     bool online = false;
     bool reschedule = false;
-    bool rotate = false;        ///< the current thread goes to the end of its queue
+    bool rotate = false;  ///< the current thread goes to the end of its queue
     bool fpu_on = false;
     Thread* fpu_owner = nullptr;
-    u64 switched_at = 0;        ///< ticks
+    u64 switched_at = 0;  ///< ticks
 
     alignas(64) SpinLock<Rank::cpu> lock;
     RunQueue run_queue GUARDED_BY(thread_locks);
@@ -54,7 +55,7 @@ struct alignas(64) Cpu {
 
     alignas(64) std::atomic<u32> requested{0};  ///< acknowledgements asked of this CPU
     std::atomic<u32> acknowledged{0};
-    std::atomic<u32> asking_cpus{0};            ///< to interrupt when acknowledged
+    std::atomic<u32> asking_cpus{0};  ///< to interrupt when acknowledged
 
     alignas(64) Budget* charged = nullptr;  ///< who pays for the time since charged_at
     Budget* overdrawn = nullptr;            ///< the Budget whose debt that time is
@@ -66,7 +67,7 @@ struct alignas(64) Cpu {
     FrameCache frame_cache;
     u32 held_ranks[8] = {};
     u32 held_count = 0;
-    u64 entered_at = 0;      ///< ticks, of the last slow kernel entry or window
+    u64 entered_at = 0;  ///< ticks, of the last slow kernel entry or window
 
     i64 frame_counts[static_cast<usize>(FrameKind::count)] = {};
     i64 object_counts[16] = {};
@@ -84,7 +85,9 @@ inline Cpu& this_cpu() { return arch::this_cpu(); }
 /// The lock of one CPU.
 class SCOPED_CAPABILITY CpuLock {
   public:
-    explicit CpuLock(Cpu& cpu) ACQUIRE(thread_locks) NO_THREAD_SAFETY_ANALYSIS : lock_(cpu.lock) { lock_.lock(); }
+    explicit CpuLock(Cpu& cpu) ACQUIRE(thread_locks) NO_THREAD_SAFETY_ANALYSIS : lock_(cpu.lock) {
+        lock_.lock();
+    }
     ~CpuLock() RELEASE() NO_THREAD_SAFETY_ANALYSIS { lock_.unlock(); }
     CpuLock(const CpuLock&) = delete;
     CpuLock& operator=(const CpuLock&) = delete;

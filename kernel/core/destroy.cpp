@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Destruction: object_destroy of one object, or of a Pool with all below it. The phases, each preemptible and resumable:
-//   closing   (Pools) other CPUs leave the kernel: nobody else works on a destruction below this Pool any more
+// Destruction: object_destroy of one object, or of a Pool with all below it, in phases that can be resumed:
+//   closing   (Pools) other CPUs leave the kernel: nobody works on a destruction below this Pool any more
 //   marking   everything becomes dying, threads are killed; look-ups fail
-//   settling  other CPUs leave the kernel: nobody still uses what was looked up before, no killed thread runs
+//   settling  other CPUs leave the kernel: nobody uses what was looked up before, no killed thread runs
 //   severing  capabilities, references, queues, mappings go
 //   fencing   other CPUs flush and leave the kernel: no link that was followed before is still in use
 //   releasing memory goes back to the Pool
-// The job is in the `unfinished` list of the object's Pool. If its worker dies, whoever destroys there next goes on.
+//
+// The job is in the `unfinished` list of the object's Pool. If its worker dies, the next destruction there goes
+// on with it. Locks: the Pool's for the lists; otherwise those of what a step calls.
 #include "kernel/core/destroy.hpp"
 
 #include "kernel/core/call.hpp"
@@ -72,7 +74,8 @@ bool mark_step(Pool& pool) {
 /// Jobs of others in this Pool become part of this one.
 void take_over_jobs(Pool& pool) {
     Guard guard(pool.lock);
-    for (Object* object = pool.unfinished.front(); object != nullptr; object = pool.unfinished.next(*object)) {
+    for (Object* object = pool.unfinished.front(); object != nullptr;
+         object = pool.unfinished.next(*object)) {
         take_over_locked(*object);
     }
 }
@@ -142,7 +145,8 @@ bool sever_own_step(Object& object, u64& cursor) {
 
 bool sever_step(Object& object, u64& cursor) {
     if (capability::sever_step(object)) return true;
-    if (object.type == ObjectType::thread && capability::sever_step(static_cast<Thread&>(object).reply)) return true;
+    if (object.type == ObjectType::thread && capability::sever_step(static_cast<Thread&>(object).reply))
+        return true;
     if (lose_user_step(object)) return true;
     return sever_own_step(object, cursor);
 }
@@ -182,7 +186,8 @@ bool release_step(Object& object, u64& cursor) {
             break;
         }
         case ObjectType::thread:
-            if (void* area = static_cast<Thread&>(object).fpu_area; area != nullptr) pool.release_bytes(area, arch::fpu_size());
+            if (void* area = static_cast<Thread&>(object).fpu_area; area != nullptr)
+                pool.release_bytes(area, arch::fpu_size());
             break;
         case ObjectType::pool: pool.close_pool(static_cast<Pool&>(object)); break;
         default: break;
@@ -219,7 +224,8 @@ class Job {
     Pool& as_pool() { return static_cast<Pool&>(object_); }
 
     Error pause() {
-        const bool killed = thread_.dying.load(std::memory_order_relaxed) || (thread_.attention & kAttendKill) != 0;
+        const bool killed = thread_.dying.load(std::memory_order_relaxed) ||
+                            (thread_.attention & kAttendKill) != 0;
         if (killed) this_cpu().reschedule = true;
         return preempted() || killed ? Error::restart : Error::ok;
     }
@@ -346,7 +352,8 @@ Error begin(Thread& thread, Object& object) {
 bool take_job(Thread& thread, Pool& pool) {
     Guard guard(pool.lock);
     if (pool.dying.load(std::memory_order_relaxed)) return false;
-    for (Object* object = pool.unfinished.front(); object != nullptr; object = pool.unfinished.next(*object)) {
+    for (Object* object = pool.unfinished.front(); object != nullptr;
+         object = pool.unfinished.next(*object)) {
         if (object->worker != nullptr) continue;
         object->worker = &thread;
         thread.job = object;
@@ -397,8 +404,7 @@ void abandon(Object& object) {
 }
 
 void discard(CapTable& table) {
-    while (table.release_step()) {
-    }
+    while (table.release_step()) {}
     table.pool->free_object(table, sizeof(CapTable));
 }
 

@@ -40,7 +40,8 @@ bool within(u64 offset, u64 size, u64 total) { return offset <= total && size <=
 
 /// ELF flags (execute 1, write 2, read 4) as kMap bits.
 u32 rights_of(u32 flags) {
-    return ((flags & 4) != 0 ? abi::kMapRead : 0) | ((flags & 2) != 0 ? abi::kMapWrite : 0) | ((flags & 1) != 0 ? abi::kMapExecute : 0);
+    return ((flags & 4) != 0 ? abi::kMapRead : 0) | ((flags & 2) != 0 ? abi::kMapWrite : 0) |
+           ((flags & 1) != 0 ? abi::kMapExecute : 0);
 }
 
 Result<Bytes> find_in_segment(Bytes segment, const abi::BundleHeader& header, std::string_view name) {
@@ -74,7 +75,11 @@ Result<Bytes> find_in_bundle(Bytes bundle, std::string_view name) {
 
 Result<ElfImage> ElfImage::parse(Bytes file) {
     ElfHeader header;
-    if (!read(file, 0, header) || memcmp(header.ident, "\x7f" "ELF", 4) != 0) return Error::invalid;
+    if (!read(file, 0, header) || memcmp(header.ident,
+                                         "\x7f"
+                                         "ELF",
+                                         4) != 0)
+        return Error::invalid;
     if (header.ident[4] != kClass64 || header.type != kTypeExecutable) return Error::invalid;
     if (header.program_size != sizeof(ProgramHeader)) return Error::invalid;
     ElfImage image;
@@ -83,11 +88,12 @@ Result<ElfImage> ElfImage::parse(Bytes file) {
         ProgramHeader program;
         if (!read(file, header.program_offset + i * sizeof(program), program)) return Error::invalid;
         if (program.type != kLoad || program.memory_size == 0) continue;
-        const bool fits = within(program.offset, program.file_size, file.size()) && program.file_size <= program.memory_size &&
-                          program.address >= abi::kPageSize && within(program.address, program.memory_size, abi::kUserTop);
+        const bool fits = within(program.offset, program.file_size, file.size()) &&
+                          program.file_size <= program.memory_size && program.address >= abi::kPageSize &&
+                          within(program.address, program.memory_size, abi::kUserTop);
         if (!fits || image.count_ == kMaxSegments) return Error::invalid;
-        image.segments_[image.count_++] = {program.address, program.memory_size, file.data() + program.offset, program.file_size,
-                                           rights_of(program.flags)};
+        image.segments_[image.count_++] = {program.address, program.memory_size, file.data() + program.offset,
+                                           program.file_size, rights_of(program.flags)};
     }
     if (image.count_ == 0 || image.entry_ >= abi::kUserTop) return Error::invalid;
     return image;

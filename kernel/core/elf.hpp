@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Finding root in the boot bundle, and its segments in its ELF file (ELF-64 1.5, static executables only). The bundle is
-// trusted to be what the build made, but a broken one is reported, not followed.
+// Finding root in the boot bundle, and its segments in its ELF file (ELF-64 1.5, static executables only).
+// The bundle is trusted to be what the build made, but a broken one is reported, not followed.
 #pragma once
 
 #include <array>
@@ -27,7 +27,8 @@ struct ElfSegment {
 
 class ElfImage {
   public:
-    /// invalid: not a static executable for this machine, or one that reaches out of its file or of user space.
+    /// invalid: not a static executable for this machine, or one that reaches out of its file or of user
+    /// space.
     static Result<ElfImage> parse(Bytes file);
     std::span<const ElfSegment> segments() const { return {segments_.data(), count_}; }
     u64 entry() const { return entry_; }

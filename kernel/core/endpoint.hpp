@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Endpoint: where messages are sent and received; a part for each CPU, on a cache line of its own, under that CPU's lock.
+// Endpoint: where messages are sent and received; a part for each CPU, on a cache line of its own, under that
+// CPU's lock.
 //
-// Callers queue in the part of a CPU that has a receiver (their own, if it has one), by priority, first come first
-// served within one. `orphans` counts callers in parts of CPUs without receivers; any receiver takes those.
+// Callers queue in the part of a CPU that has a receiver (their own, if it has one), by priority, first come
+// first served within one. `orphans` counts callers in parts of CPUs without receivers; any receiver takes
+// those.
 #pragma once
 
 #include "kernel/core/thread.hpp"
@@ -15,10 +17,10 @@ class Endpoint : public Object {
     Endpoint() : Object(kType) {}
 
     struct alignas(64) Part {
-        List<Thread, &Thread::queue_link> receivers;       ///< waiting
+        List<Thread, &Thread::queue_link> receivers;  ///< waiting
         List<Thread, &Thread::queue_link> callers;
         List<Thread, &Thread::registered_link> registered;  ///< all that receive here, waiting or busy
-        std::atomic<u32> receiver_count{0};                ///< length of `registered`
+        std::atomic<u32> receiver_count{0};                 ///< length of `registered`
     };
 
     Part parts[abi::kMaxCpus];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The entries of the core: what an architecture calls, with interrupts off, on the CPU's kernel stack.
 //
-// At each of them but the nested ones the user registers are in *area.frame (unless the CPU was idle). When one returns,
-// area.frame is the thread to resume, null: idle (interrupts on, halt, until an interrupt; then its entry with nested =
-// false, then look at area.frame again). Nested: the interrupt came in inside arch::interrupt_window; return to where it was.
+// At each of them but the nested ones the user registers are in *area.frame (unless the CPU was idle). When
+// one returns, area.frame is the thread to resume, null: idle (interrupts on, halt, until an interrupt; then
+// its entry with nested = false, then look at area.frame again). Nested: the interrupt came in inside
+// arch::interrupt_window; return to where it was.
 #pragma once
 
 #include "kernel/core/contract.hpp"
@@ -32,7 +33,8 @@ void interrupt_entry(u32 line, bool nested);
 /// On CPU 0: the clock's rate has been corrected; the InfoPage gets these (all as in abi::InfoPage).
 void clock_changed(u64 tsc_base, u64 clock_base, u64 multiplier, u64 tsc_frequency);
 
-/// Prints the text and the state of this CPU to the debug console and ends the machine with status 125 where it can.
+/// Prints the text and the state of this CPU to the debug console and ends the machine with status 125 where
+/// it can.
 [[noreturn]] void panic(const char* text);
 
 }  // namespace pith::core

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Events of foreign and faulting threads, and waits that end early: deadlines, deaths of partners and Endpoints.
+// Events of foreign and faulting threads, and waits that end early: deadlines, deaths of partners and
+// Endpoints.
 #include "arch/cpu.hpp"
 #include "kernel/core/capability.hpp"
 #include "kernel/core/captable.hpp"
@@ -98,10 +99,13 @@ void time_out(Thread& thread, abi::Time now) {
 void abandon_call(Thread& caller, u32 call_number) {
     {
         CpuLock locked(cpus[caller.cpu]);
-        if (caller.call_number != call_number || caller.state != State::awaiting_reply || caller.server != nullptr) return;
+        if (caller.call_number != call_number || caller.state != State::awaiting_reply ||
+            caller.server != nullptr)
+            return;
         if (caller.reply_slot != nullptr) return;
     }
-    withdraw(caller, State::awaiting_reply, Error::peer_died, caller.native_fault ? State::dead : State::ready);
+    withdraw(caller, State::awaiting_reply, Error::peer_died,
+             caller.native_fault ? State::dead : State::ready);
 }
 
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
@@ -119,7 +123,8 @@ void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     }
     cpu.reschedule = true;
     Endpoint* handler = thread.handler;
-    const Error error = handler != nullptr ? send_message(thread, *handler, thread.badge, Delivery::event) : Error::bad_handle;
+    const Error error = handler != nullptr ? send_message(thread, *handler, thread.badge, Delivery::event)
+                                           : Error::bad_handle;
     if (error == kNoResult) return;
     CpuLock locked(cpu);
     thread.state = foreign && handler != nullptr ? State::at_event : State::dead;
@@ -189,7 +194,8 @@ bool sever_endpoint_step(Endpoint& endpoint) {
         }
         const bool receiving = state == State::receiving;
         State after = State::ready;
-        if (state == State::queued_event) after = thread->kind == abi::ThreadKind::foreign ? State::at_event : State::dead;
+        if (state == State::queued_event)
+            after = thread->kind == abi::ThreadKind::foreign ? State::at_event : State::dead;
         withdraw(*thread, state, receiving ? Error::cancelled : Error::peer_died, after);
         return true;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The buddy allocator: the free blocks of each order in lists through the frame table. Invariant: a free block of order n
-// starts at a multiple of 2^n frames, and its buddy is not a free block of the same order.
+// The buddy allocator: the free blocks of each order in lists through the frame table. Invariant: a free
+// block of order n starts at a multiple of 2^n frames, and its buddy is not a free block of the same order.
 #include "kernel/core/frames.hpp"
 
 #include "arch/paging.hpp"
@@ -70,15 +70,15 @@ void give(u32 frame, u32 order) REQUIRES(lock) {
 void give_range(u64 first, u64 end) REQUIRES(lock) {
     while (first < end) {
         u32 order = 0;
-        while (order + 1 < kOrders && (first & ((u64{2} << order) - 1)) == 0 && first + (u64{2} << order) <= end) order++;
+        while (order + 1 < kOrders && (first & ((u64{2} << order) - 1)) == 0 &&
+               first + (u64{2} << order) <= end)
+            order++;
         give(static_cast<u32>(first), order);
         first += u64{1} << order;
     }
 }
 
-void count_kind(FrameKind kind, i64 change) {
-    this_cpu().frame_counts[static_cast<usize>(kind)] += change;
-}
+void count_kind(FrameKind kind, i64 change) { this_cpu().frame_counts[static_cast<usize>(kind)] += change; }
 
 void assign(u32 frame, FrameKind kind, void* owner, u32 index) {
     FrameRecord& record = table[frame];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The frame table (a record for each frame of RAM) and the allocator of frames: buddies of up to 128 MiB under
-// one lock (rank 50), and a cache of single frames for each CPU, used by that CPU only, without a lock.
+// The frame table (a record for each frame of RAM) and the allocator of frames: buddies of up to 128 MiB
+// under one lock (rank 50), and a cache of single frames for each CPU, used by that CPU only, without a lock.
 //
-// Whoever allocates has charged a Pool before. Pool limits add up to no more than the frames there are less what the
-// caches can hold, so allocating a single frame cannot fail.
+// Whoever allocates has charged a Pool before. Pool limits add up to no more than the frames there are less
+// what the caches can hold, so allocating a single frame cannot fail.
 #pragma once
 
 #include <span>
@@ -21,14 +21,14 @@ enum class FrameKind : u8 { reserved, free, cached, table, objects, memory, quar
 /// What the kernel knows of a frame.
 struct FrameRecord {
     FrameKind kind = FrameKind::reserved;
-    u8 order = 0;        ///< of the free block that starts here
-    u16 pins = 0;        ///< devices that may write here
-    u32 index = 0;       ///< memory: page in its Memory. objects: size class
+    u8 order = 0;           ///< of the free block that starts here
+    u16 pins = 0;           ///< devices that may write here
+    u32 index = 0;          ///< memory: page in its Memory. objects: size class
     void* owner = nullptr;  ///< memory: the Memory. objects, table: the Pool
-    u32 next = 0;        ///< free blocks; objects: slabs with room. 0: none
+    u32 next = 0;           ///< free blocks; objects: slabs with room. 0: none
     u32 previous = 0;
-    u16 used = 0;        ///< objects: slots in use
-    u16 free_slot = 0;   ///< objects: first free slot's offset / 64, 0xffff: none
+    u16 used = 0;       ///< objects: slots in use
+    u16 free_slot = 0;  ///< objects: first free slot's offset / 64, 0xffff: none
     u32 reserved = 0;
 };
 static_assert(sizeof(FrameRecord) == 32);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Device interrupts and I/O ports: their system calls, delivery and destruction. The table of lines is read by the interrupt
-// path without a lock; an Interrupt leaves it when it is severed, and is freed only after all CPUs have left the kernel.
+// Device interrupts and I/O ports: their system calls, delivery and destruction. The table of lines is read
+// by the interrupt path without a lock; an Interrupt leaves it when it is severed, and is freed only after
+// all CPUs have left the kernel.
 #include "kernel/core/interrupt.hpp"
 
 #include "arch/interrupt.hpp"
@@ -27,7 +28,8 @@ Error create_interrupt(Call& call) {
     if (!lines[line].compare_exchange_strong(nobody, interrupt)) {
         error = Error::busy;
     } else {
-        error = arch::interrupt_route(interrupt->line, static_cast<u32>(call.argument(2)), this_cpu().id).error();
+        error = arch::interrupt_route(interrupt->line, static_cast<u32>(call.argument(2)), this_cpu().id)
+                    .error();
         if (error != Error::ok) lines[line].store(nullptr);
     }
     if (error != Error::ok) {
@@ -63,7 +65,8 @@ Error create_ports(Call& call) {
     return slot.fill(*PITH_CALL(pool->create<IoPorts>(range)), call.r0);
 }
 
-/// The ports of the Space that is loaded are opened or closed at once; other CPUs see it when they load the Space.
+/// The ports of the Space that is loaded are opened or closed at once; other CPUs see it when they load the
+/// Space.
 void reload_ports(Space& space) {
     Cpu& cpu = this_cpu();
     if (cpu.loaded_space.load(std::memory_order_relaxed) != &space) return;
@@ -78,19 +81,23 @@ Error bind_ports(Call& call) {
         Guard guard(space->lock);
         const u32 count = space->port_count.load(std::memory_order_relaxed);
         if (count == Space::kPortRanges) return Error::no_slot;
-        if (auto bound = refer(space->port_users[count], *ports, *space, Reference::Kind::ports); !bound.ok()) return bound.error();
+        if (auto bound = refer(space->port_users[count], *ports, *space, Reference::Kind::ports); !bound.ok())
+            return bound.error();
         space->ports[count] = ports->range;
         space->port_count.store(count + 1, std::memory_order_release);
         reload_ports(*space);
     }
     // The bitmap of another CPU that runs in this Space is renewed when that acknowledges.
-    return shoot_down(call, *space, true) == kNoResult ? (call.frame.set_result(Error::ok, 0, 0, 0), kNoResult) : Error::ok;
+    return shoot_down(call, *space, true) == kNoResult
+               ? (call.frame.set_result(Error::ok, 0, 0, 0), kNoResult)
+               : Error::ok;
 }
 
 }  // namespace
 
 void interrupt_arrived(u32 line) {
-    Interrupt* interrupt = line < arch::kInterruptLines ? lines[line].load(std::memory_order_acquire) : nullptr;
+    Interrupt* interrupt = line < arch::kInterruptLines ? lines[line].load(std::memory_order_acquire)
+                                                        : nullptr;
     if (interrupt == nullptr) return;
     if (Object* signal = interrupt->delivery.target; signal != nullptr) {
         static_cast<Signal*>(signal)->notify(interrupt->bits.load(std::memory_order_relaxed));
@@ -114,7 +121,8 @@ void lose_ports(Reference& reference, Space& space) {
     if (index != last) {
         // The last one takes its place: its link is renewed at its new address.
         Object* target = space.port_users[last].target;
-        if (unrefer(space.port_users[last])) static_cast<void>(refer(space.port_users[index], *target, space, Reference::Kind::ports));
+        if (unrefer(space.port_users[last]))
+            static_cast<void>(refer(space.port_users[index], *target, space, Reference::Kind::ports));
     }
     space.port_count.store(last, std::memory_order_release);
     reload_ports(space);

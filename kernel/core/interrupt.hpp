@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Interrupt and IoPorts. An interrupt is masked when it arrives, sets bits of its Signal, and stays masked until it is
-// acknowledged, also when its Signal dies.
+// Interrupt and IoPorts. An interrupt is masked when it arrives, sets bits of its Signal, and stays masked
+// until it is acknowledged, also when its Signal dies.
 #pragma once
 
 #include "kernel/core/object.hpp"

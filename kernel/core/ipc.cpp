@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Messages: the general paths of call, send, recv and reply, for partners on any CPUs. Each finds out which CPUs are
-// concerned, takes their locks in order, checks that it still is so, and then commits.
+// Messages: the general paths of call, send, recv and reply, for partners on any CPUs. Each finds out which
+// CPUs are concerned, takes their locks in order, checks that it still is so, and then commits.
 #include "kernel/core/ipc.hpp"
 
 #include "kernel/core/capability.hpp"
@@ -41,15 +41,16 @@ void fill_event(const Thread& from, Thread& to) {
     frame.set_error(Error::ok);
 }
 
-/// Hands `from`'s message or event to `to`, which is not queued any more, and links the two. An error is the sender's, and
-/// then nothing has happened to `to`.
+/// Hands `from`'s message or event to `to`, which is not queued any more, and links the two. An error is the
+/// sender's, and then nothing has happened to `to`.
 Error deliver_locked(Thread& from, Thread& to, Delivery kind) REQUIRES(thread_locks) {
     if (kind == Delivery::event) {
         fill_event(from, to);
         from.state = from.kind == abi::ThreadKind::foreign ? State::at_event : State::awaiting_reply;
     } else {
         Error receiver_error;
-        if (Error error = transfer_locked(from, to, from.sent_badge, receiver_error); error != Error::ok) return error;
+        if (Error error = transfer_locked(from, to, from.sent_badge, receiver_error); error != Error::ok)
+            return error;
         if (receiver_error != Error::ok) return receiver_error;
         if (kind == Delivery::send) return Error::ok;
         from.state = State::awaiting_reply;
@@ -136,14 +137,16 @@ void enqueue_caller_locked(Endpoint& endpoint, u32 part_index, Thread& caller) {
     }
     caller.endpoint = &endpoint;
     caller.queue_cpu = part_index;
-    if (part.receiver_count.load(std::memory_order_relaxed) == 0) endpoint.orphans.fetch_add(1, std::memory_order_seq_cst);
+    if (part.receiver_count.load(std::memory_order_relaxed) == 0)
+        endpoint.orphans.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void dequeue_caller_locked(Thread& caller) {
     Endpoint& endpoint = *caller.endpoint;
     Endpoint::Part& part = endpoint.parts[caller.queue_cpu];
     part.callers.remove(caller);
-    if (part.receiver_count.load(std::memory_order_relaxed) == 0) endpoint.orphans.fetch_sub(1, std::memory_order_seq_cst);
+    if (part.receiver_count.load(std::memory_order_relaxed) == 0)
+        endpoint.orphans.fetch_sub(1, std::memory_order_seq_cst);
     caller.endpoint = nullptr;
 }
 
@@ -153,7 +156,8 @@ void register_receiver_locked(Endpoint& endpoint, Thread& thread) {
     thread.registered = &endpoint;
     if (part.receiver_count.fetch_add(1, std::memory_order_seq_cst) != 0) return;
     u32 queued = 0;
-    for (Thread* caller = part.callers.front(); caller != nullptr; caller = part.callers.next(*caller)) queued++;
+    for (Thread* caller = part.callers.front(); caller != nullptr; caller = part.callers.next(*caller))
+        queued++;
     if (queued != 0) endpoint.orphans.fetch_sub(queued, std::memory_order_seq_cst);
 }
 
@@ -164,7 +168,8 @@ void unregister_receiver_locked(Thread& thread) {
     thread.registered = nullptr;
     if (part.receiver_count.fetch_sub(1, std::memory_order_seq_cst) != 1) return;
     u32 queued = 0;
-    for (Thread* caller = part.callers.front(); caller != nullptr; caller = part.callers.next(*caller)) queued++;
+    for (Thread* caller = part.callers.front(); caller != nullptr; caller = part.callers.next(*caller))
+        queued++;
     if (queued != 0) endpoint.orphans.fetch_add(queued, std::memory_order_seq_cst);
 }
 
@@ -309,17 +314,22 @@ Error reply_to(Thread& thread, Thread& caller) {
     for (;;) {
         const u32 caller_cpu = caller.cpu;
         worker = caller.borrower;  // this thread, or one that has adopted the call
-        const u32 mask = cpu_bit(thread.cpu) | cpu_bit(caller_cpu) | (worker != nullptr ? cpu_bit(worker->cpu) : 0);
+        const u32 mask = cpu_bit(thread.cpu) | cpu_bit(caller_cpu) |
+                         (worker != nullptr ? cpu_bit(worker->cpu) : 0);
         CpuLocks locks(mask);
-        if (caller.cpu != caller_cpu || caller.borrower != worker || (worker != nullptr && (mask & cpu_bit(worker->cpu)) == 0)) continue;
+        if (caller.cpu != caller_cpu || caller.borrower != worker ||
+            (worker != nullptr && (mask & cpu_bit(worker->cpu)) == 0))
+            continue;
         if (caller.state != State::awaiting_reply) return Error::not_found;
         State after = State::ready;
         if (caller.native_fault) {
-            const bool retry = abi::Tag(thread.frame.tag()).operation() == static_cast<u16>(abi::Resume::retry);
+            const bool retry = abi::Tag(thread.frame.tag()).operation() ==
+                               static_cast<u16>(abi::Resume::retry);
             after = retry ? State::ready : State::dead;
         } else {
             Error receiver_error = Error::ok;
-            if (Error error = transfer_locked(thread, caller, 0, receiver_error); error != Error::ok) return error;
+            if (Error error = transfer_locked(thread, caller, 0, receiver_error); error != Error::ok)
+                return error;
             if (receiver_error != Error::ok) caller.frame.set_error(receiver_error);
         }
         if (caller.server != nullptr) caller.server->caller = nullptr;

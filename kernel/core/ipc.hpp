@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Messages between threads: the general paths (ipc_fast.cpp has the short one), events of foreign and faulting threads,
-// and every way in which a wait ends early.
+// Messages between threads: the general paths (ipc_fast.cpp has the short one), events of foreign and
+// faulting threads, and every way in which a wait ends early.
 //
-// Functions named _locked need the locks of the CPUs of all threads named, and of the part that a thread is queued in.
+// Functions named _locked need the locks of the CPUs of all threads named, and of the part that a thread is
+// queued in.
 #pragma once
 
 #include "kernel/core/endpoint.hpp"
@@ -10,7 +11,8 @@
 
 namespace pith::core {
 
-/// What a handler of a system call returns if the thread's Frame is not to be given a result (it blocks, or has one).
+/// What a handler of a system call returns if the thread's Frame is not to be given a result (it blocks, or
+/// has one).
 inline constexpr Error kNoResult = static_cast<Error>(0x100);
 
 enum class Delivery : u8 { call, send, event };
@@ -24,7 +26,8 @@ Error reply_to(Thread& thread, Thread& caller);
 /// What receiving anew does to a current caller that was not answered.
 void drop_caller(Thread& thread);
 
-/// Raises an event of a thread that is ready, not queued (current or being attended to): to its handler, or it dies.
+/// Raises an event of a thread that is ready, not queued (current or being attended to): to its handler, or
+/// it dies.
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]);
 /// Lets a foreign thread go on. bad_state: it is not at an event.
 Error resume_foreign(Thread& thread, abi::Resume how, u64 value);
@@ -33,13 +36,14 @@ void deliver_signal_locked(Thread& thread) REQUIRES(thread_locks);
 
 /// A deadline has passed (or a parked thread's Budget is refilled).
 void time_out(Thread& thread, abi::Time now);
-/// Takes the thread out of whatever wait it is in (as seen under its lock) if `state` still is its state; it then is
-/// `after`: with `error` as its call's result if it becomes ready. False: its state was another.
+/// Takes the thread out of whatever wait it is in (as seen under its lock) if `state` still is its state; it
+/// then is `after`: with `error` as its call's result if it becomes ready. False: its state was another.
 bool withdraw(Thread& thread, State state, Error error, State after);
 /// A thread's wait on the Reply with that number ends with peer_died.
 void abandon_call(Thread& caller, u32 call_number);
 
-/// Transfers words, buffer and capabilities; `badge` for the receiver. `receiver_error`: capabilities did not arrive.
+/// Transfers words, buffer and capabilities; `badge` for the receiver. `receiver_error`: capabilities did not
+/// arrive.
 Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error) REQUIRES(thread_locks);
 
 /// What transfer would say to the sender.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The fast paths: call, reply_recv, and the system calls of foreign threads, with registers only and a partner that waits on
-// this CPU. They switch directly, under this CPU's own lock alone. Whatever is unusual returns false before anything
-// has changed, and the general path does it.
+// The fast paths: call, reply_recv, and the system calls of foreign threads, with registers only and a
+// partner that waits on this CPU. They switch directly, under this CPU's own lock alone. Whatever is unusual
+// returns false before anything has changed, and the general path does it.
 //
-// No Budget is charged here: the Budget stays the same, only the thread that uses it changes; nor does the priority.
+// No Budget is charged here: the Budget stays the same, only the thread that uses it changes; nor does the
+// priority.
 #include "kernel/core/ipc_fast.hpp"
 
 #include "kernel/core/ipc.hpp"
@@ -61,8 +62,10 @@ inline void disconnect(Endpoint& endpoint, Endpoint::Part& part, Thread& server,
 /// The current caller, if it can be answered and switched to at once.
 inline Thread* simple_caller(Cpu& cpu, Thread& server) {
     Thread* caller = server.caller;
-    if (caller == nullptr || caller != server.lender || caller->cpu != cpu.id || caller->timer.queued) return nullptr;
-    const bool same = caller->payer == server.payer && caller->priority == server.priority && !server.on_reserve;
+    if (caller == nullptr || caller != server.lender || caller->cpu != cpu.id || caller->timer.queued)
+        return nullptr;
+    const bool same = caller->payer == server.payer && caller->priority == server.priority &&
+                      !server.on_reserve;
     return same && caller->attention == 0 ? caller : nullptr;
 }
 
@@ -93,7 +96,8 @@ bool fast_call(Cpu& cpu, Thread& thread) {
 
 bool fast_reply_recv(Cpu& cpu, Thread& thread) {
     arch::Frame& frame = thread.frame;
-    if ((frame.tag() & ~kPlainTag) != 0 || frame.deadline() != abi::kNoDeadline || cpu.reschedule) return false;
+    if ((frame.tag() & ~kPlainTag) != 0 || frame.deadline() != abi::kNoDeadline || cpu.reschedule)
+        return false;
     u64 badge;
     Endpoint* endpoint = endpoint_of(thread, frame.handle(), abi::EndpointRight::receive, badge);
     if (endpoint == nullptr || endpoint != thread.registered || thread.attention != 0) return false;

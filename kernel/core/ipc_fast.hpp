@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The fast paths of messages. Each returns true if it did the whole system call and switched to the partner; false: it did
-// nothing, and the general path (ipc.hpp) is to do it.
+// The fast paths of messages. Each returns true if it did the whole system call and switched to the partner;
+// false: it did nothing, and the general path (ipc.hpp) is to do it.
 #pragma once
 
 #include "kernel/core/cpu.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Lending of Budgets and priorities along calls, and help from those who queue. `priority`, `payer` and `depth` of a
-// thread follow from its lender, and from the first of the callers that wait for it; whoever changes one of these recomputes
-// what depends on it, link by link, one CPU's lock at a time.
+// Lending of Budgets and priorities along calls, and help from those who queue. `priority`, `payer` and
+// `depth` of a thread follow from its lender, and from the first of the callers that wait for it; whoever
+// changes one of these recomputes what depends on it, link by link, one CPU's lock at a time.
 #include "kernel/core/ipc.hpp"
 
 namespace pith::core {
@@ -19,11 +19,13 @@ Thread* helper_of(Thread& thread) {
 bool has_funds(Thread& thread, u32 cpu) {
     Budget* budget = budget_of(thread);
     abi::Time refill = 0;
-    return budget != nullptr && budget->allows_cpu(cpu) && (budget->unlimited() || budget->available(arch::now(), refill) != 0);
+    return budget != nullptr && budget->allows_cpu(cpu) &&
+           (budget->unlimited() || budget->available(arch::now(), refill) != 0);
 }
 
 bool queued(const Thread& thread) {
-    return thread.state == State::queued_call || thread.state == State::queued_send || thread.state == State::queued_event;
+    return thread.state == State::queued_call || thread.state == State::queued_send ||
+           thread.state == State::queued_event;
 }
 
 u32 locks_for(const Thread& thread) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// From a number to an object: the only way (I5). Checks slot, dying, type and right in one call. The object stays
-// in place until this CPU leaves the kernel; after a preemption point a handler that restarts looks up anew.
+// From a number to an object: the only way (I5). Checks slot, dying, type and right in one call. The object
+// stays in place until this CPU leaves the kernel; after a preemption point a handler that restarts looks up
+// anew.
 #pragma once
 
 #include "kernel/core/captable.hpp"
@@ -30,7 +31,9 @@ inline Result<Capability> lookup_in(CapTable* table, HandleIndex handle) {
     return found;
 }
 
-inline Result<Capability> lookup_any(Thread& thread, HandleIndex handle) { return lookup_in(thread.captable, handle); }
+inline Result<Capability> lookup_any(Thread& thread, HandleIndex handle) {
+    return lookup_in(thread.captable, handle);
+}
 
 /// A capability for a T with the right (an enumerator of the type's own rights).
 template <typename T, typename Right>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Memory: a run of pages. Fixed: one physical run (device memory, the bundle, kMemoryContiguous). Paged: an index of
-// frames, one or two levels. The Pool is charged for all pages at creation; a paged one takes and clears each frame when it
-// is first needed, which cannot fail then.
+// Memory: a run of pages. Fixed: one physical run (device memory, the bundle, kMemoryContiguous). Paged: an
+// index of frames, one or two levels. The Pool is charged for all pages at creation; a paged one takes and
+// clears each frame when it is first needed, which cannot fail then.
 //
-// `lock` (rank 22) guards the index and the list of attachments. An Attachment says that a Space maps pages of a Memory; its
-// counts are under the Space's lock, its link here under this lock.
+// `lock` (rank 22) guards the index and the list of attachments. An Attachment says that a Space maps pages
+// of a Memory; its counts are under the Space's lock, its link here under this lock.
 #pragma once
 
 #include "kernel/core/pool.hpp"
@@ -16,8 +16,8 @@ class Space;
 struct Attachment {
     Space* space = nullptr;
     Memory* memory = nullptr;
-    u64 pages = 0;          ///< mappings
-    u64 low = ~u64{0};      ///< all of them are within [low, high)
+    u64 pages = 0;      ///< mappings
+    u64 low = ~u64{0};  ///< all of them are within [low, high)
     u64 high = 0;
     ListLink space_link;
     ListLink memory_link;
@@ -49,7 +49,9 @@ class Memory : public Object {
     u64 frame(u64 page);
     /// Clears pages [first, first + count) of a run.
     void clear_frames(u64 first, u64 count);
-    bool covers(u64 physical) const { return physical >= base_ && physical < base_ + pages_ * abi::kPageSize; }
+    bool covers(u64 physical) const {
+        return physical >= base_ && physical < base_ + pages_ * abi::kPageSize;
+    }
     /// Marks frames of a foreign run that is RAM as this Memory's.
     void claim_frames();
 
@@ -70,10 +72,10 @@ class Memory : public Object {
 
   private:
     const u64 pages_;
-    u64 base_;              // fixed: physical address. paged: of the index page, 0: none yet
+    u64 base_;  // fixed: physical address. paged: of the index page, 0: none yet
     std::atomic<u64> mapped_{0};
     u64 small_[kSmall] GUARDED_BY(lock) = {};  // frames of a small paged one
-    u64 released_ = 0;      // destruction's progress, in pages
+    u64 released_ = 0;                         // destruction's progress, in pages
 };
 
 }  // namespace pith::core

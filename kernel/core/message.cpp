@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The transfer of one message: words from Frame to Frame, the rest from buffer to buffer through the kernel's mapping, and
-// capabilities. What the sender did wrong fails before anything is changed; what the receiver lacks (slots) too.
+// The transfer of one message: words from Frame to Frame, the rest from buffer to buffer through the kernel's
+// mapping, and capabilities. What the sender did wrong fails before anything is changed; what the receiver
+// lacks (slots) too.
 #include <string.h>
 
 #include <algorithm>
@@ -68,7 +69,8 @@ Error reserve_slots(Thread& to, std::span<Passenger> passengers) {
 void hand_over(Thread& to, Passenger& passenger, abi::MessageHandle& result) {
     Slot& slot = *to.captable->slot(passenger.slot);
     const Result<> done = passenger.move ? capability::move(passenger.capability, slot, passenger.mask)
-                                         : capability::derive(passenger.capability, slot, passenger.mask, passenger.capability.badge);
+                                         : capability::derive(passenger.capability, slot, passenger.mask,
+                                                              passenger.capability.badge);
     if (!done.ok()) {
         CapTable::release(slot);
         return;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Object: the head of everything a capability can name. Objects live in slabs of a Pool, 64-byte aligned, and are in
-// their Pool's list from creation to release.
+// Object: the head of everything a capability can name. Objects live in slabs of a Pool, 64-byte aligned, and
+// are in their Pool's list from creation to release.
 //
-// `dying` is set once, first thing in destruction (destroy.cpp); look-ups fail from then on. `caps_lock` (rank 30) guards the
-// derivation tree and the list of References to the object, which destruction severs.
+// `dying` is set once, first thing in destruction (destroy.cpp); look-ups fail from then on. `caps_lock`
+// (rank 30) guards the derivation tree and the list of References to the object, which destruction severs.
 #pragma once
 
 #include <atomic>
@@ -40,13 +40,13 @@ struct alignas(64) Object {
 
     const ObjectType type;
     std::atomic<bool> dying{false};
-    Phase phase = Phase::live;   ///< written by the one thread that destroys it
+    Phase phase = Phase::live;  ///< written by the one thread that destroys it
     SpinLock<Rank::capabilities> caps_lock;
-    Pool* pool = nullptr;        ///< whose memory it is; set by the Pool
-    ListLink pool_link;          ///< in one of the Pool's lists, under its lock
+    Pool* pool = nullptr;                                ///< whose memory it is; set by the Pool
+    ListLink pool_link;                                  ///< in one of the Pool's lists, under its lock
     Slot* capabilities GUARDED_BY(caps_lock) = nullptr;  ///< first of those derived from none
     List<Reference, &Reference::link> users GUARDED_BY(caps_lock);
-    Thread* worker = nullptr;    ///< who destroys it; under the lock of `pool`
+    Thread* worker = nullptr;  ///< who destroys it; under the lock of `pool`
 };
 
 /// Puts a Reference in place: bad_handle if the target dies.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pool: quota arithmetic and slabs. The free slots of a slab are linked through their first two bytes; the record in the
-// frame table has the head and the count. A slab that becomes empty goes back at once.
+// Pool: quota arithmetic and slabs. The free slots of a slab are linked through their first two bytes; the
+// record in the frame table has the head and the count. A slab that becomes empty goes back at once.
 #include "kernel/core/pool.hpp"
 
 #include <string.h>
@@ -22,7 +22,9 @@ u32 class_of(usize size) {
 
 FrameRecord& slab_record(u32 frame) { return *frames::record(u64{frame} << abi::kPageShift); }
 
-char* slab_memory(u32 frame) { return static_cast<char*>(arch::physical_to_virtual(u64{frame} << abi::kPageShift)); }
+char* slab_memory(u32 frame) {
+    return static_cast<char*>(arch::physical_to_virtual(u64{frame} << abi::kPageShift));
+}
 
 u16& next_slot(char* slab, u16 slot) { return *reinterpret_cast<u16*>(slab + usize{slot} * kSmallest); }
 
@@ -71,8 +73,7 @@ Result<> Pool::charge(u64 pages) {
     } while (!pages_.compare_exchange_weak(old, old + pages, std::memory_order_relaxed));
     const u32 now_used = static_cast<u32>(old + pages);
     u32 peak = peak_.load(std::memory_order_relaxed);
-    while (now_used > peak && !peak_.compare_exchange_weak(peak, now_used, std::memory_order_relaxed)) {
-    }
+    while (now_used > peak && !peak_.compare_exchange_weak(peak, now_used, std::memory_order_relaxed)) {}
     return {};
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Pool: a quota of pages. Kernel objects live in slabs of whole pages, one list for each size class (64 B to a page);
-// page tables, CapTable pages and user frames are whole pages. Everything charges the Pool before it takes a frame.
+// Pool: a quota of pages. Kernel objects live in slabs of whole pages, one list for each size class (64 B to
+// a page); page tables, CapTable pages and user frames are whole pages. Everything charges the Pool before it
+// takes a frame.
 //
-// `limit` and `used` are one atomic word, so a charge takes no lock. `lock` (rank 40) guards slabs and object lists.
-// A sub-pool's limit counts as used in its parent.
+// `limit` and `used` are one atomic word, so a charge takes no lock. `lock` (rank 40) guards slabs and object
+// lists. A sub-pool's limit counts as used in its parent.
 #pragma once
 
 #include <new>
@@ -43,7 +44,8 @@ class Pool : public Object {
     Result<void*> allocate_bytes(usize size);
     void release_bytes(void* memory, usize size);
 
-    /// Makes an object in this Pool and lists it. Whoever called makes a capability to it at once, or withdraws it.
+    /// Makes an object in this Pool and lists it. Whoever called makes a capability to it at once, or
+    /// withdraws it.
     template <typename T, typename... Arguments>
     Result<T*> create(Arguments&&... arguments) {
         void* memory = PITH_TRY(allocate_bytes(sizeof(T)));

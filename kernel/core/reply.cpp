@@ -33,7 +33,8 @@ Slot* detach_reply(Thread& caller) {
 void cut_reply(Thread& caller) {
     Slot* slot = detach_reply(caller);
     if (slot == nullptr) return;
-    if (!capability::insert(*slot, *dead_reply, static_cast<RightsBits>(abi::ReplyRight::reply), 0).ok()) CapTable::release(*slot);
+    if (!capability::insert(*slot, *dead_reply, static_cast<RightsBits>(abi::ReplyRight::reply), 0).ok())
+        CapTable::release(*slot);
 }
 
 }  // namespace pith::core

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The scheduler of one CPU. Invariant: whenever user code runs, no thread in the run queue has a higher priority than
-// the current one, or `reschedule` is set or an interrupt on its way.
+// The scheduler of one CPU. Invariant: whenever user code runs, no thread in the run queue has a higher
+// priority than the current one, or `reschedule` is set or an interrupt on its way.
 #include "kernel/core/scheduler.hpp"
 
 #include <algorithm>
@@ -21,7 +21,8 @@ enum class Funds : u8 { usable, spent, none };
 
 /// What the thread's Budget allows now on its CPU.
 Funds funds(Budget* budget, u32 cpu, abi::Time now, u64& left, abi::Time& refill) {
-    if (budget == nullptr || budget->dying.load(std::memory_order_relaxed) || !budget->allows_cpu(cpu)) return Funds::none;
+    if (budget == nullptr || budget->dying.load(std::memory_order_relaxed) || !budget->allows_cpu(cpu))
+        return Funds::none;
     left = budget->available(now, refill);
     return left != 0 ? Funds::usable : Funds::spent;
 }
@@ -93,7 +94,8 @@ void expire_timers(Cpu& cpu, abi::Time now) {
             CpuLock locked(cpu);
             Timer* timer = cpu.timers.first();
             if (timer == nullptr || timer->when > now) return;
-            const auto offset = reinterpret_cast<usize>(&reinterpret_cast<Thread*>(usize{4096})->timer) - 4096;
+            const auto offset = reinterpret_cast<usize>(&reinterpret_cast<Thread*>(usize{4096})->timer) -
+                                4096;
             due = reinterpret_cast<Thread*>(reinterpret_cast<char*>(timer) - offset);
         }
         time_out(*due, now);
@@ -130,7 +132,8 @@ void acknowledge(Cpu& cpu) {
         cpu.loaded_space.store(nullptr, std::memory_order_relaxed);
         arch::load_kernel();
     }
-    if (cpu.fpu_owner != nullptr && (cpu.fpu_owner->fpu_recall || cpu.fpu_owner->dying.load(std::memory_order_relaxed))) {
+    if (cpu.fpu_owner != nullptr &&
+        (cpu.fpu_owner->fpu_recall || cpu.fpu_owner->dying.load(std::memory_order_relaxed))) {
         fpu_save_owner(cpu);
     }
     renew_ports(cpu);
@@ -148,7 +151,8 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
     if (next != before || cpu.rotate || now >= cpu.slice_end) cpu.slice_end = now + kSlice;
     cpu.rotate = false;
     cpu.charged = next != nullptr ? budget_of(*next) : nullptr;
-    cpu.overdrawn = next != nullptr && next->on_reserve && next->lender != nullptr ? budget_of(*next->lender) : nullptr;
+    cpu.overdrawn = next != nullptr && next->on_reserve && next->lender != nullptr ? budget_of(*next->lender)
+                                                                                   : nullptr;
     if (next == nullptr) {
         cpu.current_priority.store(-1, std::memory_order_seq_cst);
         cpu.switched_at = arch::ticks();
@@ -265,7 +269,8 @@ void schedule() {
 void leave_kernel() {
     Cpu& cpu = this_cpu();
     if (cpu.reschedule) schedule();
-    if (cpu.requested.load(std::memory_order_acquire) != cpu.acknowledged.load(std::memory_order_relaxed)) acknowledge(cpu);
+    if (cpu.requested.load(std::memory_order_acquire) != cpu.acknowledged.load(std::memory_order_relaxed))
+        acknowledge(cpu);
     const u64 window = arch::ticks() - cpu.entered_at;
     cpu.counts.longest_window = std::max(cpu.counts.longest_window, window);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Scheduling: who runs on a CPU, on whose Budget. Functions whose name ends in _locked need the lock of the CPU that
-// the thread belongs to; the others take what they need.
+// Scheduling: who runs on a CPU, on whose Budget. Functions whose name ends in _locked need the lock of the
+// CPU that the thread belongs to; the others take what they need.
 #pragma once
 
 #include "arch/fpu.hpp"
@@ -62,8 +62,9 @@ bool preempted();
 /// The thread sees to its attention bits; not current, not queued, no lock held.
 void attend(Thread& thread);
 
-/// This thread waits until each CPU of the mask has been interrupted (and so has left the kernel and flushed). True:
-/// it has to wait; false: there was none. Its call goes on, or its result is already in its Frame.
+/// This thread waits until each CPU of the mask has been interrupted (and so has left the kernel and
+/// flushed). True: it has to wait; false: there was none. Its call goes on, or its result is already in its
+/// Frame.
 bool wait_for_cpus(Thread& thread, u32 mask);
 /// CPUs other than this one that have the Space loaded.
 u32 other_cpus_with(const Space& space);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Signal: notification and waiting. Bits are set before the waiter's CPU is locked, and a thread that goes to wait looks
-// at the bits under that lock: so one of the two sees the other.
+// Signal: notification and waiting. Bits are set before the waiter's CPU is locked, and a thread that goes to
+// wait looks at the bits under that lock: so one of the two sees the other.
 #include "kernel/core/signal.hpp"
 
 #include "kernel/core/ipc.hpp"
@@ -35,7 +35,8 @@ void Signal::notify(u64 bits) {
 }
 
 Result<u64> Signal::wait(Thread& thread, u64 mask, abi::Time deadline) {
-    if (Signal* before = thread.waiting_signal; before != nullptr && before != this) before->forget_waiter(thread);
+    if (Signal* before = thread.waiting_signal; before != nullptr && before != this)
+        before->forget_waiter(thread);
     Guard guard(lock_);
     if (dying.load(std::memory_order_relaxed)) return Error::bad_handle;
     if (waiter_ != nullptr && waiter_ != &thread) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Signal: 64 event bits, one waiting thread, and at most one thread whose recv also gets them (bound).
 //
-// `lock` (rank 8, below the CPUs' locks) guards waiter and binding; the bits are atomic. The waiter may be out of date (its
-// deadline has passed): whoever wakes it checks under its CPU's lock that it still waits here.
+// `lock` (rank 8, below the CPUs' locks) guards waiter and binding; the bits are atomic. The waiter may be
+// out of date (its deadline has passed): whoever wakes it checks under its CPU's lock that it still waits
+// here.
 #pragma once
 
 #include "kernel/core/object.hpp"
@@ -25,7 +26,8 @@ class Signal : public Object {
     /// busy: another thread is bound.
     Result<> bind(Thread& thread);
     void unbind(Thread& thread);
-    /// The thread waits no more: Thread::waiting_signal names the Signal whose waiter it is, or was until its wait ended.
+    /// The thread waits no more: Thread::waiting_signal names the Signal whose waiter it is, or was until its
+    /// wait ended.
     void forget_waiter(Thread& thread);
     /// Destruction: the waiter gets `cancelled`, the bound thread is unbound.
     void sever();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Space: the steps of the range operations. Locks: own `lock` (20), within it a Memory's (22) and the Pool's (40).
+// Space: the steps of the range operations. Locks: own `lock` (20), within it a Memory's (22) and the Pool's
+// (40).
 #include "kernel/core/space.hpp"
 
 #include <algorithm>
@@ -12,7 +13,9 @@ namespace {
 constexpr u64 kPage = abi::kPageSize;
 constexpr u32 kFlushSingly = 16;  // up to so many pages one by one, else all
 
-u64 leaf_end(u64 address, u64 end) { return std::min(end, (address / arch::kLeafSpan + 1) * arch::kLeafSpan); }
+u64 leaf_end(u64 address, u64 end) {
+    return std::min(end, (address / arch::kLeafSpan + 1) * arch::kLeafSpan);
+}
 
 }  // namespace
 
@@ -169,7 +172,8 @@ Result<u64> Space::map_step(const MapRequest& request, bool& stale) {
             (*attachment)->low = std::min((*attachment)->low, address);  // it may have been the same Memory's
             replaced++;
         }
-        entry.set(request.memory->frame(request.page + done), request.rights, request.maximum, request.memory->cache);
+        entry.set(request.memory->frame(request.page + done), request.rights, request.maximum,
+                  request.memory->cache);
     }
     count_tables(source);
     if (replaced != 0) {
@@ -245,7 +249,8 @@ u64 Space::dirty_step(u64 address, u64 end, bool& stale) {
     return bits;
 }
 
-u64 Space::collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch> out, u32& count, bool& stale) {
+u64 Space::collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch> out, u32& count,
+                        bool& stale) {
     Guard guard(lock);
     const u64 start = address;
     bool reduced = false;
@@ -258,7 +263,8 @@ u64 Space::collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch
         for (; address < stop && pages < kFastBatch && count < kBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped()) continue;
             Attachment* attachment = attachment_of(entry->physical(), address);
-            out[count++] = {address, entry->physical(), entry->rights(), entry->maximum(), entry->cache(), attachment->memory};
+            out[count++] = {address,          entry->physical(), entry->rights(),
+                            entry->maximum(), entry->cache(),    attachment->memory};
             if ((entry->rights() & ~keep) == 0) continue;
             entry->set_rights(entry->rights() & keep);
             reduced = true;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Space: page tables, and an Attachment for each Memory that it maps. Knows nothing of the tables' format.
 //
-// `lock` (rank 20) guards tables and attachments. Range operations come in steps of a bounded number of pages; callers
-// repeat them with preemption points. A step that took rights away has flushed this CPU; other CPUs that have the Space
-// loaded (Cpu::loaded_space) are the caller's to interrupt (shootdown.hpp). A mapped page's frame stays its Memory's
-// until the destruction of that has fenced all CPUs, so a late flush can never expose a frame with a new owner.
+// `lock` (rank 20) guards tables and attachments. Range operations come in steps of a bounded number of
+// pages; callers repeat them with preemption points. A step that took rights away has flushed this CPU; other
+// CPUs that have the Space loaded (Cpu::loaded_space) are the caller's to interrupt (wait_for_cpus). A mapped
+// page's frame stays its Memory's until the destruction of that has fenced all CPUs, so a late flush can
+// never expose a frame with a new owner.
 #pragma once
 
 #include "abi/memory.hpp"
@@ -16,8 +17,8 @@ namespace pith::core {
 class Space : public Object {
   public:
     static constexpr ObjectType kType = ObjectType::space;
-    static constexpr u32 kBatch = 8;        ///< pages of a step that may clear frames or make tables
-    static constexpr u32 kFastBatch = 64;   ///< pages of a step that doesn't
+    static constexpr u32 kBatch = 8;       ///< pages of a step that may clear frames or make tables
+    static constexpr u32 kFastBatch = 64;  ///< pages of a step that doesn't
     static constexpr usize kPortRanges = 8;
 
     explicit Space(bool may_jit) : Object(kType), jit(may_jit) {}
@@ -25,11 +26,12 @@ class Space : public Object {
 
     /// Makes the tables of up to a few spans from `address`; how far it came. no_memory.
     Result<u64> reserve_step(u64 address, u64 end);
-    /// Maps up to kBatch pages of `memory`; how many. occupied, no_memory, bad_handle. `stale`: mappings were replaced.
+    /// Maps up to kBatch pages of `memory`; how many. occupied, no_memory, bad_handle. `stale`: mappings were
+    /// replaced.
     struct MapRequest {
         Memory* memory;
         u64 address;
-        u64 page;        ///< in the Memory
+        u64 page;  ///< in the Memory
         u64 count;
         u32 rights;
         u32 maximum;
@@ -56,7 +58,8 @@ class Space : public Object {
         Cache cache;
         Memory* memory;
     };
-    /// For space_share: copies out up to kBatch mappings from `address` on and reduces them to `keep` rights; next address.
+    /// For space_share: copies out up to kBatch mappings from `address` on and reduces them to `keep` rights;
+    /// next address.
     u64 collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch> out, u32& count, bool& stale);
     Result<> install(std::span<const Shared> pages);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Spin locks with a rank. Interrupts are off wherever one is held, and it is never held across a preemption point,
-// so each is held for a bounded time. A CPU takes them in ascending rank (several of one rank only through
-// CpuLocks, in index order); checked when the build has asserts. docs/kernel.md has the table.
+// Spin locks with a rank. Interrupts are off wherever one is held, and it is never held across a preemption
+// point, so each is held for a bounded time. A CPU takes them in ascending rank (several of one rank only
+// through CpuLocks, in index order); checked when the build has asserts. docs/kernel.md has the table.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,18 @@
 
 namespace pith::core {
 
-enum class Rank : u8 { signal = 8, cpu = 10, budget = 12, space = 20, memory = 22, capabilities = 30, table = 32, pool = 40, frames = 50, console = 60 };
+enum class Rank : u8 {
+    signal = 8,
+    cpu = 10,
+    budget = 12,
+    space = 20,
+    memory = 22,
+    capabilities = 30,
+    table = 32,
+    pool = 40,
+    frames = 50,
+    console = 60
+};
 
 /// Debug builds: bit r is set while this CPU holds a lock of rank r.
 void rank_acquired(Rank rank);

@@ -2,8 +2,8 @@
 // The entries of user code: system calls (fast paths first), faults, the FPU, and interrupts.
 #include "arch/machine.hpp"
 #include "kernel/core/call.hpp"
-#include "kernel/core/ipc_fast.hpp"
 #include "kernel/core/interrupt.hpp"
+#include "kernel/core/ipc_fast.hpp"
 
 namespace pith::core {
 namespace {
@@ -16,7 +16,9 @@ Error dispatch(Call& call, u32 number) {
     const auto what = static_cast<Syscall>(number);
     switch (number) {
         case static_cast<u32>(Syscall::null): return Error::ok;
-        case static_cast<u32>(Syscall::yield): this_cpu().rotate = this_cpu().reschedule = true; return Error::ok;
+        case static_cast<u32>(Syscall::yield):
+            this_cpu().rotate = this_cpu().reschedule = true;
+            return Error::ok;
         case static_cast<u32>(Syscall::clock): call.r0 = arch::now(); return Error::ok;
         case static_cast<u32>(Syscall::object_destroy): return call_destroy(call);
         case 1 ... 7: return call_message(call, what);
@@ -101,7 +103,8 @@ void fault_entry(const FaultInfo& info) {
     Cpu& cpu = this_cpu();
     cpu.entered_at = arch::ticks();
     Thread& thread = *cpu.current;
-    cpu.trace.add(TraceKind::fault, thread.id, info.page_fault ? info.address : info.vector, thread.frame.ip());
+    cpu.trace.add(TraceKind::fault, thread.id, info.page_fault ? info.address : info.vector,
+                  thread.frame.ip());
     fault(thread, info.page_fault ? abi::Event::page_fault : abi::Event::exception, info);
     leave_kernel();
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Thread: registers, a Space, a CapTable, a fault handler, a CPU, a Budget; and its place in messages being exchanged.
+// Thread: registers, a Space, a CapTable, a fault handler, a CPU, a Budget; and its place in messages being
+// exchanged.
 //
-// Everything from `state` on is guarded by the lock of the CPU that `cpu` names; `cpu` itself changes only with both locks held.
-// A thread is in at most one queue: run queue, an Endpoint's receivers, or an Endpoint's callers (those of `queue_cpu`, whose lock
-// guards that link).
+// Everything from `state` on is guarded by the lock of the CPU that `cpu` names; `cpu` itself changes only
+// with both locks held. A thread is in at most one queue: run queue, an Endpoint's receivers, or an
+// Endpoint's callers (those of `queue_cpu`, whose lock guards that link).
 //
-// Who works for whom: `caller` is who gets this thread's reply; `server` is the inverse. `lender` is whose priority and Budget
-// this thread runs with; `borrower` is the inverse. `payer` is the thread at the far end of lending, whose Budget pays.
+// Who works for whom: `caller` is who gets this thread's reply; `server` is the inverse. `lender` is whose
+// priority and Budget this thread runs with; `borrower` is the inverse. `payer` is the thread at the far end
+// of lending, whose Budget pays.
 #pragma once
 
 #include "abi/message.hpp"
@@ -33,21 +35,21 @@ struct Reply : Object {
 };
 
 enum class State : u8 {
-    inactive,        ///< made, not started
-    ready,           ///< running, in a run queue, or kept off it (attention, Budget)
-    queued_call,     ///< in an Endpoint's callers
+    inactive,     ///< made, not started
+    ready,        ///< running, in a run queue, or kept off it (attention, Budget)
+    queued_call,  ///< in an Endpoint's callers
     queued_send,
     queued_event,    ///< fault, foreign system call or interruption, in the handler's callers
     awaiting_reply,  ///< its call or native fault has been received
     at_event,        ///< foreign, its event has been received: stopped until resumed
     receiving,
     waiting_signal,
-    waiting_cpus,    ///< until other CPUs have acknowledged; then its system call goes on, or returns
+    waiting_cpus,  ///< until other CPUs have acknowledged; then its system call goes on, or returns
     dead,
 };
 
 /// What a thread has to see to before it may run in user mode: bits of Thread::attention.
-inline constexpr u8 kAttendStop = 1;       ///< thread_stop: stays off the run queue
+inline constexpr u8 kAttendStop = 1;  ///< thread_stop: stays off the run queue
 inline constexpr u8 kAttendKill = 2;
 inline constexpr u8 kAttendInterrupt = 4;  ///< foreign: raise Event::interrupted
 inline constexpr u8 kAttendMigrate = 8;    ///< to `next_cpu`
@@ -57,12 +59,13 @@ struct Thread : Object {
     static constexpr u8 kMaxDepth = 32;
     static constexpr u32 kNoCpu = ~0u;
 
-    Thread(abi::ThreadKind thread_kind, u32 home) : Object(kType), kind(thread_kind), cpu(home), reply(this) {}
+    Thread(abi::ThreadKind thread_kind, u32 home)
+        : Object(kType), kind(thread_kind), cpu(home), reply(this) {}
 
     const abi::ThreadKind kind;
     State state = State::inactive;
     u8 attention = 0;
-    u8 priority = 0;          ///< effective
+    u8 priority = 0;  ///< effective
     u8 base_priority = 0;
     u8 depth = 0;             ///< links of lending before it
     bool on_reserve = false;  ///< what was lent is spent; runs on its own
@@ -72,7 +75,7 @@ struct Thread : Object {
     CapTable* captable = nullptr;
     Space* space = nullptr;
     Endpoint* handler = nullptr;
-    u64 badge = 0;            ///< of its events
+    u64 badge = 0;                         ///< of its events
     abi::MessageBuffer* buffer = nullptr;  ///< or the state page of a foreign thread
     Budget* budget = nullptr;
     Signal* bound = nullptr;
@@ -92,28 +95,28 @@ struct Thread : Object {
     ListLink registered_link;
     Timer timer;
 
-    Signal* waiting_on = nullptr;     ///< while it waits
-    Signal* waiting_signal = nullptr; ///< whose waiter it is, perhaps out of date
+    Signal* waiting_on = nullptr;      ///< while it waits
+    Signal* waiting_signal = nullptr;  ///< whose waiter it is, perhaps out of date
     u64 wait_mask = 0;
     u32 tickets[abi::kMaxCpus] = {};  ///< waiting_cpus: what each CPU's acknowledged has to reach
     u32 ticket_mask = 0;
-    ListLink waiter_link;             ///< in Cpu::acknowledgement_waiters
+    ListLink waiter_link;  ///< in Cpu::acknowledgement_waiters
 
-    abi::Event event{};               ///< of the queued_event, awaiting_reply or at_event state
+    abi::Event event{};  ///< of the queued_event, awaiting_reply or at_event state
     u64 event_words[4] = {};
-    bool native_fault = false;        ///< awaiting_reply to a fault, and not to a call
+    bool native_fault = false;  ///< awaiting_reply to a fault, and not to a call
 
-    bool restarted = false;           ///< the system call goes on: `progress` is valid
+    bool restarted = false;  ///< the system call goes on: `progress` is valid
     u64 progress = 0;
     u64 progress2 = 0;
-    Object* job = nullptr;            ///< what it is destroying
-    Object* partial = nullptr;        ///< what it is making
+    Object* job = nullptr;      ///< what it is destroying
+    Object* partial = nullptr;  ///< what it is making
 
-    u32 fpu_cpu = kNoCpu;             ///< where its FPU state is live
-    bool fpu_recall = false;          ///< that CPU shall save it
+    u32 fpu_cpu = kNoCpu;     ///< where its FPU state is live
+    bool fpu_recall = false;  ///< that CPU shall save it
     void* fpu_area = nullptr;
-    u64 tls = 0;                      ///< native: fs base at its start
-    u64 ran = 0;                      ///< ticks
+    u64 tls = 0;  ///< native: fs base at its start
+    u64 ran = 0;  ///< ticks
     u32 id = 0;
 
     Reference space_reference;

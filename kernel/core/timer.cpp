@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The pairing heap of timers. Invariant: no timer is due before its parent; the root has no previous and no sibling.
+// The pairing heap of timers. Invariant: no timer is due before its parent; the root has no previous and no
+// sibling.
 #include "kernel/core/timer.hpp"
 
 namespace pith::core {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// TimerQueue: what is to happen when on one CPU; a pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986) through
-// the Timers themselves. Insertion takes constant time, removal logarithmic (amortised). Guarded by the CPU's lock.
+// TimerQueue: what is to happen when on one CPU; a pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986)
+// through the Timers themselves. Insertion takes constant time, removal logarithmic (amortised). Guarded by
+// the CPU's lock.
 #pragma once
 
 #include "abi/types.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The trace ring of each CPU: what the kernel did last, for `./pith trace` and post-mortems. Written by its CPU only; a
-// reader takes records whose sequence it finds unchanged after the copy.
+// The trace ring of each CPU: what the kernel did last, for `./pith trace` and post-mortems. Written by its
+// CPU only; a reader takes records whose sequence it finds unchanged after the copy.
 #pragma once
 
 #include <atomic>
@@ -9,13 +9,24 @@
 
 namespace pith::core {
 
-enum class TraceKind : u32 { none, switch_thread, system_call, fault, interrupt, ipi, destroy, wake, overrun };
+enum class TraceKind : u32 {
+    none,
+    switch_thread,
+    system_call,
+    fault,
+    interrupt,
+    ipi,
+    destroy,
+    wake,
+    overrun
+};
 
 class TraceRing {
   public:
     static constexpr u32 kRecords = 256;
     void add(TraceKind kind, u32 thread, u64 a, u64 b);
-    /// Copies up to `capacity` records from sequence `from` on, or the oldest kept; sets `from` to the first one's.
+    /// Copies up to `capacity` records from sequence `from` on, or the oldest kept; sets `from` to the first
+    /// one's.
     u32 read(u64& from, abi::TraceRecord* out, u32 capacity) const;
 
   private:

@@ -82,7 +82,8 @@ void format_arguments(TextWriter& out, std::string_view pattern, std::span<const
 template <typename... T>
 std::string_view format_to(std::span<char> out, std::string_view pattern, const T&... arguments) {
     TextWriter writer(out);
-    const detail::FormatArgument list[] = {detail::FormatArgument::of(arguments)..., {detail::FormatArgument::Kind::number}};
+    const detail::FormatArgument list[] = {detail::FormatArgument::of(arguments)...,
+                                           {detail::FormatArgument::Kind::number}};
     detail::format_arguments(writer, pattern, std::span(list, sizeof...(arguments)));
     return writer.text();
 }

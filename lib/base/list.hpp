@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// List<T, &T::link>: a doubly linked list through a member. It owns nothing and allocates nothing; an element is
-// in at most one list through one link. All operations take constant time. The caller locks.
+// List<T, &T::link>: a doubly linked list through a member. It owns nothing and allocates nothing; an element
+// is in at most one list through one link. All operations take constant time. The caller locks.
 #pragma once
 
 #include <stddef.h>
@@ -25,7 +25,9 @@ class List {
     T* back() { return empty() ? nullptr : object(head_.previous); }
     /// The element after `item`, or null.
     T* next(T& item) { return (item.*Member).next == &head_ ? nullptr : object((item.*Member).next); }
-    T* previous(T& item) { return (item.*Member).previous == &head_ ? nullptr : object((item.*Member).previous); }
+    T* previous(T& item) {
+        return (item.*Member).previous == &head_ ? nullptr : object((item.*Member).previous);
+    }
     void push_back(T& item) { insert(item.*Member, *head_.previous); }
     void push_front(T& item) { insert(item.*Member, head_); }
     void insert_after(T& item, T& position) { insert(item.*Member, position.*Member); }

@@ -63,14 +63,14 @@ class [[nodiscard]] Result<void> {
 }  // namespace pith
 
 /// `auto x = PITH_TRY(f());`: the value of the Result, or return its error.
-#define PITH_TRY(...)                                    \
-    ({                                                   \
-        auto pith_result_ = (__VA_ARGS__);               \
+#define PITH_TRY(...)                                        \
+    ({                                                       \
+        auto pith_result_ = (__VA_ARGS__);                   \
         if (!pith_result_.ok()) return pith_result_.error(); \
-        std::move(pith_result_).value();                 \
+        std::move(pith_result_).value();                     \
     })
 /// `PITH_CHECK(f());`: the same for a Result<void>.
-#define PITH_CHECK(...)                                                          \
-    do {                                                                         \
+#define PITH_CHECK(...)                                                                         \
+    do {                                                                                        \
         if (auto pith_result_ = (__VA_ARGS__); !pith_result_.ok()) return pith_result_.error(); \
     } while (false)
