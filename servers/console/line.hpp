@@ -13,7 +13,8 @@ namespace pith::console {
 
 class Line {
   public:
-    static constexpr abi::Time kPatience = 200 * kMillisecond;
+    /// Below the heartbeat's limit, far above what a machine that is short of time needs.
+    static constexpr abi::Time kPatience = 2 * kSecond;
     static constexpr abi::Time kRetry = 50 * kMillisecond;
 
     /// `signal` is notified with `bits` when bytes have arrived or there is room again.

@@ -24,7 +24,7 @@ class LogReader {
     bool collect();
 
   private:
-    static constexpr abi::Time kPatience = 100 * kMillisecond;
+    static constexpr abi::Time kPatience = kSecond;
     static constexpr abi::Time kRetry = kSecond;  // a log that does not answer doesn't hold up the streams
     void watch();
     bool room();
