@@ -11,18 +11,18 @@ pack() {
 }
 pack console && pack console_faults || { echo "FAIL pack: no bundle"; exit 0; }
 
-head -c 100000 /dev/urandom >bulk
+head -c 40000 /dev/urandom >bulk
 run boot --bundle console.bundle -- x <bulk
 check_that streams_status test $status -eq 42
 check_that streams_output cmp -s out bulk
-check_that streams_errors cmp -s err <(echo 100000 bytes)
+check_that streams_errors cmp -s err <(echo 40000 bytes)
 run boot --bundle console.bundle -- x </dev/null
 check_that streams_empty test $status -eq 42 -a ! -s out
 
 run boot --bundle console_faults.bundle -- x <bulk
 check_that faults_status test $status -eq 42
 check_that faults_output cmp -s out bulk
-check_that faults_count grep -qx '100000 bytes' err
+check_that faults_count grep -qx '40000 bytes' err
 check_that faults_named grep -q 'uart16550' err
 
 cat >script <<'E'
