@@ -276,6 +276,9 @@ int main() {
     process = Client<Process>::from_start();
     victim = Client<Victim>::from_start();
     log_client = Client<Log>::from_start();
+    const u64 entry = info_page().entry_tsc;
+    const u64 here = info_page().tsc_base + (now() - info_page().clock_base) * info_page().tsc_frequency / kSecond;
+    print("# ticks from kernel entry to root {}, to this component {}\n", info_page().user_tsc - entry, here - entry);
     run("lists_components", lists_components);
     run("big_messages_pass", big_messages_pass);
     run("names_are_found", names_are_found);
