@@ -158,7 +158,7 @@ SysResult<u64> AddressSpace::map(const MapRequest& request) {
     }
     if (total_pages_ * kPageSize + length > limit_as || length > limit_as) return Errno::ENOMEM;
     // As Linux's heuristic overcommit: what can never fit is refused at once.
-    if (!request.source && !request.shared && (request.prot & 2) != 0 && length / kPageSize > frames_.total())
+    if (!request.source && !request.shared && !request.no_reserve && (request.prot & 2) != 0 && length / kPageSize > frames_.total())
         return Errno::ENOMEM;
     if (request.fixed) {
         erase_range(address, address + length);
@@ -200,13 +200,17 @@ SysResult<> AddressSpace::protect(u64 address, u64 length, u8 prot) {
     if (length == 0) return {};
     length = page_ceil(length);
     if (length == 0 || address > kTopAddress || length > kTopAddress - address) return Errno::ENOMEM;
-    const u64 end = address + length;
-    for (u64 at = address; at < end;) {
-        const Vma* area = find(at);
-        if (area == nullptr) return Errno::ENOMEM;
-        if ((prot & ~area->max_prot) != 0) return Errno::EACCES;
-        at = area->end;
+    // As on Linux, what lies before a hole is changed.
+    u64 end = address;
+    Errno result = Errno::ok;
+    while (end < address + length && result == Errno::ok) {
+        const Vma* area = find(end);
+        if (area == nullptr) result = Errno::ENOMEM;
+        else if ((prot & ~area->max_prot) != 0) result = Errno::EACCES;
+        else end = area->end;
     }
+    end = std::min(end, address + length);
+    if (end == address) return result;
     if (heap_low()) return Errno::ENOMEM;
     split(address);
     split(end);
@@ -235,7 +239,7 @@ SysResult<> AddressSpace::protect(u64 address, u64 length, u8 prot) {
         });
     }
     merge_around(address);
-    return {};
+    return result;
 }
 
 void AddressSpace::move_pages(u64 from, u64 to, u64 count) {

@@ -73,6 +73,7 @@ struct MapRequest {
     bool shared = false;
     bool grows_down = false;
     bool populate = false;
+    bool no_reserve = false;
     Ref<PageSource> source;
     u64 source_page = 0;
     std::string name;

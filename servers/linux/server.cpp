@@ -8,7 +8,7 @@ namespace pith::lx {
 
 namespace {
 
-constexpr i32 kTrapBreakpoint = 1, kTrapTrace = 2, kFpeDivide = 1, kIllOperand = 2, kBusAlign = 1;
+constexpr i32 kTrapTrace = 2, kFpeDivide = 1, kIllOperand = 2, kBusAlign = 1;
 
 /// Puts the answer in `message` if the thread goes on now.
 bool leave(Thread& thread, Message& message, Return how, i64 result) {
@@ -93,7 +93,7 @@ bool handle_exception(Thread& thread, Message& message) {
     switch (vector) {
         case 0: info = fault_signal(kSigFpe, kFpeDivide, rip); break;
         case 1: info = fault_signal(kSigTrap, kTrapTrace, rip); break;
-        case 3: info = fault_signal(kSigTrap, kTrapBreakpoint, rip); break;
+        case 3: info = SigInfo::kernel(kSigTrap); break;
         case 6: info = fault_signal(kSigIll, kIllOperand, rip); break;
         case 16:
         case 19: info = fault_signal(kSigFpe, 7, rip); break;

@@ -15,7 +15,7 @@ namespace pith::lx {
 namespace {
 
 constexpr u64 kMapShared = 1, kMapPrivate = 2, kMapType = 15, kMapSharedValidate = 3;
-constexpr u64 kMapFixed = 0x10, kMapAnonymous = 0x20, kMapGrowsDown = 0x100, kMapLocked = 0x2000, kMapPopulate = 0x8000,
+constexpr u64 kMapFixed = 0x10, kMapAnonymous = 0x20, kMapGrowsDown = 0x100, kMapLocked = 0x2000, kMapNoReserve = 0x4000, kMapPopulate = 0x8000,
               kMapFixedNoReplace = 0x100000;
 constexpr u64 kRemapMayMove = 1, kRemapFixed = 2;
 constexpr u64 kProtGrows = 0x0300'0000;
@@ -51,6 +51,7 @@ Outcome sys_mmap(Thread& thread, const SyscallArgs& args) {
     request.prot = normal_prot(args.a2);
     request.fixed = (flags & (kMapFixed | kMapFixedNoReplace)) != 0;
     request.no_replace = (flags & kMapFixedNoReplace) != 0;
+    request.no_reserve = (flags & kMapNoReserve) != 0;
     const u64 type = flags & kMapType;
     request.shared = type == kMapShared || type == kMapSharedValidate;
     if (!request.shared && type != kMapPrivate) return Errno::EINVAL;
