@@ -31,7 +31,8 @@ static void positions(int fd) {
     char text[32] = {0};
     say("write %ld", (long)write(fd, "0123456789", 10));
     size_of("after it", fd);
-    say("pread %ld %s", (long)pread(fd, text, 4, 3), text);
+    long n = pread(fd, text, 4, 3);
+    say("pread %ld %s", n, text);
     say("pwrite %ld", (long)pwrite(fd, "XY", 2, 12));
     size_of("after pwrite", fd);
     lseek(fd, 0, SEEK_SET);
@@ -51,7 +52,8 @@ static void positions(int fd) {
     say("writev %ld", (long)writev(fd, out, 3));
     char x[2] = {0}, y[4] = {0};
     struct iovec in[2] = {{x, 1}, {y, 3}};
-    say("preadv %ld %s %s", (long)preadv(fd, in, 2, 1), x, y);
+    n = preadv(fd, in, 2, 1);
+    say("preadv %ld %s %s", n, x, y);
     say("writev of none %ld, of too many %s", (long)writev(fd, out, 0), result(writev(fd, out, 2000)));
     struct iovec bad[1] = {{x, (size_t)-1}};
     say("negative length %s", result(writev(fd, bad, 1)));
@@ -122,7 +124,8 @@ static void copies(void) {
         write(a, block, sizeof block);
     }
     off_t from = 500;
-    say("sendfile %ld, offset %ld", (long)sendfile(b, a, &from, 70000), (long)from);
+    long n = sendfile(b, a, &from, 70000);
+    say("sendfile %ld, offset %ld", n, (long)from);
     size_of("a", a), size_of("b", b);
     lseek(a, 99000, SEEK_SET);
     say("sendfile to the end %ld", (long)sendfile(b, a, NULL, 70000));
@@ -155,7 +158,7 @@ int main(void) {
     setrlimit(RLIMIT_FSIZE, &limit);
     ftruncate(fd, 0);
     char block[4096] = {0};
-    say("to the limit %ld %ld %ld", (long)pwrite(fd, block, 4096, 0), (long)pwrite(fd, block, 4096, 4096), (long)pwrite(fd, block, 4096, 8192));
+    for (int i = 0; i < 3; i++) say("to the limit %ld", (long)pwrite(fd, block, 4096, i * 4096));
     say("behind it %s, truncate %s", result(pwrite(fd, block, 1, 10000)), result(ftruncate(fd, 10001)));
     int dir = open(".", O_RDONLY);
     say("read a directory %s, bad descriptor %s", result(read(dir, block, 1)), result(read(555, block, 1)));

@@ -26,6 +26,7 @@ class EpollFile : public File {
     EpollFile(Path file_path, u32 open_flags);
     ~EpollFile() override;
     FileKind kind() const override { return FileKind::epoll; }
+    SysResult<i64> seek(i64, Whence) override { return no_seek(); }
 
     SysResult<> add(Ref<File> file, i32 descriptor, const EpollEvent& event);
     SysResult<> modify(File& file, i32 descriptor, const EpollEvent& event);

@@ -12,6 +12,7 @@ class EventFile : public File {
     EventFile(Path file_path, u32 open_flags, u64 count, bool semaphore)
         : File(std::move(file_path), open_flags), count_(count), semaphore_(semaphore) {}
     FileKind kind() const override { return FileKind::event; }
+    SysResult<i64> seek(i64, Whence) override { return no_seek(); }
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     Async<usize> write(Thread& thread, UserIo&& io, i64 position) override;
     u32 poll(Poller* poller) override;
@@ -29,6 +30,7 @@ class TimerFile : public File {
   public:
     TimerFile(Path file_path, u32 open_flags, Zone& zone, u32 clock);
     FileKind kind() const override { return FileKind::timer; }
+    SysResult<i64> seek(i64, Whence) override { return no_seek(); }
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     u32 poll(Poller* poller) override;
     u32 clock() const { return clock_; }
@@ -58,6 +60,7 @@ class SignalFile : public File {
     /// Readers get their own signals; poll looks at those of the process that made it.
     SignalFile(Path file_path, u32 open_flags, Process& maker, SigSet mask);
     FileKind kind() const override { return FileKind::signal; }
+    SysResult<i64> seek(i64, Whence) override { return no_seek(); }
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     u32 poll(Poller* poller) override;
     void set_mask(SigSet mask) { mask_ = mask; }

@@ -59,6 +59,8 @@ class File : public RefCounted {
     /// With O_APPENDING a seekable file ignores `position`, and tells where it wrote by `end_position`.
     virtual Async<usize> write(Thread& thread, UserIo&& io, i64 position);
     virtual SysResult<i64> seek(i64 to, Whence whence);
+    /// Seeking does nothing, and no harm (eventfd and its like).
+    static SysResult<i64> no_seek() { return i64{0}; }
     virtual Async<u64> ioctl(Thread& thread, u32 command, u64 argument);
     /// Poll bits that hold now; adds the queues to `poller` if it is not null.
     virtual u32 poll(Poller* poller);

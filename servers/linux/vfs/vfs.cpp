@@ -59,7 +59,7 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
     auto* vfs = new Vfs(zone);
     zone.vfs = vfs;
     const u64 half = zone.frames.total() / 2;
-    auto root = PITH_TRY(TmpFs::create(zone, vfs->anonymous_device(), "rootfs", half, 0755));
+    auto root = PITH_TRY(TmpFs::create(zone, vfs->anonymous_device(), "tmpfs", half, 0755));
     PITH_CHECK(load_bundle(*root, bundle, first_frame));
     for (const char* name : {"dev", "proc", "tmp", "root", "sys", "run", "mnt", "etc"}) {
         const u32 mode = std::string_view(name) == "tmp" ? 01777 : std::string_view(name) == "root" ? 0700 : 0755;
@@ -67,7 +67,7 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
         if (!known.ok()) PITH_TRY(root->root()->create(name, {S_DIRECTORY | mode, 0, 0, 0}).take());
     }
     auto dentry = Ref<Dentry>::make(nullptr, "", root->root());
-    vfs->root_mount = Ref<Mount>::make(root, dentry, nullptr, nullptr, 0u, "rootfs");
+    vfs->root_mount = Ref<Mount>::make(root, dentry, nullptr, nullptr, 0u, "root");
     vfs->root_mount->number = vfs->next_mount_number++;
     vfs->mounts.push_back(vfs->root_mount);
     PITH_CHECK(vfs->mount_standard());

@@ -43,6 +43,8 @@ struct ProcEntry {
     /// The name of the changing entry with the least key that is at least `key`; moves `key` to it. Empty: none.
     std::string (*next)(const ProcSubject& subject, u64& key) = nullptr;
     u32 next_type = S_DIRECTORY;  ///< of what `next` names
+    /// Permissions that depend on the subject.
+    u32 (*permissions)(const ProcSubject& subject) = nullptr;
     /// Entries of a directory in another file: that one's.
     const ProcEntry* same_as = nullptr;
 };

@@ -358,7 +358,15 @@ TextResult fdinfo_text(Subject subject, Thread& reader) {
     return text.take();
 }
 
-constinit const ProcEntry kFd{"", S_SYMLINK | 0700, fd_text, nullptr, fd_path};
+u32 fd_permissions(Subject subject) {
+    const Process* process = subject.process();
+    const File* file = process != nullptr && process->files ? process->files->find(static_cast<i32>(subject.index)) : nullptr;
+    if (file == nullptr) return 0;
+    return (file->readable() ? 0500u : 0) | (file->writable() ? 0300u : 0);
+}
+
+constinit const ProcEntry kFd{
+    .mode = S_SYMLINK | 0700, .text = fd_text, .follow = fd_path, .permissions = fd_permissions};
 constinit const ProcEntry kFdInfo{"", S_REGULAR | 0400, fdinfo_text};
 
 template <const ProcEntry& Entry>

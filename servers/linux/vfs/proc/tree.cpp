@@ -41,6 +41,7 @@ class ProcInode : public Inode {
     ProcInode(FileSystem& of, const ProcEntry& what, ProcSubject about)
         : Inode(of, &what == &kProcRoot ? 1 : number_of(what, about), what.mode), entry_(what), subject_(std::move(about)), keeps_(&of) {
         if (directory()) links = 2;
+        if (what.permissions != nullptr) mode = type() | what.permissions(subject_);
         if (const Process* process = subject_.process(); process != nullptr) {
             uid = process->credentials.euid;
             gid = process->credentials.egid;

@@ -17,7 +17,9 @@ constexpr u32 kSlaveMajor = 136;
 
 PtyTty::PtyTty(Zone& of, PtyTable& table, u32 pty_number)
     : Tty(of, make_device(kSlaveMajor, pty_number)), number(pty_number), table_(table) {
-    tty::reset(state_);
+    tty::Termios settings = tty::kDefaultTermios;
+    settings.hardware &= ~tty::kHupcl;
+    tty::reset(state_, settings);
 }
 
 PtyTty::~PtyTty() {
