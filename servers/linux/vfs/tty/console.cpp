@@ -137,8 +137,9 @@ bool ConsoleLink::set_window(const tty::WindowSize& window) {
 
 void ConsoleLink::ready() { static_cast<void>(call(Console::Ready{})); }
 
-SysResult<Tty::Piece> ConsoleTty::try_read(std::span<u8> into, bool) {
-    auto reply = link_.read(ConsoleStream::tty, into.size());
+SysResult<Tty::Piece> ConsoleTty::try_read(std::span<u8> into, bool last) {
+    // A count beyond what a reply holds says that this is a piece of a longer read: `into` holds a whole reply then.
+    auto reply = link_.read(ConsoleStream::tty, last ? into.size() : std::max(into.size(), Console::kMaxData + 1));
     Piece piece;
     if (!reply.ok()) {
         if (reply.error() == Error::would_block) return piece;
