@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // pith_bench: the benchmarks of `./pith bench`. Suite boot: instructions from the kernel's entry to the shell's first
 // instruction, by QEMU's instruction count, which repeats to the digit. Prints a table; with --json also writes one JSON
-// object a line: suite, name, unit, min, median, max, n, and under "peers" what others take for the same.
+// object a line: suite, name, unit, min, median, max, n, and by the name of a peer what it takes for the same.
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,11 +38,8 @@ struct Row {
         std::string text = std::format(
             R"({{"suite":"{}","name":"{}","unit":"{}","min":{},"median":{},"max":{},"n":{})", suite, name,
             unit, std::ranges::min(values), median(), std::ranges::max(values), values.size());
-        for (usize index = 0; index < peers.size(); ++index) {
-            text += std::format("{}\"{}\":{}", index == 0 ? ",\"peers\":{" : ",", peers[index].first,
-                                peers[index].second);
-        }
-        return text + (peers.empty() ? "}" : "}}");
+        for (const auto& [peer, value] : peers) text += std::format(",\"{}\":{}", peer, value);
+        return text + "}";
     }
     std::string line() const {
         std::string text = std::format("{:<8}{:<14}{:>16} {:<6}", suite, name, median(), unit);
