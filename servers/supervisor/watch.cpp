@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Heartbeats. A component answers pings from its event loop. One that does not is ended when it has used a whole period of CPU time since
+// Heartbeats. A component answers pings from its event loop. One that does not is ended when it has used three periods of CPU time since
 // the ping (it spins), or when ten periods have passed while it was not waiting for the CPU (it is stuck). One
 // that just gets no CPU is not to blame.
 #include "servers/supervisor/system.hpp"
@@ -8,6 +8,7 @@ namespace pith::supervisor {
 
 namespace {
 
+constexpr u64 kSpinPeriods = 3;
 constexpr u64 kStuckPeriods = 10;
 
 }  // namespace
@@ -25,7 +26,7 @@ void System::watch(u32 number, abi::Time time) {
         const auto state = static_cast<abi::ThreadState>(info->state);
         if (state == abi::ThreadState::dead || state == abi::ThreadState::stopped) return died(number, "its thread ended");
         const bool wants_cpu = state == abi::ThreadState::ready || state == abi::ThreadState::running;
-        if (info->cpu_time - life.cpu_at_ping >= period) return died(number, "hangs: no heartbeat");
+        if (info->cpu_time - life.cpu_at_ping >= kSpinPeriods * period) return died(number, "hangs: no heartbeat");
         if (!wants_cpu && time - life.pinged >= kStuckPeriods * period) return died(number, "is stuck: no heartbeat");
     } else {
         life.pinged = time;
