@@ -62,6 +62,7 @@ void System::begin() {
         for (u32 i = 0; i < count(); i++)
             if (record(i).state == ComponentState::stopped) bring_up(i);
         records_->built = 1;
+        reporter_.line(Severity::info, "system {}: {} components started", composition_.name(), count());
     }
     if (const auto cause = start_parameter("cause"); !cause.empty())
         reporter_.line(Severity::crash, "supervisor crashed: {}; restarted", cause);
@@ -176,6 +177,7 @@ Result<> System::control(u32 number, ControlAction action) {
     const bool running = r.state == ComponentState::running;
     switch (action) {
         case ControlAction::kill:
+            if (r.state == ComponentState::waiting) return {};  // dead already, and about to start again
             if (!running) return Error::bad_state;
             died(number, "killed");
             return {};
