@@ -6,6 +6,7 @@
 #include "lib/os/handle.hpp"
 #include "protocol/composition.hpp"
 #include "protocol/process.hpp"
+#include "servers/supervisor/report.hpp"
 
 namespace pith::supervisor {
 
@@ -41,6 +42,7 @@ struct Records {
     u64 magic;
     u32 count;
     u32 built;  ///< 1: the first start of the system is complete
+    ReportLines reports;
     ComponentRecord components[kMaxComponents];
 };
 static_assert(sizeof(Records) <= 8 * abi::kPageSize);

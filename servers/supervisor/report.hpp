@@ -9,30 +9,39 @@
 
 namespace pith::supervisor {
 
+inline constexpr usize kReportLines = 8;
+inline constexpr usize kReportLength = 200;
+
+struct ReportLine {
+    Severity severity;
+    u32 length;
+    char text[kReportLength];
+};
+
+/// What the log has not taken yet; a part of the records, so that a successor offers it.
+struct ReportLines {
+    u32 first;
+    u32 count;
+    ReportLine lines[kReportLines];
+};
+
 class Reporter {
   public:
+    /// Puts lines in `kept`, which may hold a predecessor's.
+    void open(ReportLines& kept);
     void connect(Handle<Endpoint> log) { log_ = Client<Log>(std::move(log)); }
     template <typename... T>
     void line(Severity severity, std::string_view pattern, const T&... arguments) {
-        char text[kLine];
+        char text[kReportLength];
         add(severity, format_to(text, pattern, arguments...));
     }
     /// Offers what is kept; true: nothing is left.
     bool flush();
 
   private:
-    static constexpr usize kLines = 8;
-    static constexpr usize kLine = 200;
-    struct Line {
-        Severity severity;
-        u32 length;
-        char text[kLine];
-    };
     void add(Severity severity, std::string_view text);
     Client<Log> log_;
-    Line lines_[kLines] = {};
-    u32 first_ = 0;
-    u32 count_ = 0;
+    ReportLines* kept_ = nullptr;
 };
 
 }  // namespace pith::supervisor

@@ -40,10 +40,12 @@ System::System()
 }
 
 void System::begin() {
-    if (records_->magic == kRecordMagic && records_->count == count()) {
+    const bool reborn = records_->magic == kRecordMagic && records_->count == count();
+    reporter_.open(records_->reports);
+    if (reborn) {
         recover();
     } else {
-        *records_ = Records{};
+        std::memset(static_cast<void*>(records_), 0, sizeof(*records_));
         records_->count = count();
         records_->magic = kRecordMagic;
     }
