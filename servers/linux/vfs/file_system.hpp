@@ -34,6 +34,8 @@ class FileSystem : public RefCounted {
     virtual Async<> synchronise() { return {}; }
     /// False: its names are made up anew for each look-up, so that they are not kept.
     virtual bool cacheable() const { return true; }
+    /// True: a name that is not there cannot be made: ENOENT comes before all else (procfs).
+    virtual bool fixed_names() const { return false; }
     /// st_blksize.
     virtual u64 block_size() const { return abi::kPageSize; }
     virtual bool read_only() const { return false; }

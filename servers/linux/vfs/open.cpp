@@ -77,7 +77,7 @@ Task<SysResult<Ref<File>>> give_back_write(Path path, Task<SysResult<Ref<File>>>
 Async<Ref<File>> create_and_open(Thread& thread, const LastComponent& last, u32 flags, u32 mode) {
     const Path& directory = last.directory;
     if (last.trailing_slash) return Errno::EISDIR;
-    if (!directory.dentry->linked()) return Errno::ENOENT;
+    if (!directory.dentry->linked() || directory.inode().file_system().fixed_names()) return Errno::ENOENT;
     PITH_CHECK(check_access(thread.process.credentials, directory, kMayWrite | kMayExecute));
     const NewFile file = new_file(thread, directory.inode(), S_REGULAR | (mode & 07777));
     Async<Ref<Inode>> created = directory.inode().create(last.name, file);

@@ -21,6 +21,7 @@ class ProcFs : public FileSystem {
     std::string_view type() const override { return "proc"; }
     Ref<Inode> root() override;
     bool cacheable() const override { return false; }
+    bool fixed_names() const override { return true; }
     u64 block_size() const override { return 1024; }
     Async<FileSystemUsage> usage() override {
         FileSystemUsage usage;

@@ -18,7 +18,7 @@ SysResult<LastComponent> place_to_create(Thread& thread, u64 directory, u64 path
     if (found.ok()) return Errno::EEXIST;
     if (found.error() != Errno::ENOENT) return found.error();
     if (last.trailing_slash && !may_end_in_slash) return Errno::ENOENT;
-    if (!last.directory.dentry->linked()) return Errno::ENOENT;
+    if (!last.directory.dentry->linked() || last.directory.inode().file_system().fixed_names()) return Errno::ENOENT;
     return last;
 }
 
