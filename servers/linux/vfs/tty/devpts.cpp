@@ -11,19 +11,26 @@ namespace {
 
 constexpr u64 kDevptsMagic = 0x1cd1;
 
-class DevPts;
-
 class PtsInode : public Inode {
   public:
-    PtsInode(FileSystem& of, u64 inode_number, u32 file_mode, u64 device, Ref<PtyTty> slave)
-        : Inode(of, inode_number, S_CHARACTER | file_mode), keeps_(&of), slave_(std::move(slave)) {
+    /// `slave`: null for ptmx.
+    PtsInode(FileSystem& of, u64 inode_number, u32 file_mode, u64 device, const PtyTty* slave)
+        : Inode(of, inode_number, S_CHARACTER | file_mode),
+          keeps_(&of),
+          pty_(slave != nullptr ? slave->number : 0),
+          generation_(slave != nullptr ? slave->generation : 0) {
         device_number = device;
     }
-    bool valid() const override { return !slave_ || !slave_->hung_up; }
+    bool valid() const override {
+        if (generation_ == 0) return true;
+        const PtyTty* slave = file_system().zone.vfs->ptys->find(pty_);
+        return slave != nullptr && slave->generation == generation_;
+    }
 
   private:
     Ref<FileSystem> keeps_;
-    Ref<PtyTty> slave_;
+    u32 pty_;
+    u64 generation_;
 };
 
 class PtsDirectory : public Inode {
@@ -31,7 +38,7 @@ class PtsDirectory : public Inode {
     PtsDirectory(FileSystem& of, PtyTable& table) : Inode(of, 1, S_DIRECTORY | 0755), table_(table) { links = 2; }
     Async<Ref<Inode>> lookup(std::string_view name) override {
         if (name == "ptmx") {
-            if (!ptmx_) ptmx_ = Ref<PtsInode>::make(file_system(), u64{2}, 0666u, make_device(5, 2), nullptr);
+            if (!ptmx_) ptmx_ = Ref<PtsInode>::make(file_system(), u64{2}, 0666u, make_device(5, 2), static_cast<const PtyTty*>(nullptr));
             return ptmx_;
         }
         u64 number;
@@ -40,7 +47,7 @@ class PtsDirectory : public Inode {
         if (slave == nullptr) return Errno::ENOENT;
         Ref<Inode>& inode = inodes_[slave->number];
         if (!inode || !inode->valid()) {
-            inode = Ref<PtsInode>::make(file_system(), number + 3, 0620u, slave->device, Ref<PtyTty>(slave));
+            inode = Ref<PtsInode>::make(file_system(), number + 3, 0620u, slave->device, slave);
             inode->gid = 5;
         }
         return inode;
@@ -55,10 +62,6 @@ class PtsDirectory : public Inode {
             position = place->first + 4;
         }
         return {};
-    }
-    /// Lets go of what belongs to terminals that are gone.
-    void forget_gone() {
-        std::erase_if(inodes_, [](const auto& item) { return !item.second->valid(); });
     }
 
   private:

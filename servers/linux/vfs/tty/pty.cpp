@@ -15,8 +15,8 @@ namespace {
 constexpr u32 kSlaveMajor = 136;
 }
 
-PtyTty::PtyTty(Zone& of, PtyTable& table, u32 pty_number)
-    : Tty(of, make_device(kSlaveMajor, pty_number)), number(pty_number), table_(table) {
+PtyTty::PtyTty(Zone& of, PtyTable& table, u32 pty_number, u64 pty_generation)
+    : Tty(of, make_device(kSlaveMajor, pty_number)), number(pty_number), generation(pty_generation), table_(table) {
     tty::Termios settings = tty::kDefaultTermios;
     settings.hardware &= ~tty::kHupcl;
     tty::reset(state_, settings);
@@ -24,7 +24,7 @@ PtyTty::PtyTty(Zone& of, PtyTable& table, u32 pty_number)
 
 PtyTty::~PtyTty() {
     hang_up();
-    table_.remove(number);
+    table_.remove(*this);
 }
 
 template <typename Action>
@@ -141,7 +141,7 @@ usize PtyTty::master_put(std::span<const u8> bytes) {
 
 void PtyTty::master_closed() {
     Ref<PtyTty> held(this);
-    table_.remove(number);
+    table_.remove(*this);
     hang_up();
 }
 
@@ -258,9 +258,8 @@ SysResult<Ref<File>> PtyTable::open_master(const Path& path, u32 flags) {
     u32 number = 0;
     while (ptys_.contains(number)) ++number;
     if (number >= kMost) return Errno::ENOSPC;
-    auto slave = Ref<PtyTty>::make(zone_, *this, number);
+    auto slave = Ref<PtyTty>::make(zone_, *this, number, ++generation_);
     ptys_[number] = slave.get();
-    ++generation_;
     return Ref<File>(Ref<PtyMaster>::make(path, flags, slave));
 }
 

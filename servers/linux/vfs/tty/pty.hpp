@@ -15,7 +15,7 @@ class PtyTable;
 
 class PtyTty : public Tty {
   public:
-    PtyTty(Zone& of, PtyTable& table, u32 pty_number);
+    PtyTty(Zone& of, PtyTable& table, u32 pty_number, u64 pty_generation);
     ~PtyTty() override;
     SysResult<Piece> try_read(std::span<u8> into, bool last) override;
     SysResult<usize> try_write(std::span<const u8> bytes) override;
@@ -44,6 +44,7 @@ class PtyTty : public Tty {
     void master_closed();
 
     const u32 number;
+    const u64 generation;     ///< no two have the same: tells it from a later one with its number
     bool locked = true;       ///< until TIOCSPTLCK(0)
     bool slave_gone = false;  ///< the last slave was closed, and none opened since
     u32 slaves = 0;
@@ -84,9 +85,9 @@ class PtyTable {
     /// Null: there is none.
     PtyTty* find(u32 number) const;
     const std::map<u32, PtyTty*>& all() const { return ptys_; }
-    void remove(u32 number) { ptys_.erase(number); }
-    /// Who made it, for the owner of /dev/pts/N.
-    u64 generation() const { return generation_; }
+    void remove(const PtyTty& pty) {
+        if (find(pty.number) == &pty) ptys_.erase(pty.number);
+    }
 
   private:
     static constexpr u32 kMost = 256;
