@@ -33,3 +33,20 @@ send exit\r
 E
 TERM=xterm "$tools/pith_expect" script "${runner[@]}" --bundle console.bundle >out 2>err
 check_that terminal test $? -eq 7
+
+# With the Linux server: the session goes on over the death of either.
+cat >script <<'E'
+limit 60
+expect #
+send echo kill >/proc/pith/services/uart16550/control; echo line$((1+1))\r
+expect line2
+expect #
+send echo kill >/proc/pith/services/console/control; echo console$((1+1))\r
+expect console2
+expect #
+send stty -echo; echo kill >/proc/pith/services/console/control; stty -a\r
+expect -echo
+send exit 3\r
+E
+TERM=xterm "$tools/pith_expect" script "${runner[@]}" >out 2>err
+check_that session test $? -eq 3
