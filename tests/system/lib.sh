@@ -17,7 +17,7 @@ pass() { echo "ok $1"; }
 fail_test() {
     local name=$1; shift
     for file in out err; do
-        [[ -s $work/$file ]] && { echo "$file:"; tail -c 3000 "$work/$file" | cat -v | tail -30; }
+        [[ -s $work/$file ]] && { echo "$file:"; tail -c 1500 "$work/$file" | tr -c "[:print:]\n" . | fold -w 150 | tail -20; }
     done
     echo "FAIL $name: $*"
 }

@@ -92,7 +92,13 @@ talk vi 0 <<'E'
 expect #
 send vi /tmp/f\r
 expect ~
-send ihello vi\e:wq\r
+send i
+expect I /tmp/f
+send hello vi
+expect hello vi
+send \e
+expect - /tmp/f
+send :wq\r
 expect #
 send cat /tmp/f | tr a-z A-Z\r
 expect HELLO VI
@@ -118,6 +124,7 @@ talk reboot 0 <<'E'
 expect #
 send echo first$((1+1)) >/tmp/mark; cat /tmp/mark\r
 expect first2
+expect #
 send reboot\r
 expect #
 send cat /tmp/mark; echo second$((1+1))\r

@@ -7,7 +7,7 @@
 //   send TEXT        types it; \n \r \t \e \\ \xHH are escapes (Enter is \r)
 //   expect TEXT      waits until TEXT has come, after what earlier expects found
 //   absent TEXT      TEXT has not come since the last expect's find
-//   size ROWS COLUMNS, pause MILLISECONDS, limit SECONDS (for each expect; 20), end (waits for the command's end)
+//   size ROWS COLUMNS, pause MILLISECONDS, limit SECONDS (for each expect; 60), end (waits for the command's end)
 // Ends with the command's status, or 1 and what was seen when an expectation fails.
 #include <fcntl.h>
 #include <poll.h>
@@ -143,7 +143,7 @@ class Talk {
     usize number_ = 0;
     std::string seen_;
     usize found_ = 0;
-    Clock::duration limit_ = std::chrono::seconds(20);
+    Clock::duration limit_ = std::chrono::seconds(60);
 };
 
 int run(int argc, char** argv) {
