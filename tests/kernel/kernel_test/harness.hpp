@@ -37,6 +37,8 @@ int run_all(std::string_view filter);
 
 const Handle<Machine>& machine();
 u32 cpu_count();
+/// The machine counts time in instructions (`exact` on the command line): other loads of the host don't show.
+bool time_is_exact();
 
 /// Prints to the debug console.
 void print(std::string_view text);
