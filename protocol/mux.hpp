@@ -66,14 +66,16 @@ enum : u32 {
 struct HelloPayload {
     u32 version;
     u32 flags;
-    u64 token;                ///< chosen by the guest, another for each loss of the wire; the answer has the same
+    u64 token;  ///< chosen by the guest, another for each loss of the wire; the answer has the same
     u64 received[kChannels];  ///< as an ack of each channel
     u32 window[kChannels];
 };
 static_assert(sizeof(HelloPayload) == 16 + 12 * kChannels);
 
 inline constexpr u64 kResendTime = 2'000'000'000;  ///< nanoseconds without progress
-inline constexpr u64 kHelloTime = 500'000'000;     ///< between hellos that are not answered
+inline constexpr u64 kAckEvery = 4096;             ///< bytes after which a receiver acknowledges at once
+inline constexpr u64 kAckTime = 5'000'000;      ///< nanoseconds after which it acknowledges whatever it has
+inline constexpr u64 kHelloTime = 500'000'000;  ///< between hellos that are not answered
 
 /// A record on the control channel: this header, then `length` bytes, at most kMaxControl.
 enum class ControlKind : u16 {

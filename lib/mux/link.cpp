@@ -82,6 +82,9 @@ void Link::take_data(const Decoder::Frame& frame) {
     flow.ack = true;
     u64 start = frame.header.sequence;
     u64 received = state_.received[c];
+    // A probe, something repeated, or a record that somebody may wait for.
+    if (frame.payload.empty() || start != received || frame.header.channel == Channel::control)
+        flow.ack_now = true;
     if (start > received) {
         flow.resend = !flow.gap_told;
         return;
@@ -99,6 +102,7 @@ void Link::take_end(const Decoder::Frame& frame) {
     usize c = static_cast<usize>(frame.header.channel);
     Flow& flow = flows_[c];
     flow.ack = true;
+    flow.ack_now = true;
     if (frame.header.sequence > state_.received[c]) {
         flow.resend = !flow.gap_told;
     } else if (frame.header.sequence == state_.received[c] && state_.receive_ended[c] == 0) {
@@ -186,16 +190,13 @@ usize Link::produce(std::span<u8> wire, Time now) {
     timers(now);
     if (hello_due_ || answer_due_) return produce_hello(wire, now);
     if (!synced_) return 0;
+    bool acks_left = false;
     for (usize c = 0; c < kChannels; ++c) {
-        Flow& flow = flows_[c];
-        // Tell of room that came up, in good steps.
-        u64 end = window_end(c);
-        if (end > flow.advertised && (end - flow.advertised >= kMaxPayload * 2 ||
-                                      (flow.advertised <= state_.received[c] && end - flow.advertised > 0))) {
-            flow.ack = true;
-        }
-        if (flow.ack) return produce_ack(c, wire);
+        if (ack_due(c, now)) return produce_ack(c, wire);
+        acks_left = acks_left || flows_[c].ack;
     }
+    if (!acks_left) ack_time_ = 0;
+    else if (ack_time_ == 0) ack_time_ = now + kAckTime;
     bool waiting = false;
     for (Channel channel : kOrder) {
         usize c = static_cast<usize>(channel);
@@ -205,6 +206,23 @@ usize Link::produce(std::span<u8> wire, Time now) {
     if (!waiting) progress_time_ = 0;
     else if (progress_time_ == 0) progress_time_ = now;
     return 0;
+}
+
+/// Whether an ack goes out now: few acks are better on a line where each costs an interrupt.
+bool Link::ack_due(usize c, Time now) {
+    Flow& flow = flows_[c];
+    const u64 end = window_end(c);
+    // Tell of room that came up, in good steps.
+    if (end > flow.advertised) {
+        const bool closed = flow.advertised <= state_.received[c];
+        if (closed || end - flow.advertised >= kMaxPayload * 2) flow.ack = true;
+        if (closed) flow.ack_now = true;
+    }
+    if (!flow.ack) return false;
+    if (flow.ack_now || flow.resend || state_.received[c] - flow.told >= kAckEvery) return true;
+    // A window that is about to close holds the sender up.
+    if (flow.advertised - std::min(flow.advertised, state_.received[c]) < kAckEvery / 2) return true;
+    return ack_time_ != 0 && now >= ack_time_;
 }
 
 usize Link::produce_hello(std::span<u8> wire, Time now) {
@@ -218,7 +236,9 @@ usize Link::produce_hello(std::span<u8> wire, Time now) {
         hello.received[c] = state_.received[c];
         hello.window[c] = static_cast<u32>(room);
         flows_[c].advertised = state_.received[c] + room;
+        flows_[c].told = state_.received[c];
         flows_[c].ack = false;
+        flows_[c].ack_now = false;
         flows_[c].resend = false;
     }
     hello_due_ = false;
@@ -235,7 +255,9 @@ usize Link::produce_ack(usize c, std::span<u8> wire) {
     FrameType type = flow.resend ? FrameType::resend : FrameType::ack;
     if (flow.resend) flow.gap_told = true;
     flow.ack = false;
+    flow.ack_now = false;
     flow.resend = false;
+    flow.told = state_.received[c];
     flow.advertised = state_.received[c] + ack.window;
     u8 payload[sizeof(ack)];
     memcpy(payload, &ack, sizeof(ack));
@@ -266,7 +288,9 @@ usize Link::produce_data(usize c, std::span<u8> wire, Time now) {
 
 Link::Time Link::deadline() const {
     if (!synced_) return side_ == Side::guest ? hello_time_ : 0;
-    return progress_time_ == 0 ? 0 : progress_time_ + kResendTime;
+    const Time resend = progress_time_ == 0 ? 0 : progress_time_ + kResendTime;
+    if (ack_time_ == 0 || resend == 0) return ack_time_ != 0 ? ack_time_ : resend;
+    return std::min(ack_time_, resend);
 }
 
 }  // namespace pith::mux

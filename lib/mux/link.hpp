@@ -88,11 +88,13 @@ class Link {
 
   private:
     struct Flow {
-        u64 sent = 0;           // next offset to send
-        u64 highest = 0;        // the most that `sent` ever was
-        u64 limit = 0;          // what the peer would take
-        u64 advertised = 0;     // limit that the peer was told
-        bool ack = false;       // an ack is due
+        u64 sent = 0;        // next offset to send
+        u64 highest = 0;     // the most that `sent` ever was
+        u64 limit = 0;       // what the peer would take
+        u64 advertised = 0;  // limit that the peer was told
+        u64 told = 0;        // received offset that the peer was told
+        bool ack = false;    // an ack is due, now or soon
+        bool ack_now = false;
         bool resend = false;    // it says resend
         bool gap_told = false;  // resend was said for the present gap
         bool probe = false;     // ask again whether there is room
@@ -109,6 +111,7 @@ class Link {
     u64 total(usize c);  // written, and the end
     u64 window_end(usize c);
     void timers(Time now);
+    bool ack_due(usize c, Time now);
     usize produce_hello(std::span<u8> wire, Time now);
     usize produce_ack(usize c, std::span<u8> wire);
     usize produce_data(usize c, std::span<u8> wire, Time now);
@@ -123,6 +126,7 @@ class Link {
     Time hello_time_ = 0;     // next unanswered hello
     u64 token_ = 0;           // guest: of the hello that is not answered yet, or was last; 0: choose one
     u64 peer_token_ = 0;      // of the last hello that came
+    Time ack_time_ = 0;       // when acks that are due go out; 0: none is
     Time progress_time_ = 0;  // last time something was acknowledged or first sent; 0: nothing is on its way
     u64 resends_ = 0;
     Decoder decoder_;

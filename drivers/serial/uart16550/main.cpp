@@ -20,9 +20,9 @@ namespace pith::uart {
 namespace {
 
 /// Bytes in order, first in first out.
+template <u32 kSize>
 class Buffer {
   public:
-    static constexpr u32 kSize = 8192;
     u32 used() const { return head_ - tail_; }
     u32 room() const { return kSize - used(); }
     void put(u8 byte) { bytes_[head_++ % kSize] = byte; }
@@ -80,8 +80,8 @@ class Uart {
     bool notified_ = false;     // since its last Transfer
     bool room_wanted_ = false;  // the last Transfer was not taken whole
     u64 overruns_ = 0;          // bytes that the device lost
-    Buffer received_;
-    Buffer outgoing_;
+    Buffer<8192> received_;
+    Buffer<2 * Serial::kMaxData> outgoing_;  // small: sending it all must not take long
     TraceRing<Record> trace_;
 };
 
@@ -108,7 +108,7 @@ Result<> Uart::attach(EventLoop& loop) {
     loop.on_signal(bit, [this](u64) {
         static_cast<void>(interrupt_.acknowledge());
         serve();
-        if (received_.used() > 0 || (room_wanted_ && outgoing_.room() >= Buffer::kSize / 2)) notify();
+        if (received_.used() > 0 || (room_wanted_ && outgoing_.room() >= Serial::kMaxData)) notify();
     });
     PITH_CHECK(interrupt_.bind(loop.signal(), bit));
     PITH_CHECK(interrupt_.acknowledge());
