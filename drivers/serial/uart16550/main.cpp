@@ -93,8 +93,8 @@ bool Uart::initialise() {
     write<Data>(1);  // divisor 1: 115200 baud
     write<InterruptEnable>(0);
     write<LineControl>(LineControl::k8n1);
-    // The FIFOs keep what they hold: a predecessor may have left received bytes. QEMU hands over as many bytes at once
-    // as the trigger level says.
+    // The FIFOs keep what they hold: a predecessor may have left received bytes. QEMU hands over as many
+    // bytes at once as the trigger level says.
     write<FifoControl>(FifoControl::kEnable | FifoControl::kTrigger14);
     write<ModemControl>(ModemControl::kReady | ModemControl::kRequestToSend | ModemControl::kInterruptsOut);
     return get_field<InterruptIdentity::FifosOn>(ports_.read<InterruptIdentity>()) == 3;

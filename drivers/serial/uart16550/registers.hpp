@@ -25,7 +25,7 @@ struct FifoControl : Register<u8, 2> {
     static constexpr u8 kEnable = 1;
     static constexpr u8 kClearReceiver = 2;
     static constexpr u8 kClearTransmitter = 4;
-    static constexpr u8 kTrigger14 = 0xc0;  ///< interrupt at 14 bytes, or when fewer have waited for four characters' time
+    static constexpr u8 kTrigger14 = 0xc0;  ///< interrupt at 14 bytes, or after four silent ones
 };
 
 struct LineControl : Register<u8, 3> {
