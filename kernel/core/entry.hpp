@@ -33,6 +33,10 @@ void interrupt_entry(u32 line, bool nested);
 /// On CPU 0: the clock's rate has been corrected; the InfoPage gets these (all as in abi::InfoPage).
 void clock_changed(u64 tsc_base, u64 clock_base, u64 multiplier, u64 tsc_frequency);
 
+/// What an emulator is told at a panic through its debug exit (port 0xf4). QEMU's own status is then
+/// (kPanicExit << 1) | 1 = 251; after machine_exit(0) it is 1.
+inline constexpr u32 kPanicExit = 125;
+
 /// Prints the text and the state of this CPU to the debug console and ends the machine with status 125 where
 /// it can.
 [[noreturn]] void panic(const char* text);

@@ -41,14 +41,58 @@ void rank_released(Rank rank) {
     panic("A lock released that is not held");
 }
 
+namespace {
+
+constexpr u32 kNobody = ~0u;
+std::atomic<u32> panicking{kNobody};  // the CPU that reports
+
+void print(const char* text) { arch::debug_write(text, strlen(text)); }
+
+void print_hex(u64 value) {
+    char text[18] = " 0";
+    usize length = 1;
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        if (length == 1 && value >> shift == 0 && shift != 0) continue;
+        text[length++] = "0123456789abcdef"[value >> shift & 15];
+    }
+    arch::debug_write(text, length);
+}
+
+/// What this CPU did last, newest at the end.
+void print_trace(const TraceRing& ring) {
+    constexpr u32 kShown = 12;
+    constexpr const char* kNames[] = {"none", "switch", "syscall", "fault", "interrupt", "ipi", "destroy", "wake", "overrun"};
+    abi::TraceRecord records[kShown];
+    u64 from = ring.end() > kShown ? ring.end() - kShown : 0;
+    const u32 count = ring.read(from, records, kShown);
+    print("trace (ticks, thread, what):\n");
+    for (u32 i = 0; i < count; i++) {
+        const abi::TraceRecord& record = records[i];
+        print_hex(record.time);
+        print_hex(record.thread);
+        print(" ");
+        print(record.kind < std::size(kNames) ? kNames[record.kind] : "?");
+        print_hex(record.a);
+        print_hex(record.b);
+        print("\n");
+    }
+}
+
+}  // namespace
+
 void panic(const char* text) {
+    u32 first = kNobody;
+    if (!panicking.compare_exchange_strong(first, this_cpu().id)) {
+        if (first == this_cpu().id) arch::exit_machine(kPanicExit);  // a panic in the panic
+        for (;;) arch::relax();                                           // until that CPU stops this one
+    }
     arch::stop_other_cpus();
-    const auto print = [](const char* what) { arch::debug_write(what, strlen(what)); };
     print("\nKernel panic: ");
     print(text);
     print("\n");
     arch::print_cpu_state();
-    arch::exit_machine(125);
+    print_trace(this_cpu().trace);
+    arch::exit_machine(kPanicExit);
     __builtin_unreachable();
 }
 

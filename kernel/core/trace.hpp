@@ -25,6 +25,8 @@ class TraceRing {
   public:
     static constexpr u32 kRecords = 256;
     void add(TraceKind kind, u32 thread, u64 a, u64 b);
+    /// Sequence of the next record.
+    u64 end() const { return next_.load(std::memory_order_acquire); }
     /// Copies up to `capacity` records from sequence `from` on, or the oldest kept; sets `from` to the first
     /// one's.
     u32 read(u64& from, abi::TraceRecord* out, u32 capacity) const;

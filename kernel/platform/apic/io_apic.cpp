@@ -2,6 +2,8 @@
 // The I/O APICs (see the header; Intel 82093AA data sheet).
 #include "kernel/platform/apic/io_apic.hpp"
 
+#include <atomic>
+
 #include "kernel/arch/x86_64/registers.hpp"
 #include "kernel/platform/physical.hpp"
 
@@ -31,6 +33,18 @@ struct Controller {
 
 constinit std::array<Controller, 8> controllers{};
 constinit u32 controller_count = 0;
+
+/// An index register and a data register: only one CPU at a time. Interrupts are off.
+constinit std::atomic<bool> busy{false};
+class Exclusive {
+  public:
+    Exclusive() {
+        while (busy.exchange(true, std::memory_order_acquire)) asm volatile("pause");
+    }
+    ~Exclusive() { busy.store(false, std::memory_order_release); }
+    Exclusive(const Exclusive&) = delete;
+    Exclusive& operator=(const Exclusive&) = delete;
+};
 
 const Controller* find(u32 interrupt) {
     for (u32 i = 0; i < controller_count; i++) {
@@ -80,6 +94,7 @@ u32 interrupt_count() {
 bool route_interrupt(u32 interrupt, u8 vector, u8 apic_id, bool level, bool active_low) {
     const Controller* c = find(interrupt);
     if (c == nullptr) return false;
+    Exclusive exclusive;
     u32 index = kRedirection + 2 * (interrupt - c->first);
     c->write(index, kMasked);
     c->write(index + 1, u32{apic_id} << 24);
@@ -90,6 +105,7 @@ bool route_interrupt(u32 interrupt, u8 vector, u8 apic_id, bool level, bool acti
 void mask_interrupt(u32 interrupt, bool masked) {
     const Controller* c = find(interrupt);
     if (c == nullptr) return;
+    Exclusive exclusive;
     u32 index = kRedirection + 2 * (interrupt - c->first);
     u32 value = c->read(index);
     c->write(index, masked ? value | kMasked : value & ~kMasked);

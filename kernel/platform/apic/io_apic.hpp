@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The I/O APICs: from a global system interrupt to a vector on a CPU. The lock is core's (callers serialise).
+// The I/O APICs: from a global system interrupt to a vector on a CPU. A lock of its own, which is
+// taken last and held for two register accesses, keeps CPUs apart.
 #pragma once
 
 #include "kernel/platform/acpi/acpi.hpp"

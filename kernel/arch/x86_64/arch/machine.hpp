@@ -6,10 +6,6 @@
 
 namespace pith::arch {
 
-/// What an emulator is told at a panic, through its debug exit (port 0xf4). QEMU's own status is then
-/// (status << 1) | 1: 251 for a panic, 1 for machine_exit(0).
-inline constexpr u32 kPanicExit = 125;
-
 void debug_write(const char* text, usize size);
 
 /// Ends an emulator that has a debug exit; else halts this CPU for ever.
