@@ -1,35 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The compiled form of a system, bundle entry "system": what the host tool makes of systems/NAME.toml and the manifests, and the
-// supervisor reads. A header, tables of fixed-size records, and a string area. Records name each other by index and
-// strings by offset. `Composition::parse` checks every one of them once; after that the accessors cannot fail.
-//
-// manifest.toml of a component:
-//   name = "uart16550"            at most 31 characters; the folder's name
-//   description = "..."           not compiled
-//   provides = ["serial"]         protocols; their capabilities go to one Endpoint, told apart by badge
-//   [needs]
-//   protocols = ["log"]           or { name = "console", as = "tty" }; optional = true: may be unrouted
-//   memory = "512K"               run Pool, bytes (K, M suffix); "rest": what no other component takes
-//   keep = "64K"                  keep Pool; preserved = "60K": Memory in it, handed over at each start
-//   slots = 256                   CapTable
-//   stack = "32K"
-//   capabilities = ["bundle", "machine", "shutdown", "debug", "budget"]   see CompositionGrant
-//   jit = false
-//   [cpu]
-//   priority = 160, capacity = "10ms", period = "10ms" (equal: no limit), cpus = "all"
-//   [[device]]                    kind = "irq" | "ports" | "memory"; name; irq: line, trigger = "edge" | "level";
-//                                 ports: first, count; memory: address, size
-//   [restart]
-//   policy = "always" | "never" | "essential" (its end is the system's end)
-//   backoff = "10ms", ceiling = "2s", hold_after = 8 (deaths within hold_window), hold_window = "10s"
-//   heartbeat = "1s"              period; 0: none. Killed when it misses 3
-//   [parameters]                  key = value (strings, numbers, booleans), handed over as text
-// systems/NAME.toml:
-//   name = "default"
-//   components = ["log", ...]     in starting order; each found by its name
-//   [routes]                      "linux.console" = "console": what client.protocol (or its `as`) is supplied by. A need without a route goes
-//                                 to the only component that provides the protocol; it is an error if there are none or several
-//   [parameters.COMPONENT]        key = value, overrides the manifest's
+// The compiled form of a system, bundle entry "system": what the host tool makes of systems/NAME.toml and the
+// manifests (their schema: docs/components.md), and the supervisor reads. A header, tables of fixed-size
+// records, and a string area. Records name each other by index and strings by offset. `Composition::parse`
+// checks every one of them once; after that the accessors cannot fail.
 #pragma once
 
 #include <cstring>
@@ -77,13 +50,13 @@ enum class RestartPolicy : u32 { always = 0, never = 1, essential = 2 };
 
 /// Bits of CompositionComponent::grants: capabilities that are not protocols.
 enum class CompositionGrant : u32 {
-    bundle = 1,        ///< "bundle": Memory, read and execute
-    machine_info = 2,  ///< "machine": Machine with right info
-    shutdown = 4,      ///< may call Process::Shutdown and Control (over its route to "process")
-    jit = 8,           ///< its Space may hold writable and executable mappings
-    pool_rest = 16,    ///< memory_pages is a minimum: it gets what is left
-    debug_console = 32,///< "machine" has right debug too
-    budget_manage = 64,///< its "budget" capability may be a parent of others (right manage)
+    bundle = 1,          ///< "bundle": Memory, read and execute
+    machine_info = 2,    ///< "machine": Machine with right info
+    shutdown = 4,        ///< may call Process::Shutdown and Control (over its route to "process")
+    jit = 8,             ///< its Space may hold writable and executable mappings
+    pool_rest = 16,      ///< memory_pages is a minimum: it gets what is left
+    debug_console = 32,  ///< "machine" has right debug too
+    budget_manage = 64,  ///< its "budget" capability may be a parent of others (right manage)
 };
 
 struct CompositionComponent {
@@ -106,8 +79,8 @@ struct CompositionComponent {
     u64 heartbeat;        ///< nanoseconds; 0: none
     u64 capacity;         ///< Budget
     u64 period;
-    u64 cpus;             ///< bit n: CPU n
-    u32 priority;         ///< 0..255, also the Budget's ceiling
+    u64 cpus;      ///< bit n: CPU n
+    u32 priority;  ///< 0..255, also the Budget's ceiling
     u32 reserved;
 };
 static_assert(sizeof(CompositionComponent) == 136);
@@ -116,8 +89,8 @@ static_assert(sizeof(CompositionComponent) == 136);
 struct CompositionNeed {
     CompositionString protocol;  ///< which
     CompositionString as;        ///< its name in the StartInfo (the protocol's own, if nothing else was said)
-    u32 supplier;                ///< component index; kSupplierSupervisor; kSupplierNone: optional and unrouted
-    u32 label;                   ///< of the badge; 0..0xffff
+    u32 supplier;  ///< component index; kSupplierSupervisor; kSupplierNone: optional and unrouted
+    u32 label;     ///< of the badge; 0..0xffff
 };
 static_assert(sizeof(CompositionNeed) == 24);
 inline constexpr u32 kSupplierSupervisor = 0xffff'ffff;
@@ -160,7 +133,8 @@ class Composition {
         return table<CompositionDevice>(header().devices).subspan(c.devices.first, c.devices.count);
     }
     std::span<const CompositionParameter> parameters(const CompositionComponent& c) const {
-        return table<CompositionParameter>(header().parameters).subspan(c.parameters.first, c.parameters.count);
+        return table<CompositionParameter>(header().parameters)
+            .subspan(c.parameters.first, c.parameters.count);
     }
     std::string_view string(CompositionString s) const {
         return {reinterpret_cast<const char*>(bytes_.data()) + header().strings.offset + s.offset, s.length};
@@ -168,13 +142,16 @@ class Composition {
 
   private:
     explicit Composition(std::span<const u8> bytes) : bytes_(bytes) {}
-    const CompositionHeader& header() const { return *reinterpret_cast<const CompositionHeader*>(bytes_.data()); }
+    const CompositionHeader& header() const {
+        return *reinterpret_cast<const CompositionHeader*>(bytes_.data());
+    }
     template <typename T>
     std::span<const T> table(CompositionTable t) const {
         return {reinterpret_cast<const T*>(bytes_.data() + t.offset), t.count};
     }
     bool table_valid(CompositionTable t, usize record) const {
-        return t.offset % 8 == 0 && t.offset <= bytes_.size() && t.count <= (bytes_.size() - t.offset) / record;
+        return t.offset % 8 == 0 && t.offset <= bytes_.size() &&
+               t.count <= (bytes_.size() - t.offset) / record;
     }
     bool string_valid(CompositionString s, usize longest) const {
         return s.length <= longest && s.offset <= header().strings.count &&
@@ -206,12 +183,12 @@ inline Result<Composition> Composition::parse(std::span<const u8> bytes) {
     if (bytes.size() < sizeof(CompositionHeader)) return Error::protocol;
     const CompositionHeader& h = result.header();
     if (h.magic != kCompositionMagic || h.size > bytes.size() ||
-        !result.table_valid(h.components, sizeof(CompositionComponent)) || h.components.count > kMaxComponents ||
-        !result.table_valid(h.provides, sizeof(CompositionString)) ||
+        !result.table_valid(h.components, sizeof(CompositionComponent)) ||
+        h.components.count > kMaxComponents || !result.table_valid(h.provides, sizeof(CompositionString)) ||
         !result.table_valid(h.needs, sizeof(CompositionNeed)) ||
         !result.table_valid(h.devices, sizeof(CompositionDevice)) ||
-        !result.table_valid(h.parameters, sizeof(CompositionParameter)) || !result.table_valid(h.strings, 1) ||
-        !result.string_valid(h.name, 31))
+        !result.table_valid(h.parameters, sizeof(CompositionParameter)) ||
+        !result.table_valid(h.strings, 1) || !result.string_valid(h.name, 31))
         return Error::protocol;
     for (const auto& c : result.components())
         if (!result.component_valid(c)) return Error::protocol;

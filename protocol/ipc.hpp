@@ -2,10 +2,10 @@
 // What all protocols share: how a method is declared, and the layout of badges.
 //
 // A protocol is a struct with `static constexpr const char* kName` and `using Methods = MethodList<...>`. A
-// method is a struct without padding, with `static constexpr u16 kOpcode` (1 to 0x7fff, unique in its protocol)
-// and a nested struct `Reply`; the request is sent as it is: 64 bytes in registers, up to 512 more in the message
-// buffer. A method or Reply with `usize payload_size() const` sends only so many of its bytes; the receiver sees
-// the rest as zeros. Capabilities travel beside it; each method says which.
+// method is a struct without padding, with `static constexpr u16 kOpcode` (1 to 0x7fff, unique in its
+// protocol) and a nested struct `Reply`; the request is sent as it is: 64 bytes in registers, up to 512 more
+// in the message buffer. A method or Reply with `usize payload_size() const` sends only so many of its bytes;
+// the receiver sees the rest as zeros. Capabilities travel beside it; each method says which.
 #pragma once
 
 #include <string_view>
@@ -20,7 +20,8 @@ inline constexpr usize kMaxPayload = (abi::kRegisterWords + abi::kBufferWords) *
 /// Something that can be sent: bytes with a meaning, none of them padding.
 template <typename T>
 concept Payload = std::is_trivially_copyable_v<T> &&
-                  (std::is_empty_v<T> || (std::has_unique_object_representations_v<T> && sizeof(T) <= kMaxPayload));
+                  (std::is_empty_v<T> ||
+                   (std::has_unique_object_representations_v<T> && sizeof(T) <= kMaxPayload));
 
 /// A method of a protocol.
 template <typename M>
@@ -32,7 +33,8 @@ concept Method = Payload<M> && Payload<typename M::Reply> && requires {
 template <Method... M>
 struct MethodList {};
 
-/// A number for a protocol's name, 16 bits, never 0: carried in badges. The system compiler refuses two protocols with one number.
+/// A number for a protocol's name, 16 bits, never 0: carried in badges. The system compiler refuses two
+/// protocols with one number.
 constexpr u16 protocol_number(std::string_view name) {
     u32 hash = 2166136261u;
     for (const char c : name) hash = (hash ^ static_cast<u8>(c)) * 16777619u;
@@ -61,8 +63,9 @@ class Badge {
 /// Bits of a component's bound Signal that the system keeps for itself.
 inline constexpr u64 kSignalPing = u64{1} << 63;  ///< heartbeat: answered by notifying `pong`, any bit
 inline constexpr u64 kSignalStop = u64{1} << 62;  ///< please end: an orderly exit is expected soon
-/// A component that supplies a protocol to this one was started again. The supervisor notifies this to each client (by the routes)
-/// after the start: who left something at the server that it does not keep (a Signal, a Queue's Memory) hands it over anew.
+/// A component that supplies a protocol to this one was started again. The supervisor notifies this to each
+/// client (by the routes) after the start: who left something at the server that it does not keep (a Signal,
+/// a Queue's Memory) hands it over anew.
 inline constexpr u64 kSignalReborn = u64{1} << 61;
 inline constexpr u64 kSystemSignals = kSignalPing | kSignalStop | kSignalReborn;
 

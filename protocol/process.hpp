@@ -34,11 +34,11 @@ struct Lifecycle {
 };
 
 enum class ComponentState : u32 {
-    stopped = 0,   ///< not running, by order or because its policy says so
+    stopped = 0,  ///< not running, by order or because its policy says so
     running = 1,
-    waiting = 2,   ///< dead; it starts again when its back-off has passed
-    held_down = 3, ///< it died too often; its clients get held_down until `start` or `restart`
-    ending = 4,    ///< being taken down
+    waiting = 2,    ///< dead; it starts again when its back-off has passed
+    held_down = 3,  ///< it died too often; its clients get held_down until `start` or `restart`
+    ending = 4,     ///< being taken down
 };
 
 enum class ControlAction : u32 {
@@ -67,24 +67,26 @@ struct Root {
 struct Process {
     static constexpr const char* kName = "process";
 
-    /// The component with number `index`, counted from 0; after them the supervisor itself. Errors: not_found after that.
+    /// The component with number `index`, counted from 0; after them the supervisor itself. Errors: not_found
+    /// after that.
     struct Describe {
         static constexpr u16 kOpcode = 1;
         u64 index;
         struct Reply {
             char name[kNameSize];
-            u32 state;         ///< ComponentState
-            u32 restarts;      ///< times that it was started again
-            u64 uptime;        ///< nanoseconds since its last start
-            u64 cpu_time;      ///< nanoseconds that its first thread ran since then
-            u64 pages;         ///< pages that its run Pool uses
+            u32 state;     ///< ComponentState
+            u32 restarts;  ///< times that it was started again
+            u64 uptime;    ///< nanoseconds since its last start
+            u64 cpu_time;  ///< nanoseconds that its first thread ran since then
+            u64 pages;     ///< pages that its run Pool uses
             u64 pages_limit;
-            u64 keep_pages;    ///< pages that its keep Pool uses
-            char cause[96];    ///< why it ended last; empty: it never did
+            u64 keep_pages;  ///< pages that its keep Pool uses
+            char cause[96];  ///< why it ended last; empty: it never did
         };
     };
-    /// Kill, restart, stop or start the component of that name; "supervisor" can be killed or restarted. Errors: not_found; bad_state:
-    /// it does not run; access: not this one (the caller itself, a component marked essential), or not this caller; invalid.
+    /// Kill, restart, stop or start the component of that name; "supervisor" can be killed or restarted.
+    /// Errors: not_found; bad_state: it does not run; access: not this one (the caller itself, a component
+    /// marked essential), or not this caller; invalid.
     struct Control {
         static constexpr u16 kOpcode = 2;
         char name[kNameSize];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A small text formatter: `format_to(buffer, "{} of {x}", a, b)`. "{}" takes the next argument (integers in decimal, text, bool, char,
-// pointers in hexadecimal), "{x}" an integer in hexadecimal, "{NN}" and "{0NN}" right-aligned to NN columns with blanks or zeros (also with x:
-// "{08x}"). Output that does not fit is cut off. Never allocates.
+// A small text formatter: `format_to(buffer, "{} of {x}", a, b)`. "{}" takes the next argument (integers in
+// decimal, text, bool, char, pointers in hexadecimal), "{x}" an integer in hexadecimal, "{NN}" and "{0NN}"
+// right-aligned to NN columns with blanks or zeros (also with x: "{08x}"). Output that does not fit is cut
+// off. Never allocates.
 #pragma once
 
 #include <concepts>

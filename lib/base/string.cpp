@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The C memory and string functions that compilers call, for kernel and components. By words, with `rep` on x86 where it is fewest
-// instructions; small sizes by plain moves.
+// The C memory and string functions that compilers call, for kernel and components. By words, with `rep` on
+// x86 where it is fewest instructions; small sizes by plain moves.
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +26,8 @@ PITH_NO_IDIOM void* memcpy(void* __restrict to, const void* __restrict from, siz
         size %= 8;
         asm volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
     }
-    for (; size >= 8; size -= 8, d += 8, s += 8) reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
+    for (; size >= 8; size -= 8, d += 8, s += 8)
+        reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
     for (; size > 0; size--) *d++ = *s++;
     return to;
 }
@@ -37,7 +38,8 @@ PITH_NO_IDIOM void* memmove(void* to, const void* from, size_t size) {
     if (d == s || size == 0) return to;
     if (d < s || d >= s + size) {
         // Forwards by words is right also where they overlap: a word is read before it can be overwritten.
-        for (; size >= 8; size -= 8, d += 8, s += 8) reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
+        for (; size >= 8; size -= 8, d += 8, s += 8)
+            reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
         for (; size > 0; size--) *d++ = *s++;
     } else {
         d += size;
@@ -95,14 +97,12 @@ PITH_NO_IDIOM size_t strnlen(const char* text, size_t size) {
 }
 
 PITH_NO_IDIOM int strcmp(const char* a, const char* b) {
-    for (; *a != 0 && *a == *b; a++, b++) {
-    }
+    for (; *a != 0 && *a == *b; a++, b++) {}
     return static_cast<unsigned char>(*a) - static_cast<unsigned char>(*b);
 }
 
 PITH_NO_IDIOM int strncmp(const char* a, const char* b, size_t size) {
-    for (; size > 0 && *a != 0 && *a == *b; a++, b++, size--) {
-    }
+    for (; size > 0 && *a != 0 && *a == *b; a++, b++, size--) {}
     return size == 0 ? 0 : static_cast<unsigned char>(*a) - static_cast<unsigned char>(*b);
 }
 

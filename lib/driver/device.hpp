@@ -16,7 +16,8 @@ Result<IoBlock> device_ports(std::string_view name);
 Result<Mapping> device_memory(std::string_view name);
 
 /// A device interrupt on an event loop. The handler is called with the interrupt masked; when it returns, the
-/// interrupt is acknowledged. A new driver polls its device once after `attach`: an interrupt may have been lost.
+/// interrupt is acknowledged. A new driver polls its device once after `attach`: an interrupt may have been
+/// lost.
 class InterruptLine {
   public:
     InterruptLine() = default;

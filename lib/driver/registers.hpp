@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Device registers as types. A register is a struct over its value with named fields; where it lives (memory or
-// ports) is the block that it is read from:
+// Device registers as types. A register is a struct over its value with named fields; where it lives (memory
+// or ports) is the block that it is read from:
 //
 //   struct LineStatus : Register<u8, 5> { using Ready = Field<0>; using Empty = Field<5>; };
 //   IoBlock uart(0x3f8);
@@ -97,7 +97,9 @@ class MmioBlock {
         return r;
     }
     template <typename R>
-    void write(const R& r) const { *reinterpret_cast<volatile typename R::Value*>(base_ + R::kOffset) = r.value; }
+    void write(const R& r) const {
+        *reinterpret_cast<volatile typename R::Value*>(base_ + R::kOffset) = r.value;
+    }
 
   private:
     u64 base_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reading the boot bundle (abi/boot.hpp), which is mapped somewhere. Everything read from it is checked: a damaged
-// bundle is an error, never a wild access. Where a name occurs twice, the last one counts.
+// Reading the boot bundle (abi/boot.hpp), which is mapped somewhere. Everything read from it is checked: a
+// damaged bundle is an error, never a wild access. Where a name occurs twice, the last one counts.
 #pragma once
 
 #include <span>
@@ -29,7 +29,8 @@ class Bundle {
     static Result<Bundle> open(std::span<const u8> bytes);
     /// The entry of that name.
     Result<BundleFile> find(std::string_view name) const;
-    /// Calls `visit` for every entry, in order; a name may come again later, and then replaces the earlier one.
+    /// Calls `visit` for every entry, in order; a name may come again later, and then replaces the earlier
+    /// one.
     void for_each(Callback<void(const BundleFile&)> visit) const;
 
   private:

@@ -22,7 +22,9 @@ class Callback<R(Args...)> {
                  sizeof(F) <= 24 && std::is_invocable_r_v<R, F&, Args...>)
     Callback(F function) {  // NOLINT(google-explicit-constructor): lambdas are passed where one is wanted
         ::new (static_cast<void*>(state_)) F(function);
-        invoke_ = [](void* state, Args... args) -> R { return (*static_cast<F*>(state))(std::forward<Args>(args)...); };
+        invoke_ = [](void* state, Args... args) -> R {
+            return (*static_cast<F*>(state))(std::forward<Args>(args)...);
+        };
     }
     explicit operator bool() const { return invoke_ != nullptr; }
     R operator()(Args... args) { return invoke_(state_, std::forward<Args>(args)...); }

@@ -17,7 +17,9 @@ u64 ticks() {
 
 }  // namespace
 
-const volatile abi::InfoPage& info_page() { return *reinterpret_cast<const volatile abi::InfoPage*>(kInfoPage); }
+const volatile abi::InfoPage& info_page() {
+    return *reinterpret_cast<const volatile abi::InfoPage*>(kInfoPage);
+}
 
 abi::Time now() {
     const volatile abi::InfoPage& page = info_page();

@@ -2,8 +2,8 @@
 // Time without a system call, from the InfoPage.
 #pragma once
 
-#include "abi/types.hpp"
 #include "abi/boot.hpp"
+#include "abi/types.hpp"
 
 namespace pith {
 

@@ -72,13 +72,15 @@ u64 ComponentImage::writable_pages() const {
     return total;
 }
 
-Result<> ComponentImage::map_read_only(const Handle<Space>& space, const Handle<Memory>& bundle, u64 offset) const {
+Result<> ComponentImage::map_read_only(const Handle<Space>& space, const Handle<Memory>& bundle,
+                                       u64 offset) const {
     abi::MapRange ranges[kMaxSegments];
     usize count = 0;
     for (usize i = 0; i < segment_count; i++) {
         const Segment& s = segments[i];
         if ((s.flags & abi::kMapWrite) != 0) continue;
-        ranges[count++] = {s.address, bundle.index(), s.flags, offset + s.offset, pages(s.file_size) * abi::kPageSize};
+        ranges[count++] = {s.address, bundle.index(), s.flags, offset + s.offset,
+                           pages(s.file_size) * abi::kPageSize};
     }
     if (auto mapped = space.map_ranges({ranges, count}); !mapped.ok()) return mapped.error();
     return {};

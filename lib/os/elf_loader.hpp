@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The ELF files of components: static, linked at a fixed address, segments page aligned in the file. What is read-only is
-// mapped straight from the bundle's Memory; only the writable part is copied.
+// The ELF files of components: static, linked at a fixed address, segments page aligned in the file. What is
+// read-only is mapped straight from the bundle's Memory; only the writable part is copied.
 #pragma once
 
 #include <span>
@@ -13,11 +13,11 @@ namespace pith {
 struct ComponentImage {
     static constexpr usize kMaxSegments = 6;
     struct Segment {
-        u64 address;      ///< page aligned
-        u64 offset;       ///< in the image; page aligned
+        u64 address;  ///< page aligned
+        u64 offset;   ///< in the image; page aligned
         u64 file_size;
         u64 memory_size;
-        u32 flags;        ///< abi::kMap...
+        u32 flags;  ///< abi::kMap...
     };
     std::span<const u8> bytes;
     u64 entry = 0;
@@ -30,9 +30,10 @@ struct ComponentImage {
     u64 writable_pages() const;
     /// Maps the read-only segments from `bundle`, in which the image starts at `offset`.
     Result<> map_read_only(const Handle<Space>& space, const Handle<Memory>& bundle, u64 offset) const;
-    /// Copies the writable segments one after the other to `area` (writable_pages() zeroed pages, mapped here), and maps them
-    /// in `space` from `memory`, in which `area` is at `offset`.
-    Result<> load_writable(const Handle<Space>& space, const Handle<Memory>& memory, u64 offset, u8* area) const;
+    /// Copies the writable segments one after the other to `area` (writable_pages() zeroed pages, mapped
+    /// here), and maps them in `space` from `memory`, in which `area` is at `offset`.
+    Result<> load_writable(const Handle<Space>& space, const Handle<Memory>& memory, u64 offset,
+                           u8* area) const;
 };
 
 }  // namespace pith

@@ -50,7 +50,8 @@ void EventLoop::run_once(abi::Time deadline) {
     }
     if (error == Error::ok) handle(message);
     // With an answer, the error may be the caller's: it has gone, or has no room for what was sent.
-    else if (!answering && (error == Error::bad_handle || error == Error::no_right || error == Error::wrong_type))
+    else if (!answering &&
+             (error == Error::bad_handle || error == Error::no_right || error == Error::wrong_type))
         panic("the Endpoint is gone");
     if (thread_context().timers.next() != abi::kNoDeadline) thread_context().timers.run(now());
     run_ready();
@@ -59,7 +60,8 @@ void EventLoop::run_once(abi::Time deadline) {
 void EventLoop::handle(Message& message) {
     if (trace) trace(message);
     if (!message.tag.from_kernel()) return handle_request(message);
-    if (message.tag.operation() == static_cast<u16>(abi::Event::signal)) return handle_signals(message.words[0]);
+    if (message.tag.operation() == static_cast<u16>(abi::Event::signal))
+        return handle_signals(message.words[0]);
     if (kernel_handler_ && kernel_handler_(message)) {
         answer_ = message;
         answer_ready_ = true;
@@ -95,8 +97,8 @@ void EventLoop::handle_request(Message& message) {
 
 namespace {
 
-/// A reply that cannot be sent as it is (a capability that went meanwhile) becomes an error: the caller must not wait.
-/// True: the Reply is used up.
+/// A reply that cannot be sent as it is (a capability that went meanwhile) becomes an error: the caller must
+/// not wait. True: the Reply is used up.
 bool reply_through(abi::HandleIndex reply, const Message& message) {
     const Error error = ipc_reply(reply, message);
     if (error == Error::ok || error == Error::not_found) return error == Error::ok;
@@ -129,7 +131,8 @@ PendingReply::~PendingReply() {
 void PendingReply::defer() {
     loop_->current_ = nullptr;
     auto taken = Handle<Reply>::take();
-    // A one-way message has no Reply; a full CapTable drops the request: its caller learns peer_died and sends again.
+    // A one-way message has no Reply; a full CapTable drops the request: its caller learns peer_died and
+    // sends again.
     if (taken.ok()) reply_ = std::move(*taken);
     else loop_ = nullptr;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// EventLoop: a server's main loop on one thread. It receives on one Endpoint, to whose thread a Signal is bound,
-// and hands out: requests by the protocol in their badge (lib/os/protocol.hpp: Server), kernel events (faults and
-// system calls of threads whose handler this Endpoint is), signal bits, timers, and coroutines that are ready.
-// Heartbeats are answered here. A request that its handler has not answered on return is deferred: its Reply is
-// taken, and is answered whenever the Request object is.
+// EventLoop: a server's main loop on one thread. It receives on one Endpoint, to whose thread a Signal is
+// bound, and hands out: requests by the protocol in their badge (lib/os/protocol.hpp: Server), kernel events
+// (faults and system calls of threads whose handler this Endpoint is), signal bits, timers, and coroutines
+// that are ready. Heartbeats are answered here. A request that its handler has not answered on return is
+// deferred: its Reply is taken, and is answered whenever the Request object is.
 #pragma once
 
 #include "lib/os/callback.hpp"
@@ -28,9 +28,9 @@ class EventLoop {
     /// The handler of messages of one protocol: it answers through PendingReply (see Server).
     using RequestHandler = Callback<void(Message&, PendingReply&)>;
     void on_protocol(u16 protocol, RequestHandler handler);
-    /// The handler of kernel events but signals. It returns true with an answer in `message` (the tag's operation
-    /// an abi::Resume), which is sent together with the next receive, or false: it has answered or will, by the
-    /// Thread capability or by `take_reply`.
+    /// The handler of kernel events but signals. It returns true with an answer in `message` (the tag's
+    /// operation an abi::Resume), which is sent together with the next receive, or false: it has answered or
+    /// will, by the Thread capability or by `take_reply`.
     using KernelHandler = Callback<bool(Message&)>;
     void on_kernel_event(KernelHandler handler) { kernel_handler_ = handler; }
     /// Calls `handler` with those bits of `mask` that were set.
@@ -45,7 +45,8 @@ class EventLoop {
 
     /// Serves for ever.
     [[noreturn]] void run();
-    /// One round: receives once (not waiting if `deadline` is kPoll), and handles what came and what it made ready.
+    /// One round: receives once (not waiting if `deadline` is kPoll), and handles what came and what it made
+    /// ready.
     void run_once(abi::Time deadline = abi::kNoDeadline);
 
     /// Called for every message before it is handled; for tracing.
@@ -81,8 +82,8 @@ class EventLoop {
     Message answer_;
 };
 
-/// A request that has to be answered exactly once. Move-only: whoever holds it answers. If it is destroyed without, the caller gets
-/// Error::cancelled.
+/// A request that has to be answered exactly once. Move-only: whoever holds it answers. If it is destroyed
+/// without, the caller gets Error::cancelled.
 class PendingReply {
   public:
     PendingReply() = default;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Handle<T>: a capability in this component's CapTable, move-only and typed by the object that it names, with
-// the calls of that object as methods. Destroying a Handle deletes the capability; the object lives on, in its
-// Pool, until `destroy()`, or until the Pool goes. `Owned<T>` destroys the object with the handle.
+// the calls of that object as methods. Destroying a Handle deletes the capability; the object lives on, in
+// its Pool, until `destroy()`, or until the Pool goes. `Owned<T>` destroys the object with the handle.
 #pragma once
 
 #include <span>
@@ -78,8 +78,8 @@ class HandleBase {
     Result<CapabilityInfo> info() const {
         const SyscallResult result = invoke(abi::Syscall::cap_info, index_);
         if (result.error != Error::ok) return result.error;
-        return CapabilityInfo{static_cast<abi::ObjectType>(result.r0), static_cast<abi::RightsBits>(result.r1),
-                              result.r2};
+        return CapabilityInfo{static_cast<abi::ObjectType>(result.r0),
+                              static_cast<abi::RightsBits>(result.r1), result.r2};
     }
     /// Destroys the object, and with it this capability.
     Result<> destroy() { return as_result(invoke(abi::Syscall::object_destroy, release())); }
@@ -179,7 +179,8 @@ class Handle<Space> : public HandleBase<Space> {
         return as_result(invoke(abi::Syscall::space_protect, index(), address, length, flags));
     }
     /// Maps here what `source` maps in a range (see abi::ShareRange).
-    Result<> share(const HandleBase<Space>& source, u64 address, u64 length, u32 flags, u32 source_flags) const {
+    Result<> share(const HandleBase<Space>& source, u64 address, u64 length, u32 flags,
+                   u32 source_flags) const {
         buffer_as<abi::ShareRange>() = {source.index(), flags, address, length, source_flags, 0};
         return as_result(invoke(abi::Syscall::space_share, index()));
     }
@@ -339,19 +340,20 @@ class Handle<Machine> : public HandleBase<Machine> {
     Result<Handle<IoPorts>> create_ports(const HandleBase<Pool>& pool, u16 first, u32 count) const {
         return create<IoPorts>(invoke(abi::Syscall::ports_create, index(), pool.index(), first, count));
     }
-    Result<Handle<Memory>> device_memory(const HandleBase<Pool>& pool, u64 address, u64 bytes, u32 flags) const {
+    Result<Handle<Memory>> device_memory(const HandleBase<Pool>& pool, u64 address, u64 bytes,
+                                         u32 flags) const {
         return create<Memory>(
             invoke(abi::Syscall::machine_device_memory, index(), pool.index(), address, bytes, flags));
     }
     Result<abi::KernelCounts> kernel_counts() const {
-        const SyscallResult result =
-            invoke(abi::Syscall::machine_info, index(), static_cast<u64>(abi::MachineInfo::kernel));
+        const SyscallResult result = invoke(abi::Syscall::machine_info, index(),
+                                            static_cast<u64>(abi::MachineInfo::kernel));
         if (result.error != Error::ok) return result.error;
         return buffer_as<abi::KernelCounts>();
     }
     Result<abi::CpuCounts> cpu_counts(u32 cpu) const {
-        const SyscallResult result =
-            invoke(abi::Syscall::machine_info, index(), static_cast<u64>(abi::MachineInfo::cpu), cpu);
+        const SyscallResult result = invoke(abi::Syscall::machine_info, index(),
+                                            static_cast<u64>(abi::MachineInfo::cpu), cpu);
         if (result.error != Error::ok) return result.error;
         return buffer_as<abi::CpuCounts>();
     }

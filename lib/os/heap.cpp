@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The component's heap: operator new/delete and malloc over its run Pool (lib/os/tlsf.hpp). It grows upwards from
-// kHeapBase in Memories of its own and does not shrink; buffers of many pages are better a MappedMemory. Exhaustion:
-// malloc and nothrow new give null; plain new ends the component with a report.
+// The component's heap: operator new/delete and malloc over its run Pool (lib/os/tlsf.hpp). It grows upwards
+// from kHeapBase in Memories of its own and does not shrink; buffers of many pages are better a MappedMemory.
+// Exhaustion: malloc and nothrow new give null; plain new ends the component with a report.
 #include "lib/os/heap.hpp"
 
 #include <cstring>
@@ -101,9 +101,15 @@ void* operator new(size_t size) { return pith::must(pith::allocate(size)); }
 void* operator new[](size_t size) { return pith::must(pith::allocate(size)); }
 void* operator new(size_t size, const std::nothrow_t&) noexcept { return pith::allocate(size); }
 void* operator new[](size_t size, const std::nothrow_t&) noexcept { return pith::allocate(size); }
-void* operator new(size_t size, std::align_val_t a) { return pith::must(pith::allocate(size, static_cast<size_t>(a))); }
-void* operator new[](size_t size, std::align_val_t a) { return pith::must(pith::allocate(size, static_cast<size_t>(a))); }
-void* operator new(size_t size, std::align_val_t a, const std::nothrow_t&) noexcept { return pith::allocate(size, static_cast<size_t>(a)); }
+void* operator new(size_t size, std::align_val_t a) {
+    return pith::must(pith::allocate(size, static_cast<size_t>(a)));
+}
+void* operator new[](size_t size, std::align_val_t a) {
+    return pith::must(pith::allocate(size, static_cast<size_t>(a)));
+}
+void* operator new(size_t size, std::align_val_t a, const std::nothrow_t&) noexcept {
+    return pith::allocate(size, static_cast<size_t>(a));
+}
 void operator delete(void* area) noexcept { pith::release(area); }
 void operator delete[](void* area) noexcept { pith::release(area); }
 void operator delete(void* area, size_t) noexcept { pith::release(area); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Building a component. One Memory holds its StartInfo, message buffer, stack and writable data, in this order.
+// Building a component. One Memory holds its StartInfo, message buffer, stack and writable data, in this
+// order.
 #include "lib/os/launch.hpp"
 
 #include <cstring>
@@ -46,12 +47,15 @@ Result<> give(StartInfo& info, const Parts& parts, std::string_view name, const 
 
 Result<> give_own_objects(StartInfo& info, const Parts& parts, const LaunchPlan& plan) {
     using namespace abi;
-    PITH_CHECK(give(info, parts, "pool", *plan.run_pool, rights(PoolRight::allocate, PoolRight::info) | kRightCopy));
-    PITH_CHECK(give(info, parts, "space", parts.space, rights(SpaceRight::map, SpaceRight::info) | kRightCopy));
+    PITH_CHECK(
+        give(info, parts, "pool", *plan.run_pool, rights(PoolRight::allocate, PoolRight::info) | kRightCopy));
+    PITH_CHECK(
+        give(info, parts, "space", parts.space, rights(SpaceRight::map, SpaceRight::info) | kRightCopy));
     PITH_CHECK(give(info, parts, "captable", parts.captable,
                     rights(CapTableRight::insert, CapTableRight::take) | kRightCopy));
     PITH_CHECK(give(info, parts, "thread", parts.thread, kAllRights));
-    const RightsBits budget_rights = plan.budget_manage ? kAllRights : rights(BudgetRight::bind, BudgetRight::info);
+    const RightsBits budget_rights = plan.budget_manage ? kAllRights
+                                                        : rights(BudgetRight::bind, BudgetRight::info);
     PITH_CHECK(give(info, parts, "budget", parts.budget, budget_rights));
     PITH_CHECK(give(info, parts, "signal", parts.signal,
                     rights(SignalRight::notify, SignalRight::wait) | kRightCopy));
@@ -62,8 +66,8 @@ Result<> give_grants(StartInfo& info, const Parts& parts, const LaunchPlan& plan
     for (Grant& grant : plan.grants) {
         NamedHandle* entry = PITH_TRY(add_handle(info, grant.name, grant.type, grant.value));
         if (grant.slot == 0) {
-            const SyscallResult copied = invoke(abi::Syscall::cap_copy, grant.source, parts.captable.index(), 0,
-                                                grant.rights, grant.badge);
+            const SyscallResult copied = invoke(abi::Syscall::cap_copy, grant.source, parts.captable.index(),
+                                                0, grant.rights, grant.badge);
             if (copied.error != Error::ok) return copied.error;
             grant.slot = static_cast<abi::HandleIndex>(copied.r0);
         }
@@ -108,7 +112,8 @@ Result<> map_memory(const Parts& parts, const LaunchPlan& plan) {
     const abi::MapRange ranges[] = {
         {kStartInfo, memory, abi::kMapRead, kStartPage * abi::kPageSize, abi::kPageSize},
         {kFirstBuffer, memory, abi::kMapRead | abi::kMapWrite, kBufferPage * abi::kPageSize, abi::kPageSize},
-        {kStackTop - stack_size, memory, abi::kMapRead | abi::kMapWrite, kStackPage * abi::kPageSize, stack_size},
+        {kStackTop - stack_size, memory, abi::kMapRead | abi::kMapWrite, kStackPage * abi::kPageSize,
+         stack_size},
         {kInfoPage, plan.info_page->index(), abi::kMapRead, 0, abi::kPageSize},
     };
     if (auto mapped = parts.space.map_ranges(ranges); !mapped.ok()) return mapped.error();
@@ -155,6 +160,8 @@ Result<Launched> prepare_component(const LaunchPlan& plan, u64& entry) {
     return Launched{std::move(parts.thread), std::move(parts.signal), std::move(parts.space)};
 }
 
-Result<> start_component(const Launched& launched, u64 entry) { return launched.thread.start(entry, kStackTop, 0); }
+Result<> start_component(const Launched& launched, u64 entry) {
+    return launched.thread.start(entry, kStackTop, 0);
+}
 
 }  // namespace pith

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Starting a component: what root does for the supervisor and the supervisor for all others. Everything is made from the run Pool,
-// so destroying that takes all of it back. A failed launch leaves what it made in the run Pool: destroy it.
+// Starting a component: what root does for the supervisor and the supervisor for all others. Everything is
+// made from the run Pool, so destroying that takes all of it back. A failed launch leaves what it made in the
+// run Pool: destroy it.
 #pragma once
 
 #include "lib/os/bundle.hpp"
@@ -11,12 +12,12 @@ namespace pith {
 /// A capability for the StartInfo.
 struct Grant {
     std::string_view name;
-    abi::HandleIndex source;      ///< in the launcher's table; kNoHandle: `slot` is filled already
+    abi::HandleIndex source;  ///< in the launcher's table; kNoHandle: `slot` is filled already
     abi::RightsBits rights;
-    u64 badge;                    ///< to mint with; 0: plain copy
+    u64 badge;  ///< to mint with; 0: plain copy
     u64 value;
     abi::ObjectType type;
-    abi::HandleIndex slot = 0;    ///< out: where it is in the component's table
+    abi::HandleIndex slot = 0;  ///< out: where it is in the component's table
 };
 
 template <typename T>
@@ -33,13 +34,13 @@ struct Parameter {
 /// What is started, and with what.
 struct LaunchPlan {
     std::string_view name;
-    BundleFile image;                        ///< the ELF file, and where it is in `bundle`
-    const Handle<Memory>* bundle;            ///< rights read, execute, copy
-    const Handle<Memory>* info_page;         ///< right read
+    BundleFile image;                 ///< the ELF file, and where it is in `bundle`
+    const Handle<Memory>* bundle;     ///< rights read, execute, copy
+    const Handle<Memory>* info_page;  ///< right read
     const Handle<Pool>* run_pool;
-    const Handle<CapTable>* captable;        ///< an existing one; nullptr: a new one with `slots`
-    const Handle<Budget>* parent_budget;     ///< right manage
-    abi::HandleIndex fault_endpoint;         ///< right send
+    const Handle<CapTable>* captable;     ///< an existing one; nullptr: a new one with `slots`
+    const Handle<Budget>* parent_budget;  ///< right manage
+    abi::HandleIndex fault_endpoint;      ///< right send
     u64 fault_badge;
     u32 slots;
     u32 stack_pages;

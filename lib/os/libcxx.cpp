@@ -6,18 +6,20 @@
 namespace std {
 
 template class basic_string<char>;
-template string operator+<char, char_traits<char>, allocator<char>>(const char*, const string&);
+template string operator+ <char, char_traits<char>, allocator<char>>(const char*, const string&);
 
 inline namespace __1 {
 
 template <class Compare, class Iterator>
 void __sort(Iterator first, Iterator last, Compare) {
-    __introsort<_ClassicAlgPolicy, ranges::less, Iterator, false>(first, last, ranges::less(), 2 * __log2i(last - first));
+    __introsort<_ClassicAlgPolicy, ranges::less, Iterator, false>(first, last, ranges::less(),
+                                                                  2 * __log2i(last - first));
 }
 template void __sort<__less<int>&, int*>(int*, int*, __less<int>&);
 template void __sort<__less<unsigned>&, unsigned*>(unsigned*, unsigned*, __less<unsigned>&);
 template void __sort<__less<long>&, long*>(long*, long*, __less<long>&);
-template void __sort<__less<unsigned long>&, unsigned long*>(unsigned long*, unsigned long*, __less<unsigned long>&);
+template void __sort<__less<unsigned long>&, unsigned long*>(unsigned long*, unsigned long*,
+                                                             __less<unsigned long>&);
 
 }  // namespace __1
 

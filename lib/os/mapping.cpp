@@ -41,7 +41,8 @@ void add_free(u64 address, u64 length) {
 }  // namespace
 
 Result<u64> reserve_addresses(u64 length, u64 alignment) {
-    if (length == 0 || length > kMappingEnd || alignment < abi::kPageSize || (alignment & (alignment - 1)) != 0)
+    if (length == 0 || length > kMappingEnd || alignment < abi::kPageSize ||
+        (alignment & (alignment - 1)) != 0)
         return Error::invalid;
     const u64 size = round_up(length, abi::kPageSize) + abi::kPageSize;  // with a guard page
     SpinGuard guard(addresses_lock);

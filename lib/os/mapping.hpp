@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Mapping: a Memory mapped in the component's own Space for as long as the object lives, at an address that the
-// library's allocator chooses (one guard page between mappings).
+// Mapping: a Memory mapped in the component's own Space for as long as the object lives, at an address that
+// the library's allocator chooses (one guard page between mappings).
 #pragma once
 
 #include "lib/os/handle.hpp"
@@ -27,7 +27,8 @@ class Mapping {
     }
     ~Mapping() { reset(); }
 
-    /// Maps [offset, offset + length) of `memory`; both are multiples of the page size. `flags`: abi::kMap....
+    /// Maps [offset, offset + length) of `memory`; both are multiples of the page size. `flags`:
+    /// abi::kMap....
     static Result<Mapping> create(const HandleBase<Memory>& memory, u64 offset, u64 length,
                                   u32 flags = abi::kMapRead | abi::kMapWrite);
     bool valid() const { return length_ != 0; }
@@ -35,7 +36,9 @@ class Mapping {
     u64 size() const { return length_; }
     /// The object at byte `offset`.
     template <typename T = void>
-    T* as(u64 offset = 0) const { return reinterpret_cast<T*>(address_ + offset); }
+    T* as(u64 offset = 0) const {
+        return reinterpret_cast<T*>(address_ + offset);
+    }
     std::span<u8> bytes() const { return {as<u8>(), length_}; }
     /// Unmaps.
     void reset();
@@ -60,7 +63,9 @@ class MappedMemory {
     const Handle<Memory>& memory() const { return memory_; }
     const Mapping& mapping() const { return mapping_; }
     template <typename T = void>
-    T* as(u64 offset = 0) const { return mapping_.as<T>(offset); }
+    T* as(u64 offset = 0) const {
+        return mapping_.as<T>(offset);
+    }
     u64 size() const { return mapping_.size(); }
 
   private:

@@ -17,8 +17,8 @@ namespace pith {
 #define PITH_STRING(x) PITH_STRING_(x)
 #ifdef PITH_ASSERTS
 /// An invariant; compiled out of builds without asserts.
-#define PITH_ASSERT(condition)                                                                       \
-    do {                                                                                             \
+#define PITH_ASSERT(condition)                                                                      \
+    do {                                                                                            \
         if (!(condition)) ::pith::panic(__FILE__ ":" PITH_STRING(__LINE__) ": assert " #condition); \
     } while (false)
 #else

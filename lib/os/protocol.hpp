@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Typed IPC over the protocols of protocol/: Client<P> calls, Server<P> dispatches. A call whose server dies is sent
-// again on the same Endpoint (its successor receives there); so methods are idempotent, or carry an id by which
-// the server knows them again. What a peer sends is checked here: too short a message, a wrong opcode or
-// unexpected capabilities never reach a handler.
+// Typed IPC over the protocols of protocol/: Client<P> calls, Server<P> dispatches. A call whose server dies
+// is sent again on the same Endpoint (its successor receives there); so methods are idempotent, or carry an
+// id by which the server knows them again. What a peer sends is checked here: too short a message, a wrong
+// opcode or unexpected capabilities never reach a handler.
 #pragma once
 
 #include <cstring>
@@ -98,14 +98,16 @@ usize payload_bytes(const T& payload) {
 
 /// Puts a payload in the registers of `message` and the rest in the buffer.
 template <Payload T>
-void encode(Message& message, u16 operation, const T& payload, const HandleList& handles, Error status = Error::ok) {
+void encode(Message& message, u16 operation, const T& payload, const HandleList& handles,
+            Error status = Error::ok) {
     const usize size = payload_bytes(payload);
     const usize in_registers = size < sizeof(message.words) ? size : sizeof(message.words);
     std::memcpy(message.words, &payload, in_registers);
     u32 buffer_words = 0;
     if (size > in_registers) {
         this_buffer().words[(size - in_registers - 1) / sizeof(u64)] = 0;
-        std::memcpy(this_buffer().words, reinterpret_cast<const u8*>(&payload) + in_registers, size - in_registers);
+        std::memcpy(this_buffer().words, reinterpret_cast<const u8*>(&payload) + in_registers,
+                    size - in_registers);
         buffer_words = static_cast<u32>((size - in_registers + sizeof(u64) - 1) / sizeof(u64));
     }
     handles.store();
@@ -124,7 +126,8 @@ bool decode(const Message& message, T& payload) {
         std::memset(static_cast<void*>(&payload), 0, sizeof(T));
         std::memcpy(static_cast<void*>(&payload), message.words, in_registers);
         if (size > in_registers)
-            std::memcpy(reinterpret_cast<u8*>(&payload) + in_registers, this_buffer().words, size - in_registers);
+            std::memcpy(reinterpret_cast<u8*>(&payload) + in_registers, this_buffer().words,
+                        size - in_registers);
         return payload_bytes(payload) <= available;
     }
 }
@@ -142,8 +145,8 @@ class Client {
     bool valid() const { return endpoint_.valid(); }
     const Handle<Endpoint>& endpoint() const { return endpoint_; }
 
-    /// Calls, and calls again when the server dies under it. `deadline` is absolute. Errors: timed_out, protocol (a bad
-    /// reply), held_down, and what the method says.
+    /// Calls, and calls again when the server dies under it. `deadline` is absolute. Errors: timed_out,
+    /// protocol (a bad reply), held_down, and what the method says.
     template <Method M>
     Result<typename M::Reply> call(const M& method, abi::Time deadline = abi::kNoDeadline) const {
         ReceivedHandles unwanted;
@@ -230,7 +233,8 @@ class Server {
     }
     template <typename... M>
     void try_methods(Message& message, PendingReply& pending, MethodList<M...>) {
-        const bool known = ((message.tag.operation() == M::kOpcode && (run<M>(message, pending), true)) || ...);
+        const bool known = ((message.tag.operation() == M::kOpcode && (run<M>(message, pending), true)) ||
+                            ...);
         if (!known) pending.fail(Error::unsupported);
     }
     template <Method M>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Queue: a submission and completion ring in shared Memory, with a Signal each way. The client submits, the server
-// completes, in any order; what an entry means is their protocol's business. The other side is distrusted: its
-// index is copied once and checked, an entry is copied before it is looked at, and one's own indices are kept in
-// private memory. A peer that breaks the ring gets Error::protocol from then on.
+// Queue: a submission and completion ring in shared Memory, with a Signal each way. The client submits, the
+// server completes, in any order; what an entry means is their protocol's business. The other side is
+// distrusted: its index is copied once and checked, an entry is copied before it is looked at, and one's own
+// indices are kept in private memory. A peer that breaks the ring gets Error::protocol from then on.
 //
-// Resuming: a client keeps what is not completed; after the server's rebirth it calls `reset` and submits that
-// again. Layout of the Memory: QueueHeader, submissions, completions.
+// Resuming: a client keeps what is not completed; after the server's rebirth it calls `reset` and submits
+// that again. Layout of the Memory: QueueHeader, submissions, completions.
 #pragma once
 
 #include <atomic>
@@ -18,10 +18,10 @@ namespace pith {
 
 struct QueueHeader {
     u32 magic;
-    u32 entries;  ///< of each ring; a power of two
-    alignas(64) u32 submit_tail;    ///< written by the client
+    u32 entries;                  ///< of each ring; a power of two
+    alignas(64) u32 submit_tail;  ///< written by the client
     u32 complete_head;
-    alignas(64) u32 submit_head;    ///< written by the server
+    alignas(64) u32 submit_head;  ///< written by the server
     u32 complete_tail;
 };
 static_assert(sizeof(QueueHeader) == 192);
@@ -44,7 +44,8 @@ class QueueSide {
     QueueSide() = default;
     /// `area`: the mapped Memory, `size` its bytes; `signal`: of the other side (right notify).
     Result<> attach(void* area, usize size, u32 entries, Handle<Signal> signal, u64 bits) {
-        if (entries == 0 || (entries & (entries - 1)) != 0 || entries > 65536 || queue_size<S, C>(entries) > size)
+        if (entries == 0 || (entries & (entries - 1)) != 0 || entries > 65536 ||
+            queue_size<S, C>(entries) > size)
             return Error::invalid;
         header_ = static_cast<QueueHeader*>(area);
         submissions_ = reinterpret_cast<S*>(header_ + 1);
@@ -63,7 +64,9 @@ class QueueSide {
 
   protected:
     static u32 load(u32& index) { return std::atomic_ref(index).load(std::memory_order_acquire); }
-    static void store(u32& index, u32 value) { std::atomic_ref(index).store(value, std::memory_order_release); }
+    static void store(u32& index, u32 value) {
+        std::atomic_ref(index).store(value, std::memory_order_release);
+    }
     u32 slot(u32 index) const { return index & (entries_ - 1); }
     /// The peer's index `theirs`, as far ahead of `ours`; sets broken if that cannot be.
     u32 distance(u32 theirs, u32 ours) {
@@ -94,7 +97,8 @@ class QueueClient : public detail::QueueSide<S, C> {
         submitted_ = completed_ = 0;
         this->broken_ = false;
     }
-    /// Enters a request. would_block: the ring, or the room for completions, is full. Call `notify` after a batch.
+    /// Enters a request. would_block: the ring, or the room for completions, is full. Call `notify` after a
+    /// batch.
     Result<> submit(const S& entry) {
         const u32 used = this->distance(submitted_, Base::load(this->header_->submit_head));
         if (this->broken_) return Error::protocol;
@@ -127,8 +131,8 @@ class QueueServer : public detail::QueueSide<S, C> {
     using Base = detail::QueueSide<S, C>;
 
   public:
-    /// Starts where the rings are: right after `attach` (a reborn server goes on; what its predecessor had taken is submitted
-    /// again by the client).
+    /// Starts where the rings are: right after `attach` (a reborn server goes on; what its predecessor had
+    /// taken is submitted again by the client).
     void resume() {
         taken_ = Base::load(this->header_->submit_head);
         answered_ = Base::load(this->header_->complete_tail);
@@ -140,7 +144,8 @@ class QueueServer : public detail::QueueSide<S, C> {
         Base::store(this->header_->submit_head, ++taken_);
         return true;
     }
-    /// Enters a completion. would_block: the client does not take them (its own fault: it has room for as many as it submits).
+    /// Enters a completion. would_block: the client does not take them (its own fault: it has room for as
+    /// many as it submits).
     Result<> complete(const C& entry) {
         const u32 used = this->distance(answered_, Base::load(this->header_->complete_head));
         if (this->broken_) return Error::protocol;

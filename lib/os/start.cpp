@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// From the first instruction to main(): the stack, the thread's buffer, static constructors; and back. Also what the compiler and libc++
-// expect to find in a program.
+// From the first instruction to main(): the stack, the thread's buffer, static constructors; and back. Also
+// what the compiler and libc++ expect to find in a program.
 #include <cstring>
 
 #include "lib/os/panic.hpp"
@@ -64,7 +64,8 @@ abi::HandleIndex parent() {
 extern "C" [[gnu::used]] void pith_start() {
     prepare_thread(*reinterpret_cast<abi::MessageBuffer*>(kFirstBuffer), main_context);
     const u64 magic = *reinterpret_cast<const u64*>(kStartInfo);
-    if (magic == abi::kBootMagic && &pith_root_start_info != nullptr) info_page_start = pith_root_start_info();
+    if (magic == abi::kBootMagic && &pith_root_start_info != nullptr)
+        info_page_start = pith_root_start_info();
     else if (magic == kStartMagic) info_page_start = reinterpret_cast<const StartInfo*>(kStartInfo);
     else stop_here();
     ::new (static_cast<void*>(own_storage))
@@ -107,7 +108,8 @@ abi::HandleIndex detail::take_start_slot(std::string_view name, abi::ObjectType 
     if (entry == nullptr || entry->type != static_cast<u32>(type)) return abi::kNoHandle;
     const u64 bit = u64{1} << (entry - start_info().handles);
     if ((taken & bit) != 0) {
-        const SyscallResult copied = invoke(abi::Syscall::cap_copy, entry->handle, abi::kNoHandle, 0, abi::kAllRights, 0);
+        const SyscallResult copied = invoke(abi::Syscall::cap_copy, entry->handle, abi::kNoHandle, 0,
+                                            abi::kAllRights, 0);
         return copied.error == Error::ok ? static_cast<abi::HandleIndex>(copied.r0) : abi::kNoHandle;
     }
     taken |= bit;
@@ -161,7 +163,8 @@ void exit_component(int status) {
 
 void Handle<Machine>::log(const char* text, usize length) const {
     while (length > 0) {
-        const usize part = length < sizeof(abi::MessageBuffer::words) ? length : sizeof(abi::MessageBuffer::words);
+        const usize part = length < sizeof(abi::MessageBuffer::words) ? length
+                                                                      : sizeof(abi::MessageBuffer::words);
         std::memcpy(this_buffer().words, text, part);
         invoke(abi::Syscall::machine_log, index(), part);
         text += part;

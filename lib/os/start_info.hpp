@@ -48,14 +48,14 @@ inline constexpr usize kMaxStartHandles = 48;
 
 struct StartInfo {
     u64 magic;
-    char name[32];       ///< the component's
-    u32 component;       ///< its number in the composition; clients' badges carry it
+    char name[32];  ///< the component's
+    u32 component;  ///< its number in the composition; clients' badges carry it
     u32 handle_count;
-    u64 generation;      ///< starts before this one
-    i64 wall_clock;      ///< nanoseconds since 1970 (UTC) when the clock showed 0
-    u64 memory_size;     ///< bytes of usable RAM in the machine
+    u64 generation;   ///< starts before this one
+    i64 wall_clock;   ///< nanoseconds since 1970 (UTC) when the clock showed 0
+    u64 memory_size;  ///< bytes of usable RAM in the machine
     u32 cpus;
-    u32 flags;           ///< kStart...
+    u32 flags;  ///< kStart...
     NamedHandle handles[kMaxStartHandles];
     u32 parameters_size;
     u32 reserved;
@@ -71,8 +71,8 @@ const StartInfo& start_info();
 /// The entry of that name; nullptr: none.
 const NamedHandle* find_start_handle(std::string_view name);
 
-/// Takes the capability of that name. Who asks again gets a copy, as long as the first is held. An empty handle: there
-/// is none, or its type is another.
+/// Takes the capability of that name. Who asks again gets a copy, as long as the first is held. An empty
+/// handle: there is none, or its type is another.
 template <typename T>
 Handle<T> take_start_handle(std::string_view name);
 
@@ -89,18 +89,30 @@ const Handle<Budget>& own_budget();
 namespace detail {
 template <typename T>
 inline constexpr abi::ObjectType kTypeOf = abi::ObjectType::none;
-template <> inline constexpr abi::ObjectType kTypeOf<Pool> = abi::ObjectType::pool;
-template <> inline constexpr abi::ObjectType kTypeOf<Memory> = abi::ObjectType::memory;
-template <> inline constexpr abi::ObjectType kTypeOf<Space> = abi::ObjectType::space;
-template <> inline constexpr abi::ObjectType kTypeOf<CapTable> = abi::ObjectType::captable;
-template <> inline constexpr abi::ObjectType kTypeOf<Thread> = abi::ObjectType::thread;
-template <> inline constexpr abi::ObjectType kTypeOf<Budget> = abi::ObjectType::budget;
-template <> inline constexpr abi::ObjectType kTypeOf<Endpoint> = abi::ObjectType::endpoint;
-template <> inline constexpr abi::ObjectType kTypeOf<Reply> = abi::ObjectType::reply;
-template <> inline constexpr abi::ObjectType kTypeOf<Signal> = abi::ObjectType::signal;
-template <> inline constexpr abi::ObjectType kTypeOf<Interrupt> = abi::ObjectType::interrupt;
-template <> inline constexpr abi::ObjectType kTypeOf<IoPorts> = abi::ObjectType::io_ports;
-template <> inline constexpr abi::ObjectType kTypeOf<Machine> = abi::ObjectType::machine;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Pool> = abi::ObjectType::pool;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Memory> = abi::ObjectType::memory;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Space> = abi::ObjectType::space;
+template <>
+inline constexpr abi::ObjectType kTypeOf<CapTable> = abi::ObjectType::captable;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Thread> = abi::ObjectType::thread;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Budget> = abi::ObjectType::budget;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Endpoint> = abi::ObjectType::endpoint;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Reply> = abi::ObjectType::reply;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Signal> = abi::ObjectType::signal;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Interrupt> = abi::ObjectType::interrupt;
+template <>
+inline constexpr abi::ObjectType kTypeOf<IoPorts> = abi::ObjectType::io_ports;
+template <>
+inline constexpr abi::ObjectType kTypeOf<Machine> = abi::ObjectType::machine;
 abi::HandleIndex take_start_slot(std::string_view name, abi::ObjectType type);
 }  // namespace detail
 

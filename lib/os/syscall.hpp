@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// System calls as inline functions. Two shapes: `invoke` for calls with plain arguments, and the message calls,
-// which move a whole Message through the registers. Larger arguments are in `this_buffer()`: whoever fills it
-// must not make another system call that uses it before his own.
+// System calls as inline functions. Two shapes: `invoke` for calls with plain arguments, and the message
+// calls, which move a whole Message through the registers. Larger arguments are in `this_buffer()`: whoever
+// fills it must not make another system call that uses it before his own.
 #pragma once
 
 #include "abi/message.hpp"
@@ -43,8 +43,8 @@ T& buffer_as() {
 }
 
 /// Any system call that is not a message.
-inline SyscallResult invoke(abi::Syscall call, abi::HandleIndex handle = 0, u64 a0 = 0, u64 a1 = 0, u64 a2 = 0,
-                            u64 a3 = 0, u64 a4 = 0, u64 a5 = 0) {
+inline SyscallResult invoke(abi::Syscall call, abi::HandleIndex handle = 0, u64 a0 = 0, u64 a1 = 0,
+                            u64 a2 = 0, u64 a3 = 0, u64 a4 = 0, u64 a5 = 0) {
     u64 rax = u64{static_cast<u8>(call)} | u64{handle} << 32;
     register u64 r10 asm("r10") = a3;
     register u64 r8 asm("r8") = a4;
@@ -57,7 +57,8 @@ inline SyscallResult invoke(abi::Syscall call, abi::HandleIndex handle = 0, u64 
 }
 
 /// A message call: sends `message` (where the call sends) and leaves there what arrived.
-inline Error invoke_message(abi::Syscall call, abi::HandleIndex handle, Message& message, abi::Time deadline) {
+inline Error invoke_message(abi::Syscall call, abi::HandleIndex handle, Message& message,
+                            abi::Time deadline) {
     u64 rax = u64{static_cast<u8>(call)} | u64{handle} << 32;
     u64 rdi = message.tag.bits();
     u64 rsi = deadline;
@@ -70,8 +71,8 @@ inline Error invoke_message(abi::Syscall call, abi::HandleIndex handle, Message&
     register u64 r14 asm("r14") = message.words[6];
     register u64 r15 asm("r15") = message.words[7];
     asm volatile("syscall"
-                 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13),
-                   "+r"(r14), "+r"(r15)
+                 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12),
+                   "+r"(r13), "+r"(r14), "+r"(r15)
                  :
                  : "rcx", "r11", "memory");
     message.tag = abi::Tag(rdi);
@@ -92,7 +93,8 @@ inline Error ipc_call(abi::HandleIndex endpoint, Message& message, abi::Time dea
     return invoke_message(abi::Syscall::call, endpoint, message, deadline);
 }
 /// Sends one way; returns when it is received.
-inline Error ipc_send(abi::HandleIndex endpoint, const Message& message, abi::Time deadline = abi::kNoDeadline) {
+inline Error ipc_send(abi::HandleIndex endpoint, const Message& message,
+                      abi::Time deadline = abi::kNoDeadline) {
     Message copy = message;
     return invoke_message(abi::Syscall::send, endpoint, copy, deadline);
 }
@@ -101,7 +103,8 @@ inline Error ipc_recv(abi::HandleIndex endpoint, Message& message, abi::Time dea
     return invoke_message(abi::Syscall::recv, endpoint, message, deadline);
 }
 /// Answers the current caller with `message`, then receives into it.
-inline Error ipc_reply_recv(abi::HandleIndex endpoint, Message& message, abi::Time deadline = abi::kNoDeadline) {
+inline Error ipc_reply_recv(abi::HandleIndex endpoint, Message& message,
+                            abi::Time deadline = abi::kNoDeadline) {
     return invoke_message(abi::Syscall::reply_recv, endpoint, message, deadline);
 }
 /// Answers through a Reply, or the current caller (kNoHandle).

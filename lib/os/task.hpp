@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Task<T>: a lazy coroutine that one other awaits. `spawn` starts one by itself. Nothing throws: a Task whose
-// frame could not be allocated is empty; awaiting it gives T(Error::no_memory) where T can be made of an Error
-// (any Result), and is a panic otherwise: what can be refused under memory pressure returns a Result.
-// A Task that is destroyed while it waits takes itself out of what it waits for.
-// WaitList and Event are what tasks wait on; deadlines come from the thread's event loop.
+// frame could not be allocated is empty; awaiting it gives T(Error::no_memory) where T can be made of an
+// Error (any Result), and is a panic otherwise: what can be refused under memory pressure returns a Result. A
+// Task that is destroyed while it waits takes itself out of what it waits for. WaitList and Event are what
+// tasks wait on; deadlines come from the thread's event loop.
 #pragma once
 
 #include <concepts>
@@ -134,7 +134,9 @@ inline void make_ready(Waiter& waiter) { thread_context().ready.push(waiter); }
 /// Awaitable: in a list, and for a time.
 class WaitOperation {
   public:
-    WaitOperation(WaiterList* list, abi::Time deadline) : list_(list), deadline_(deadline) { timer_.self = this; }
+    WaitOperation(WaiterList* list, abi::Time deadline) : list_(list), deadline_(deadline) {
+        timer_.self = this;
+    }
     bool await_ready() const { return deadline_ == abi::kPoll; }
     void await_suspend(std::coroutine_handle<> coroutine) {
         waiter_.coroutine = coroutine;
@@ -149,11 +151,12 @@ class WaitOperation {
 
   private:
     struct Expiry : Timer {
-        Expiry() : Timer([](Timer& timer) {
-            WaitOperation& wait = *static_cast<Expiry&>(timer).self;
-            wait.timed_out_ = true;
-            make_ready(wait.waiter_);
-        }) {}
+        Expiry()
+            : Timer([](Timer& timer) {
+                  WaitOperation& wait = *static_cast<Expiry&>(timer).self;
+                  wait.timed_out_ = true;
+                  make_ready(wait.waiter_);
+              }) {}
         WaitOperation* self = nullptr;
     };
     WaiterList* list_;
@@ -175,8 +178,7 @@ class WaitList {
         return waiter != nullptr;
     }
     void wake_all() {
-        while (wake_one()) {
-        }
+        while (wake_one()) {}
     }
 
   private:

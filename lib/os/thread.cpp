@@ -54,8 +54,9 @@ Result<NativeThread> NativeThread::start(const Handle<Pool>& pool, Function func
     create.handler = own_handler ? options.handler : parent->handle;
     create.buffer = result.area_.memory().index();
     create.buffer_offset = kBufferAt;
-    create.badge = own_handler ? options.badge
-                               : Badge(0, static_cast<u16>(start_info().generation), start_info().component).bits();
+    create.badge = own_handler
+                       ? options.badge
+                       : Badge(0, static_cast<u16>(start_info().generation), start_info().component).bits();
     create.budget = options.budget == abi::kNoHandle ? own_budget().index() : options.budget;
     create.priority = options.priority;
     create.kind = abi::ThreadKind::native;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A further native thread of a component: it shares Space, CapTable and heap with the first, and has its own stack,
-// message buffer and ThreadContext. Destroyed with the object, at once, wherever it is.
+// A further native thread of a component: it shares Space, CapTable and heap with the first, and has its own
+// stack, message buffer and ThreadContext. Destroyed with the object, at once, wherever it is.
 #pragma once
 
 #include "lib/os/mapping.hpp"

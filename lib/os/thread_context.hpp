@@ -10,9 +10,9 @@ namespace pith {
 class EventLoop;
 
 struct ThreadContext {
-    WaiterList ready;            ///< coroutines to go on with
+    WaiterList ready;  ///< coroutines to go on with
     TimerQueue timers;
-    EventLoop* loop = nullptr;   ///< the loop that runs on this thread
+    EventLoop* loop = nullptr;  ///< the loop that runs on this thread
 };
 
 inline ThreadContext& thread_context() {

@@ -9,7 +9,8 @@ namespace {
 constexpr usize kFree = 1;
 constexpr usize kPreviousFree = 2;
 constexpr usize kFlags = kFree | kPreviousFree;
-// Blocks overlap by their first word, which is the tail of the area before. Areas are 16n + 8 bytes, 16 aligned.
+// Blocks overlap by their first word, which is the tail of the area before. Areas are 16n + 8 bytes, 16
+// aligned.
 constexpr usize kOverhead = 8;
 constexpr usize kSmallestArea = 24;
 constexpr usize kLargest = usize{1} << 28;
@@ -18,7 +19,8 @@ unsigned top_bit(usize size) { return 63u - static_cast<unsigned>(__builtin_clzl
 
 }  // namespace
 
-/// `size` is that of the user's area, which starts at `next_free`. `previous` is valid if the block before is free.
+/// `size` is that of the user's area, which starts at `next_free`. `previous` is valid if the block before is
+/// free.
 struct Tlsf::Block {
     Block* previous;
     usize size;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A memory allocator over areas that it is given: two-level segregated fit (Masmano et al., "TLSF: a new dynamic memory
-// allocator for real-time systems", ECRTS 2004). Constant time, good fit, neighbours joined at once. Not locked.
+// A memory allocator over areas that it is given: two-level segregated fit (Masmano et al., "TLSF: a new
+// dynamic memory allocator for real-time systems", ECRTS 2004). Constant time, good fit, neighbours joined at
+// once. Not locked.
 #pragma once
 
 #include "abi/types.hpp"
@@ -10,7 +11,8 @@ namespace pith {
 class Tlsf {
   public:
     static constexpr usize kAlign = 16;  ///< of every allocation
-    /// Gives it [address, address + size), both multiples of 16. An area that follows the last one is joined with it.
+    /// Gives it [address, address + size), both multiples of 16. An area that follows the last one is joined
+    /// with it.
     void add(u64 address, usize size);
     /// nullptr: no free block is large enough.
     void* allocate(usize size);

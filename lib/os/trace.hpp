@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A component's trace ring: the last records of what it did, of a type of its own, with the time of each. In static
-// storage, so that a debugger finds it by name in a dead component's memory.
+// A component's trace ring: the last records of what it did, of a type of its own, with the time of each. In
+// static storage, so that a debugger finds it by name in a dead component's memory.
 #pragma once
 
 #include "lib/os/clock.hpp"

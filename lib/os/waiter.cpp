@@ -87,8 +87,8 @@ void TimerQueue::run(abi::Time time) {
 }
 
 void run_ready() {
-    // Each round takes what is ready now; what they make ready comes in the next receive's round or here: there is
-    // no other source, so this ends when all are waiting.
+    // Each round takes what is ready now; what they make ready comes in the next receive's round or here:
+    // there is no other source, so this ends when all are waiting.
     WaiterList& ready = thread_context().ready;
     while (Waiter* waiter = ready.pop()) waiter->coroutine.resume();
 }

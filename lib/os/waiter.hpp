@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The building blocks of waiting: coroutines in intrusive lists, and a queue of timers (an intrusive pairing heap).
-// Nothing here allocates. All of it belongs to one thread.
+// The building blocks of waiting: coroutines in intrusive lists, and a queue of timers (an intrusive pairing
+// heap). Nothing here allocates. All of it belongs to one thread.
 #pragma once
 
 #include <coroutine>
@@ -38,8 +38,7 @@ class WaiterList {
     WaiterList(const WaiterList&) = delete;
     WaiterList& operator=(const WaiterList&) = delete;
     ~WaiterList() {
-        while (pop() != nullptr) {
-        }
+        while (pop() != nullptr) {}
         head_.next_ = nullptr;
     }
     bool empty() const { return head_.next_ == &head_; }

@@ -29,7 +29,8 @@ class LogServer {
 
     Result<Log::Write::Reply> handle(const Log::Write& request, Badge badge) {
         const usize length = std::min<usize>(request.length, Log::kMaxText);
-        ring_.append(static_cast<Severity>(std::min<u32>(request.severity, 7)), badge.client(), now(), {request.text, length});
+        ring_.append(static_cast<Severity>(std::min<u32>(request.severity, 7)), badge.client(), now(),
+                     {request.text, length});
         for (const Watcher& watcher : watchers_)
             if (watcher.signal.valid() && request.severity <= watcher.severity)
                 static_cast<void>(watcher.signal.notify(watcher.bits));
@@ -55,7 +56,8 @@ class LogServer {
         auto signal = request.handles().take<Signal>(0);
         if (!signal.ok()) return request.fail(Error::protocol);
         const u32 client = request.badge().client();
-        auto place = std::ranges::find_if(watchers_, [client](const Watcher& w) { return w.signal.valid() && w.client == client; });
+        auto place = std::ranges::find_if(
+            watchers_, [client](const Watcher& w) { return w.signal.valid() && w.client == client; });
         if (place == std::end(watchers_))
             place = std::ranges::find_if(watchers_, [](const Watcher& w) { return !w.signal.valid(); });
         if (place == std::end(watchers_)) return request.fail(Error::busy);

@@ -27,7 +27,8 @@ void Ring::open(std::span<u8> area) {
 
 bool Ring::consistent() {
     const Control& c = *control_;
-    if (c.magic != kMagic || c.next < c.first || c.next - c.first > capacity_ || c.first % 8 != 0 || c.sequence == 0)
+    if (c.magic != kMagic || c.next < c.first || c.next - c.first > capacity_ || c.first % 8 != 0 ||
+        c.sequence == 0)
         return false;
     u64 sequence = 0;
     for (u64 position = c.first; position < c.next;) {
@@ -71,7 +72,8 @@ u64 Ring::append(Severity severity, u32 component, u64 time, std::string_view te
     make_room(size);
     const u64 sequence = control_->sequence;
     RecordHeader* record = at(control_->next);
-    *record = {static_cast<u32>(size), static_cast<u32>(severity), sequence, time, component, static_cast<u32>(text.size())};
+    *record = {static_cast<u32>(size),       static_cast<u32>(severity), sequence, time, component,
+               static_cast<u32>(text.size())};
     std::memcpy(record + 1, text.data(), text.size());
     // The number first: a record whose number is not below it would be inconsistent.
     control_->sequence = sequence + 1;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A ring of records of different lengths in a given area, which may hold an earlier life's: what is consistent is kept.
-// Positions count bytes for ever; a record never wraps (a filler takes the rest of the area). The order of writes
-// keeps the area consistent at every moment: `first` moves before its record is overwritten, `next` when one is complete.
+// A ring of records of different lengths in a given area, which may hold an earlier life's: what is
+// consistent is kept. Positions count bytes for ever; a record never wraps (a filler takes the rest of the
+// area). The order of writes keeps the area consistent at every moment: `first` moves before its record is
+// overwritten, `next` when one is complete.
 #pragma once
 
 #include <span>
@@ -19,7 +20,7 @@ struct RecordHeader {
     u64 sequence;
     u64 time;
     u32 component;
-    u32 length;    ///< of the text
+    u32 length;  ///< of the text
 };
 static_assert(sizeof(RecordHeader) == 32);
 inline constexpr u32 kFiller = 0xffff'ffff;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The first process: divides the memory, starts the supervisor and starts it again when it dies or hangs.
-// Pools (all children of the kernel's): `keep` has what outlives a supervisor (CapTable, preserved Memory, Endpoint, the system's
-// Budget), `run` what dies with it, `system` everything that it builds.
+// Pools (all children of the kernel's): `keep` has what outlives a supervisor (CapTable, preserved Memory,
+// Endpoint, the system's Budget), `run` what dies with it, `system` everything that it builds.
 #include <cstring>
 
 #include "lib/base/format.hpp"
@@ -62,7 +62,8 @@ class RootServer {
         RootServer* self = nullptr;
     };
     struct RestartTimer : Timer {
-        RestartTimer() : Timer([](Timer& timer) { static_cast<RestartTimer&>(timer).self->start_supervisor(); }) {}
+        RestartTimer()
+            : Timer([](Timer& timer) { static_cast<RestartTimer&>(timer).self->start_supervisor(); }) {}
         RootServer* self = nullptr;
     };
 
@@ -89,8 +90,8 @@ class RootServer {
 };
 
 RootServer::RootServer()
-    : loop_(need(own_pool().create_endpoint(), "root's Endpoint"), need(own_pool().create_signal(), "root's Signal"),
-            Handle<Signal>()),
+    : loop_(need(own_pool().create_endpoint(), "root's Endpoint"),
+            need(own_pool().create_signal(), "root's Signal"), Handle<Signal>()),
       server_(loop_, *this) {
     beat_.self = this;
     restart_.self = this;
@@ -103,7 +104,8 @@ RootServer::RootServer()
     if (memory.limit < taken + 512) panic("not enough memory for the system");
     system_ = need(own_pool().create_pool(memory.limit - taken), "the system Pool");
     captable_ = need(keep_.create_captable(1024), "the supervisor's CapTable");
-    preserved_ = need(keep_.create_memory(kPreservedPages * abi::kPageSize), "the supervisor's preserved Memory");
+    preserved_ = need(keep_.create_memory(kPreservedPages * abi::kPageSize),
+                      "the supervisor's preserved Memory");
     supervisor_endpoint_ = need(keep_.create_endpoint(), "the supervisor's Endpoint");
     pong_ = need(keep_.create_signal(), "a Signal");
     abi::BudgetParameters unlimited{};
@@ -113,9 +115,9 @@ RootServer::RootServer()
     system_budget_ = need(keep_.create_budget(own_budget(), unlimited), "the system's Budget");
     root_start.wall_clock = boot_wall_clock(slot<Machine>(abi::RootSlot::machine), own_pool(), bundle_);
 
-    const auto endpoint = need(
-        loop_.endpoint().mint(Badge(protocol_number(Root::kName), 0, 0).bits(), rights(abi::EndpointRight::send) | kCopyRight),
-        "a capability");
+    const auto endpoint = need(loop_.endpoint().mint(Badge(protocol_number(Root::kName), 0, 0).bits(),
+                                                     rights(abi::EndpointRight::send) | kCopyRight),
+                               "a capability");
     Grant grants[] = {
         make_grant("endpoint", supervisor_endpoint_),
         make_grant("supervisor", endpoint),
@@ -124,7 +126,8 @@ RootServer::RootServer()
         make_grant("system.budget", system_budget_),
         make_grant("preserved", preserved_, abi::kAllRights, 0, kPreservedPages * abi::kPageSize),
         make_grant("machine", slot<Machine>(abi::RootSlot::machine)),
-        make_grant("bundle", slot<Memory>(abi::RootSlot::bundle), abi::kAllRights, 0, boot_info().bundle_size),
+        make_grant("bundle", slot<Memory>(abi::RootSlot::bundle), abi::kAllRights, 0,
+                   boot_info().bundle_size),
         make_grant("info", slot<Memory>(abi::RootSlot::info)),
     };
     for (Grant& grant : grants) grants_[grant_count_++] = grant;
@@ -166,7 +169,8 @@ void RootServer::start_supervisor() {
     misses_ = 0;
     started_ = now();
     beat_.arm(started_ + kHeartbeat);
-    if (auto started = pith::start_component(supervisor_, entry); !started.ok()) panic("cannot start the supervisor");
+    if (auto started = pith::start_component(supervisor_, entry); !started.ok())
+        panic("cannot start the supervisor");
 }
 
 void RootServer::supervisor_died(std::string_view cause) {
@@ -187,8 +191,9 @@ void RootServer::supervisor_died(std::string_view cause) {
 bool RootServer::fault(Message& message) {
     char text[120];
     const bool page_fault = message.tag.operation() == static_cast<u16>(abi::Event::page_fault);
-    supervisor_died(page_fault ? format_to(text, "page fault at {x}, rip {x}", message.words[0], message.words[2])
-                               : format_to(text, "exception {}, rip {x}", message.words[0], message.words[2]));
+    supervisor_died(page_fault
+                        ? format_to(text, "page fault at {x}, rip {x}", message.words[0], message.words[2])
+                        : format_to(text, "exception {}, rip {x}", message.words[0], message.words[2]));
     return false;
 }
 
@@ -201,13 +206,15 @@ void RootServer::beat() {
 
 Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, Badge) {
     const auto machine = slot<Machine>(abi::RootSlot::machine);
-    return shut_down({machine, own_pool(), boot_info().rsdp}, static_cast<ShutdownKind>(request.kind), request.status);
+    return shut_down({machine, own_pool(), boot_info().rsdp}, static_cast<ShutdownKind>(request.kind),
+                     request.status);
 }
 
 void RootServer::handle(const Lifecycle::Exit&, Request<Lifecycle::Exit>) { supervisor_died("it ended"); }
 
 void RootServer::handle(const Lifecycle::Crash& request, Request<Lifecycle::Crash>) {
-    supervisor_died({request.text, request.length < sizeof(request.text) ? request.length : sizeof(request.text)});
+    supervisor_died(
+        {request.text, request.length < sizeof(request.text) ? request.length : sizeof(request.text)});
 }
 
 void RootServer::run() {

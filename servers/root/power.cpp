@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Power off and reset. ACPI 6.5: 5.2.5 (RSDP), 5.2.7 (RSDT, XSDT), 5.2.9 (FADT), 4.8.3.6 (reset register), 7.4.2 (\_S5).
-// A table is copied out of the machine's memory piece by piece; lengths in it are checked before they are used.
+// Power off and reset. ACPI 6.5: 5.2.5 (RSDP), 5.2.7 (RSDT, XSDT), 5.2.9 (FADT), 4.8.3.6 (reset register),
+// 7.4.2 (\_S5). A table is copied out of the machine's memory piece by piece; lengths in it are checked
+// before they are used.
 #include "servers/root/power.hpp"
 
 #include <cstring>
@@ -22,7 +23,8 @@ class Window {
         const u64 start = address & ~(abi::kPageSize - 1);
         const u64 length = (address + size - start + abi::kPageSize - 1) & ~(abi::kPageSize - 1);
         Window window;
-        window.memory_ = PITH_TRY(access.machine.device_memory(access.pool, start, length, abi::kDeviceCached));
+        window.memory_ = PITH_TRY(
+            access.machine.device_memory(access.pool, start, length, abi::kDeviceCached));
         window.mapping_ = PITH_TRY(Mapping::create(window.memory_, 0, length, abi::kMapRead));
         window.at_ = address - start;
         window.size_ = size;
@@ -68,7 +70,8 @@ Result<Window> find_fadt(const PowerAccess& access) {
     return Error::not_found;
 }
 
-/// The sleep types of \_S5 for PM1a and PM1b, from `Name (_S5_, Package () { a, b, ... })` in the DSDT's byte code.
+/// The sleep types of \_S5 for PM1a and PM1b, from `Name (_S5_, Package () { a, b, ... })` in the DSDT's byte
+/// code.
 struct SleepTypes {
     u8 a, b;
 };
@@ -84,8 +87,8 @@ Result<SleepTypes> find_s5(const Window& dsdt) {
         u8 values[2] = {};
         for (u8& value : values) {
             if (at + 1 >= size) return Error::protocol;
-            if (p[at] == 0x0a) value = p[at + 1], at += 2;      // BytePrefix
-            else if (p[at] <= 1) value = p[at], at++;           // ZeroOp, OneOp
+            if (p[at] == 0x0a) value = p[at + 1], at += 2;  // BytePrefix
+            else if (p[at] <= 1) value = p[at], at++;       // ZeroOp, OneOp
             else return Error::protocol;
         }
         return SleepTypes{values[0], values[1]};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The PC's real-time clock (Motorola MC146818A data sheet), read once through ports 0x70 and 0x71, and the key "epoch" of
-// run/config: the host's idea of when the machine was started, which a reset makes stale.
+// The PC's real-time clock (Motorola MC146818A data sheet), read once through ports 0x70 and 0x71, and the
+// key "epoch" of run/config: the host's idea of when the machine was started, which a reset makes stale.
 #include "servers/root/time.hpp"
 
 #include <charconv>
@@ -21,7 +21,8 @@ u8 cmos(u8 index) {
     return port_read8(0x71);
 }
 
-/// Days from 1970-01-01 in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
+/// Days from 1970-01-01 in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level date
+/// algorithms").
 i64 days_from_civil(i64 year, u32 month, u32 day) {
     year -= month <= 2 ? 1 : 0;
     const i64 era = (year >= 0 ? year : year - 399) / 400;
@@ -37,8 +38,7 @@ struct Reading {
 };
 
 Reading read_once() {
-    while ((cmos(0x0a) & 0x80) != 0) {
-    }
+    while ((cmos(0x0a) & 0x80) != 0) {}
     return {cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9), cmos(0x32)};
 }
 
@@ -56,8 +56,8 @@ i64 read_rtc() {
     const i64 year = (century >= 19 && century <= 22 ? century : 20) * i64{100} + value(now.year);
     const u32 month = value(now.month);
     if (month < 1 || month > 12) return 0;
-    return days_from_civil(year, month, value(now.day)) * 86400 + hour * i64{3600} + value(now.minute) * i64{60} +
-           value(now.second);
+    return days_from_civil(year, month, value(now.day)) * 86400 + hour * i64{3600} +
+           value(now.minute) * i64{60} + value(now.second);
 }
 
 /// Key "epoch" in nanoseconds; 0: it is not given.

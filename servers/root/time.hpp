@@ -7,8 +7,8 @@
 
 namespace pith::root {
 
-/// Nanoseconds since 1970 (UTC) when the system's clock showed 0: from the machine's clock, made finer by what
-/// this run's configuration says where the two agree. Without either: 2026-01-01.
+/// Nanoseconds since 1970 (UTC) when the system's clock showed 0: from the machine's clock, made finer by
+/// what this run's configuration says where the two agree. Without either: 2026-01-01.
 i64 boot_wall_clock(const Handle<Machine>& machine, const Handle<Pool>& pool, const Bundle& bundle);
 
 }  // namespace pith::root

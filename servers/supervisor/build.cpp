@@ -29,7 +29,8 @@ void System::create_permanent(u32 number) {
     r.intent = Intent::creating;
     const auto keep = [this, number](auto result, abi::HandleIndex& slot) {
         char text[96];
-        if (!result.ok()) panic(format_to(text, "{}: cannot be built: error {}", name_of(number), result.error()));
+        if (!result.ok())
+            panic(format_to(text, "{}: cannot be built: error {}", name_of(number), result.error()));
         slot = result->release();
     };
     keep(system_pool_.create_endpoint(), r.endpoint);
@@ -53,14 +54,18 @@ Result<> System::create_devices(u32 number) {
         const CompositionDevice& d = devices[i];
         switch (static_cast<DeviceKind>(d.kind)) {
             case DeviceKind::interrupt:
-                r.devices[i] = PITH_TRY(machine_.create_interrupt(system_pool_, static_cast<u32>(d.base), d.flags)).release();
+                r.devices[i] = PITH_TRY(
+                                   machine_.create_interrupt(system_pool_, static_cast<u32>(d.base), d.flags))
+                                   .release();
                 break;
             case DeviceKind::ports:
                 r.devices[i] = PITH_TRY(machine_.create_ports(system_pool_, static_cast<u16>(d.base),
-                                                              static_cast<u32>(d.size))).release();
+                                                              static_cast<u32>(d.size)))
+                                   .release();
                 break;
             case DeviceKind::memory:
-                r.devices[i] = PITH_TRY(machine_.device_memory(system_pool_, d.base, d.size, d.flags)).release();
+                r.devices[i] = PITH_TRY(machine_.device_memory(system_pool_, d.base, d.size, d.flags))
+                                   .release();
                 break;
         }
     }
@@ -99,11 +104,14 @@ Handle<Machine> System::machine_for(u32 grants) const {
 void System::collect_needs(u32 number, std::span<Grant> grants, usize& used) {
     for (const CompositionNeed& need : composition_.needs(component(number))) {
         if (need.supplier == kSupplierNone || used == grants.size()) continue;
-        const u64 badge = Badge(protocol_number(composition_.string(need.protocol)), static_cast<u16>(need.label), number).bits();
+        const u64 badge = Badge(protocol_number(composition_.string(need.protocol)),
+                                static_cast<u16>(need.label), number)
+                              .bits();
         const abi::HandleIndex source = need.supplier == kSupplierSupervisor ? loop_.endpoint().index()
                                                                              : record(need.supplier).endpoint;
-        grants[used++] = {composition_.string(need.as), source, rights(abi::EndpointRight::send) | kCopyRight, badge, 0,
-                          abi::ObjectType::endpoint};
+        grants[used++] = {
+            composition_.string(need.as), source, rights(abi::EndpointRight::send) | kCopyRight, badge, 0,
+            abi::ObjectType::endpoint};
     }
 }
 
@@ -112,19 +120,23 @@ usize System::collect_grants(u32 number, std::span<Grant> grants) {
     const ComponentRecord& r = record(number);
     const CompositionComponent& c = component(number);
     usize n = 0;
-    const u64 parent = Badge(protocol_number(Lifecycle::kName), static_cast<u16>(r.generation), number).bits();
+    const u64 parent = Badge(protocol_number(Lifecycle::kName), static_cast<u16>(r.generation), number)
+                           .bits();
     grants[n++] = make_grant("supervisor", loop_.endpoint(), rights(EndpointRight::send), parent);
-    grants[n++] = make_grant("endpoint", Borrowed<Endpoint>(r.endpoint),
-                             rights(EndpointRight::send, EndpointRight::receive, EndpointRight::mint) | kCopyRight);
+    grants[n++] = make_grant(
+        "endpoint", Borrowed<Endpoint>(r.endpoint),
+        rights(EndpointRight::send, EndpointRight::receive, EndpointRight::mint) | kCopyRight);
     grants[n++] = make_grant("pong", Borrowed<Signal>(r.pong), rights(SignalRight::notify));
     if (r.keep != kNoHandle)
-        grants[n++] = make_grant("keep", Borrowed<Pool>(r.keep), rights(PoolRight::allocate, PoolRight::info) | kCopyRight);
+        grants[n++] = make_grant("keep", Borrowed<Pool>(r.keep),
+                                 rights(PoolRight::allocate, PoolRight::info) | kCopyRight);
     if (r.preserved != kNoHandle)
         grants[n++] = make_grant("preserved", Borrowed<Memory>(r.preserved),
                                  rights(MemoryRight::read, MemoryRight::write) | kCopyRight, 0,
                                  u64{c.preserved_pages} * kPageSize);
     if (has(c.grants, CompositionGrant::bundle))
-        grants[n++] = make_grant("bundle", bundle_memory_, rights(MemoryRight::read, MemoryRight::execute) | kCopyRight, 0,
+        grants[n++] = make_grant("bundle", bundle_memory_,
+                                 rights(MemoryRight::read, MemoryRight::execute) | kCopyRight, 0,
                                  bundle_mapping_.size());
     grants[n++] = make_grant("info", info_page_, rights(MemoryRight::read) | kCopyRight);
     const auto devices = composition_.devices(c);
@@ -134,7 +146,8 @@ usize System::collect_grants(u32 number, std::span<Grant> grants) {
         const CompositionDevice& d = devices[i];
         const u64 value = d.kind == static_cast<u32>(DeviceKind::ports) ? d.base | d.size << 32 : d.base;
         const auto name = format_to(names.text[i], "{}.{}", kKinds[d.kind], composition_.string(d.name));
-        grants[n++] = {name, r.devices[i], static_cast<RightsBits>(kAllRights & ~kRightManage), 0, value, kTypes[d.kind]};
+        grants[n++] = {name, r.devices[i], static_cast<RightsBits>(kAllRights & ~kRightManage),
+                       0,    value,        kTypes[d.kind]};
     }
     collect_needs(number, grants, n);
     return n;
@@ -144,7 +157,8 @@ usize System::collect_parameters(u32 number, std::span<Parameter> parameters) {
     const CompositionComponent& c = component(number);
     usize n = 0;
     for (const CompositionParameter& p : composition_.parameters(c))
-        if (n < parameters.size()) parameters[n++] = {composition_.string(p.key), composition_.string(p.value)};
+        if (n < parameters.size())
+            parameters[n++] = {composition_.string(p.key), composition_.string(p.value)};
     // The log names its writers.
     for (const CompositionString& provided : composition_.provides(c)) {
         if (composition_.string(provided) != Log::kName) continue;
@@ -174,8 +188,9 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     plan.info_page = &info_page_;
     plan.run_pool = &run;
     plan.parent_budget = &system_budget_;
-    const Handle<Endpoint> faults = PITH_TRY(loop_.endpoint().mint(
-        Badge(0, static_cast<u16>(r.generation), number).bits(), rights(abi::EndpointRight::send) | kCopyRight));
+    const Handle<Endpoint> faults = PITH_TRY(
+        loop_.endpoint().mint(Badge(0, static_cast<u16>(r.generation), number).bits(),
+                              rights(abi::EndpointRight::send) | kCopyRight));
     plan.fault_endpoint = faults.index();
     plan.fault_badge = Badge(0, static_cast<u16>(r.generation), number).bits();
     plan.slots = c.slots;

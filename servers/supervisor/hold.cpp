@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Answering for a service that is down for good: a thread that receives on its Endpoint and refuses everything.
+// Answering for a service that is down for good: a thread that receives on its Endpoint and refuses
+// everything.
 #include "servers/supervisor/system.hpp"
 
 namespace pith::supervisor {
@@ -32,7 +33,8 @@ void System::hold(u32 number) {
     ThreadOptions options;
     options.priority = static_cast<u8>(component(number).priority);
     options.stack_size = abi::kPageSize;
-    auto thread = NativeThread::start(own_pool(), refuse_all, reinterpret_cast<void*>(u64{record(number).endpoint}), options);
+    auto thread = NativeThread::start(own_pool(), refuse_all,
+                                      reinterpret_cast<void*>(u64{record(number).endpoint}), options);
     // Without it clients wait instead of getting an error: worth a line, not an end.
     if (thread.ok()) life.hold = std::move(*thread);
     else reporter_.line(Severity::error, "no memory to answer for {}", name_of(number));

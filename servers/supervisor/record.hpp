@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a supervisor leaves to its successor: one record a component, in preserved Memory. `intent` is written before something is
-// done and cleared after; slots are those of the preserved CapTable. All zero: never written.
+// What a supervisor leaves to its successor: one record a component, in preserved Memory. `intent` is written
+// before something is done and cleared after; slots are those of the preserved CapTable. All zero: never
+// written.
 #pragma once
 
 #include "lib/os/handle.hpp"
@@ -18,21 +19,21 @@ struct ComponentRecord {
     Intent intent;
     ComponentState state;
     u32 restarts;
-    u32 deaths;                  ///< within the hold window
-    u64 generation;              ///< starts so far
+    u32 deaths;      ///< within the hold window
+    u64 generation;  ///< starts so far
     abi::Time started;
-    abi::Time window_start;      ///< of the hold window
-    abi::Time restart_at;        ///< in state waiting
-    u64 run_pages;               ///< limit of the run Pool
-    abi::HandleIndex endpoint;   ///< permanent objects
+    abi::Time window_start;     ///< of the hold window
+    abi::Time restart_at;       ///< in state waiting
+    u64 run_pages;              ///< limit of the run Pool
+    abi::HandleIndex endpoint;  ///< permanent objects
     abi::HandleIndex pong;
     abi::HandleIndex keep;
     abi::HandleIndex preserved;
     abi::HandleIndex devices[kMaxDevices];
-    abi::HandleIndex run;        ///< of this life
+    abi::HandleIndex run;  ///< of this life
     abi::HandleIndex thread;
     abi::HandleIndex signal;
-    u32 permanent;               ///< 1: the permanent objects are complete
+    u32 permanent;  ///< 1: the permanent objects are complete
     char cause[96];
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Taking over from a predecessor that died. The records say what it had and what it was about to do; the kernel says what there is. An intent
-// that was not finished is undone by ending the component; what no record knows is destroyed.
+// Taking over from a predecessor that died. The records say what it had and what it was about to do; the
+// kernel says what there is. An intent that was not finished is undone by ending the component; what no
+// record knows is destroyed.
 #include "servers/supervisor/system.hpp"
 
 namespace pith::supervisor {
@@ -21,7 +22,8 @@ bool System::known_slot(abi::HandleIndex slot) const {
     if (slot == root_.endpoint().index()) return true;
     for (u32 i = 0; i < count(); i++) {
         const ComponentRecord& r = record(i);
-        for (const abi::HandleIndex mine : {r.endpoint, r.pong, r.keep, r.preserved, r.run, r.thread, r.signal})
+        for (const abi::HandleIndex mine :
+             {r.endpoint, r.pong, r.keep, r.preserved, r.run, r.thread, r.signal})
             if (mine == slot) return true;
         for (const abi::HandleIndex device : r.devices)
             if (device == slot) return true;
@@ -29,7 +31,8 @@ bool System::known_slot(abi::HandleIndex slot) const {
     return false;
 }
 
-/// Ends what a predecessor had made and not yet written down. Objects of ours that others only lent us are let go.
+/// Ends what a predecessor had made and not yet written down. Objects of ours that others only lent us are
+/// let go.
 void System::destroy_unknown() {
     for (abi::HandleIndex slot = 1; slot < 1024; slot++) {
         if (known_slot(slot)) continue;
@@ -37,7 +40,8 @@ void System::destroy_unknown() {
         if (info.error != Error::ok) continue;
         const auto type = static_cast<abi::ObjectType>(info.r0);
         const bool ours = type == abi::ObjectType::pool || type == abi::ObjectType::interrupt ||
-                          type == abi::ObjectType::io_ports || (type == abi::ObjectType::endpoint && info.r2 == 0) ||
+                          type == abi::ObjectType::io_ports ||
+                          (type == abi::ObjectType::endpoint && info.r2 == 0) ||
                           type == abi::ObjectType::signal || type == abi::ObjectType::memory;
         if (ours && (info.r1 & abi::kRightManage) != 0) static_cast<void>(Handle<Pool>(slot).destroy());
         else HandleBase<Memory>(slot).reset();
@@ -46,8 +50,9 @@ void System::destroy_unknown() {
 
 void System::recover_component(u32 number) {
     ComponentRecord& r = records_->components[number];
-    const bool whole = names(r.endpoint, abi::ObjectType::endpoint) && names(r.pong, abi::ObjectType::signal) &&
-                       names(r.keep, abi::ObjectType::pool) && names(r.preserved, abi::ObjectType::memory);
+    const bool whole = names(r.endpoint, abi::ObjectType::endpoint) &&
+                       names(r.pong, abi::ObjectType::signal) && names(r.keep, abi::ObjectType::pool) &&
+                       names(r.preserved, abi::ObjectType::memory);
     if (!whole) panic("the records do not match the kernel's capabilities");
     const bool alive = r.state == ComponentState::running && r.intent == Intent::none &&
                        names(r.run, abi::ObjectType::pool) && names(r.thread, abi::ObjectType::thread);
@@ -66,7 +71,8 @@ void System::recover_component(u32 number) {
         after_death(number);
         return;
     }
-    if (r.state == ComponentState::held_down || (r.state == ComponentState::stopped && r.generation != 0)) hold(number);
+    if (r.state == ComponentState::held_down || (r.state == ComponentState::stopped && r.generation != 0))
+        hold(number);
 }
 
 void System::recover() {

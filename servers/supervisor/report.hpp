@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Lines for the system log, without ever waiting for it: the log may be what has just died. A line that the log does not take at once is
-// kept (the last few) and offered again with each tick.
+// Lines for the system log, without ever waiting for it: the log may be what has just died. A line that the
+// log does not take at once is kept (the last few) and offered again with each tick.
 #pragma once
 
 #include "lib/base/format.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the supervisor serves: `process` to those whose manifests need it, `lifecycle` and `name` to every component.
+// What the supervisor serves: `process` to those whose manifests need it, `lifecycle` and `name` to every
+// component.
 #pragma once
 
 #include "protocol/name.hpp"

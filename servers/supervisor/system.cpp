@@ -20,22 +20,29 @@ T required(Result<T> result, std::string_view what) {
 }  // namespace
 
 System::System()
-    : system_pool_(take_start_handle<Pool>("system")), system_budget_(take_start_handle<Budget>("system.budget")),
-      machine_(take_start_handle<Machine>("machine")), bundle_memory_(take_start_handle<Memory>("bundle")),
-      info_page_(take_start_handle<Memory>("info")), preserved_(take_start_handle<Memory>("preserved")) {
+    : system_pool_(take_start_handle<Pool>("system")),
+      system_budget_(take_start_handle<Budget>("system.budget")),
+      machine_(take_start_handle<Machine>("machine")),
+      bundle_memory_(take_start_handle<Memory>("bundle")),
+      info_page_(take_start_handle<Memory>("info")),
+      preserved_(take_start_handle<Memory>("preserved")) {
     tick_.self = this;
     const NamedHandle* bundle = find_start_handle("bundle");
     const NamedHandle* preserved = find_start_handle("preserved");
-    if (bundle == nullptr || preserved == nullptr || !system_pool_.valid()) panic("started without its capabilities");
-    bundle_mapping_ = required(Mapping::create(bundle_memory_, 0, (bundle->value + abi::kPageSize - 1) & ~(abi::kPageSize - 1),
-                                               abi::kMapRead), "mapping the bundle");
+    if (bundle == nullptr || preserved == nullptr || !system_pool_.valid())
+        panic("started without its capabilities");
+    bundle_mapping_ = required(
+        Mapping::create(bundle_memory_, 0, (bundle->value + abi::kPageSize - 1) & ~(abi::kPageSize - 1),
+                        abi::kMapRead),
+        "mapping the bundle");
     records_mapping_ = required(Mapping::create(preserved_, 0, preserved->value), "mapping the records");
     records_ = records_mapping_.as<Records>();
     bundle_ = required(Bundle::open(bundle_mapping_.bytes()), "opening the bundle");
     const BundleFile compiled = required(bundle_.find("system"), "the bundle has no system");
     composition_ = required(Composition::parse(compiled.content), "the compiled system is malformed");
     // root's own badge is in the capability; the handle is kept by the library for reports too.
-    root_ = Client<Root>(required(Borrowed<Endpoint>(find_start_handle("supervisor")->handle).copy(), "root's Endpoint"));
+    root_ = Client<Root>(
+        required(Borrowed<Endpoint>(find_start_handle("supervisor")->handle).copy(), "root's Endpoint"));
     loop_.on_kernel_event([this](Message& message) { return fault(message); });
 }
 
@@ -86,7 +93,9 @@ Result<Handle<Endpoint>> System::lookup(u32 client, std::string_view name) const
     if (client >= count()) return Error::not_found;
     for (const CompositionNeed& need : composition_.needs(component(client))) {
         if (composition_.string(need.as) != name || need.supplier == kSupplierNone) continue;
-        const u64 badge = Badge(protocol_number(composition_.string(need.protocol)), static_cast<u16>(need.label), client).bits();
+        const u64 badge = Badge(protocol_number(composition_.string(need.protocol)),
+                                static_cast<u16>(need.label), client)
+                              .bits();
         const abi::RightsBits mask = rights(abi::EndpointRight::send) | kCopyRight;
         if (need.supplier == kSupplierSupervisor) return loop_.endpoint().mint(badge, mask);
         return Borrowed<Endpoint>(record(need.supplier).endpoint).mint(badge, mask);
@@ -210,9 +219,11 @@ bool System::fault(Message& message) {
     const u64 access = message.words[1];
     if (page_fault)
         died(badge.client(), format_to(text, "page fault at {x} ({}), rip {x}", message.words[0],
-                                       (access & 2) != 0 ? "execute" : (access & 1) != 0 ? "write" : "read", message.words[2]));
-    else
-        died(badge.client(), format_to(text, "exception {}, rip {x}", message.words[0], message.words[2]));
+                                       (access & 2) != 0   ? "execute"
+                                       : (access & 1) != 0 ? "write"
+                                                           : "read",
+                                       message.words[2]));
+    else died(badge.client(), format_to(text, "exception {}, rip {x}", message.words[0], message.words[2]));
     return false;
 }
 

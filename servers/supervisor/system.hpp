@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The system: its components, their states, and what happens when one dies. One thread; all state is in the records.
+// The system: its components, their states, and what happens when one dies. One thread; all state is in the
+// records.
 //
-// Life of a component: stopped -> running -> (dies) waiting -> running ..., or held_down after too many deaths, or stopped by
-// order or policy. While it is down for longer than a back-off (held_down, stopped) a thread of ours answers its Endpoint.
+// Life of a component: stopped -> running -> (dies) waiting -> running ..., or held_down after too many
+// deaths, or stopped by order or policy. While it is down for longer than a back-off (held_down, stopped) a
+// thread of ours answers its Endpoint.
 #pragma once
 
 #include "lib/os/launch.hpp"
@@ -31,7 +33,8 @@ class System {
     const CompositionComponent& component(u32 number) const { return composition_.components()[number]; }
     const ComponentRecord& record(u32 number) const { return records_->components[number]; }
     std::string_view name_of(u32 number) const {
-        return number < count() ? composition_.string(component(number).name) : std::string_view("supervisor");
+        return number < count() ? composition_.string(component(number).name)
+                                : std::string_view("supervisor");
     }
     /// True: `label`, of a badge, is that of the component's present life.
     bool present(u32 number, u16 label) const;
@@ -43,11 +46,11 @@ class System {
   private:
     friend class Watch;
     struct Life {
-        u64 pings = 0;              ///< sent since the last answer
-        abi::Time pinged = 0;       ///< when the first unanswered one was sent
+        u64 pings = 0;         ///< sent since the last answer
+        abi::Time pinged = 0;  ///< when the first unanswered one was sent
         u64 cpu_at_ping = 0;
         abi::Time next_ping = 0;
-        NativeThread hold;          ///< answers for it while it is down
+        NativeThread hold;  ///< answers for it while it is down
     };
 
     // build.cpp

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Heartbeats. A component answers pings from its event loop. One that does not is ended when it has used three periods of CPU time since
-// the ping (it spins), or when ten periods have passed while it was not waiting for the CPU (it is stuck). One
-// that just gets no CPU is not to blame.
+// Heartbeats. A component answers pings from its event loop. One that does not is ended when it has used
+// three periods of CPU time since the ping (it spins), or when ten periods have passed while it was not
+// waiting for the CPU (it is stuck). One that just gets no CPU is not to blame.
 #include "servers/supervisor/system.hpp"
 
 namespace pith::supervisor {
@@ -24,10 +24,13 @@ void System::watch(u32 number, abi::Time time) {
     if (Borrowed<Signal>(r.pong).poll(~u64{0}) != 0) life.pings = 0;
     if (life.pings != 0) {
         const auto state = static_cast<abi::ThreadState>(info->state);
-        if (state == abi::ThreadState::dead || state == abi::ThreadState::stopped) return died(number, "its thread ended");
+        if (state == abi::ThreadState::dead || state == abi::ThreadState::stopped)
+            return died(number, "its thread ended");
         const bool wants_cpu = state == abi::ThreadState::ready || state == abi::ThreadState::running;
-        if (info->cpu_time - life.cpu_at_ping >= kSpinPeriods * period) return died(number, "hangs: no heartbeat");
-        if (!wants_cpu && time - life.pinged >= kStuckPeriods * period) return died(number, "is stuck: no heartbeat");
+        if (info->cpu_time - life.cpu_at_ping >= kSpinPeriods * period)
+            return died(number, "hangs: no heartbeat");
+        if (!wants_cpu && time - life.pinged >= kStuckPeriods * period)
+            return died(number, "is stuck: no heartbeat");
     } else {
         life.pinged = time;
         life.cpu_at_ping = info->cpu_time;
@@ -42,7 +45,8 @@ abi::Time System::next_action() const {
     for (u32 i = 0; i < count(); i++) {
         abi::Time time = abi::kNoDeadline;
         if (record(i).state == ComponentState::waiting) time = record(i).restart_at;
-        else if (record(i).state == ComponentState::running && component(i).heartbeat != 0) time = lives_[i].next_ping;
+        else if (record(i).state == ComponentState::running && component(i).heartbeat != 0)
+            time = lives_[i].next_ping;
         if (time != abi::kNoDeadline && (next == abi::kNoDeadline || time < next)) next = time;
     }
     return next;

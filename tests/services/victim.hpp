@@ -6,7 +6,18 @@
 
 namespace pith::test {
 
-enum class Death : u64 { read_null, write_code, execute_data, panic, exit, spin, stuck, undefined, stack, memory };
+enum class Death : u64 {
+    read_null,
+    write_code,
+    execute_data,
+    panic,
+    exit,
+    spin,
+    stuck,
+    undefined,
+    stack,
+    memory
+};
 
 struct Victim {
     static constexpr const char* kName = "victim";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Manifests and systems as read from TOML, every value checked and in the compiled form's units. The schema is the
-// comment at the head of protocol/composition.hpp.
+// one in docs/components.md.
 #pragma once
 
 #include <map>

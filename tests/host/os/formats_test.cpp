@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text formatting, and the readers of what comes in the bundle: well-formed and damaged bundles, ELF files, compositions.
+// Text formatting, and the readers of what comes in the bundle: well-formed and damaged bundles, ELF files,
+// compositions.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -43,8 +44,14 @@ std::vector<u8> segment(const std::vector<std::string>& names) {
     for (usize i = 0; i < names.size(); i++) {
         std::memcpy(area + header.names_size, names[i].data(), names[i].size());
         std::memcpy(bytes.data() + 4096 * (i + 1), names[i].data(), names[i].size());
-        entries[i] = {4096 * (i + 1), names[i].size(), header.names_size, static_cast<u32>(names[i].size()),
-                      pith::abi::BundleKind::file, 0644, 0, 0};
+        entries[i] = {4096 * (i + 1),
+                      names[i].size(),
+                      header.names_size,
+                      static_cast<u32>(names[i].size()),
+                      pith::abi::BundleKind::file,
+                      0644,
+                      0,
+                      0};
         header.names_size += static_cast<u32>(names[i].size());
     }
     return bytes;
@@ -81,7 +88,8 @@ TEST(Bundle, Garbage) {
             for (const u8 byte : file.content) *total += byte;
             *total += file.name.size();
         });
-        if (auto file = bundle->find("system"); file.ok() && !file->content.empty()) sum += file->content.back();
+        if (auto file = bundle->find("system"); file.ok() && !file->content.empty())
+            sum += file->content.back();
     }
 }
 
@@ -92,7 +100,9 @@ TEST(ComponentImage, Garbage) {
     std::vector<u8> good(3 * 4096);
     const u8 header[] = {0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 62, 0, 1};
     std::memcpy(good.data(), header, sizeof(header));
-    const auto put = [&good](usize at, u64 value, usize size) { std::memcpy(good.data() + at, &value, size); };
+    const auto put = [&good](usize at, u64 value, usize size) {
+        std::memcpy(good.data() + at, &value, size);
+    };
     put(24, 0x400000, 8);
     put(32, 64, 8);
     put(54, 56, 2);
@@ -107,7 +117,8 @@ TEST(ComponentImage, Garbage) {
     for (int round = 0; round < 50000; round++) {
         auto bytes = good;
         for (int flips = 0; flips < 2; flips++) bytes[random() % 180] = static_cast<u8>(random());
-        auto parsed = ComponentImage::parse({bytes.data(), random() % 4 == 0 ? random() % bytes.size() : bytes.size()});
+        auto parsed = ComponentImage::parse(
+            {bytes.data(), random() % 4 == 0 ? random() % bytes.size() : bytes.size()});
         if (!parsed.ok()) continue;
         for (usize i = 0; i < parsed->segment_count; i++) {
             EXPECT_LE(parsed->segments[i].offset + parsed->segments[i].file_size, bytes.size());

@@ -67,7 +67,8 @@ TEST(Ring, Garbage) {
         storage.assign(storage.size(), 0);
         writer.open(area());
         for (u64 k = 0; k < 60; k++) writer.append(Severity::info, 1, 0, text(k));
-        for (int flips = 0; flips < 3; flips++) area()[random() % (round % 2 == 0 ? 64 : area().size())] ^= static_cast<u8>(random());
+        for (int flips = 0; flips < 3; flips++)
+            area()[random() % (round % 2 == 0 ? 64 : area().size())] ^= static_cast<u8>(random());
         Ring ring;
         ring.open(area());
         u64 next = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The heap's allocator: random allocations checked for overlap, alignment, contents and a consistent structure.
+// The heap's allocator: random allocations checked for overlap, alignment, contents and a consistent
+// structure.
 #include "lib/os/tlsf.hpp"
 
 #include <gtest/gtest.h>
@@ -61,9 +62,7 @@ TEST(Tlsf, RandomUse) {
             heap.release(areas.back().at);
             areas.pop_back();
         }
-        if (step % 500 == 0) {
-            ASSERT_TRUE(heap.consistent());
-        }
+        if (step % 500 == 0) { ASSERT_TRUE(heap.consistent()); }
     }
     for (const Area& area : areas) {
         ASSERT_TRUE(holds(area));

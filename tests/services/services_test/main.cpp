@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tests root, the supervisor and the log from inside: prints a line a test on the debug console and ends the machine with status 0
-// (all passed) or 1.
+// Tests root, the supervisor and the log from inside: prints a line a test on the debug console and ends the
+// machine with status 0 (all passed) or 1.
 #include <cstring>
 
 #include "lib/base/format.hpp"
@@ -30,12 +30,12 @@ void print(std::string_view pattern, const T&... arguments) {
     machine.log(line.data(), line.size());
 }
 
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            print("    line {}: {}\n", __LINE__, #condition);               \
-            return false;                                                   \
-        }                                                                   \
+#define CHECK(condition)                                      \
+    do {                                                      \
+        if (!(condition)) {                                   \
+            print("    line {}: {}\n", __LINE__, #condition); \
+            return false;                                     \
+        }                                                     \
     } while (false)
 
 void sleep(abi::Time time) {
@@ -148,8 +148,9 @@ bool dies(Death how) {
 }
 
 bool every_death_is_survived() {
-    for (const Death how : {Death::read_null, Death::write_code, Death::execute_data, Death::panic, Death::exit,
-                            Death::undefined, Death::stack, Death::memory, Death::spin, Death::stuck})
+    for (const Death how :
+         {Death::read_null, Death::write_code, Death::execute_data, Death::panic, Death::exit,
+          Death::undefined, Death::stack, Death::memory, Death::spin, Death::stuck})
         CHECK(dies(how));
     return true;
 }
@@ -181,7 +182,8 @@ bool failing_service_is_held_down() {
     Error error = Error::ok;
     for (int i = 0; i < 20 && error != Error::held_down; i++) {
         ReceivedHandles handles;
-        error = victim.call_once(Victim::Die{static_cast<u64>(Death::undefined)}, HandleList(), handles).error();
+        error = victim.call_once(Victim::Die{static_cast<u64>(Death::undefined)}, HandleList(), handles)
+                    .error();
     }
     CHECK(error == Error::held_down);
     CHECK(describe("services_victim")->state == static_cast<u32>(ComponentState::held_down));
@@ -211,7 +213,8 @@ bool log_survives() {
         }
         const std::string_view text(record->text, record->length);
         if (text == "hello" && std::string_view(record->name) == "services_test") hellos++;
-        if (record->severity == static_cast<u32>(Severity::crash) && text.starts_with("log crashed")) crashes++;
+        if (record->severity == static_cast<u32>(Severity::crash) && text.starts_with("log crashed"))
+            crashes++;
         sequence = record->sequence + 1;
     }
     CHECK(hellos == 2);
@@ -277,8 +280,10 @@ int main() {
     victim = Client<Victim>::from_start();
     log_client = Client<Log>::from_start();
     const u64 entry = info_page().entry_tsc;
-    const u64 here = info_page().tsc_base + (now() - info_page().clock_base) * info_page().tsc_frequency / kSecond;
-    print("# ticks from kernel entry to root {}, to this component {}\n", info_page().user_tsc - entry, here - entry);
+    const u64 here = info_page().tsc_base +
+                     (now() - info_page().clock_base) * info_page().tsc_frequency / kSecond;
+    print("# ticks from kernel entry to root {}, to this component {}\n", info_page().user_tsc - entry,
+          here - entry);
     run("lists_components", lists_components);
     run("big_messages_pass", big_messages_pass);
     run("names_are_found", names_are_found);
@@ -290,6 +295,7 @@ int main() {
     run("supervisor_is_reborn", supervisor_is_reborn);
     run("held_down_outlives_the_supervisor", held_down_outlives_the_supervisor);
     if (failures == 0) print("services tests passed\n");
-    static_cast<void>(process.call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
+    static_cast<void>(
+        process.call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
     return 1;
 }

@@ -34,7 +34,9 @@ class VictimServer {
     void handle(const Victim::Slow& message, Request<Victim::Slow> request) {
         if (!spawn(answer(loop_, message, std::move(request)))) panic("no memory");
     }
-    void handle(const Victim::Die& message, Request<Victim::Die> request) { die(static_cast<Death>(message.how), request); }
+    void handle(const Victim::Die& message, Request<Victim::Die> request) {
+        die(static_cast<Death>(message.how), request);
+    }
 
   private:
     static Task<void> answer(EventLoop& loop, Victim::Slow message, Request<Victim::Slow> request) {
