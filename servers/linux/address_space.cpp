@@ -108,14 +108,19 @@ u64 AddressSpace::choose_address(u64 hint, u64 length) {
         if (above == nullptr || above->start >= hint + length) return hint;
     }
     // Top down, below the stack's room.
-    u64 end = kMmapTop;
+    if (length <= largest_hole_) search_end_ = kMmapTop;
+    if (search_end_ == kMmapTop) largest_hole_ = 0;
+    u64 end = search_end_;
     for (auto at = areas_.upper_bound(end); at != areas_.begin();) {
         --at;
-        if (at->second.end + length <= end) return end - length;
+        if (at->second.end + length <= end) break;
+        if (end > at->second.end) largest_hole_ = std::max(largest_hole_, end - at->second.end);
         end = std::min(end, at->second.start);
         if (end < kMinAddress + length) return 0;
     }
-    return end >= kMinAddress + length ? end - length : 0;
+    if (end < kMinAddress + length) return 0;
+    search_end_ = end;
+    return end - length;
 }
 
 void AddressSpace::unmap_kernel(u64 start, u64 length) {
@@ -138,6 +143,7 @@ void AddressSpace::erase_range(u64 start, u64 end) {
     auto at = areas_.lower_bound(start);
     if (at == areas_.end() || at->first >= end) return;
     forget_pages(start / kPageSize, end / kPageSize);
+    if (end > search_end_) search_end_ = kMmapTop;
     while (at != areas_.end() && at->first < end) {
         total_pages_ -= at->second.pages();
         at = areas_.erase(at);
@@ -147,7 +153,7 @@ void AddressSpace::erase_range(u64 start, u64 end) {
 SysResult<u64> AddressSpace::map(const MapRequest& request) {
     if (request.length == 0) return Errno::EINVAL;
     const u64 length = page_ceil(request.length);
-    if (length == 0 || length > kTopAddress || heap_low()) return Errno::ENOMEM;
+    if (length == 0 || length > kTopAddress || heap_low() || areas_.size() >= kMaxAreas) return Errno::ENOMEM;
     u64 address = request.address;
     if (request.fixed) {
         if (address % kPageSize != 0) return Errno::EINVAL;
@@ -211,7 +217,7 @@ SysResult<> AddressSpace::protect(u64 address, u64 length, u8 prot) {
     }
     end = std::min(end, address + length);
     if (end == address) return result;
-    if (heap_low()) return Errno::ENOMEM;
+    if (heap_low() || areas_.size() >= kMaxAreas) return Errno::ENOMEM;
     split(address);
     split(end);
     for (auto at = areas_.lower_bound(address); at != areas_.end() && at->first < end; ++at) {

@@ -20,6 +20,7 @@ inline constexpr u64 kMinAddress = 0x1'0000;             ///< vm.mmap_min_addr
 inline constexpr u64 kTopAddress = abi::kUserTop;        ///< TASK_SIZE
 inline constexpr u64 kUserStackTop = kTopAddress - kPageSize;
 inline constexpr u64 kMmapTop = 0x7fff'f7ff'f000;        ///< areas without an address go below this
+inline constexpr usize kMaxAreas = 65530;                ///< vm.max_map_count
 inline constexpr u64 kPieBase = 0x5555'5555'4000;
 
 constexpr u64 page_floor(u64 value) { return value & ~(kPageSize - 1); }
@@ -159,6 +160,9 @@ class AddressSpace : public RefCounted {
     u64 total_pages_ = 0;
     u64 brk_start_ = 0;
     u64 brk_ = 0;
+    // Where the search for a free range begins: above it there is no hole larger than largest_hole_.
+    u64 search_end_ = kMmapTop;
+    u64 largest_hole_ = 0;
 };
 
 /// Memory that processes share without a file: MAP_SHARED | MAP_ANONYMOUS, /dev/zero, System V segments.

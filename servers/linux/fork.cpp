@@ -48,6 +48,7 @@ SysResult<> copy_process(Thread& parent, Process& child, const CloneRequest& req
     Process& from = parent.process;
     child.group = from.group;
     child.session = from.session;
+    child.job = from.pid == from.zone.main ? child.pid : from.job;
     child.tty = from.tty;
     child.credentials = from.credentials;
     std::ranges::copy(from.limits, child.limits);
@@ -61,6 +62,7 @@ SysResult<> copy_process(Thread& parent, Process& child, const CloneRequest& req
     child.auxv = from.auxv;
     child.start_time = child.zone.now();
     child.nice = from.nice;
+    child.crowded = from.crowded && child.job == from.job;
     child.personality = from.personality;
     child.dumpable = from.dumpable;
     child.death_signal = request.exit_signal;
@@ -104,13 +106,21 @@ SysResult<> check_request(Thread& thread, const CloneRequest& request) {
     if ((flags & kCloneParent) != 0 && thread.process.pid == 1) return Errno::EINVAL;
     Zone& zone = thread.zone();
     if (zone.shutting_down || zone.threads.size() >= zone.max_threads || heap_low()) return Errno::EAGAIN;
-    const Limit limit = thread.process.limit(Resource::nproc);
-    u64 count = 0;
-    for (const auto& [pid, process] : zone.processes)
-        if (process->credentials.uid == thread.process.credentials.uid)
-            count += std::max<usize>(1, process->threads.size());
-    if (count >= limit.soft && !(thread.process.credentials.uid == 0 && limit.soft >= zone.max_threads))
-        return Errno::EAGAIN;
+    const Process& self = thread.process;
+    u64 of_user = 0, of_job = 0;
+    for (const auto& [pid, process] : zone.processes) {
+        const usize count = std::max<usize>(1, process->threads.size());
+        if (process->credentials.uid == self.credentials.uid) of_user += count;
+        if (process->job == self.job) of_job += count;
+    }
+    if (of_user >= thread.process.limit(Resource::nproc).soft) return Errno::EAGAIN;
+    // No job takes it all, so that the shell can still do something about it.
+    constexpr u64 kCrowd = 48;
+    if (of_job > kCrowd && !self.crowded) {
+        thread.process.crowded = true;
+        thread.process.update_priority();
+    }
+    if (of_job >= zone.max_threads / 2) return Errno::EAGAIN;
     return {};
 }
 

@@ -74,7 +74,7 @@ void run_server() {
     zone.endpoint = events;
     zone.budget = own_budget().index();
     zone.cpus = start_info().cpus;
-    zone.max_threads = static_cast<u32>(std::clamp<u64>(zone.frames.total() / 8, 64, 30000));
+    zone.max_threads = static_cast<u32>(std::clamp<u64>(zone.frames.total() / 16, 64, 30000));
     const auto first_frame = zone.frames.adopt_memory(bundle_memory.index(), bundle_size);
     if (!first_frame.ok()) panic("the bundle cannot be mapped");
     const std::span<const u8> bytes(lx::FrameAllocator::data(*first_frame), bundle_size);

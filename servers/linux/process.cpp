@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "lib/os/handle.hpp"
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/futex.hpp"
 #include "servers/linux/posix_timers.hpp"
@@ -33,7 +34,7 @@ Process::Process(Zone& owner, Pid number) : zone(owner), pid(number), real_timer
     limit(Resource::stack) = {8 << 20, kUnlimited};
     limit(Resource::core) = {0, kUnlimited};
     limit(Resource::nofile) = {1024, 1 << 20};
-    limit(Resource::nproc) = {zone.max_threads / 2, zone.max_threads / 2};
+    limit(Resource::nproc) = {zone.max_threads, zone.max_threads};
     limit(Resource::memlock) = {8 << 20, 8 << 20};
     limit(Resource::sigpending) = {1024, 1024};
     limit(Resource::msgqueue) = {819200, 819200};
@@ -51,6 +52,16 @@ Usage Process::total_usage() const {
     }
     if (memory) total.peak_pages = std::max(total.peak_pages, memory->peak_pages);
     return total;
+}
+
+u8 Process::priority() const {
+    constexpr i32 kCrowdedPenalty = 20;
+    return static_cast<u8>(std::max(1, zone.priority - nice - (crowded ? kCrowdedPenalty : 0)));
+}
+
+void Process::update_priority() {
+    for (const Thread* thread : threads)
+        invoke(abi::Syscall::thread_set_priority, thread->handle, priority());
 }
 
 char Process::state_letter() const {

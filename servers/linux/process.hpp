@@ -68,6 +68,7 @@ class Process {
     std::vector<Process*> children;
     Pid group = 0;    ///< process group
     Pid session = 0;
+    Pid job = 0;         ///< the child of the run's command (the shell) that this descends from: for quotas
     Tty* tty = nullptr;  ///< controlling terminal (of the session)
 
     Credentials credentials;
@@ -95,6 +96,9 @@ class Process {
     Usage children_usage;                ///< of children that were waited for
     Usage total_usage() const;
     i32 nice = 0;
+    bool crowded = false;                ///< of a job with very many processes, that keeps making more: it runs behind others
+    u8 priority() const;                 ///< of its threads, for the kernel
+    void update_priority();              ///< after a change of nice or crowded
     u32 personality = 0;
     i32 death_signal = 0;                ///< to the parent, SIGCHLD
     i32 parent_death_signal = 0;         ///< PR_SET_PDEATHSIG

@@ -21,9 +21,7 @@ SysResult<Thread*> target_of(Thread& thread, u64 tid) {
 
 void apply_nice(Process& process, i32 nice) {
     process.nice = std::clamp(nice, -20, 19);
-    for (const Thread* thread : process.threads)
-        invoke(abi::Syscall::thread_set_priority, thread->handle,
-               static_cast<u64>(process.zone.priority - process.nice));
+    process.update_priority();
 }
 
 /// The processes that getpriority and setpriority are about.

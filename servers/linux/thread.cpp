@@ -23,7 +23,6 @@ SysResult<> Thread::create_kernel_thread() {
     state_slot = PITH_TRY(z.states.allocate());
     state = z.states.state(state_slot);
     cpu = z.choose_cpu(affinity);
-    const i32 level = z.priority - std::clamp(process.nice, -20, 19);
     buffer_as<abi::ThreadCreate>() = {process.memory->space(),
                                       abi::kNoHandle,
                                       z.endpoint,
@@ -31,7 +30,7 @@ SysResult<> Thread::create_kernel_thread() {
                                       StatePages::offset(state_slot),
                                       reinterpret_cast<u64>(this),
                                       z.budget,
-                                      static_cast<u8>(level),
+                                      process.priority(),
                                       abi::ThreadKind::foreign,
                                       cpu,
                                       0};

@@ -106,18 +106,20 @@ u32 Zone::running() const {
 }
 
 bool Zone::kill_for_memory() {
-    Process* victim = nullptr;
-    u64 most = 0;
+    constexpr u64 kOverhead = 16;  // pages of tables and kernel objects that a process takes at least
+    std::map<Pid, u64> jobs;
     for (const auto& [pid, process] : processes) {
         if (process->exiting && !process->zombie) return true;
-        if (process->zombie || !process->memory) continue;
-        const u64 pages = process->memory->resident_pages();
-        if (victim == nullptr || pages > most) {
-            victim = process.get();
-            most = pages;
-        }
+        if (!process->zombie && process->memory) jobs[process->job] += process->memory->resident_pages() + kOverhead;
     }
-    if (victim == nullptr) return false;
+    if (jobs.empty()) return false;
+    const Pid heaviest = std::ranges::max_element(jobs, {}, [](const auto& entry) { return entry.second; })->first;
+    Process* victim = nullptr;
+    for (const auto& [pid, process] : processes) {
+        if (process->zombie || !process->memory || process->job != heaviest) continue;
+        if (victim == nullptr || process->memory->resident_pages() >= victim->memory->resident_pages())
+            victim = process.get();
+    }
     victim->terminate(kSigKill);
     return true;
 }

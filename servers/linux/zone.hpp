@@ -84,7 +84,7 @@ class Zone {
     /// The CPU for a new thread.
     u16 choose_cpu(u64 affinity) const;
     Pid main = 0;              ///< the command of this run: its end is the zone's
-    /// Memory is used up: the process with most of it is killed, unless one is on its way out already. False: there is
+    /// Memory is used up: of the job with most of it the largest process is killed, unless one is on its way out already. False: there is
     /// nobody left to kill.
     bool kill_for_memory();
 
