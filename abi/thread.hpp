@@ -9,7 +9,7 @@ namespace pith::abi {
 inline constexpr u32 kPriorities = 256;
 
 enum class ThreadKind : u8 {
-    native,   ///< makes Pith system calls; buffer is its message buffer
+    native,   ///< makes Pith system calls; buffer is its message buffer. Its gs base is not kept: it may be 0 any time
     foreign,  ///< every `syscall` and fault is an event to `handler`; buffer holds a ForeignState
 };
 

@@ -70,10 +70,11 @@ static_assert(FrameContract<Frame>);
 /// core::cpus[]`; the architecture makes this_cpu() (declared in contract.hpp, defined inline in
 /// arch/cpu.hpp) return this CPU's element.
 ///
-/// - `leave_frame(area)`: the user state that is live in the processor beyond what the entry stub stored (fs
+/// - `leave_frame(frame)`: the user state that is live in the processor beyond what the entry stub stored (fs
 ///   and gs base) goes to *area.frame. `enter_frame(area, frame)`: area.frame = frame; loads that state if
 ///   not null. The core calls these in pairs when another thread becomes current; and save_to only after
 ///   leave_frame.
+/// - After syscall_entry the exit path loads message words and tag from the Frame that it returned.
 /// - `send_ipi(cpu)`: the other CPU calls core::ipi_entry soon. `now()`: nanoseconds since boot.
 /// - `arm_timer(absolute)`: core::timer_entry is called at or soon after it; kNever disarms.
 /// - `interrupt_window()`: pending interrupts come in (entries get nested = true), then interrupts are off
@@ -82,7 +83,7 @@ static_assert(FrameContract<Frame>);
 template <typename A>
 concept CpuContract = requires(A area, Frame* frame, u32 cpu, abi::Time t) {
     { area.frame } -> std::same_as<Frame*&>;
-    leave_frame(area);
+    leave_frame(*frame);
     enter_frame(area, frame);
     send_ipi(cpu);
     { now() } -> std::same_as<abi::Time>;
@@ -106,7 +107,7 @@ static_assert(CpuContract<CpuArea>);
 ///   (kLeafSpan bytes, aligned) follow one another in memory.
 /// - `next(address, end)`: the lowest address >= `address` with a leaf table, or `end`.
 /// - `release_one(TableSource&)`: gives back one table page; false: none is left (the root has gone too).
-/// - `load()`: on this CPU (flushes). `load_kernel()`: none, only the kernel's own mapping.
+/// - `load()`: on this CPU (flushes, and serialises: stores before it are seen first). `load_kernel()`: none, only the kernel's own mapping.
 /// - `flush_page(address)`, `flush_all()`: this CPU's translations. `physical_to_virtual`,
 ///   `virtual_to_physical`: the direct map of RAM. `clear_page(p)`, `copy_page(to, from)`.
 template <typename P, typename E>

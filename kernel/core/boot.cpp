@@ -181,6 +181,7 @@ void main_boot_cpu(const BootParameters& boot) {
     const u64 pages = frames::total() - u64{cpu_count} * kFrameCache - 1;
     void* place = arch::physical_to_virtual(frames::allocate(FrameKind::reserved, nullptr, 0));
     root_pool = ::new (place) Pool(nullptr, static_cast<u32>(pages));
+    root_pool->pool = root_pool;  // every object has a Pool that may be asked whether it dies
     count_object(ObjectType::pool, 1);
     dead_reply = ::new (must(root_pool->allocate_bytes(sizeof(Reply)), "No memory")) Reply(nullptr);
     dead_reply->pool = root_pool;

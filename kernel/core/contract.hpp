@@ -5,6 +5,10 @@
 #include "abi/types.hpp"
 #include "lib/base/result.hpp"
 
+namespace pith::arch {
+struct Frame;
+}
+
 namespace pith::core {
 
 struct Cpu;

@@ -17,8 +17,10 @@ void main_boot_cpu(const BootParameters& boot);
 /// Once on each other CPU, after main_boot_cpu has returned.
 void main_other_cpu(u32 id);
 
-/// The `syscall` instruction of any thread.
-void syscall_entry();
+/// The `syscall` instruction of any thread. Returns the Frame whose message words and tag (w0..w7, tag) the
+/// thread that is resumed gets: its own, or that of its partner in a message, which saves copying them. Null
+/// only if area.frame is null.
+arch::Frame* syscall_entry();
 
 /// A fault of user code (faults of the kernel are the architecture's to report, by `panic`).
 void fault_entry(const FaultInfo& fault);

@@ -110,7 +110,7 @@ void abandon_call(Thread& caller, u32 call_number) {
 
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     Cpu& cpu = this_cpu();
-    if (cpu.current == &thread) arch::leave_frame(cpu.area);
+    if (cpu.current == &thread) arch::leave_frame(thread.frame);
     const bool foreign = thread.kind == abi::ThreadKind::foreign;
     thread.event = event;
     for (u32 i = 0; i < 4; i++) thread.event_words[i] = words[i];

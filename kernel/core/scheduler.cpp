@@ -58,7 +58,7 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
 void put_back_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
     Thread* thread = cpu.current;
     if (thread == nullptr) return;
-    leave_current(cpu);
+    leave_current(cpu, *thread);
     cpu.current = nullptr;
     if (thread->state != State::ready) return;
     if (cpu.rotate || now >= cpu.slice_end) {
@@ -171,15 +171,9 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
 
 }  // namespace
 
-void load_space(Cpu& cpu, Space& space) {
-    cpu.counts.space_switches++;
-    cpu.loaded_space.store(&space, std::memory_order_seq_cst);
-    space.load();
-    const u32 ports = space.port_count.load(std::memory_order_acquire);
-    if (ports != 0 || cpu.ports_loaded != 0) {
-        arch::load_ports(space.ports, ports);
-        cpu.ports_loaded = ports;
-    }
+void switch_ports(Cpu& cpu, Space& space) {
+    cpu.ports_loaded = space.port_count.load(std::memory_order_acquire);
+    arch::load_ports(space.ports, cpu.ports_loaded);
 }
 
 void make_ready_locked(Thread& thread, Place place) {

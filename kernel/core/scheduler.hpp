@@ -33,25 +33,36 @@ inline Budget* budget_of(const Thread& thread) { return thread.payer->budget; }
 void schedule();
 /// At the end of every slow entry.
 void leave_kernel();
-/// The rest of switch_to where the Space differs.
-void load_space(Cpu& cpu, Space& space);
+/// I/O ports go with the Space that is loaded.
+void switch_ports(Cpu& cpu, Space& space);
+/// The rest of switch_to where the Space differs. Loading the tables orders the store before any use of them,
+/// so whoever changes them either sees this CPU (other_cpus_with), or this CPU sees the change.
+[[gnu::always_inline]] inline void load_space(Cpu& cpu, Space& space) {
+    cpu.counts.space_switches++;
+    cpu.loaded_space.store(&space, std::memory_order_release);
+    space.load();
+    if ((space.port_count.load(std::memory_order_acquire) | cpu.ports_loaded) != 0) switch_ports(cpu, space);
+}
+/// The FPU is enabled only while its owner runs; without an owner it is disabled.
+inline void switch_fpu(Cpu& cpu, const Thread& next) {
+    const bool fpu = cpu.fpu_owner == &next;
+    if (fpu == cpu.fpu_on) return;
+    fpu ? arch::fpu_enable() : arch::fpu_disable();
+    cpu.fpu_on = fpu;
+}
 /// Makes `next` the current thread after leave_current; locks and accounting are the caller's concern.
-inline void switch_to(Cpu& cpu, Thread& next) {
+[[gnu::always_inline]] inline void switch_to(Cpu& cpu, Thread& next) {
     cpu.current = &next;
     if (cpu.loaded_space.load(std::memory_order_relaxed) != next.space) load_space(cpu, *next.space);
-    const bool fpu = cpu.fpu_owner == &next;
-    if (fpu != cpu.fpu_on) {
-        fpu ? arch::fpu_enable() : arch::fpu_disable();
-        cpu.fpu_on = fpu;
-    }
+    if (cpu.fpu_owner != nullptr) switch_fpu(cpu, next);
     arch::enter_frame(cpu.area, &next.frame);
 }
 /// The current thread is about to be switched from: its time and live registers are put away.
-inline void leave_current(Cpu& cpu) {
+[[gnu::always_inline]] inline void leave_current(Cpu& cpu, Thread& current) {
     const u64 now = arch::ticks();
-    cpu.current->ran += now - cpu.switched_at;
+    current.ran += now - cpu.switched_at;
     cpu.switched_at = now;
-    arch::leave_frame(cpu.area);
+    arch::leave_frame(current.frame);
 }
 /// Charges the time since the last charging. Returns a Budget to notify, or null.
 Budget* charge_time(Cpu& cpu, abi::Time now);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The entries of user code: system calls (fast paths first), faults, the FPU, and interrupts.
+// The entries from user code but the fast paths (ipc_fast.cpp): system calls, faults, the FPU, interrupts.
 #include "arch/machine.hpp"
 #include "kernel/core/call.hpp"
 #include "kernel/core/interrupt.hpp"
-#include "kernel/core/ipc_fast.hpp"
 
 namespace pith::core {
 namespace {
@@ -40,24 +39,6 @@ Error dispatch(Call& call, u32 number) {
     }
 }
 
-void slow_syscall(Cpu& cpu, Thread& thread) {
-    cpu.entered_at = arch::ticks();
-    Call call{thread, thread.frame};
-    const u32 number = thread.frame.number();
-    cpu.trace.add(TraceKind::system_call, thread.id, number, thread.frame.handle());
-    if (!thread.restarted) thread.progress = thread.progress2 = 0;
-    const Error error = dispatch(call, number);
-    thread.restarted = error == Error::restart;
-    if (thread.restarted) {
-        thread.frame.restart();
-        cpu.reschedule = true;
-    } else if (error != kNoResult) {
-        thread.frame.set_result(error, call.r0, call.r1, call.r2);
-    }
-    if (number <= static_cast<u32>(Syscall::reply)) cpu.counts.slow_calls++;
-    leave_kernel();
-}
-
 void fault(Thread& thread, abi::Event event, const FaultInfo& info) {
     u64 words[4] = {info.address, info.access, thread.frame.ip(), 0};
     if (event == abi::Event::exception) {
@@ -76,27 +57,30 @@ void fault(Thread& thread, abi::Event event, const FaultInfo& info) {
 
 }  // namespace
 
-void syscall_entry() {
-    Cpu& cpu = this_cpu();
-    Thread& thread = *cpu.current;
-    if (thread.kind == abi::ThreadKind::foreign) {
-        if (fast_foreign_call(cpu, thread)) return;
-        cpu.entered_at = arch::ticks();
-        raise_event(thread, abi::Event::syscall, {});
-        leave_kernel();
-        return;
+arch::Frame* slow_syscall(Cpu& cpu, Thread& thread) {
+    cpu.entered_at = arch::ticks();
+    Call call{thread, thread.frame};
+    const u32 number = thread.frame.number();
+    cpu.trace.add(TraceKind::system_call, thread.id, number, thread.frame.handle());
+    if (!thread.restarted) thread.progress = thread.progress2 = 0;
+    const Error error = dispatch(call, number);
+    thread.restarted = error == Error::restart;
+    if (thread.restarted) {
+        thread.frame.restart();
+        cpu.reschedule = true;
+    } else if (error != kNoResult) {
+        thread.frame.set_result(error, call.r0, call.r1, call.r2);
     }
-    switch (thread.frame.number()) {
-        case static_cast<u32>(Syscall::null): thread.frame.set_error(Error::ok); return;
-        case static_cast<u32>(Syscall::call):
-            if (fast_call(cpu, thread)) return;
-            break;
-        case static_cast<u32>(Syscall::reply_recv):
-            if (fast_reply_recv(cpu, thread)) return;
-            break;
-        default: break;
-    }
-    slow_syscall(cpu, thread);
+    if (number <= static_cast<u32>(Syscall::reply)) cpu.counts.slow_calls++;
+    leave_kernel();
+    return cpu.area.frame;
+}
+
+arch::Frame* slow_foreign_call(Cpu& cpu, Thread& thread) {
+    cpu.entered_at = arch::ticks();
+    raise_event(thread, abi::Event::syscall, {});
+    leave_kernel();
+    return cpu.area.frame;
 }
 
 void fault_entry(const FaultInfo& info) {

@@ -81,6 +81,29 @@ syscall_stub:
     movl $0, FULL(%rsp)
     mov %gs:AREA_STACK, %rsp
     call _ZN4pith4core13syscall_entryEv
+    mov %gs:AREA_FRAME, %rsp
+    test %rsp, %rsp
+    jz idle
+    cmpl $0, FULL(%rsp)
+    jne exit_full
+    mov RBX(%rsp), %rbx
+    mov RBP(%rsp), %rbp
+    mov RSI(%rsp), %rsi
+    mov RDX(%rax), %rdx                 // words and tag: of the Frame that the message comes from
+    mov RDI(%rax), %rdi
+    mov R8(%rax), %r8
+    mov R9(%rax), %r9
+    mov R10(%rax), %r10
+    mov R12(%rax), %r12
+    mov R13(%rax), %r13
+    mov R14(%rax), %r14
+    mov R15(%rax), %r15
+    mov RAX(%rsp), %rax
+    mov RIP(%rsp), %rcx
+    mov RFLAGS(%rsp), %r11
+    mov RSP(%rsp), %rsp
+    swapgs
+    sysretq
 
     .global kernel_exit
 kernel_exit:

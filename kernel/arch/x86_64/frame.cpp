@@ -38,6 +38,7 @@ void Frame::load_from(const abi::ForeignState& state) {
     fs_base = canonical(read(state.fs_base));
     gs_base = canonical(read(state.gs_base));
     // Where rcx and r11 are what sysret leaves there, it may be used: it is cheaper than iret.
+    foreign = 1;
     full = rcx != rip || r11 != rflags || (rflags & kFlagTrap);
 }
 

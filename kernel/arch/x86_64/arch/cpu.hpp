@@ -50,10 +50,9 @@ inline u64 read_user_gs_base() {
 }
 inline void write_user_gs_base(u64 base) { asm volatile("swapgs; wrgsbase %0; swapgs" ::"r"(base)); }
 
-inline void leave_frame(CpuArea& area) {
-    if (area.frame == nullptr) return;
-    area.frame->fs_base = read_fs_base();
-    area.frame->gs_base = read_user_gs_base();
+inline void leave_frame(Frame& frame) {
+    frame.fs_base = read_fs_base();
+    if (frame.foreign) frame.gs_base = read_user_gs_base();  // a native thread's is 0 whenever it resumes
 }
 inline void enter_frame(CpuArea& area, Frame* frame) {
     area.frame = frame;

@@ -17,7 +17,7 @@ struct alignas(16) Frame {
     u64 r8 = 0, r9 = 0, r10 = 0, r11 = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
     u64 rip = 0, rflags = kFlagInterrupt | kFlagReserved, fs_base = 0, gs_base = 0;
     u64 full = 1;  ///< return by iret: rcx and r11 are valid
-    u64 reserved = 0;
+    u64 foreign = 0;  ///< gs base is kept too
 
     u32 number() const { return static_cast<u8>(rax); }
     abi::HandleIndex handle() const { return static_cast<abi::HandleIndex>(rax >> 32); }

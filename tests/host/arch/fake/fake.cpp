@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 
 #include "arch/paging.hpp"
+#include "kernel/core/cpu.hpp"
+#include "kernel/core/entry.hpp"
 
 namespace pith::arch {
 
@@ -17,6 +19,14 @@ Machine& machine() {
 void Machine::fail(const char* text) const {
     fprintf(stderr, "fake machine: %s\n%s", text, console.c_str());
     abort();
+}
+
+void system_call() {
+    const Frame* from = core::syscall_entry();
+    Frame* to = core::this_cpu().area.frame;
+    if (to == nullptr || from == to) return;
+    from->copy_words_to(*to);
+    to->set_tag(from->tag());
 }
 
 void Machine::exit(u32 status) const {

@@ -14,7 +14,7 @@ struct CpuArea {
 
 inline core::Cpu& this_cpu() { return *fake::machine().current; }
 
-inline void leave_frame(CpuArea&) {}
+inline void leave_frame(Frame&) {}
 inline void enter_frame(CpuArea& area, Frame* frame) { area.frame = frame; }
 
 inline void send_ipi(u32 cpu) { fake::machine().cpus[cpu].ipi_pending = true; }

@@ -80,4 +80,7 @@ struct Machine {
 
 Machine& machine();
 
+/// The `syscall` instruction on the current CPU: the entry, and what the exit path does with the Frame it returns.
+void system_call();
+
 }  // namespace pith::arch::fake
