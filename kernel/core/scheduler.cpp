@@ -60,10 +60,13 @@ void put_back_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
     if (thread == nullptr) return;
     leave_current(cpu, *thread);
     cpu.current = nullptr;
+    thread->slice_left = 0;
     if (thread->state != State::ready) return;
     if (cpu.rotate || now >= cpu.slice_end) {
         cpu.run_queue.push_back(*thread);
     } else {
+        // Preempted: it comes first again, for what is left of its slice, so that others have their turn then.
+        thread->slice_left = cpu.slice_end - now;
         cpu.run_queue.push_front(*thread);
     }
 }
@@ -148,7 +151,7 @@ void acknowledge(Cpu& cpu) {
 Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_locks) {
     Thread* next = pick_locked(cpu, now);
     if (next != nullptr && next->attention != 0) return next;
-    if (next != before || cpu.rotate || now >= cpu.slice_end) cpu.slice_end = now + kSlice;
+    if (next != nullptr) cpu.slice_end = now + (next->slice_left != 0 ? next->slice_left : kSlice);
     cpu.rotate = false;
     cpu.charged = next != nullptr ? budget_of(*next) : nullptr;
     cpu.overdrawn = next != nullptr && next->on_reserve && next->lender != nullptr ? budget_of(*next->lender)

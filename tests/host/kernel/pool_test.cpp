@@ -127,7 +127,7 @@ TEST_F(PoolTest, DestructionIsPreempted) {
     };
     spec::Call destroy{.number = Syscall::object_destroy, .handle = p};
     load(sim.root(), destroy);
-    sim.on(0, [] { fake::system_call(); });
+    sim.on(0, [] { arch::fake::system_call(); });
     for (int i = 0; i < 100000 && !Sim::ended(sim.root()); i++) {
         if (sim.current(0) == other.thread) {
             ran++;

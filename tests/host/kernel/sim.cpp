@@ -150,7 +150,7 @@ void Sim::settle() {
             auto* frame = core::cpus[cpu].area.frame;
             if (frame != nullptr && frame->restarted) {
                 frame->restarted = false;
-                on(cpu, [] { fake::system_call(); });
+                on(cpu, [] { arch::fake::system_call(); });
                 busy = true;
             }
         }
@@ -162,7 +162,7 @@ void Sim::issue(u32 cpu, const Call& call) {
     core::Thread* thread = current(cpu);
     if (thread == nullptr) machine().fail("a call on an idle CPU");
     load(*thread, call);
-    on(cpu, [] { fake::system_call(); });
+    on(cpu, [] { arch::fake::system_call(); });
     settle();
 }
 
@@ -208,7 +208,7 @@ void Sim::fault(u32 cpu, u64 address, u64 access) {
 }
 
 void Sim::foreign_syscall(u32 cpu) {
-    on(cpu, [] { fake::system_call(); });
+    on(cpu, [] { arch::fake::system_call(); });
     settle();
 }
 

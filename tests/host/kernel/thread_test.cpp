@@ -117,6 +117,21 @@ TEST_F(ThreadTest, RoundRobin) {
     EXPECT_NE(sim.current(1), before);
 }
 
+TEST_F(ThreadTest, PreemptionDoesNotRenewTheSlice) {
+    // Something urgent runs every millisecond: the others still take turns.
+    Actor actors[] = {actor(), actor(), actor()};
+    HandleIndex timer = signal();
+    Actor urgent = actor({.priority = 200});
+    std::map<core::Thread*, int> steps;
+    for (int i = 0; i < 150; i++) {
+        ASSERT_TRUE(runs(urgent));
+        sim.issue(1, {.number = Syscall::signal_wait, .handle = timer, .a = {1, arch::now() + kMs}});
+        steps[sim.current(1)]++;
+        sim.advance(kMs);
+    }
+    for (auto& a : actors) EXPECT_GE(steps[a.thread], 40);
+}
+
 TEST_F(ThreadTest, BudgetIsEnforcedAndReported) {
     HandleIndex s = signal();
     HandleIndex limited = budget(2 * kMs, 10 * kMs, 255, s, 4);
