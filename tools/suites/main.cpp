@@ -95,7 +95,7 @@ class Scheduler {
     std::condition_variable changed_;
 };
 
-int run(const std::string& root, const std::vector<std::string>& suites) {
+int run(const std::string& root, const std::vector<std::string>& suites, const std::string& only) {
     TestTree tree{root, root + "/build/test-logs", std::max(1u, std::thread::hardware_concurrency())};
     std::filesystem::create_directories(tree.logs);
     std::vector<Job> jobs;
@@ -109,7 +109,9 @@ int run(const std::string& root, const std::vector<std::string>& suites) {
                                 return std::vector<TestResult>{{suite, false, text + "\n"}};
                             }});
         }
-        for (Job& job : more) jobs.push_back(std::move(job));
+        for (Job& job : more) {
+            if (job.name.find(only) != std::string::npos) jobs.push_back(std::move(job));
+        }
     };
     add("host", host_jobs);
     add("host", lint_jobs);
@@ -123,12 +125,13 @@ int run(const std::string& root, const std::vector<std::string>& suites) {
 
 int main(int argc, char** argv) {
     return guarded_main("pith", [&] {
-        std::string root;
+        std::string root, only;
         std::vector<std::string> suites;
         CommandLine line("Runs tests");
         line.option("--tree", root, "The source tree", true)
+            .option("--only", only, "Only jobs with this in their names")
             .list("suites", suites, "host, kernel, system, linux");
         line.parse(argc, argv);
-        return run(root, suites);
+        return run(root, suites, only);
     });
 }
