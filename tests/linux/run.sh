@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: MIT
-# Runs the tests of suite linux, on the host and on Pith alike, by busybox's shell: run.sh PROGRAMS WORK BUSYBOX.
-# Each gets an empty directory WORK/NAME, is run there as ./NAME, and has a minute. For each:
-# "=== NAME STATUS SIZE", a newline, what it printed (SIZE bytes), a newline.
+# Runs the tests of suite linux, on the host and on Pith alike, by busybox's shell: run.sh PROGRAMS WORK BUSYBOX SCALE.
+# Each gets an empty directory WORK/NAME, is run there as ./NAME, and has five minutes. The only commands are busybox's.
+# Tests that move much data divide it by SCALE. For each: "=== NAME STATUS SIZE", a newline, what it printed (SIZE bytes),
+# a newline.
 programs=$1 work=$2 busybox=$3
+export SCALE=$4
 ulimit -c 0
 umask 022
 rm -rf "$work"
-mkdir -p "$work/out" || exit 1
+mkdir -p "$work/out" "$work/bin" || exit 1
+for applet in $("$busybox" --list); do ln -s "$busybox" "$work/bin/$applet"; done
+export PATH=$work/bin
 for program in "$programs"/*; do
     name=${program##*/}
     mkdir "$work/$name" || exit 1
     cd "$work/$name" || exit 1
     cp "$program" "./$name"
     case $name in
-        *.sh) timeout 60 "$busybox" sh "./$name" ;;
-        *) timeout 60 "./$name" ;;
+        *.sh) timeout 300 "$busybox" sh "./$name" ;;
+        *) timeout 300 "./$name" ;;
     esac </dev/null >"$work/out/$name" 2>&1
     status=$?
     cd /

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-# The everyday tools on a deterministic file of 32 MiB: seq, dd, md5sum, wc, sort, awk, sed, grep, gzip, tar, find, cmp, tail.
+# The everyday tools on a deterministic file of 32 MiB (less where run.sh says SCALE): seq, dd, md5sum, wc, sort, awk, sed,
+# grep, gzip, tar, find, cmp, tail.
 rm -rf tools_work
 mkdir tools_work && cd tools_work || exit 1
-seq 1 4500000 | dd of=big bs=1M count=32 iflag=fullblock 2>/dev/null
+seq 1 4500000 | dd of=big bs=1M count=$((32 / ${SCALE:-1})) iflag=fullblock 2>/dev/null
 ls -l big | awk '{print $5}'
 md5sum big
 wc big
@@ -28,16 +29,13 @@ ls -l out/tree/a/two | cut -c1-10
 readlink out/tree/link
 [ out/tree/one -ef out/tree/c/hard ] && echo "hard link kept"
 tar czf tree.tgz tree && tar tzf tree.tgz | wc -l
-split -b 8m big part_ && cat part_* | md5sum
 tail -c 1000 big | od -c | md5sum
 dd if=big bs=4k skip=100 count=10 2>/dev/null | md5sum
 dd if=big of=copy bs=1M conv=notrunc 2>/dev/null; cmp big copy && echo "copied"
 cut -c1-3 big | sort | uniq -c | sort -rn | head -n 5
 tr -d '13579\n' < big | wc -c
 sha1sum big
-cksum big
 rev big | head -n 3
-paste -d, part_aa part_ab | head -n 2
-xargs -n 100 echo < part_ac | tail -n 1 | md5sum
+head -n 10000 big | xargs -n 100 echo | tail -n 1 | md5sum
 cd .. && rm -rf tools_work
 echo done

@@ -20,14 +20,9 @@ constexpr double kScriptTimeout = 400;
 /// Boots a bundle that reports "ok NAME" and "FAIL NAME" on the debug console.
 std::vector<TestResult> boot_bare(const TestTree& tree, const std::string& suite, const std::string& name,
                                   const std::string& bundle, const Configuration& on) {
-    const std::string build = tree.build(on.type);
-    const Finished finished = run_command(
-        {{build + "/tools/pith_run", "--bare", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle",
-          bundle, "--smp", std::to_string(on.cpus), "--timeout", std::to_string(kGuestTimeout)},
-         kGuestTimeout + 10,
-         "",
-         false,
-         {}});
+    Command command{boot_command(tree, on, kGuestTimeout), kGuestTimeout + 10, "", false, {}};
+    command.arguments.insert(command.arguments.end(), {"--bare", "--bundle", bundle});
+    const Finished finished = run_command(command);
     write_log(tree, std::format("{}/{} {}", suite, name, on.text()), finished.output);
     return parse_results(suite, on.text(), name, finished.output, finished.status);
 }
@@ -113,15 +108,14 @@ std::vector<Job> system_jobs(const TestTree& tree) {
     std::vector<Job> jobs;
     for (const Configuration& on : configurations()) {
         for (const std::string& system : systems) {
-            jobs.push_back({std::format("system/{} {}", system, on.text()), std::min(on.cpus, tree.cpus),
+            jobs.push_back({std::format("system/{} {}", system, on.text()), 1,
                             [tree, system, on] { return run_system(tree, system, on); }});
         }
         for (const fs::path& script : scripts) {
             // What is about the command, and not about what runs in the machine, is the same in each configuration.
             const bool once = script.stem().string().starts_with("command");
             if (once && (on.type != "release" || on.cpus != 1)) continue;
-            jobs.push_back({std::format("system/{} {}", script.stem().string(), on.text()),
-                            std::min(on.cpus, tree.cpus),
+            jobs.push_back({std::format("system/{} {}", script.stem().string(), on.text()), 1,
                             [tree, script, on] { return run_script(tree, script, on); }});
         }
     }

@@ -20,7 +20,9 @@ namespace pith::tools {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr unsigned kBatchTimeout = 420;
+constexpr unsigned kBatchTimeout = 600;
+constexpr unsigned kFull = 1;  ///< scale: all data, in one configuration
+constexpr unsigned kSmall = 8;
 
 struct Outcome {
     int status = 0;
@@ -67,7 +69,7 @@ std::string difference(const Outcome& wanted, const Outcome& got) {
     return text + "all of Pith's output:\n" + tail(got.output, 30);
 }
 
-/// All tests: what to run where. Runs them on the host once, when the first configuration asks.
+/// All tests: what to run where. What they give on the host is found out once for each scale.
 class Batch {
   public:
     explicit Batch(const TestTree& tree)
@@ -86,64 +88,57 @@ class Batch {
 
     const std::vector<std::string>& names() const { return names_; }
 
-    const Outcomes& on_linux() {
-        std::call_once(once_, [this] {
+    const Outcomes& on_linux(unsigned scale) {
+        const std::lock_guard lock(mutex_);
+        const auto [outcomes, fresh] = outcomes_.try_emplace(scale);
+        if (fresh) {
             const std::string busybox = tree_.root + "/build/busybox/bin/busybox";
+            const std::string work = work_ + "/" + std::to_string(scale);
             const Finished finished = run_command(
-                {{"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                  "HOME=/root", "TERM=dumb", "USER=root", busybox, "sh", tree_.root + "/tests/linux/run.sh",
-                  programs_, work_, busybox},
+                {{"env", "-i", "HOME=/root", "TERM=dumb", "USER=root", busybox, "sh",
+                  tree_.root + "/tests/linux/run.sh", programs_, work, busybox, std::to_string(scale)},
                  kBatchTimeout,
                  "/",
                  true,
                  {}});
-            write_log(tree_, "linux/host", finished.output + finished.errors);
-            outcomes_ = parse_batch(finished.output);
-        });
-        return outcomes_;
+            write_log(tree_, std::format("linux/host {}", scale), finished.output + finished.errors);
+            outcomes->second = parse_batch(finished.output);
+        }
+        return outcomes->second;
     }
 
     std::vector<TestResult> run_on(const Configuration& on) {
         const std::string build = tree_.build(on.type);
-        const Finished finished = run_command({{build + "/tools/pith_run",
-                                                "--kernel",
-                                                build + "/kernel/pith-kernel.elf",
-                                                "--bundle",
-                                                build + "/default.bundle",
-                                                "--smp",
-                                                std::to_string(on.cpus),
-                                                "--timeout",
-                                                std::to_string(kBatchTimeout),
-                                                "--add",
-                                                programs_ + ":/tests",
-                                                "--add",
-                                                tree_.root + "/tests/linux/run.sh:/run.sh",
-                                                "--",
-                                                "busybox",
-                                                "sh",
-                                                "/run.sh",
-                                                "/tests",
-                                                work_,
-                                                "/bin/busybox"},
-                                               kBatchTimeout + 10,
-                                               "",
-                                               true,
-                                               {"TERM=dumb"}});
+        const unsigned scale = on.type == "release" && on.cpus == 1 ? kFull : kSmall;
+        Command command{boot_command(tree_, on, kBatchTimeout), kBatchTimeout + 10, "", true, {"TERM=dumb"}};
+        for (const std::string& argument :
+             {std::string("--bundle"), build + "/default.bundle", std::string("--mem"), std::string("1G"),
+              std::string("--add"), programs_ + ":/tests", std::string("--add"),
+              tree_.root + "/tests/linux/run.sh:/run.sh"}) {
+            command.arguments.push_back(argument);
+        }
+        const std::string work = work_ + "/" + std::to_string(scale);
+        for (const std::string& argument :
+             {std::string("--"), std::string("busybox"), std::string("sh"), std::string("/run.sh"),
+              std::string("/tests"), work, std::string("/bin/busybox"), std::to_string(scale)}) {
+            command.arguments.push_back(argument);
+        }
+        const Finished finished = run_command(command);
         write_log(tree_, "linux/pith " + on.text(), finished.output + finished.errors);
-        return compare(on, parse_batch(finished.output), finished);
+        return compare(on, on_linux(scale), parse_batch(finished.output), finished);
     }
 
   private:
-    std::vector<TestResult> compare(const Configuration& on, const Outcomes& outcomes,
-                                    const Finished& finished) {
+    std::vector<TestResult> compare(const Configuration& on, const Outcomes& on_linux,
+                                    const Outcomes& outcomes, const Finished& finished) {
         std::vector<TestResult> results;
         const std::string end = std::format("the run on Pith ended with status {} before it\n{}",
                                             finished.status, tail(finished.errors, 40));
         for (const std::string& name : names_) {
             TestResult result{"linux/" + name + " " + on.text(), false, ""};
-            const auto wanted = on_linux().find(name);
+            const auto wanted = on_linux.find(name);
             const auto got = outcomes.find(name);
-            if (wanted == on_linux().end()) {
+            if (wanted == on_linux.end()) {
                 result.detail = "it did not run on the host\n";
             } else if (got == outcomes.end()) {
                 result.detail = end;
@@ -162,8 +157,8 @@ class Batch {
     const TestTree tree_;
     const std::string programs_, work_;
     std::vector<std::string> names_;
-    std::once_flag once_;
-    Outcomes outcomes_;
+    std::mutex mutex_;
+    std::map<unsigned, Outcomes> outcomes_;  ///< on the host, by scale
 };
 
 }  // namespace
@@ -173,8 +168,7 @@ std::vector<Job> linux_jobs(const TestTree& tree) {
     if (batch->names().empty()) fail(1, "there are no programs in build/debug/linux-tests");
     std::vector<Job> jobs;
     for (const Configuration& on : configurations()) {
-        jobs.push_back(
-            {"linux " + on.text(), std::min(on.cpus, tree.cpus), [batch, on] { return batch->run_on(on); }});
+        jobs.push_back({"linux " + on.text(), 1, [batch, on] { return batch->run_on(on); }});
     }
     return jobs;
 }

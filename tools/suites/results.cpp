@@ -15,6 +15,17 @@ std::vector<Configuration> configurations() {
     return list;
 }
 
+std::vector<std::string> boot_command(const TestTree& tree, const Configuration& on, unsigned timeout) {
+    const std::string build = tree.build(on.type);
+    return {build + "/tools/pith_run",
+            "--kernel",
+            build + "/kernel/pith-kernel.elf",
+            "--smp",
+            std::to_string(on.cpus),
+            "--timeout",
+            std::to_string(timeout)};
+}
+
 std::string tail(const std::string& text, unsigned lines) {
     usize at = text.size();
     while (at > 0 && lines > 0) {

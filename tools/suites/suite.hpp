@@ -43,6 +43,9 @@ struct Configuration {
 /// {debug, release} x {1, 2, 4}.
 std::vector<Configuration> configurations();
 
+/// The runner's command line in a configuration, but for the bundle and what comes behind it.
+std::vector<std::string> boot_command(const TestTree& tree, const Configuration& on, unsigned timeout);
+
 /// Reads lines "ok NAME" and "FAIL NAME[: why]" as results named "SUITE/NAME CONFIGURATION". The text of a failure is
 /// what was printed since the last such line. `status` other than 0 and no result at all are failures of `job`.
 std::vector<TestResult> parse_results(const std::string& suite, const std::string& configuration,
