@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr unsigned kBatchTimeout = 600;
 constexpr unsigned kFull = 1;  ///< scale: all data, in one configuration
-constexpr unsigned kSmall = 8;
+constexpr unsigned kSmall = 16;
 
 struct Outcome {
     int status = 0;
