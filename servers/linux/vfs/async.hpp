@@ -27,13 +27,15 @@ class [[nodiscard]] Async {
     Async()
         requires std::is_void_v<T>
         : state_(Result{}) {}
-    Async(Errno error) : state_(Result(error)) {}       // NOLINT(google-explicit-constructor)
+    Async(Errno error) : state_(Result(error)) {}        // NOLINT(google-explicit-constructor)
     Async(Result result) : state_(std::move(result)) {}  // NOLINT(google-explicit-constructor)
     Async(Pending task) : state_(std::move(task)) {}     // NOLINT(google-explicit-constructor)
     template <typename U>
         requires(!std::is_void_v<T> && std::is_convertible_v<U, T> && !std::is_convertible_v<U, Errno> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, Result> && !std::is_same_v<std::remove_cvref_t<U>, Async>)
-    Async(U&& value) : state_(Result(static_cast<T>(std::forward<U>(value)))) {}  // NOLINT(google-explicit-constructor)
+                 !std::is_same_v<std::remove_cvref_t<U>, Result> &&
+                 !std::is_same_v<std::remove_cvref_t<U>, Async>)
+    Async(U&& value)
+        : state_(Result(static_cast<T>(std::forward<U>(value)))) {}  // NOLINT(google-explicit-constructor)
 
     /// True if take() has the result now.
     bool ready() const { return state_.index() == 0; }
@@ -49,8 +51,8 @@ class [[nodiscard]] Async {
 }  // namespace pith::lx
 
 /// In a coroutine: the SysResult of an Async.
-#define PITH_AWAIT(...)                                                                       \
-    ({                                                                                        \
-        auto pith_async_ = (__VA_ARGS__);                                                     \
-        pith_async_.ready() ? pith_async_.take() : co_await pith_async_.task();               \
+#define PITH_AWAIT(...)                                                         \
+    ({                                                                          \
+        auto pith_async_ = (__VA_ARGS__);                                       \
+        pith_async_.ready() ? pith_async_.take() : co_await pith_async_.task(); \
     })

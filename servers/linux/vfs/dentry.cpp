@@ -22,7 +22,8 @@ DentryCache::DentryCache() = default;
 DentryCache::~DentryCache() {
     shrink();
     for (Dentry* bucket : buckets_) {
-        for (Dentry* dentry = bucket; dentry != nullptr; dentry = dentry->hash_next_) dentry->cache_ = nullptr;
+        for (Dentry* dentry = bucket; dentry != nullptr; dentry = dentry->hash_next_)
+            dentry->cache_ = nullptr;
     }
 }
 
@@ -83,8 +84,10 @@ void DentryCache::keep(Dentry& dentry) {
 void DentryCache::let_go(Dentry& dentry) {
     if (!dentry.cached_) return;
     dentry.cached_ = false;
-    (dentry.recent_previous_ != nullptr ? dentry.recent_previous_->recent_next_ : recent_first_) = dentry.recent_next_;
-    (dentry.recent_next_ != nullptr ? dentry.recent_next_->recent_previous_ : recent_last_) = dentry.recent_previous_;
+    (dentry.recent_previous_ != nullptr ? dentry.recent_previous_->recent_next_
+                                        : recent_first_) = dentry.recent_next_;
+    (dentry.recent_next_ != nullptr ? dentry.recent_next_->recent_previous_
+                                    : recent_last_) = dentry.recent_previous_;
     --kept_;
     Ref<Dentry> last = std::move(dentry.keeper_);
 }
@@ -120,8 +123,8 @@ void DentryCache::shrink(FileSystem* file_system) {
     }
 }
 
-Mount::Mount(Ref<FileSystem> mounted, Ref<Dentry> mount_root, Ref<Mount> parent_mount, Ref<Dentry> mount_point,
-             u32 mount_flags, std::string mount_source)
+Mount::Mount(Ref<FileSystem> mounted, Ref<Dentry> mount_root, Ref<Mount> parent_mount,
+             Ref<Dentry> mount_point, u32 mount_flags, std::string mount_source)
     : file_system(std::move(mounted)),
       root(std::move(mount_root)),
       parent(std::move(parent_mount)),

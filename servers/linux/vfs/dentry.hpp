@@ -37,7 +37,7 @@ class Dentry : public RefCounted {
     u32 hash_ = 0;
     bool linked_ = true;
     Dentry* hash_next_ = nullptr;
-    Dentry* recent_next_ = nullptr;      ///< list of dentries that the cache holds
+    Dentry* recent_next_ = nullptr;  ///< list of dentries that the cache holds
     Dentry* recent_previous_ = nullptr;
     Ref<Dentry> keeper_;  ///< the cache's reference, while cached_
     bool cached_ = false;
@@ -83,8 +83,8 @@ inline constexpr u32 kMountRemount = 32, kMountBind = 4096, kMountMove = 8192;
 
 class Mount : public RefCounted {
   public:
-    Mount(Ref<FileSystem> mounted, Ref<Dentry> mount_root, Ref<Mount> parent_mount, Ref<Dentry> mount_point, u32 mount_flags,
-          std::string mount_source);
+    Mount(Ref<FileSystem> mounted, Ref<Dentry> mount_root, Ref<Mount> parent_mount, Ref<Dentry> mount_point,
+          u32 mount_flags, std::string mount_source);
     ~Mount() override;
     const Ref<FileSystem> file_system;
     const Ref<Dentry> root;

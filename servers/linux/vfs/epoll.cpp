@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Epoll sets.
 #include "servers/linux/vfs/epoll.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 #include "servers/linux/vfs/format.hpp"
 
@@ -109,6 +110,7 @@ SysResult<> EpollFile::add(Ref<File> file, i32 descriptor, const EpollEvent& eve
     if ((event.events & kEpollExclusive) != 0 && file->kind() == FileKind::epoll) return Errno::EINVAL;
     const Key key{file.get(), descriptor};
     if (items_.contains(key)) return Errno::EEXIST;
+    if (heap_low()) return Errno::ENOSPC;
     Item& item = *(items_[key] = std::make_unique<Item>(*this, *file, descriptor, event));
     item.file_next = static_cast<Item*>(file->epoll_items);
     file->epoll_items = &item;

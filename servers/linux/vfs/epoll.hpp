@@ -13,7 +13,8 @@
 
 namespace pith::lx {
 
-inline constexpr u32 kEpollExclusive = 1u << 28, kEpollWakeUp = 1u << 29, kEpollOneShot = 1u << 30, kEpollEdge = 1u << 31;
+inline constexpr u32 kEpollExclusive = 1u << 28, kEpollWakeUp = 1u << 29, kEpollOneShot = 1u << 30,
+                     kEpollEdge = 1u << 31;
 
 struct EpollEvent {
     u32 events;

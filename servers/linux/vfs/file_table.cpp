@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Descriptors.
 #include "servers/linux/vfs/file_table.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 #include <algorithm>
 
@@ -14,17 +15,30 @@ SysResult<Ref<File>> FileTable::get(i32 descriptor) const {
     return Ref<File>(file);
 }
 
+i32 FileTable::lowest_free(i32 minimum) const {
+    i32 descriptor = std::max(minimum, free_hint_);
+    while (descriptor < end_ && find(descriptor) != nullptr)
+        ++descriptor;  // a page that is not there is free
+    return descriptor;
+}
+
 SysResult<> FileTable::check_room(u64 limit) const {
-    if (slots_.size() < limit || static_cast<u64>(free_hint_) < limit) return {};
-    return Errno::EMFILE;
+    return static_cast<u64>(lowest_free(0)) < limit ? SysResult<>() : SysResult<>(Errno::EMFILE);
+}
+
+FileTable::Slot& FileTable::make_slot(i32 descriptor) {
+    const usize page = static_cast<u32>(descriptor) / kPageSlots;
+    if (page >= pages_.size()) pages_.resize(page + 1);
+    if (!pages_[page]) pages_[page] = std::make_unique<Page>();
+    return pages_[page]->slots[static_cast<u32>(descriptor) % kPageSlots];
 }
 
 SysResult<i32> FileTable::add(Ref<File> file, bool close_on_exec, u64 limit, i32 minimum) {
-    i32 descriptor = std::max(minimum, free_hint_);
-    while (descriptor < end() && slots_[static_cast<u32>(descriptor)].file) ++descriptor;
+    if (heap_low()) return Errno::ENFILE;
+    const i32 descriptor = lowest_free(minimum);
     if (static_cast<u64>(descriptor) >= limit) return Errno::EMFILE;
-    if (descriptor >= end()) slots_.resize(static_cast<usize>(descriptor) + 1);
-    slots_[static_cast<u32>(descriptor)] = {std::move(file), close_on_exec};
+    make_slot(descriptor) = {std::move(file), close_on_exec};
+    end_ = std::max(end_, descriptor + 1);
     ++count_;
     if (minimum <= free_hint_) free_hint_ = descriptor + 1;
     return descriptor;
@@ -32,9 +46,9 @@ SysResult<i32> FileTable::add(Ref<File> file, bool close_on_exec, u64 limit, i32
 
 SysResult<> FileTable::set(i32 descriptor, Ref<File> file, bool close_on_exec, u64 limit) {
     if (descriptor < 0 || static_cast<u64>(descriptor) >= limit) return Errno::EBADF;
-    if (descriptor >= end()) slots_.resize(static_cast<usize>(descriptor) + 1);
-    Slot& slot = slots_[static_cast<u32>(descriptor)];
-    Slot old = std::exchange(slot, {std::move(file), close_on_exec});
+    if (heap_low()) return Errno::EMFILE;
+    Slot old = std::exchange(make_slot(descriptor), {std::move(file), close_on_exec});
+    end_ = std::max(end_, descriptor + 1);
     if (old.file) {
         old.file->descriptor_closed(*this);
     } else {
@@ -45,7 +59,7 @@ SysResult<> FileTable::set(i32 descriptor, Ref<File> file, bool close_on_exec, u
 
 SysResult<> FileTable::close(i32 descriptor) {
     if (find(descriptor) == nullptr) return Errno::EBADF;
-    Slot old = std::exchange(slots_[static_cast<u32>(descriptor)], {});
+    Slot old = std::exchange(make_slot(descriptor), {});
     free_hint_ = std::min(free_hint_, descriptor);
     --count_;
     old.file->descriptor_closed(*this);
@@ -53,21 +67,22 @@ SysResult<> FileTable::close(i32 descriptor) {
 }
 
 void FileTable::close_for_exec() {
-    for (i32 descriptor = 0; descriptor < end(); ++descriptor) {
-        const Slot& slot = slots_[static_cast<u32>(descriptor)];
-        if (slot.file && slot.close_on_exec) static_cast<void>(close(descriptor));
-    }
+    for_each([this](i32 descriptor) {
+        if (close_on_exec(descriptor)) static_cast<void>(close(descriptor));
+    });
 }
 
 void FileTable::close_all() {
-    for (i32 descriptor = 0; descriptor < end(); ++descriptor) {
-        if (slots_[static_cast<u32>(descriptor)].file) static_cast<void>(close(descriptor));
-    }
+    for_each([this](i32 descriptor) { static_cast<void>(close(descriptor)); });
 }
 
 Ref<FileTable> FileTable::copy() const {
     auto result = Ref<FileTable>::make();
-    result->slots_ = slots_;
+    result->pages_.resize(pages_.size());
+    for (usize page = 0; page < pages_.size(); ++page) {
+        if (pages_[page]) result->pages_[page] = std::make_unique<Page>(*pages_[page]);
+    }
+    result->end_ = end_;
     result->free_hint_ = free_hint_;
     result->count_ = count_;
     return result;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// FileTable: the descriptors of a process (or of several, CLONE_FILES). The lowest free number is given out.
-// Invariants: files_[n] is null where n is free; free_hint_ is not above the lowest free number.
+// FileTable: the descriptors of a process (or of several, CLONE_FILES). The lowest free number is given out. Slots come
+// in pages, so that a high number costs no more than a low one.
+// Invariants: a slot without file is free; free_hint_ is not above the lowest free number; end_ is above the highest in use.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "servers/linux/vfs/file.hpp"
@@ -16,7 +18,8 @@ class FileTable : public RefCounted {
 
     /// Null: EBADF.
     File* find(i32 descriptor) const {
-        return static_cast<u32>(descriptor) < slots_.size() ? slots_[static_cast<u32>(descriptor)].file.get() : nullptr;
+        const Slot* slot = slot_of(descriptor);
+        return slot != nullptr ? slot->file.get() : nullptr;
     }
     /// The file, also if it is open with O_PATH. EBADF.
     SysResult<Ref<File>> get(i32 descriptor) const;
@@ -27,14 +30,25 @@ class FileTable : public RefCounted {
     /// `descriptor` becomes `file`; what it was is closed (dup2). EBADF at `limit`.
     SysResult<> set(i32 descriptor, Ref<File> file, bool close_on_exec, u64 limit);
     SysResult<> close(i32 descriptor);
-    bool close_on_exec(i32 descriptor) const { return slots_[static_cast<u32>(descriptor)].close_on_exec; }
-    void set_close_on_exec(i32 descriptor, bool value) { slots_[static_cast<u32>(descriptor)].close_on_exec = value; }
+    /// Of one that is open.
+    bool close_on_exec(i32 descriptor) const { return slot_of(descriptor)->close_on_exec; }
+    void set_close_on_exec(i32 descriptor, bool value) { make_slot(descriptor).close_on_exec = value; }
     /// At execve.
     void close_for_exec();
     void close_all();
-    /// One more than the highest descriptor.
-    i32 end() const { return static_cast<i32>(slots_.size()); }
+    /// One more than the highest descriptor that was ever open.
+    i32 end() const { return end_; }
     u32 count() const { return count_; }
+    /// Calls `visit` with each open descriptor, which it may close.
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        for (usize page = 0; page < pages_.size(); ++page) {
+            if (!pages_[page]) continue;
+            for (usize slot = 0; slot < kPageSlots; ++slot) {
+                if (pages_[page]->slots[slot].file) visit(static_cast<i32>(page * kPageSlots + slot));
+            }
+        }
+    }
     /// For fork.
     Ref<FileTable> copy() const;
 
@@ -43,7 +57,20 @@ class FileTable : public RefCounted {
         Ref<File> file;
         bool close_on_exec = false;
     };
-    std::vector<Slot> slots_;
+    static constexpr usize kPageSlots = 64;
+    struct Page {
+        Slot slots[kPageSlots];
+    };
+    const Slot* slot_of(i32 descriptor) const {
+        const usize page = static_cast<u32>(descriptor) / kPageSlots;
+        if (page >= pages_.size() || !pages_[page]) return nullptr;
+        return &pages_[page]->slots[static_cast<u32>(descriptor) % kPageSlots];
+    }
+    Slot& make_slot(i32 descriptor);
+    i32 lowest_free(i32 minimum) const;
+
+    std::vector<std::unique_ptr<Page>> pages_;
+    i32 end_ = 0;
     i32 free_hint_ = 0;
     u32 count_ = 0;
 };

@@ -35,12 +35,16 @@ Async<> Inode::set_attributes(const AttributeChange& change) {
 
 Async<Ref<Inode>> Inode::lookup(std::string_view) { return Errno::ENOTDIR; }
 Async<Ref<Inode>> Inode::create(std::string_view, const NewFile&) { return Errno::EPERM; }
-Async<Ref<Inode>> Inode::create_symlink(std::string_view, std::string_view, const NewFile&) { return Errno::EPERM; }
+Async<Ref<Inode>> Inode::create_symlink(std::string_view, std::string_view, const NewFile&) {
+    return Errno::EPERM;
+}
 SysResult<Ref<Inode>> Inode::create_unnamed(const NewFile&) { return Errno::EOPNOTSUPP; }
 Async<> Inode::link(std::string_view, Inode&) { return Errno::EPERM; }
 Async<> Inode::unlink(std::string_view, Inode&) { return Errno::EPERM; }
 Async<> Inode::remove_directory(std::string_view, Inode&) { return Errno::EPERM; }
-Async<> Inode::rename(std::string_view, Inode&, Inode&, std::string_view, Inode*, bool) { return Errno::EPERM; }
+Async<> Inode::rename(std::string_view, Inode&, Inode&, std::string_view, Inode*, bool) {
+    return Errno::EPERM;
+}
 Async<> Inode::read_directory(u64&, DirectorySink&) { return Errno::ENOTDIR; }
 Async<std::string> Inode::read_link(Thread&) { return Errno::EINVAL; }
 SysResult<Path> Inode::follow(Thread&) { return Errno::EINVAL; }

@@ -89,7 +89,8 @@ class Inode : public RefCounted {
     virtual Async<Ref<Inode>> lookup(std::string_view name);
     /// A file, directory, device, FIFO or socket. The name does not exist.
     virtual Async<Ref<Inode>> create(std::string_view name, const NewFile& file);
-    virtual Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target, const NewFile& file);
+    virtual Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target,
+                                             const NewFile& file);
     /// A regular file without a name, on the same file system (O_TMPFILE).
     virtual SysResult<Ref<Inode>> create_unnamed(const NewFile& file);
     virtual Async<> link(std::string_view name, Inode& inode);
@@ -98,8 +99,8 @@ class Inode : public RefCounted {
     virtual Async<> remove_directory(std::string_view name, Inode& inode);
     /// Moves `inode` to `to`, in place of `replaced` (may be null; types agree, a directory must be empty:
     /// ENOTEMPTY); or with `exchange` swaps the two.
-    virtual Async<> rename(std::string_view name, Inode& inode, Inode& to, std::string_view new_name, Inode* replaced,
-                           bool exchange);
+    virtual Async<> rename(std::string_view name, Inode& inode, Inode& to, std::string_view new_name,
+                           Inode* replaced, bool exchange);
     /// Entries from position `position` on, without "." and ".."; positions below 2 are those. Advances it.
     virtual Async<> read_directory(u64& position, DirectorySink& sink);
 
@@ -123,7 +124,10 @@ class Inode : public RefCounted {
     virtual Async<> allocate(u32 mode, i64 offset, i64 length);
     /// SEEK_DATA (`hole` false) and SEEK_HOLE: ENXIO behind the end.
     virtual Async<i64> seek_data(i64 offset, bool hole);
-    virtual Async<> synchronise(bool data_only) { (void)data_only; return {}; }
+    virtual Async<> synchronise(bool data_only) {
+        (void)data_only;
+        return {};
+    }
     /// Pages for mmap and execve; null: it cannot be mapped (ENODEV).
     virtual Ref<PageSource> pages() { return nullptr; }
 

@@ -6,8 +6,10 @@
 
 namespace pith::lx {
 
-inline constexpr u32 kTcgets = 0x5401, kTcsets = 0x5402, kTcsetsw = 0x5403, kTcsetsf = 0x5404, kTcgeta = 0x5405;
-inline constexpr u32 kTcsbrk = 0x5409, kTcxonc = 0x540a, kTcflsh = 0x540b, kTiocexcl = 0x540c, kTiocnxcl = 0x540d;
+inline constexpr u32 kTcgets = 0x5401, kTcsets = 0x5402, kTcsetsw = 0x5403, kTcsetsf = 0x5404,
+                     kTcgeta = 0x5405;
+inline constexpr u32 kTcsbrk = 0x5409, kTcxonc = 0x540a, kTcflsh = 0x540b, kTiocexcl = 0x540c,
+                     kTiocnxcl = 0x540d;
 inline constexpr u32 kTiocsctty = 0x540e, kTiocgpgrp = 0x540f, kTiocspgrp = 0x5410, kTiocoutq = 0x5411;
 inline constexpr u32 kTiocsti = 0x5412, kTiocgwinsz = 0x5413, kTiocswinsz = 0x5414, kTiocmget = 0x5415;
 inline constexpr u32 kFionread = 0x541b, kTioccons = 0x541d, kTiocpkt = 0x5420, kFionbio = 0x5421;

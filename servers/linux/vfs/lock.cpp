@@ -68,11 +68,13 @@ bool LockList::lock_whole(const File& file, bool exclusive) {
 }
 
 void LockList::unlock_whole(const File& file) {
-    if (std::erase_if(wholes_, [&](const Whole& whole) { return whole.file == &file; }) != 0) changed.wake_all();
+    if (std::erase_if(wholes_, [&](const Whole& whole) { return whole.file == &file; }) != 0)
+        changed.wake_all();
 }
 
 void LockList::release_owner(const void* owner) {
-    if (std::erase_if(ranges_, [&](const RangeLock& lock) { return lock.owner == owner; }) != 0) changed.wake_all();
+    if (std::erase_if(ranges_, [&](const RangeLock& lock) { return lock.owner == owner; }) != 0)
+        changed.wake_all();
 }
 
 void LockList::release_description(const File& file) {
@@ -80,7 +82,8 @@ void LockList::release_description(const File& file) {
     unlock_whole(file);
 }
 
-LockList::Waiting::Waiting(const void* waiter, const void* blocker) : waiter_(waiter), blocker_(blocker), next_(waiting_) {
+LockList::Waiting::Waiting(const void* waiter, const void* blocker)
+    : waiter_(waiter), blocker_(blocker), next_(waiting_) {
     waiting_ = this;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Opening files.
 #include "servers/linux/vfs/open.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 #include "servers/linux/vfs/dev/device.hpp"
 #include "servers/linux/vfs/format.hpp"
@@ -61,7 +62,8 @@ Async<Ref<File>> make_file(Thread& thread, const Path& path, u32 flags) {
     return opened;
 }
 
-Task<SysResult<Ref<File>>> truncate_first(Thread& thread, Path path, u32 flags, Task<SysResult<>> truncation) {
+Task<SysResult<Ref<File>>> truncate_first(Thread& thread, Path path, u32 flags,
+                                          Task<SysResult<>> truncation) {
     PITH_CO_CHECK(co_await std::move(truncation));
     co_return PITH_AWAIT(make_file(thread, path, flags));
 }
@@ -86,9 +88,11 @@ Async<Ref<File>> create_and_open(Thread& thread, const LastComponent& last, u32 
         Path path{directory.mount, thread.zone().vfs->dentries.add(directory.dentry, last.name, inode)};
         return open_found(thread, path, flags, true);
     }
-    return [](Thread& opener, LastComponent place, u32 open_flags, Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<Ref<File>>> {
+    return [](Thread& opener, LastComponent place, u32 open_flags,
+              Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<Ref<File>>> {
         Ref<Inode> inode = PITH_CO_TRY(co_await std::move(task));
-        Path path{place.directory.mount, opener.zone().vfs->dentries.add(place.directory.dentry, place.name, inode)};
+        Path path{place.directory.mount,
+                  opener.zone().vfs->dentries.add(place.directory.dentry, place.name, inode)};
         co_return PITH_AWAIT(open_found(opener, path, open_flags, true));
     }(thread, last, flags, created.task());
 }
@@ -97,7 +101,8 @@ Async<Ref<File>> open_unnamed(Thread& thread, const Path& directory, u32 flags, 
     if ((flags & O_ACCESS_MODE) == O_READ_ONLY) return Errno::EINVAL;
     if (!directory.inode().directory()) return Errno::ENOTDIR;
     PITH_CHECK(check_access(thread.process.credentials, directory, kMayWrite | kMayExecute));
-    Ref<Inode> inode = PITH_TRY(directory.inode().create_unnamed(new_file(thread, directory.inode(), S_REGULAR | (mode & 07777))));
+    Ref<Inode> inode = PITH_TRY(
+        directory.inode().create_unnamed(new_file(thread, directory.inode(), S_REGULAR | (mode & 07777))));
     Path path = thread.zone().vfs->anonymous_path(inode, "/" + std::string("#") + decimal(inode->number()));
     path.mount = directory.mount;
     return open_found(thread, path, flags & ~(O_TEMPORARY | O_EXCLUSIVE), true);
@@ -106,12 +111,15 @@ Async<Ref<File>> open_unnamed(Thread& thread, const Path& directory, u32 flags, 
 }  // namespace
 
 Async<Ref<File>> open_found(Thread& thread, const Path& path, u32 flags, bool created) {
+    if (heap_low()) return Errno::ENFILE;
     Inode& inode = path.inode();
     PITH_CHECK(check_open(thread, path, flags, created));
     // O_NO_CTTY goes on to the device, which takes it away.
     const u32 device_flags = inode.device() ? flags & O_NO_CTTY : 0;
-    const u32 kept = (flags & ~(O_CREATE | O_EXCLUSIVE | O_NO_CTTY | O_TRUNCATE | O_CLOSE_EXEC)) | O_LARGE_FILE | device_flags;
-    const bool writes = inode.regular() && ((flags & O_ACCESS_MODE) != O_READ_ONLY || (flags & O_TRUNCATE) != 0);
+    const u32 kept = (flags & ~(O_CREATE | O_EXCLUSIVE | O_NO_CTTY | O_TRUNCATE | O_CLOSE_EXEC)) |
+                     O_LARGE_FILE | device_flags;
+    const bool writes = inode.regular() &&
+                        ((flags & O_ACCESS_MODE) != O_READ_ONLY || (flags & O_TRUNCATE) != 0);
     if (writes) PITH_CHECK(inode.open_for_write());
     Async<Ref<File>> opened = [&]() -> Async<Ref<File>> {
         if ((flags & O_TRUNCATE) != 0 && inode.regular() && !created) {
@@ -129,9 +137,11 @@ Async<Ref<File>> open_found(Thread& thread, const Path& path, u32 flags, bool cr
     return file;
 }
 
-Async<Ref<File>> open_path(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode, u32 walk_flags) {
+Async<Ref<File>> open_path(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode,
+                           u32 walk_flags) {
     if ((flags & O_TEMPORARY) == O_TEMPORARY) {
-        return open_unnamed(thread, PITH_TRY(walk(thread, directory, path, kFollow | walk_flags)), flags, mode);
+        return open_unnamed(thread, PITH_TRY(walk(thread, directory, path, kFollow | walk_flags)), flags,
+                            mode);
     }
     const bool exclusive = (flags & (O_CREATE | O_EXCLUSIVE)) == (O_CREATE | O_EXCLUSIVE);
     if ((flags & O_NO_FOLLOW) == 0 && !exclusive) walk_flags |= kFollow;
@@ -154,17 +164,19 @@ Async<Ref<File>> open_path(Thread& thread, i32 directory, std::string_view path,
 
 namespace {
 
-constexpr u32 kKnownFlags = O_ACCESS_MODE | O_CREATE | O_EXCLUSIVE | O_NO_CTTY | O_TRUNCATE | O_APPENDING | O_NON_BLOCK |
-                            O_SYNCHRONOUS | O_DATA_SYNC | O_ASYNC_IO | O_DIRECT_IO | O_LARGE_FILE | O_DIRECTORY_ONLY |
-                            O_NO_FOLLOW | O_NO_ACCESS_TIME | O_CLOSE_EXEC | O_PATH_ONLY | O_TEMPORARY;
+constexpr u32 kKnownFlags = O_ACCESS_MODE | O_CREATE | O_EXCLUSIVE | O_NO_CTTY | O_TRUNCATE | O_APPENDING |
+                            O_NON_BLOCK | O_SYNCHRONOUS | O_DATA_SYNC | O_ASYNC_IO | O_DIRECT_IO |
+                            O_LARGE_FILE | O_DIRECTORY_ONLY | O_NO_FOLLOW | O_NO_ACCESS_TIME | O_CLOSE_EXEC |
+                            O_PATH_ONLY | O_TEMPORARY;
 
 SysResult<u64> install(Thread& thread, Ref<File> file, u32 flags) {
-    const i32 descriptor =
-        PITH_TRY(thread.process.files->add(std::move(file), (flags & O_CLOSE_EXEC) != 0, descriptor_limit(thread)));
+    const i32 descriptor = PITH_TRY(
+        thread.process.files->add(std::move(file), (flags & O_CLOSE_EXEC) != 0, descriptor_limit(thread)));
     return static_cast<u64>(descriptor);
 }
 
-Async<u64> open_and_install(Thread& thread, i32 directory, u64 path_address, u32 flags, u32 mode, u32 walk_flags) {
+Async<u64> open_and_install(Thread& thread, i32 directory, u64 path_address, u32 flags, u32 mode,
+                            u32 walk_flags) {
     flags &= kKnownFlags;
     if ((flags & O_PATH_ONLY) != 0) flags &= O_PATH_ONLY | O_DIRECTORY_ONLY | O_NO_FOLLOW | O_CLOSE_EXEC;
     constexpr u32 kTemporaryBit = O_TEMPORARY & ~O_DIRECTORY_ONLY;
@@ -190,7 +202,8 @@ Async<u64> call_openat(Thread& thread, const SyscallArgs& args) {
     return open_and_install(thread, as_int(args.a0), args.a1, as_unsigned(args.a2), as_unsigned(args.a3), 0);
 }
 Async<u64> call_creat(Thread& thread, const SyscallArgs& args) {
-    return open_and_install(thread, kAtCwd, args.a0, O_CREATE | O_WRITE_ONLY | O_TRUNCATE, as_unsigned(args.a1), 0);
+    return open_and_install(thread, kAtCwd, args.a0, O_CREATE | O_WRITE_ONLY | O_TRUNCATE,
+                            as_unsigned(args.a1), 0);
 }
 
 struct OpenHow {
@@ -204,11 +217,14 @@ Async<u64> call_openat2(Thread& thread, const SyscallArgs& args) {
     for (u64 extra = sizeof(OpenHow); extra < args.a3; ++extra) {
         if (PITH_TRY(get<u8>(thread, args.a2 + extra)) != 0) return Errno::E2BIG;
     }
-    constexpr u64 kNoXdev = 1, kNoMagic = 2, kNoLinks = 4, kResolveBeneath = 8, kResolveInRoot = 16, kCached = 32;
+    constexpr u64 kNoXdev = 1, kNoMagic = 2, kNoLinks = 4, kResolveBeneath = 8, kResolveInRoot = 16,
+                  kCached = 32;
     if ((how.flags & ~u64{kKnownFlags}) != 0) return Errno::EINVAL;
-    if ((how.resolve & ~(kNoXdev | kNoMagic | kNoLinks | kResolveBeneath | kResolveInRoot | kCached)) != 0) return Errno::EINVAL;
+    if ((how.resolve & ~(kNoXdev | kNoMagic | kNoLinks | kResolveBeneath | kResolveInRoot | kCached)) != 0)
+        return Errno::EINVAL;
     if ((how.resolve & kResolveBeneath) != 0 && (how.resolve & kResolveInRoot) != 0) return Errno::EINVAL;
-    if ((how.flags & (O_CREATE | (O_TEMPORARY & ~O_DIRECTORY_ONLY))) != 0 ? (how.mode & ~u64{07777}) != 0 : how.mode != 0) {
+    if ((how.flags & (O_CREATE | (O_TEMPORARY & ~O_DIRECTORY_ONLY))) != 0 ? (how.mode & ~u64{07777}) != 0
+                                                                          : how.mode != 0) {
         return Errno::EINVAL;
     }
     constexpr u64 kWithPath = O_PATH_ONLY | O_DIRECTORY_ONLY | O_NO_FOLLOW | O_CLOSE_EXEC;
@@ -219,7 +235,8 @@ Async<u64> call_openat2(Thread& thread, const SyscallArgs& args) {
     if ((how.resolve & kNoLinks) != 0) walk_flags |= kNoSymlinks;
     if ((how.resolve & kResolveBeneath) != 0) walk_flags |= kBeneath;
     if ((how.resolve & kResolveInRoot) != 0) walk_flags |= kInRoot;
-    return open_and_install(thread, as_int(args.a0), args.a1, static_cast<u32>(how.flags), static_cast<u32>(how.mode), walk_flags);
+    return open_and_install(thread, as_int(args.a0), args.a1, static_cast<u32>(how.flags),
+                            static_cast<u32>(how.mode), walk_flags);
 }
 
 }  // namespace

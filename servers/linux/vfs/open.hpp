@@ -9,7 +9,8 @@ namespace pith::lx {
 
 /// Everything that open, openat, openat2 and creat do but the descriptor. `flags` have been checked; `mode` is that of
 /// the call (umask is applied here); `walk_flags` are further WalkFlags. May give kWalkWaits.
-Async<Ref<File>> open_path(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode, u32 walk_flags = 0);
+Async<Ref<File>> open_path(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode,
+                           u32 walk_flags = 0);
 /// Opens what was found, permissions checked (`created`: they need not be).
 Async<Ref<File>> open_found(Thread& thread, const Path& path, u32 flags, bool created);
 /// Owner and permissions of a file that `thread` makes in `directory`; `mode` with its type, before umask.

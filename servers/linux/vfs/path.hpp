@@ -20,19 +20,19 @@ inline constexpr Errno kWalkWaits = static_cast<Errno>(600);
 
 /// How to walk.
 enum WalkFlag : u32 {
-    kFollow = 1,         ///< a symbolic link as the last component is followed
-    kEmptyPath = 2,      ///< "" is the start itself (AT_EMPTY_PATH)
-    kNoMagicLinks = 4,   ///< RESOLVE_NO_MAGICLINKS
-    kNoSymlinks = 8,     ///< RESOLVE_NO_SYMLINKS
-    kBeneath = 16,       ///< RESOLVE_BENEATH
-    kInRoot = 32,        ///< RESOLVE_IN_ROOT
-    kNoCrossing = 64,    ///< RESOLVE_NO_XDEV
+    kFollow = 1,        ///< a symbolic link as the last component is followed
+    kEmptyPath = 2,     ///< "" is the start itself (AT_EMPTY_PATH)
+    kNoMagicLinks = 4,  ///< RESOLVE_NO_MAGICLINKS
+    kNoSymlinks = 8,    ///< RESOLVE_NO_SYMLINKS
+    kBeneath = 16,      ///< RESOLVE_BENEATH
+    kInRoot = 32,       ///< RESOLVE_IN_ROOT
+    kNoCrossing = 64,   ///< RESOLVE_NO_XDEV
 };
 
 /// The directory of a path's last component, and that component.
 struct LastComponent {
     Path directory;
-    std::string name;             ///< "" for "/" and the like: see `kind`
+    std::string name;  ///< "" for "/" and the like: see `kind`
     enum class Kind : u8 { normal, root, dot, dot_dot } kind = Kind::normal;
     bool trailing_slash = false;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pipes and FIFOs.
 #include "servers/linux/vfs/pipe.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -61,6 +62,32 @@ SysResult<usize> Pipe::add(UserIo& io) {
         done += copied.value();
         if (copied.value() < wanted) break;
     }
+    return done;
+}
+
+Pipe::Waiting::Waiting(Pipe& pipe, UserIo& io, const AddressSpace* space)
+    : pipe_(pipe), io_(io), space_(space) {
+    if (pipe.waiting_ == nullptr) pipe.waiting_ = this;
+}
+
+Pipe::Waiting::~Waiting() {
+    if (pipe_.waiting_ == this) pipe_.waiting_ = nullptr;
+}
+
+usize Pipe::hand_over(UserIo& io, const AddressSpace* from) {
+    if (waiting_ == nullptr || waiting_->done_ != 0 || waiting_->space_ == from || used() != 0) return 0;
+    UserIo& to = waiting_->io_;
+    usize done = 0;
+    while (io.remaining() != 0 && to.remaining() != 0) {
+        const SysResult<std::span<u8>> piece = io.piece(Access::read, to.remaining());
+        if (!piece.ok()) break;
+        const SysResult<usize> copied = to.put(piece.value().data(), piece.value().size());
+        if (!copied.ok()) break;
+        io.advance(copied.value());
+        done += copied.value();
+        if (copied.value() < piece.value().size()) break;
+    }
+    waiting_->done_ = done;
     return done;
 }
 
@@ -127,7 +154,10 @@ Async<usize> PipeFile::read(Thread& thread, UserIo&& io, i64) {
 Task<SysResult<usize>> PipeFile::slow_read(Thread& thread, Ref<PipeFile>, UserIo io) {
     while (pipe_->used() == 0) {
         if (pipe_->writers == 0) co_return usize{0};
-        PITH_CO_CHECK(co_await wait_on(thread, pipe_->read_queue));
+        const Pipe::Waiting waiting(*pipe_, io, thread.process.memory.get());
+        const SysResult<> woken = co_await wait_on(thread, pipe_->read_queue);
+        if (waiting.done() != 0) co_return waiting.done();
+        PITH_CO_CHECK(woken);
     }
     const usize done = PITH_CO_TRY(pipe_->take(io));
     pipe_->changed_for_writers();
@@ -144,9 +174,16 @@ Async<usize> PipeFile::write(Thread& thread, UserIo&& io, i64) {
     if (io.remaining() == 0) return usize{0};
     if (pipe_->readers == 0) return broken(thread, 0);
     const usize wanted = io.remaining();
-    usize done = 0;
-    if (pipe_->room() >= (wanted <= kPipeAtomic ? wanted : 1)) {
-        done = PITH_TRY(pipe_->add(io));
+    usize done = pipe_->hand_over(io, thread.process.memory.get());
+    if (done != 0 && io.remaining() == 0) {
+        pipe_->changed_for_readers();
+        inode().touch_modify();
+        return done;
+    }
+    if (done != 0 || pipe_->room() >= (wanted <= kPipeAtomic ? wanted : 1)) {
+        const SysResult<usize> added = pipe_->add(io);
+        if (!added.ok() && done == 0) return added.error();
+        if (added.ok()) done += added.value();
         pipe_->changed_for_readers();
         if (io.remaining() == 0) {
             inode().touch_modify();
@@ -162,6 +199,13 @@ Task<SysResult<usize>> PipeFile::slow_write(Thread& thread, Ref<PipeFile>, UserI
     while (true) {
         if (pipe_->readers == 0) co_return broken(thread, done);
         const usize least = total <= kPipeAtomic ? total : 1;
+        const usize given = pipe_->hand_over(io, thread.process.memory.get());
+        if (given != 0) {
+            done += given;
+            pipe_->changed_for_readers();
+            if (io.remaining() == 0) co_return done;
+            continue;
+        }
         if (pipe_->room() >= least) {
             const SysResult<usize> moved = pipe_->add(io);
             if (!moved.ok()) {
@@ -213,6 +257,7 @@ class PipeInode : public Inode {
 }  // namespace
 
 SysResult<PipeEnds> make_pipe(Thread& thread, u32 flags) {
+    if (heap_low()) return Errno::ENFILE;
     Vfs& vfs = *thread.zone().vfs;
     auto inode = Ref<PipeInode>::make(vfs.anonymous_file_system(), vfs.next_pipe_number++);
     inode->uid = thread.process.credentials.fsuid;
@@ -248,7 +293,8 @@ Async<Ref<File>> open_fifo(Thread& thread, const Path& path, u32 flags) {
     Ref<Pipe> pipe = inode.fifo;
     if (access == O_WRITE_ONLY && (flags & O_NON_BLOCK) != 0 && pipe->readers == 0) return Errno::ENXIO;
     auto file = Ref<PipeFile>::make(path, flags, pipe);
-    const bool alone = access == O_READ_ONLY ? pipe->writers == 0 : access == O_WRITE_ONLY && pipe->readers == 0;
+    const bool alone = access == O_READ_ONLY ? pipe->writers == 0
+                                             : access == O_WRITE_ONLY && pipe->readers == 0;
     if (!alone || (flags & O_NON_BLOCK) != 0) return Ref<File>(file);
     return wait_for_peer(thread, file);
 }

@@ -11,6 +11,7 @@
 
 namespace pith::lx {
 
+class AddressSpace;
 class Zone;
 
 inline constexpr usize kPipeAtomic = 4096;
@@ -27,6 +28,25 @@ class Pipe : public RefCounted {
     SysResult<usize> take(UserIo& io);
     /// Moves what fits, at most what `io` has.
     SysResult<usize> add(UserIo& io);
+    /// A reader that waits with its buffer: a writer fills it directly, without the ring.
+    class Waiting {
+      public:
+        Waiting(Pipe& pipe, UserIo& io, const AddressSpace* space);
+        ~Waiting();
+        Waiting(const Waiting&) = delete;
+        Waiting& operator=(const Waiting&) = delete;
+        usize done() const { return done_; }
+
+      private:
+        friend class Pipe;
+        Pipe& pipe_;
+        UserIo& io_;
+        const AddressSpace* space_;
+        usize done_ = 0;
+    };
+    /// Gives a waiting reader what it takes of `io`; 0: there is none, or it is in the writer's own address space
+    /// (where storing may move what is read).
+    usize hand_over(UserIo& io, const AddressSpace* from);
     /// Copies up to `size` unread bytes from `skip` on (tee).
     usize peek(usize skip, u8* to, usize size) const;
     /// F_SETPIPE_SZ. EBUSY: what it holds does not fit; EINVAL.
@@ -43,6 +63,7 @@ class Pipe : public RefCounted {
   private:
     Zone& zone_;
     std::vector<FrameRef> pages_;
+    Waiting* waiting_ = nullptr;
     FrameRef spare_;
     u64 read_ = 0, write_ = 0;
 };

@@ -22,7 +22,8 @@ inline constexpr u32 O_SYNCHRONOUS = 04010000, O_PATH_ONLY = 010000000, O_TEMPOR
 
 /// Flags of the ...at calls.
 inline constexpr i32 kAtCwd = -100;
-inline constexpr u32 kAtSymlinkNoFollow = 0x100, kAtRemoveDir = 0x200, kAtEaccess = 0x200, kAtSymlinkFollow = 0x400;
+inline constexpr u32 kAtSymlinkNoFollow = 0x100, kAtRemoveDir = 0x200, kAtEaccess = 0x200,
+                     kAtSymlinkFollow = 0x400;
 inline constexpr u32 kAtNoAutomount = 0x800, kAtEmptyPath = 0x1000, kAtStatxSyncType = 0x6000;
 
 /// Limits.
@@ -37,16 +38,23 @@ inline constexpr i64 kMaxFileSize = 0x7fff'ffff'ffff'ffff;
 inline constexpr u32 kSealSeal = 1, kSealShrink = 2, kSealGrow = 4, kSealWrite = 8, kSealFutureWrite = 16;
 
 /// Bits of poll.
-inline constexpr u32 kPollIn = 0x001, kPollPriority = 0x002, kPollOut = 0x004, kPollError = 0x008, kPollHangUp = 0x010;
-inline constexpr u32 kPollInvalid = 0x020, kPollReadNormal = 0x040, kPollReadBand = 0x080, kPollWriteNormal = 0x100;
+inline constexpr u32 kPollIn = 0x001, kPollPriority = 0x002, kPollOut = 0x004, kPollError = 0x008,
+                     kPollHangUp = 0x010;
+inline constexpr u32 kPollInvalid = 0x020, kPollReadNormal = 0x040, kPollReadBand = 0x080,
+                     kPollWriteNormal = 0x100;
 inline constexpr u32 kPollWriteBand = 0x200, kPollMessage = 0x400, kPollReadHangUp = 0x2000;
 
 /// Device numbers.
 constexpr u64 make_device(u32 major, u32 minor) {
-    return (u64{major} & 0xfffff000) << 32 | (u64{major} & 0xfff) << 8 | (u64{minor} & 0xffffff00) << 12 | (minor & 0xff);
+    return (u64{major} & 0xfffff000) << 32 | (u64{major} & 0xfff) << 8 | (u64{minor} & 0xffffff00) << 12 |
+           (minor & 0xff);
 }
-constexpr u32 device_major(u64 device) { return static_cast<u32>((device >> 32 & 0xfffff000) | (device >> 8 & 0xfff)); }
-constexpr u32 device_minor(u64 device) { return static_cast<u32>((device >> 12 & 0xffffff00) | (device & 0xff)); }
+constexpr u32 device_major(u64 device) {
+    return static_cast<u32>((device >> 32 & 0xfffff000) | (device >> 8 & 0xfff));
+}
+constexpr u32 device_minor(u64 device) {
+    return static_cast<u32>((device >> 12 & 0xffffff00) | (device & 0xff));
+}
 
 struct Timespec {
     i64 seconds;

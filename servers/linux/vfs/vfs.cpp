@@ -62,7 +62,9 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
     auto root = PITH_TRY(TmpFs::create(zone, vfs->anonymous_device(), "tmpfs", half, 0755));
     PITH_CHECK(load_bundle(*root, bundle, first_frame));
     for (const char* name : {"dev", "proc", "tmp", "root", "sys", "run", "mnt", "etc"}) {
-        const u32 mode = std::string_view(name) == "tmp" ? 01777 : std::string_view(name) == "root" ? 0700 : 0755;
+        const u32 mode = std::string_view(name) == "tmp"    ? 01777
+                         : std::string_view(name) == "root" ? 0700
+                                                            : 0755;
         const SysResult<Ref<Inode>> known = root->root()->lookup(name).take();
         if (!known.ok()) PITH_TRY(root->root()->create(name, {S_DIRECTORY | mode, 0, 0, 0}).take());
     }
@@ -86,14 +88,17 @@ SysResult<> Vfs::mount_standard() {
         Ref<Inode> inode = PITH_TRY(parent.inode().lookup(name).take());
         return Path{parent.mount, dentries.add(parent.dentry, name, inode)};
     };
-    auto devices = PITH_TRY(TmpFs::create(zone, anonymous_device(), "devtmpfs", zone.frames.total() / 2, 0755));
+    auto devices = PITH_TRY(
+        TmpFs::create(zone, anonymous_device(), "devtmpfs", zone.frames.total() / 2, 0755));
     PITH_CHECK(make_devices(*devices));
     const Path dev_point = PITH_TRY(directory(root(), "dev"));
     const Ref<Mount> dev = PITH_TRY(attach(devices, dev_point, kMountNoSetuid, "devtmpfs"));
     const Path pts_point = PITH_TRY(directory(Path{dev, dev->root}, "pts"));
-    PITH_TRY(attach(make_devpts(zone, anonymous_device()), pts_point, kMountNoSetuid | kMountNoExecute, "devpts"));
+    PITH_TRY(
+        attach(make_devpts(zone, anonymous_device()), pts_point, kMountNoSetuid | kMountNoExecute, "devpts"));
     const Path proc_point = PITH_TRY(directory(root(), "proc"));
-    PITH_TRY(attach(make_proc(zone, anonymous_device()), proc_point, kMountNoSetuid | kMountNoDevices | kMountNoExecute, "proc"));
+    PITH_TRY(attach(make_proc(zone, anonymous_device()), proc_point,
+                    kMountNoSetuid | kMountNoDevices | kMountNoExecute, "proc"));
     return {};
 }
 
@@ -111,16 +116,19 @@ Mount* Vfs::mount_on(const Path& path) const {
     return nullptr;
 }
 
-SysResult<Ref<Mount>> Vfs::attach(Ref<FileSystem> file_system, const Path& at, u32 flags, std::string source) {
+SysResult<Ref<Mount>> Vfs::attach(Ref<FileSystem> file_system, const Path& at, u32 flags,
+                                  std::string source) {
     auto dentry = Ref<Dentry>::make(nullptr, "", file_system->root());
-    auto mount = Ref<Mount>::make(std::move(file_system), dentry, at.mount, at.dentry, flags, std::move(source));
+    auto mount = Ref<Mount>::make(std::move(file_system), dentry, at.mount, at.dentry, flags,
+                                  std::move(source));
     mount->number = next_mount_number++;
     mounts.push_back(mount);
     return mount;
 }
 
 SysResult<Ref<File>> Vfs::open_program(Thread& thread, i32 directory, std::string_view path, u32 at_flags) {
-    const u32 walk_flags = ((at_flags & kAtSymlinkNoFollow) != 0 ? 0 : kFollow) | ((at_flags & kAtEmptyPath) != 0 ? kEmptyPath : 0);
+    const u32 walk_flags = ((at_flags & kAtSymlinkNoFollow) != 0 ? 0 : kFollow) |
+                           ((at_flags & kAtEmptyPath) != 0 ? kEmptyPath : 0);
     const Path found = PITH_TRY(walk(thread, directory, path, walk_flags));
     Inode& inode = found.inode();
     if (inode.symlink()) return Errno::ELOOP;
@@ -161,7 +169,8 @@ SysResult<> Vfs::open_standard(Thread& thread) {
 SysResult<Path> Vfs::park_lookup(Thread& thread, const Path& directory, std::string_view name,
                                  Task<SysResult<Ref<Inode>>> task) {
     if (const auto parked = parked_.find(&thread); parked != parked_.end() && parked->second.answered &&
-                                                   parked->second.directory == directory.dentry && parked->second.name == name) {
+                                                   parked->second.directory == directory.dentry &&
+                                                   parked->second.name == name) {
         Ref<Inode> inode = PITH_TRY(parked->second.answer);
         return Path{directory.mount, dentries.add(directory.dentry, name, inode)};
     }

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "servers/linux/frames.hpp"
-#include "servers/linux/vfs/format.hpp"
 #include "servers/linux/vfs/file_table.hpp"
+#include "servers/linux/vfs/format.hpp"
 #include "servers/linux/vfs/fs_context.hpp"
 #include "servers/linux/vfs/path.hpp"
 
@@ -48,7 +48,8 @@ class Vfs {
 
     /// A look-up whose file system answers later: keeps it with the thread, and gives kWalkWaits. When the call is
     /// begun anew, gives the answer.
-    SysResult<Path> park_lookup(Thread& thread, const Path& directory, std::string_view name, Task<SysResult<Ref<Inode>>> task);
+    SysResult<Path> park_lookup(Thread& thread, const Path& directory, std::string_view name,
+                                Task<SysResult<Ref<Inode>>> task);
     /// Waits for what was parked; see with_lookup().
     Task<SysResult<>> finish_lookup(Thread& thread);
     void drop_lookup(Thread& thread);

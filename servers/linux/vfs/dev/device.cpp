@@ -117,13 +117,16 @@ Async<Ref<File>> open_device(Thread& thread, const Path& path, u32 flags) {
     const u32 minor = device_minor(device);
     switch (device_major(device)) {
         case 1: return open_memory_device(thread, path, flags, minor);
-        case 4: return minor == 64 ? Async<Ref<File>>(open_console(thread, path, flags)) : Async<Ref<File>>(Errno::ENXIO);
+        case 4:
+            return minor == 64 ? Async<Ref<File>>(open_console(thread, path, flags))
+                               : Async<Ref<File>>(Errno::ENXIO);
         case 5: return open_terminal(thread, path, flags, minor);
         case 136: return open_pty_slave(thread, path, flags, minor);
         case kStreamMajor: {
             ConsoleLink* console = thread.zone().vfs->console.get();
             if (console == nullptr || minor > 2) return Errno::ENXIO;
-            return Ref<File>(Ref<StreamFile>::make(path, flags & ~O_NO_CTTY, *console, static_cast<ConsoleStream>(minor)));
+            return Ref<File>(
+                Ref<StreamFile>::make(path, flags & ~O_NO_CTTY, *console, static_cast<ConsoleStream>(minor)));
         }
         default: return Errno::ENXIO;
     }
@@ -135,24 +138,31 @@ SysResult<> make_devices(TmpFs& file_system) {
         u32 mode, major, minor;
     };
     static constexpr Node kNodes[] = {
-        {"null", 0666, 1, 3},    {"zero", 0666, 1, 5},    {"full", 0666, 1, 7},
-        {"random", 0666, 1, 8},  {"urandom", 0666, 1, 9}, {"kmsg", 0644, 1, 11},
-        {"tty", 0666, 5, 0},     {"console", 0600, 5, 1}, {"ptmx", 0666, 5, 2},
-        {"ttyS0", 0660, 4, 64},
+        {"null", 0666, 1, 3},    {"zero", 0666, 1, 5},   {"full", 0666, 1, 7}, {"random", 0666, 1, 8},
+        {"urandom", 0666, 1, 9}, {"kmsg", 0644, 1, 11},  {"tty", 0666, 5, 0},  {"console", 0600, 5, 1},
+        {"ptmx", 0666, 5, 2},    {"ttyS0", 0660, 4, 64},
     };
     static constexpr Node kStreams[] = {
-        {"stdin", 0600, kStreamMajor, 0}, {"stdout", 0600, kStreamMajor, 1}, {"stderr", 0600, kStreamMajor, 2},
+        {"stdin", 0600, kStreamMajor, 0},
+        {"stdout", 0600, kStreamMajor, 1},
+        {"stderr", 0600, kStreamMajor, 2},
     };
     static constexpr const char* kLinks[][2] = {
-        {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
+        {"fd", "/proc/self/fd"},
+        {"stdin", "/proc/self/fd/0"},
+        {"stdout", "/proc/self/fd/1"},
+        {"stderr", "/proc/self/fd/2"},
     };
     Inode& root = *file_system.root();
     for (const Node& node : kNodes) {
-        PITH_TRY(root.create(node.name, {S_CHARACTER | node.mode, 0, 0, make_device(node.major, node.minor)}).take());
+        PITH_TRY(root.create(node.name, {S_CHARACTER | node.mode, 0, 0, make_device(node.major, node.minor)})
+                     .take());
     }
     const Ref<Inode> streams = PITH_TRY(root.create("pith", {S_DIRECTORY | 0755, 0, 0, 0}).take());
     for (const Node& node : kStreams) {
-        PITH_TRY(streams->create(node.name, {S_CHARACTER | node.mode, 0, 0, make_device(node.major, node.minor)}).take());
+        PITH_TRY(
+            streams->create(node.name, {S_CHARACTER | node.mode, 0, 0, make_device(node.major, node.minor)})
+                .take());
     }
     for (const auto& link : kLinks) PITH_TRY(root.create_symlink(link[0], link[1], {}).take());
     PITH_TRY(root.create("pts", {S_DIRECTORY | 0755, 0, 0, 0}).take());

@@ -41,8 +41,8 @@ class KernelLogFile : public File {
         // There is no wake-up on new records here: what is not there yet is the end for now.
         if (!next_record(zone(), static_cast<u64>(offset), record)) return Errno::EAGAIN;
         Text text;
-        text << level(record) << ',' << record.sequence << ',' << record.time / 1000 << ",-;" << writer(record) << ": "
-             << std::string_view(record.text, record.length) << '\n';
+        text << level(record) << ',' << record.sequence << ',' << record.time / 1000 << ",-;"
+             << writer(record) << ": " << std::string_view(record.text, record.length) << '\n';
         if (text.string().size() > io.remaining()) return Errno::EINVAL;
         offset = static_cast<i64>(record.sequence + 1);
         return io.put(text.string().data(), text.string().size());
@@ -60,7 +60,8 @@ class KernelLogFile : public File {
         if (whence == Whence::set) offset = 0;
         Log::Read::Reply record;
         if (whence == Whence::end) {
-            while (next_record(zone(), static_cast<u64>(offset), record)) offset = static_cast<i64>(record.sequence + 1);
+            while (next_record(zone(), static_cast<u64>(offset), record))
+                offset = static_cast<i64>(record.sequence + 1);
         }
         return i64{0};
     }
@@ -82,8 +83,9 @@ std::string system_log_text(Zone& zone) {
     for (u64 sequence = 0; next_record(zone, sequence, record); sequence = record.sequence + 1) {
         text << record.sequence << ' ';
         text.right(record.time / 1'000'000'000, 5) << '.';
-        text.right(record.time / 1000 % 1'000'000, 6, '0') << ' ' << record.severity << ' ' << writer(record) << ": "
-             << std::string_view(record.text, record.length) << '\n';
+        text.right(record.time / 1000 % 1'000'000, 6, '0')
+            << ' ' << record.severity << ' ' << writer(record) << ": "
+            << std::string_view(record.text, record.length) << '\n';
     }
     return text.take();
 }

@@ -65,7 +65,8 @@ TextResult text_services(Subject subject, Thread&) {
         text.right(description.cpu_time / 1'000'000, 12);
         text.right(description.pages, 8);
         text.right(description.pages_limit, 8);
-        text.right(description.keep_pages, 8) << ' ' << (cause_of(description).empty() ? "-" : cause_of(description)) << '\n';
+        text.right(description.keep_pages, 8)
+            << ' ' << (cause_of(description).empty() ? "-" : cause_of(description)) << '\n';
     }
     return text.take();
 }
@@ -74,9 +75,10 @@ TextResult text_status(Subject subject, Thread&) {
     Description description;
     if (!find_service(*subject.zone, subject.name, description)) return Errno::ENOENT;
     Text text;
-    text << "name: " << name_of(description) << "\nstate: " << state_name(description.state) << "\nrestarts: "
-         << description.restarts << "\nuptime_ns: " << description.uptime << "\ncpu_ns: " << description.cpu_time << "\npages: "
-         << description.pages << "\npages_limit: " << description.pages_limit << "\nkeep_pages: " << description.keep_pages
+    text << "name: " << name_of(description) << "\nstate: " << state_name(description.state)
+         << "\nrestarts: " << description.restarts << "\nuptime_ns: " << description.uptime
+         << "\ncpu_ns: " << description.cpu_time << "\npages: " << description.pages
+         << "\npages_limit: " << description.pages_limit << "\nkeep_pages: " << description.keep_pages
          << "\ncause: " << cause_of(description) << '\n';
     return text.take();
 }
@@ -85,8 +87,12 @@ SysResult<> write_control(Subject subject, Thread& writer, std::string_view text
     if (writer.process.credentials.euid != 0) return Errno::EPERM;
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
     static constexpr std::pair<std::string_view, ControlAction> kActions[] = {
-        {"kill", ControlAction::kill}, {"restart", ControlAction::restart}, {"stop", ControlAction::stop}, {"start", ControlAction::start}};
-    const auto action = std::find_if(std::begin(kActions), std::end(kActions), [&](const auto& item) { return item.first == text; });
+        {"kill", ControlAction::kill},
+        {"restart", ControlAction::restart},
+        {"stop", ControlAction::stop},
+        {"start", ControlAction::start}};
+    const auto action = std::find_if(std::begin(kActions), std::end(kActions),
+                                     [&](const auto& item) { return item.first == text; });
     if (action == std::end(kActions) || subject.name.size() >= kNameSize) return Errno::EINVAL;
     Supervisor::Control control{};
     std::memcpy(control.name, subject.name.data(), subject.name.size());
@@ -117,20 +123,24 @@ TextResult text_kernel(Subject subject, Thread&) {
     auto reply = subject.zone->services->process.call(Supervisor::Counts{});
     if (!reply.ok()) return to_errno(reply.error());
     const abi::KernelCounts& counts = reply->counts;
-    static constexpr const char* kTypes[] = {"none", "pool", "memory", "space", "captable", "thread", "budget", "endpoint",
-                                             "reply", "signal", "interrupt", "io_ports", "machine"};
+    static constexpr const char* kTypes[] = {"none",      "pool",     "memory",   "space", "captable",
+                                             "thread",    "budget",   "endpoint", "reply", "signal",
+                                             "interrupt", "io_ports", "machine"};
     Text text;
-    for (u32 type = 1; type < std::size(kTypes); ++type) text << "objects." << kTypes[type] << ' ' << counts.objects[type] << '\n';
-    text << "capabilities " << counts.capabilities << "\npages.total " << counts.pages_total << "\npages.free " << counts.pages_free
-         << "\npages.tables " << counts.pages_tables << "\npages.objects " << counts.pages_objects << "\npages.memory "
-         << counts.pages_memory << "\npages.quarantine " << counts.pages_quarantine << "\nmappings " << counts.mappings << '\n';
+    for (u32 type = 1; type < std::size(kTypes); ++type)
+        text << "objects." << kTypes[type] << ' ' << counts.objects[type] << '\n';
+    text << "capabilities " << counts.capabilities << "\npages.total " << counts.pages_total
+         << "\npages.free " << counts.pages_free << "\npages.tables " << counts.pages_tables
+         << "\npages.objects " << counts.pages_objects << "\npages.memory " << counts.pages_memory
+         << "\npages.quarantine " << counts.pages_quarantine << "\nmappings " << counts.mappings << '\n';
     return text.take();
 }
 
 TextResult text_enosys(Subject subject, Thread&) {
     Text text;
     for (const auto& [number, times] : subject.zone->statistics.unknown_calls) {
-        text << number << ' ' << (number >= 0 ? syscall_name(static_cast<u64>(number)) : "?") << ' ' << times << '\n';
+        text << number << ' ' << (number >= 0 ? syscall_name(static_cast<u64>(number)) : "?") << ' ' << times
+             << '\n';
     }
     return text.take();
 }

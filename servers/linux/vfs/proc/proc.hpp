@@ -16,10 +16,10 @@ namespace pith::lx {
 /// What an entry is about: whose it is, and a number or name where it stands for one of many.
 struct ProcSubject {
     Zone* zone = nullptr;
-    Pid pid = 0;     ///< of /proc/PID
-    Pid tid = 0;     ///< of /proc/PID/task/TID; else pid
-    u64 start = 0;   ///< start time of that process: a pid that is used again is somebody else
-    i64 index = 0;   ///< descriptor of fd/N and the like
+    Pid pid = 0;       ///< of /proc/PID
+    Pid tid = 0;       ///< of /proc/PID/task/TID; else pid
+    u64 start = 0;     ///< start time of that process: a pid that is used again is somebody else
+    i64 index = 0;     ///< descriptor of fd/N and the like
     std::string name;  ///< of a service
 
     /// Null: it is gone.

@@ -67,20 +67,22 @@ TextResult text_stat(Subject subject, Thread&) {
     const AddressSpace* memory = process.zombie ? nullptr : process.memory.get();
     Text text;
     text << subject.tid << " (" << thread_name(subject) << ") " << state_of(subject) << ' '
-         << (process.parent != nullptr ? process.parent->pid : 0) << ' ' << process.group << ' ' << process.session << ' '
-         << (process.tty != nullptr ? encode_tty(process.tty->device) : 0u) << ' '
-         << (process.tty != nullptr ? process.tty->foreground : -1) << " 4194304 " << usage.minor_faults << ' '
-         << process.children_usage.minor_faults << ' ' << usage.major_faults << ' ' << process.children_usage.major_faults << ' '
-         << ticks(usage.user_time) << ' ' << ticks(usage.system_time) << ' ' << ticks(process.children_usage.user_time) << ' '
-         << ticks(process.children_usage.system_time) << ' ' << 20 + process.nice << ' ' << process.nice << ' '
-         << process.threads.size() << " 0 " << ticks(process.start_time) << ' '
+         << (process.parent != nullptr ? process.parent->pid : 0) << ' ' << process.group << ' '
+         << process.session << ' ' << (process.tty != nullptr ? encode_tty(process.tty->device) : 0u) << ' '
+         << (process.tty != nullptr ? process.tty->foreground : -1) << " 4194304 " << usage.minor_faults
+         << ' ' << process.children_usage.minor_faults << ' ' << usage.major_faults << ' '
+         << process.children_usage.major_faults << ' ' << ticks(usage.user_time) << ' '
+         << ticks(usage.system_time) << ' ' << ticks(process.children_usage.user_time) << ' '
+         << ticks(process.children_usage.system_time) << ' ' << 20 + process.nice << ' ' << process.nice
+         << ' ' << process.threads.size() << " 0 " << ticks(process.start_time) << ' '
          << (memory != nullptr ? memory->total_pages() * kPageSize : 0) << ' '
-         << (memory != nullptr ? memory->resident_pages() : 0) << ' ' << process.limit(Resource::rss).soft << " 0 0 0 0 0 "
-         << (sets.pending & 0x7fff'ffff) << ' ' << (sets.blocked & 0x7fff'ffff) << ' ' << (sets.ignored & 0x7fff'ffff) << ' '
-         << (sets.caught & 0x7fff'ffff) << " 0 0 0 " << (process.death_signal != 0 ? process.death_signal : 17) << ' '
+         << (memory != nullptr ? memory->resident_pages() : 0) << ' ' << process.limit(Resource::rss).soft
+         << " 0 0 0 0 0 " << (sets.pending & 0x7fff'ffff) << ' ' << (sets.blocked & 0x7fff'ffff) << ' '
+         << (sets.ignored & 0x7fff'ffff) << ' ' << (sets.caught & 0x7fff'ffff) << " 0 0 0 "
+         << (process.death_signal != 0 ? process.death_signal : 17) << ' '
          << (subject.thread() != nullptr ? subject.thread()->cpu : u16{0}) << " 0 0 0 0 0 0 0 "
-         << (memory != nullptr ? memory->brk_start() : 0) << ' ' << process.arguments_start << ' ' << process.arguments_end
-         << ' ' << process.environment_start << ' ' << process.environment_end << ' '
+         << (memory != nullptr ? memory->brk_start() : 0) << ' ' << process.arguments_start << ' '
+         << process.arguments_end << ' ' << process.environment_start << ' ' << process.environment_end << ' '
          << (process.zombie ? process.exit_status : 0) << '\n';
     return text.take();
 }
@@ -138,16 +140,18 @@ TextResult text_status(Subject subject, Thread&) {
         text << "Umask:\t";
         text.octal(process.fs->umask, 4) << '\n';
     }
-    text << "State:\t" << state_name(state_of(subject)) << "\nTgid:\t" << process.pid << "\nNgid:\t0\nPid:\t" << subject.tid
-         << "\nPPid:\t" << (process.parent != nullptr ? process.parent->pid : 0) << "\nTracerPid:\t0\nUid:\t"
-         << credentials.uid << '\t' << credentials.euid << '\t' << credentials.suid << '\t' << credentials.fsuid << "\nGid:\t"
-         << credentials.gid << '\t' << credentials.egid << '\t' << credentials.sgid << '\t' << credentials.fsgid << "\nFDSize:\t"
+    text << "State:\t" << state_name(state_of(subject)) << "\nTgid:\t" << process.pid << "\nNgid:\t0\nPid:\t"
+         << subject.tid << "\nPPid:\t" << (process.parent != nullptr ? process.parent->pid : 0)
+         << "\nTracerPid:\t0\nUid:\t" << credentials.uid << '\t' << credentials.euid << '\t'
+         << credentials.suid << '\t' << credentials.fsuid << "\nGid:\t" << credentials.gid << '\t'
+         << credentials.egid << '\t' << credentials.sgid << '\t' << credentials.fsgid << "\nFDSize:\t"
          << (process.files ? std::max<u32>(64, process.files->count()) : 0) << "\nGroups:\t";
     for (u32 group : credentials.groups) text << group << ' ';
-    text << "\nNStgid:\t" << process.pid << "\nNSpid:\t" << subject.tid << "\nNSpgid:\t" << process.group << "\nNSsid:\t"
-         << process.session << '\n';
+    text << "\nNStgid:\t" << process.pid << "\nNSpid:\t" << subject.tid << "\nNSpgid:\t" << process.group
+         << "\nNSsid:\t" << process.session << '\n';
     memory_lines(text, process);
-    text << "Threads:\t" << process.threads.size() << "\nSigQ:\t0/" << process.limit(Resource::sigpending).soft;
+    text << "Threads:\t" << process.threads.size() << "\nSigQ:\t0/"
+         << process.limit(Resource::sigpending).soft;
     const auto set = [&](const char* name, u64 value) {
         text << '\n' << name << ":\t";
         text.hex(value, 16);
@@ -165,7 +169,8 @@ TextResult text_status(Subject subject, Thread&) {
     text << "\nNoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t";
     text.hex((u64{1} << subject.zone->cpus) - 1) << "\nCpus_allowed_list:\t0";
     if (subject.zone->cpus > 1) text << '-' << subject.zone->cpus - 1;
-    text << "\nvoluntary_ctxt_switches:\t" << usage.voluntary << "\nnonvoluntary_ctxt_switches:\t" << usage.involuntary << '\n';
+    text << "\nvoluntary_ctxt_switches:\t" << usage.voluntary << "\nnonvoluntary_ctxt_switches:\t"
+         << usage.involuntary << '\n';
     return text.take();
 }
 
@@ -197,7 +202,8 @@ TextResult text_cmdline(Subject subject, Thread&) {
 
 TextResult text_environ(Subject subject, Thread& reader) {
     Process& process = *subject.process();
-    if (!reader.process.credentials.root() && reader.process.credentials.fsuid != process.credentials.uid) return Errno::EACCES;
+    if (!reader.process.credentials.root() && reader.process.credentials.fsuid != process.credentials.uid)
+        return Errno::EACCES;
     return read_memory(process, process.environment_start, process.environment_end);
 }
 
@@ -219,22 +225,27 @@ TextResult text_statm(Subject subject, Thread&) {
         else if (!area.shared && (area.prot & 2) != 0) data += area.pages();
     }
     Text text;
-    text << process.memory->total_pages() << ' ' << process.memory->resident_pages() << " 0 " << code << " 0 " << data << " 0\n";
+    text << process.memory->total_pages() << ' ' << process.memory->resident_pages() << " 0 " << code << " 0 "
+         << data << " 0\n";
     return text.take();
 }
 
 TextResult text_maps(Subject subject, Thread& reader) {
     const Process& process = *subject.process();
-    if (!reader.process.credentials.root() && reader.process.credentials.fsuid != process.credentials.uid) return Errno::EACCES;
+    if (!reader.process.credentials.root() && reader.process.credentials.fsuid != process.credentials.uid)
+        return Errno::EACCES;
     if (process.zombie || !process.memory) return std::string();
     Text text;
     for (const auto& [start, area] : process.memory->areas()) {
         text.hex(area.start, 8) << '-';
-        text.hex(area.end, 8) << ' ' << ((area.prot & 1) != 0 ? 'r' : '-') << ((area.prot & 2) != 0 ? 'w' : '-')
-                              << ((area.prot & 4) != 0 ? 'x' : '-') << (area.shared ? 's' : 'p') << ' ';
+        text.hex(area.end, 8) << ' ' << ((area.prot & 1) != 0 ? 'r' : '-')
+                              << ((area.prot & 2) != 0 ? 'w' : '-') << ((area.prot & 4) != 0 ? 'x' : '-')
+                              << (area.shared ? 's' : 'p') << ' ';
         text.hex(area.source ? area.source_page * kPageSize : 0, 8) << " 00:00 0 ";
         std::string_view name = area.name;
-        if (name.empty() && area.start <= process.memory->brk_start() && process.memory->brk_start() < area.end) name = "[heap]";
+        if (name.empty() && area.start <= process.memory->brk_start() &&
+            process.memory->brk_start() < area.end)
+            name = "[heap]";
         if (name.empty() && area.grows_down) name = "[stack]";
         if (!name.empty()) text << std::string(25, ' ') << name;
         text << '\n';
@@ -248,21 +259,31 @@ TextResult text_limits(Subject subject, Thread&) {
         Resource resource;
     };
     static constexpr Row kRows[] = {
-        {"Max cpu time", "seconds", Resource::cpu},           {"Max file size", "bytes", Resource::fsize},
-        {"Max data size", "bytes", Resource::data},           {"Max stack size", "bytes", Resource::stack},
-        {"Max core file size", "bytes", Resource::core},      {"Max resident set", "bytes", Resource::rss},
-        {"Max processes", "processes", Resource::nproc},      {"Max open files", "files", Resource::nofile},
-        {"Max locked memory", "bytes", Resource::memlock},    {"Max address space", "bytes", Resource::as},
-        {"Max file locks", "locks", Resource::locks},         {"Max pending signals", "signals", Resource::sigpending},
-        {"Max msgqueue size", "bytes", Resource::msgqueue},   {"Max nice priority", "", Resource::nice},
-        {"Max realtime priority", "", Resource::rtprio},      {"Max realtime timeout", "us", Resource::rttime},
+        {"Max cpu time", "seconds", Resource::cpu},
+        {"Max file size", "bytes", Resource::fsize},
+        {"Max data size", "bytes", Resource::data},
+        {"Max stack size", "bytes", Resource::stack},
+        {"Max core file size", "bytes", Resource::core},
+        {"Max resident set", "bytes", Resource::rss},
+        {"Max processes", "processes", Resource::nproc},
+        {"Max open files", "files", Resource::nofile},
+        {"Max locked memory", "bytes", Resource::memlock},
+        {"Max address space", "bytes", Resource::as},
+        {"Max file locks", "locks", Resource::locks},
+        {"Max pending signals", "signals", Resource::sigpending},
+        {"Max msgqueue size", "bytes", Resource::msgqueue},
+        {"Max nice priority", "", Resource::nice},
+        {"Max realtime priority", "", Resource::rtprio},
+        {"Max realtime timeout", "us", Resource::rttime},
     };
     Text text;
     text.left("Limit", 26);
     text.left("Soft Limit", 21);
     text.left("Hard Limit", 21);
     text.left("Units", 10) << '\n';
-    const auto value = [](u64 limit) { return limit == kUnlimited ? std::string("unlimited") : decimal(limit); };
+    const auto value = [](u64 limit) {
+        return limit == kUnlimited ? std::string("unlimited") : decimal(limit);
+    };
     for (const Row& row : kRows) {
         const Limit& limit = subject.process()->limit(row.resource);
         text.left(row.name, 26);
@@ -274,7 +295,8 @@ TextResult text_limits(Subject subject, Thread&) {
 }
 
 TextResult text_io(Subject, Thread&) {
-    return std::string("rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
+    return std::string(
+        "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
 }
 TextResult text_zero(Subject, Thread&) { return std::string("0\n"); }
 TextResult text_wchan(Subject, Thread&) { return std::string("0"); }
@@ -294,8 +316,9 @@ TextResult text_mountinfo(Subject subject, Thread& reader) {
         const Path at = mount->parent ? Path{mount->parent, mount->point} : Path{mount, mount->root};
         const u64 device = mount->file_system->device();
         const char* access = (mount->flags & kMountReadOnly) != 0 ? "ro" : "rw";
-        text << mount->number << ' ' << (mount->parent ? mount->parent->number : mount->number) << ' ' << device_major(device)
-             << ':' << device_minor(device) << " / " << path_name(at, reader.process.fs->root) << ' ' << access << ",relatime - "
+        text << mount->number << ' ' << (mount->parent ? mount->parent->number : mount->number) << ' '
+             << device_major(device) << ':' << device_minor(device) << " / "
+             << path_name(at, reader.process.fs->root) << ' ' << access << ",relatime - "
              << mount->file_system->type() << ' ' << mount->source << ' ' << access << '\n';
     }
     return text.take();
@@ -312,7 +335,8 @@ SysResult<Process*> living(Subject subject) {
 SysResult<> check_look(Subject subject, Thread& reader) {
     const Process* process = PITH_TRY(living(subject));
     const Credentials& credentials = reader.process.credentials;
-    return credentials.root() || credentials.fsuid == process->credentials.uid ? SysResult<>() : SysResult<>(Errno::EACCES);
+    return credentials.root() || credentials.fsuid == process->credentials.uid ? SysResult<>()
+                                                                               : SysResult<>(Errno::EACCES);
 }
 
 SysResult<Path> exe_path(Subject subject, Thread& reader) {
@@ -344,7 +368,9 @@ SysResult<File*> open_descriptor(Subject subject, Thread& reader) {
     if (file == nullptr) return Errno::ENOENT;
     return file;
 }
-SysResult<Path> fd_path(Subject subject, Thread& reader) { return PITH_TRY(open_descriptor(subject, reader))->path; }
+SysResult<Path> fd_path(Subject subject, Thread& reader) {
+    return PITH_TRY(open_descriptor(subject, reader))->path;
+}
 TextResult fd_text(Subject subject, Thread& reader) {
     return PITH_TRY(open_descriptor(subject, reader))->describe(reader.process.fs->root);
 }
@@ -353,14 +379,17 @@ TextResult fdinfo_text(Subject subject, Thread& reader) {
     Text text;
     const bool close_on_exec = subject.process()->files->close_on_exec(static_cast<i32>(subject.index));
     text << "pos:\t" << file->offset << "\nflags:\t0";
-    text.octal(file->flags | (close_on_exec ? O_CLOSE_EXEC : 0)) << "\nmnt_id:\t" << file->path.mount->number << "\nino:\t"
-         << file->inode().number() << '\n' << file->describe_state();
+    text.octal(file->flags | (close_on_exec ? O_CLOSE_EXEC : 0))
+        << "\nmnt_id:\t" << file->path.mount->number << "\nino:\t" << file->inode().number() << '\n'
+        << file->describe_state();
     return text.take();
 }
 
 u32 fd_permissions(Subject subject) {
     const Process* process = subject.process();
-    const File* file = process != nullptr && process->files ? process->files->find(static_cast<i32>(subject.index)) : nullptr;
+    const File* file = process != nullptr && process->files
+                           ? process->files->find(static_cast<i32>(subject.index))
+                           : nullptr;
     if (file == nullptr) return 0;
     return (file->readable() ? 0500u : 0) | (file->writable() ? 0300u : 0);
 }
@@ -373,7 +402,8 @@ template <const ProcEntry& Entry>
 const ProcEntry* find_fd(ProcSubject& subject, std::string_view name) {
     u64 number;
     const Process* process = subject.process();
-    if (process == nullptr || !process->files || !parse_decimal(name, number) || number > 0x7fff'ffff) return nullptr;
+    if (process == nullptr || !process->files || !parse_decimal(name, number) || number > 0x7fff'ffff)
+        return nullptr;
     if (process->files->find(static_cast<i32>(number)) == nullptr) return nullptr;
     subject.index = static_cast<i64>(number);
     return &Entry;
@@ -388,22 +418,21 @@ std::string next_fd(Subject subject, u64& key) {
     return {};
 }
 
-#define PITH_PROC_COMMON                                                                                    \
-    {"stat", S_REGULAR | 0444, text_stat}, {"status", S_REGULAR | 0444, text_status},                       \
-        {"cmdline", S_REGULAR | 0444, text_cmdline}, {"environ", S_REGULAR | 0400, text_environ},           \
-        {"comm", S_REGULAR | 0644, text_comm, write_comm}, {"statm", S_REGULAR | 0444, text_statm},         \
-        {"maps", S_REGULAR | 0444, text_maps}, {"limits", S_REGULAR | 0444, text_limits},                   \
-        {"io", S_REGULAR | 0400, text_io}, {"wchan", S_REGULAR | 0444, text_wchan},                         \
-        {"auxv", S_REGULAR | 0400, text_auxv}, {"mounts", S_REGULAR | 0444, proc_mounts},                   \
-        {"mountinfo", S_REGULAR | 0444, text_mountinfo}, {"oom_score", S_REGULAR | 0444, text_zero},        \
-        {"oom_score_adj", S_REGULAR | 0644, text_zero, write_ignored},                                      \
-        {"oom_adj", S_REGULAR | 0644, text_zero, write_ignored}, {"cgroup", S_REGULAR | 0444, text_empty},  \
-        {"exe", S_SYMLINK | 0777, link_text<exe_path>, nullptr, exe_path},                                  \
-        {"cwd", S_SYMLINK | 0777, link_text<cwd_path>, nullptr, cwd_path},                                  \
-        {"root", S_SYMLINK | 0777, link_text<root_path>, nullptr, root_path},                               \
-        {"fd", S_DIRECTORY | 0500, nullptr, nullptr, nullptr, {}, find_fd<kFd>, next_fd, S_SYMLINK},        \
-    {                                                                                                       \
-        "fdinfo", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, {}, find_fd<kFdInfo>, next_fd, S_REGULAR   \
+#define PITH_PROC_COMMON                                                                                   \
+    {"stat", S_REGULAR | 0444, text_stat}, {"status", S_REGULAR | 0444, text_status},                      \
+        {"cmdline", S_REGULAR | 0444, text_cmdline}, {"environ", S_REGULAR | 0400, text_environ},          \
+        {"comm", S_REGULAR | 0644, text_comm, write_comm}, {"statm", S_REGULAR | 0444, text_statm},        \
+        {"maps", S_REGULAR | 0444, text_maps}, {"limits", S_REGULAR | 0444, text_limits},                  \
+        {"io", S_REGULAR | 0400, text_io}, {"wchan", S_REGULAR | 0444, text_wchan},                        \
+        {"auxv", S_REGULAR | 0400, text_auxv}, {"mounts", S_REGULAR | 0444, proc_mounts},                  \
+        {"mountinfo", S_REGULAR | 0444, text_mountinfo}, {"oom_score", S_REGULAR | 0444, text_zero},       \
+        {"oom_score_adj", S_REGULAR | 0644, text_zero, write_ignored},                                     \
+        {"oom_adj", S_REGULAR | 0644, text_zero, write_ignored}, {"cgroup", S_REGULAR | 0444, text_empty}, \
+        {"exe", S_SYMLINK | 0777, link_text<exe_path>, nullptr, exe_path},                                 \
+        {"cwd", S_SYMLINK | 0777, link_text<cwd_path>, nullptr, cwd_path},                                 \
+        {"root", S_SYMLINK | 0777, link_text<root_path>, nullptr, root_path},                              \
+        {"fd", S_DIRECTORY | 0500, nullptr, nullptr, nullptr, {}, find_fd<kFd>, next_fd, S_SYMLINK}, {     \
+        "fdinfo", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, {}, find_fd<kFdInfo>, next_fd, S_REGULAR  \
     }
 
 constinit const ProcEntry kThreadEntries[] = {PITH_PROC_COMMON};
@@ -422,7 +451,8 @@ std::string next_thread(Subject subject, u64& key) {
     if (process == nullptr) return {};
     const Thread* best = nullptr;
     for (const Thread* thread : process->threads) {
-        if (static_cast<u64>(thread->tid) >= key && (best == nullptr || thread->tid < best->tid)) best = thread;
+        if (static_cast<u64>(thread->tid) >= key && (best == nullptr || thread->tid < best->tid))
+            best = thread;
     }
     if (best == nullptr) return {};
     key = static_cast<u64>(best->tid);
@@ -443,8 +473,9 @@ SysResult<std::string> proc_mounts(const ProcSubject& subject, Thread& reader) {
     for (const Ref<Mount>& mount : subject.zone->vfs->mounts) {
         const Path at = mount->parent ? Path{mount->parent, mount->point} : Path{mount, mount->root};
         if (!reachable(at, reader.process.fs->root) && mount->parent) continue;
-        text << mount->source << ' ' << path_name(at, reader.process.fs->root) << ' ' << mount->file_system->type() << ' '
-             << ((mount->flags & kMountReadOnly) != 0 ? "ro" : "rw") << ((mount->flags & kMountNoSetuid) != 0 ? ",nosuid" : "")
+        text << mount->source << ' ' << path_name(at, reader.process.fs->root) << ' '
+             << mount->file_system->type() << ' ' << ((mount->flags & kMountReadOnly) != 0 ? "ro" : "rw")
+             << ((mount->flags & kMountNoSetuid) != 0 ? ",nosuid" : "")
              << ((mount->flags & kMountNoDevices) != 0 ? ",nodev" : "")
              << ((mount->flags & kMountNoExecute) != 0 ? ",noexec" : "") << ",relatime 0 0\n";
     }

@@ -73,7 +73,8 @@ TextResult text_loadavg(Subject subject, Thread&) {
 TextResult text_stat(Subject subject, Thread&) {
     Zone& zone = *subject.zone;
     u64 user = 0;
-    for (auto& [pid, process] : zone.processes) user += process->total_usage().user_time + process->children_usage.user_time;
+    for (auto& [pid, process] : zone.processes)
+        user += process->total_usage().user_time + process->children_usage.user_time;
     Text cpus;
     u64 busy = 0, idle = 0, interrupts = 0, switches = 0;
     for (u32 cpu = 0; cpu < zone.cpus; ++cpu) {
@@ -83,15 +84,17 @@ TextResult text_stat(Subject subject, Thread&) {
         interrupts += counts.interrupts;
         switches += counts.switches;
         const u64 share = std::min(user / zone.cpus, counts.busy_time);
-        cpus << "cpu" << cpu << ' ' << share / 10'000'000 << " 0 " << (counts.busy_time - share) / 10'000'000 << ' '
-             << counts.idle_time / 10'000'000 << " 0 0 0 0 0 0\n";
+        cpus << "cpu" << cpu << ' ' << share / 10'000'000 << " 0 " << (counts.busy_time - share) / 10'000'000
+             << ' ' << counts.idle_time / 10'000'000 << " 0 0 0 0 0 0\n";
     }
     user = std::min(user, busy);
     Text text;
-    text << "cpu  " << user / 10'000'000 << " 0 " << (busy - user) / 10'000'000 << ' ' << idle / 10'000'000 << " 0 0 0 0 0 0\n"
+    text << "cpu  " << user / 10'000'000 << " 0 " << (busy - user) / 10'000'000 << ' ' << idle / 10'000'000
+         << " 0 0 0 0 0 0\n"
          << cpus.string() << "intr " << interrupts << "\nctxt " << switches << "\nbtime "
-         << (zone.realtime() - static_cast<i64>(zone.now())) / 1'000'000'000 << "\nprocesses " << zone.statistics.forks
-         << "\nprocs_running " << std::max<u32>(zone.running(), 1) << "\nprocs_blocked 0\n";
+         << (zone.realtime() - static_cast<i64>(zone.now())) / 1'000'000'000 << "\nprocesses "
+         << zone.statistics.forks << "\nprocs_running " << std::max<u32>(zone.running(), 1)
+         << "\nprocs_blocked 0\n";
     return text.take();
 }
 
@@ -100,12 +103,15 @@ TextResult text_meminfo(Subject subject, Thread&) { return proc_meminfo(*subject
 TextResult text_cpuinfo(Subject subject, Thread&) {
     u32 name[12];
     for (u32 i = 0; i < 3; ++i) {
-        asm volatile("cpuid" : "=a"(name[4 * i]), "=b"(name[4 * i + 1]), "=c"(name[4 * i + 2]), "=d"(name[4 * i + 3])
+        asm volatile("cpuid"
+                     : "=a"(name[4 * i]), "=b"(name[4 * i + 1]), "=c"(name[4 * i + 2]), "=d"(name[4 * i + 3])
                      : "a"(0x80000002 + i), "c"(0));
     }
     u32 highest, vendor[3], signature, features_b, features_c, features_d;
     asm volatile("cpuid" : "=a"(highest), "=b"(vendor[0]), "=d"(vendor[1]), "=c"(vendor[2]) : "a"(0), "c"(0));
-    asm volatile("cpuid" : "=a"(signature), "=b"(features_b), "=c"(features_c), "=d"(features_d) : "a"(1), "c"(0));
+    asm volatile("cpuid"
+                 : "=a"(signature), "=b"(features_b), "=c"(features_c), "=d"(features_d)
+                 : "a"(1), "c"(0));
     std::string model(reinterpret_cast<const char*>(name), sizeof name);
     model.resize(std::min(model.find('\0'), model.size()));
     u32 family = signature >> 8 & 15, number = signature >> 4 & 15;
@@ -115,11 +121,13 @@ TextResult text_cpuinfo(Subject subject, Thread&) {
         u32 bit;
         const char* name;
     };
-    static constexpr Flag kD[] = {{0, "fpu"}, {4, "tsc"}, {5, "msr"}, {6, "pae"}, {8, "cx8"}, {9, "apic"}, {11, "sep"},
-                                  {13, "pge"}, {15, "cmov"}, {19, "clflush"}, {23, "mmx"}, {24, "fxsr"}, {25, "sse"}, {26, "sse2"}};
-    static constexpr Flag kC[] = {{0, "pni"}, {1, "pclmulqdq"}, {9, "ssse3"}, {12, "fma"}, {13, "cx16"}, {19, "sse4_1"},
-                                  {20, "sse4_2"}, {22, "movbe"}, {23, "popcnt"}, {25, "aes"}, {26, "xsave"}, {28, "avx"},
-                                  {29, "f16c"}, {30, "rdrand"}, {31, "hypervisor"}};
+    static constexpr Flag kD[] = {{0, "fpu"},  {4, "tsc"},   {5, "msr"},  {6, "pae"},   {8, "cx8"},
+                                  {9, "apic"}, {11, "sep"},  {13, "pge"}, {15, "cmov"}, {19, "clflush"},
+                                  {23, "mmx"}, {24, "fxsr"}, {25, "sse"}, {26, "sse2"}};
+    static constexpr Flag kC[] = {{0, "pni"},     {1, "pclmulqdq"}, {9, "ssse3"},      {12, "fma"},
+                                  {13, "cx16"},   {19, "sse4_1"},   {20, "sse4_2"},    {22, "movbe"},
+                                  {23, "popcnt"}, {25, "aes"},      {26, "xsave"},     {28, "avx"},
+                                  {29, "f16c"},   {30, "rdrand"},   {31, "hypervisor"}};
     std::string flags;
     for (const Flag& flag : kD)
         if ((features_d >> flag.bit & 1) != 0) flags += std::string(" ") + flag.name;
@@ -128,13 +136,15 @@ TextResult text_cpuinfo(Subject subject, Thread&) {
     const u64 hertz = info_page().tsc_frequency;
     Text text;
     for (u32 cpu = 0; cpu < subject.zone->cpus; ++cpu) {
-        text << "processor\t: " << cpu << "\nvendor_id\t: " << std::string_view(reinterpret_cast<const char*>(vendor), 12)
-             << "\ncpu family\t: " << family << "\nmodel\t\t: " << number << "\nmodel name\t: " << model << "\nstepping\t: "
-             << (signature & 15) << "\ncpu MHz\t\t: " << hertz / 1'000'000 << '.';
-        text.right(hertz / 1000 % 1000, 3, '0') << "\nphysical id\t: 0\nsiblings\t: " << subject.zone->cpus << "\ncore id\t\t: " << cpu
-             << "\ncpu cores\t: " << subject.zone->cpus << "\nfpu\t\t: yes\nwp\t\t: yes\nflags\t\t:" << flags << "\nbogomips\t: "
-             << hertz / 500'000 << ".00\nclflush size\t: " << (features_b >> 8 & 0xff) * 8
-             << "\naddress sizes\t: 40 bits physical, 48 bits virtual\n\n";
+        text << "processor\t: " << cpu
+             << "\nvendor_id\t: " << std::string_view(reinterpret_cast<const char*>(vendor), 12)
+             << "\ncpu family\t: " << family << "\nmodel\t\t: " << number << "\nmodel name\t: " << model
+             << "\nstepping\t: " << (signature & 15) << "\ncpu MHz\t\t: " << hertz / 1'000'000 << '.';
+        text.right(hertz / 1000 % 1000, 3, '0')
+            << "\nphysical id\t: 0\nsiblings\t: " << subject.zone->cpus << "\ncore id\t\t: " << cpu
+            << "\ncpu cores\t: " << subject.zone->cpus << "\nfpu\t\t: yes\nwp\t\t: yes\nflags\t\t:" << flags
+            << "\nbogomips\t: " << hertz / 500'000 << ".00\nclflush size\t: " << (features_b >> 8 & 0xff) * 8
+            << "\naddress sizes\t: 40 bits physical, 48 bits virtual\n\n";
     }
     return text.take();
 }
@@ -147,17 +157,22 @@ TextResult text_filesystems(Subject, Thread&) {
     return std::string("nodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tdevtmpfs\n");
 }
 TextResult text_devices(Subject, Thread&) {
-    return std::string("Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n240 stream\n\n"
-                       "Block devices:\n");
+    return std::string(
+        "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n240 "
+        "stream\n\n"
+        "Block devices:\n");
 }
 TextResult text_partitions(Subject, Thread&) { return std::string("major minor  #blocks  name\n\n"); }
-TextResult text_swaps(Subject, Thread&) { return std::string("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"); }
+TextResult text_swaps(Subject, Thread&) {
+    return std::string("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+}
 TextResult text_empty(Subject, Thread&) { return std::string(); }
 TextResult text_command_line(Subject, Thread&) { return std::string("\n"); }
 TextResult text_vmstat(Subject subject, Thread&) {
     Text text;
-    text << "nr_free_pages " << subject.zone->frames.free() << "\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault "
-         << subject.zone->statistics.faults << "\npgmajfault 0\n";
+    text << "nr_free_pages " << subject.zone->frames.free()
+         << "\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault " << subject.zone->statistics.faults
+         << "\npgmajfault 0\n";
     return text.take();
 }
 
@@ -169,7 +184,8 @@ TextResult link_mounts(Subject, Thread&) { return std::string("self/mounts"); }
 
 const ProcEntry* find_process(ProcSubject& subject, std::string_view name) {
     u64 number;
-    if (!parse_decimal(name, number) || number == 0 || number > 0x7fff'ffff || name.front() == '0') return nullptr;
+    if (!parse_decimal(name, number) || number == 0 || number > 0x7fff'ffff || name.front() == '0')
+        return nullptr;
     const Process* process = subject.zone->find_process(static_cast<Pid>(number));
     if (process == nullptr) return nullptr;
     subject.pid = subject.tid = static_cast<Pid>(number);
@@ -218,16 +234,20 @@ std::string proc_meminfo(Zone& zone) {
     line("MemTotal", total);
     line("MemFree", free);
     line("MemAvailable", free);
-    for (const char* name : {"Buffers", "Cached", "SwapCached", "Active", "Inactive", "SwapTotal", "SwapFree", "Dirty", "Writeback"}) {
+    for (const char* name : {"Buffers", "Cached", "SwapCached", "Active", "Inactive", "SwapTotal", "SwapFree",
+                             "Dirty", "Writeback"}) {
         line(name, 0);
     }
     line("AnonPages", total - std::min(free, total));
-    for (const char* name : {"Mapped", "Shmem", "Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables"}) line(name, 0);
+    for (const char* name :
+         {"Mapped", "Shmem", "Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables"})
+        line(name, 0);
     line("CommitLimit", total);
     line("Committed_AS", total - std::min(free, total));
     return text.take();
 }
 
-constinit const ProcEntry kProcRoot{"", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kRootEntries, find_process, next_process};
+constinit const ProcEntry kProcRoot{"",      S_DIRECTORY | 0555, nullptr,      nullptr,
+                                    nullptr, kRootEntries,       find_process, next_process};
 
 }  // namespace pith::lx

@@ -31,8 +31,8 @@ class ProcFs : public FileSystem {
 };
 
 u64 number_of(const ProcEntry& entry, const ProcSubject& subject) {
-    u64 hash = reinterpret_cast<u64>(&entry) ^ static_cast<u64>(subject.pid) << 36 ^ static_cast<u64>(subject.tid) << 16 ^
-               static_cast<u64>(subject.index);
+    u64 hash = reinterpret_cast<u64>(&entry) ^ static_cast<u64>(subject.pid) << 36 ^
+               static_cast<u64>(subject.tid) << 16 ^ static_cast<u64>(subject.index);
     for (char c : subject.name) hash = (hash ^ static_cast<u8>(c)) * 0x100'0000'01b3;
     return (hash * 0x9e37'79b9'7f4a'7c15 >> 24 | 1) & 0xffff'ffff;
 }
@@ -40,7 +40,10 @@ u64 number_of(const ProcEntry& entry, const ProcSubject& subject) {
 class ProcInode : public Inode {
   public:
     ProcInode(FileSystem& of, const ProcEntry& what, ProcSubject about)
-        : Inode(of, &what == &kProcRoot ? 1 : number_of(what, about), what.mode), entry_(what), subject_(std::move(about)), keeps_(&of) {
+        : Inode(of, &what == &kProcRoot ? 1 : number_of(what, about), what.mode),
+          entry_(what),
+          subject_(std::move(about)),
+          keeps_(&of) {
         if (directory()) links = 2;
         if (what.permissions != nullptr) mode = type() | what.permissions(subject_);
         if (const Process* process = subject_.process(); process != nullptr) {
@@ -158,7 +161,8 @@ class ProcDirectory : public DirectoryFile {
         if (inode.entry().text == nullptr) return Errno::EISDIR;
         if (read_ == 0) text_ = PITH_TRY(inode.entry().text(inode.subject(), thread));
         if (read_ >= text_.size()) return usize{0};
-        const usize done = PITH_TRY(io.put(text_.data() + read_, std::min(io.remaining(), text_.size() - read_)));
+        const usize done = PITH_TRY(
+            io.put(text_.data() + read_, std::min(io.remaining(), text_.size() - read_)));
         read_ += done;
         return done;
     }

@@ -10,13 +10,15 @@ constexpr u64 kHere = static_cast<u64>(kAtCwd);
 
 SysResult<Path> named(Thread& thread, u64 directory, u64 path_address, u32 at_flags) {
     const std::string path = PITH_TRY(get_path(thread, path_address));
-    const u32 flags = ((at_flags & kAtSymlinkNoFollow) != 0 ? 0 : kFollow) | ((at_flags & kAtEmptyPath) != 0 ? kEmptyPath : 0);
+    const u32 flags = ((at_flags & kAtSymlinkNoFollow) != 0 ? 0 : kFollow) |
+                      ((at_flags & kAtEmptyPath) != 0 ? kEmptyPath : 0);
     return walk(thread, as_int(directory), path, flags);
 }
 
 SysResult<> check_writable_mount(const Path& path) {
-    return (path.mount->flags & kMountReadOnly) != 0 || path.inode().file_system().read_only() ? SysResult<>(Errno::EROFS)
-                                                                                                : SysResult<>();
+    return (path.mount->flags & kMountReadOnly) != 0 || path.inode().file_system().read_only()
+               ? SysResult<>(Errno::EROFS)
+               : SysResult<>();
 }
 
 Async<u64> change_mode(Thread& thread, const Path& path, u32 mode) {
@@ -28,7 +30,8 @@ Async<u64> change_mode(Thread& thread, const Path& path, u32 mode) {
     AttributeChange change;
     change.set_mode = true;
     change.mode = mode & 07777;
-    if (!credentials.root() && credentials.fsgid != inode.gid && !credentials.in_group(inode.gid)) change.mode &= ~S_SETGID;
+    if (!credentials.root() && credentials.fsgid != inode.gid && !credentials.in_group(inode.gid))
+        change.mode &= ~S_SETGID;
     return zero_when_done(inode.set_attributes(change));
 }
 
@@ -93,7 +96,8 @@ Async<u64> call_utimensat(Thread& thread, const SyscallArgs& args) {
     Timespec times[2];
     if (args.a2 != 0) PITH_CHECK(copy_in(thread, times, args.a2, sizeof times));
     const Timespec* given = args.a2 != 0 ? times : nullptr;
-    if (given != nullptr && times[0].nanoseconds == kUtimeOmit && times[1].nanoseconds == kUtimeOmit) return u64{0};
+    if (given != nullptr && times[0].nanoseconds == kUtimeOmit && times[1].nanoseconds == kUtimeOmit)
+        return u64{0};
     if (args.a1 == 0 && as_int(args.a0) != kAtCwd) {
         if (flags != 0) return Errno::EINVAL;
         return change_times(thread, PITH_TRY(open_file(thread, args.a0))->path, given);
@@ -112,12 +116,16 @@ Async<u64> times_of_timevals(Thread& thread, u64 directory, u64 path, u64 times_
         }
     }
     if (path == 0 && as_int(directory) != kAtCwd) {
-        return change_times(thread, PITH_TRY(open_file(thread, directory))->path, times_address != 0 ? times : nullptr);
+        return change_times(thread, PITH_TRY(open_file(thread, directory))->path,
+                            times_address != 0 ? times : nullptr);
     }
-    return change_times(thread, PITH_TRY(named(thread, directory, path, 0)), times_address != 0 ? times : nullptr);
+    return change_times(thread, PITH_TRY(named(thread, directory, path, 0)),
+                        times_address != 0 ? times : nullptr);
 }
 
-Async<u64> call_utimes(Thread& thread, const SyscallArgs& args) { return times_of_timevals(thread, kHere, args.a0, args.a1); }
+Async<u64> call_utimes(Thread& thread, const SyscallArgs& args) {
+    return times_of_timevals(thread, kHere, args.a0, args.a1);
+}
 Async<u64> call_futimesat(Thread& thread, const SyscallArgs& args) {
     return times_of_timevals(thread, args.a0, args.a1, args.a2);
 }
@@ -141,10 +149,12 @@ Async<u64> call_fchmodat(Thread& thread, const SyscallArgs& args) {
 }
 Async<u64> call_fchmodat2(Thread& thread, const SyscallArgs& args) {
     if ((args.a3 & ~u64{kAtSymlinkNoFollow | kAtEmptyPath}) != 0) return Errno::EINVAL;
-    return change_mode(thread, PITH_TRY(named(thread, args.a0, args.a1, as_unsigned(args.a3))), as_unsigned(args.a2));
+    return change_mode(thread, PITH_TRY(named(thread, args.a0, args.a1, as_unsigned(args.a3))),
+                       as_unsigned(args.a2));
 }
 Async<u64> call_chown(Thread& thread, const SyscallArgs& args) {
-    return change_owner(thread, PITH_TRY(named(thread, kHere, args.a0, 0)), as_unsigned(args.a1), as_unsigned(args.a2));
+    return change_owner(thread, PITH_TRY(named(thread, kHere, args.a0, 0)), as_unsigned(args.a1),
+                        as_unsigned(args.a2));
 }
 Async<u64> call_lchown(Thread& thread, const SyscallArgs& args) {
     const Path path = PITH_TRY(named(thread, kHere, args.a0, kAtSymlinkNoFollow));
@@ -189,19 +199,27 @@ Async<u64> no_attributes(Thread& thread, u64 path_address, u64 name_address, u32
     return error;
 }
 
-Async<u64> call_getxattr(Thread& thread, const SyscallArgs& a) { return no_attributes(thread, a.a0, a.a1, 0, Errno::ENODATA); }
+Async<u64> call_getxattr(Thread& thread, const SyscallArgs& a) {
+    return no_attributes(thread, a.a0, a.a1, 0, Errno::ENODATA);
+}
 Async<u64> call_lgetxattr(Thread& thread, const SyscallArgs& a) {
     return no_attributes(thread, a.a0, a.a1, kAtSymlinkNoFollow, Errno::ENODATA);
 }
-Async<u64> call_setxattr(Thread& thread, const SyscallArgs& a) { return no_attributes(thread, a.a0, a.a1, 0, Errno::EOPNOTSUPP); }
+Async<u64> call_setxattr(Thread& thread, const SyscallArgs& a) {
+    return no_attributes(thread, a.a0, a.a1, 0, Errno::EOPNOTSUPP);
+}
 Async<u64> call_lsetxattr(Thread& thread, const SyscallArgs& a) {
     return no_attributes(thread, a.a0, a.a1, kAtSymlinkNoFollow, Errno::EOPNOTSUPP);
 }
-Async<u64> call_removexattr(Thread& thread, const SyscallArgs& a) { return no_attributes(thread, a.a0, a.a1, 0, Errno::ENODATA); }
+Async<u64> call_removexattr(Thread& thread, const SyscallArgs& a) {
+    return no_attributes(thread, a.a0, a.a1, 0, Errno::ENODATA);
+}
 Async<u64> call_lremovexattr(Thread& thread, const SyscallArgs& a) {
     return no_attributes(thread, a.a0, a.a1, kAtSymlinkNoFollow, Errno::ENODATA);
 }
-Async<u64> call_listxattr(Thread& thread, const SyscallArgs& a) { return no_attributes(thread, a.a0, 0, 0, Errno::ok); }
+Async<u64> call_listxattr(Thread& thread, const SyscallArgs& a) {
+    return no_attributes(thread, a.a0, 0, 0, Errno::ok);
+}
 Async<u64> call_llistxattr(Thread& thread, const SyscallArgs& a) {
     return no_attributes(thread, a.a0, 0, kAtSymlinkNoFollow, Errno::ok);
 }
@@ -237,7 +255,8 @@ Outcome sys_fchmod(Thread& thread, const SyscallArgs& args) {
 Outcome sys_fchown(Thread& thread, const SyscallArgs& args) {
     const SysResult<File*> file = open_file(thread, args.a0);
     if (!file.ok()) return file.error();
-    return finish(thread, change_owner(thread, file.value()->path, as_unsigned(args.a1), as_unsigned(args.a2)));
+    return finish(thread,
+                  change_owner(thread, file.value()->path, as_unsigned(args.a1), as_unsigned(args.a2)));
 }
 
 Outcome sys_ftruncate(Thread& thread, const SyscallArgs& args) {

@@ -12,7 +12,9 @@
 
 namespace pith::lx {
 
-Outcome sys_close(Thread& thread, const SyscallArgs& args) { return thread.process.files->close(as_int(args.a0)); }
+Outcome sys_close(Thread& thread, const SyscallArgs& args) {
+    return thread.process.files->close(as_int(args.a0));
+}
 
 Outcome sys_close_range(Thread& thread, const SyscallArgs& args) {
     constexpr u32 kUnshare = 2, kCloseExec = 4;
@@ -41,7 +43,9 @@ Outcome duplicate(Thread& thread, i32 from, i32 to, bool close_on_exec) {
     FileTable& table = *thread.process.files;
     Ref<File> file(table.find(from));
     if (!file) return Errno::EBADF;
-    if (const SysResult<> done = table.set(to, std::move(file), close_on_exec, descriptor_limit(thread)); !done.ok()) return done;
+    if (const SysResult<> done = table.set(to, std::move(file), close_on_exec, descriptor_limit(thread));
+        !done.ok())
+        return done;
     return to;
 }
 
@@ -69,10 +73,12 @@ Outcome make_pipe_descriptors(Thread& thread, u64 address, u32 flags) {
     FileTable& table = *thread.process.files;
     const bool close_on_exec = (flags & O_CLOSE_EXEC) != 0;
     i32 numbers[2];
-    const SysResult<i32> first = table.add(std::move(made.value().read), close_on_exec, descriptor_limit(thread));
+    const SysResult<i32> first = table.add(std::move(made.value().read), close_on_exec,
+                                           descriptor_limit(thread));
     if (!first.ok()) return first.error();
     numbers[0] = first.value();
-    const SysResult<i32> second = table.add(std::move(made.value().write), close_on_exec, descriptor_limit(thread));
+    const SysResult<i32> second = table.add(std::move(made.value().write), close_on_exec,
+                                            descriptor_limit(thread));
     if (!second.ok()) {
         static_cast<void>(table.close(numbers[0]));
         return second.error();
@@ -88,7 +94,9 @@ Outcome make_pipe_descriptors(Thread& thread, u64 address, u32 flags) {
 
 }  // namespace
 
-Outcome sys_pipe(Thread& thread, const SyscallArgs& args) { return make_pipe_descriptors(thread, args.a0, 0); }
+Outcome sys_pipe(Thread& thread, const SyscallArgs& args) {
+    return make_pipe_descriptors(thread, args.a0, 0);
+}
 Outcome sys_pipe2(Thread& thread, const SyscallArgs& args) {
     return make_pipe_descriptors(thread, args.a0, as_unsigned(args.a1));
 }
@@ -195,11 +203,12 @@ Outcome read_entries(Thread& thread, const SyscallArgs& args, bool old_layout) {
         if (const SysResult<> done = result.take(); !done.ok()) return done;
         return give_entries(thread, *buffer, args.a1);
     }
-    return run(thread, [](Thread& reader, Ref<File>, std::unique_ptr<EntryBuffer> entries, u64 to,
-                          Task<SysResult<>> task) -> Task<SysResult<u64>> {
-        PITH_CO_CHECK(co_await std::move(task));
-        co_return give_entries(reader, *entries, to);
-    }(thread, Ref<File>(file.value()), std::move(buffer), args.a1, result.task()));
+    return run(thread,
+               [](Thread& reader, Ref<File>, std::unique_ptr<EntryBuffer> entries, u64 to,
+                  Task<SysResult<>> task) -> Task<SysResult<u64>> {
+                   PITH_CO_CHECK(co_await std::move(task));
+                   co_return give_entries(reader, *entries, to);
+               }(thread, Ref<File>(file.value()), std::move(buffer), args.a1, result.task()));
 }
 
 }  // namespace
@@ -237,7 +246,8 @@ Outcome sys_syncfs(Thread& thread, const SyscallArgs& args) {
 Outcome sys_sync_file_range(Thread& thread, const SyscallArgs& args) {
     const SysResult<File*> file = open_file(thread, args.a0);
     if (!file.ok()) return file.error();
-    if ((args.a3 & ~u64{7}) != 0 || static_cast<i64>(args.a1) < 0 || static_cast<i64>(args.a2) < 0) return Errno::EINVAL;
+    if ((args.a3 & ~u64{7}) != 0 || static_cast<i64>(args.a1) < 0 || static_cast<i64>(args.a2) < 0)
+        return Errno::EINVAL;
     if (!file.value()->inode().regular()) return Errno::ESPIPE;
     return finish(thread, file.value()->inode().synchronise(true));
 }
@@ -303,7 +313,8 @@ Outcome sys_getcwd(Thread& thread, const SyscallArgs& args) {
     if (!reachable(context.working, context.root)) name.insert(0, "(unreachable)");
     if (name.size() + 1 > kPathMax) return Errno::ENAMETOOLONG;
     if (name.size() + 1 > args.a1) return Errno::ERANGE;
-    if (const SysResult<> told = copy_out(thread, args.a0, name.c_str(), name.size() + 1); !told.ok()) return told;
+    if (const SysResult<> told = copy_out(thread, args.a0, name.c_str(), name.size() + 1); !told.ok())
+        return told;
     return name.size() + 1;
 }
 

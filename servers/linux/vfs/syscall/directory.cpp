@@ -10,7 +10,8 @@ namespace {
 using Kind = LastComponent::Kind;
 
 /// The place of a name that is to be created. EEXIST, and what creating needs.
-SysResult<LastComponent> place_to_create(Thread& thread, u64 directory, u64 path_address, bool may_end_in_slash) {
+SysResult<LastComponent> place_to_create(Thread& thread, u64 directory, u64 path_address,
+                                         bool may_end_in_slash) {
     const std::string path = PITH_TRY(get_path(thread, path_address));
     LastComponent last = PITH_TRY(walk_to_last(thread, as_int(directory), path));
     if (last.kind != Kind::normal) return Errno::EEXIST;
@@ -18,7 +19,8 @@ SysResult<LastComponent> place_to_create(Thread& thread, u64 directory, u64 path
     if (found.ok()) return Errno::EEXIST;
     if (found.error() != Errno::ENOENT) return found.error();
     if (last.trailing_slash && !may_end_in_slash) return Errno::ENOENT;
-    if (!last.directory.dentry->linked() || last.directory.inode().file_system().fixed_names()) return Errno::ENOENT;
+    if (!last.directory.dentry->linked() || last.directory.inode().file_system().fixed_names())
+        return Errno::ENOENT;
     return last;
 }
 
@@ -54,7 +56,8 @@ Async<u64> make_node(Thread& thread, u64 directory, u64 path, u32 mode, u32 devi
     PITH_CHECK(check_create(thread, last));
     if (special && !thread.process.credentials.root()) return Errno::EPERM;
     Inode& parent = last.directory.inode();
-    const u64 number = special ? make_device(device >> 8 & 0xfff, (device & 0xff) | (device >> 12 & 0xfff00)) : 0;
+    const u64 number = special ? make_device(device >> 8 & 0xfff, (device & 0xff) | (device >> 12 & 0xfff00))
+                               : 0;
     return made(parent.create(last.name, new_file(thread, parent, type | (mode & 07777), number)));
 }
 
@@ -71,7 +74,8 @@ Async<u64> make_symlink(Thread& thread, u64 target_address, u64 directory, u64 p
 
 Async<u64> make_link(Thread& thread, u64 old_directory, u64 old_path, u64 directory, u64 path, u32 flags) {
     if ((flags & ~(kAtSymlinkFollow | kAtEmptyPath)) != 0) return Errno::EINVAL;
-    const u32 walk_flags = ((flags & kAtSymlinkFollow) != 0 ? kFollow : 0) | ((flags & kAtEmptyPath) != 0 ? kEmptyPath : 0);
+    const u32 walk_flags = ((flags & kAtSymlinkFollow) != 0 ? kFollow : 0) |
+                           ((flags & kAtEmptyPath) != 0 ? kEmptyPath : 0);
     const std::string old_name = PITH_TRY(get_path(thread, old_path));
     const Path old = PITH_TRY(walk(thread, as_int(old_directory), old_name, walk_flags));
     const LastComponent last = PITH_TRY(place_to_create(thread, directory, path, false));
@@ -144,11 +148,13 @@ SysResult<> check_rename(Thread& thread, const LastComponent& from, const Path& 
         if (exchange && fresh.inode().directory()) PITH_CHECK(check_access(credentials, fresh, kMayWrite));
     }
     const bool old_mounted = !(old.mount == from.directory.mount) || old.dentry->mounts != 0;
-    if (old_mounted || (fresh && (!(fresh.mount == to.directory.mount) || fresh.dentry->mounts != 0))) return Errno::EBUSY;
+    if (old_mounted || (fresh && (!(fresh.mount == to.directory.mount) || fresh.dentry->mounts != 0)))
+        return Errno::EBUSY;
     return {};
 }
 
-Async<u64> rename_path(Thread& thread, u64 old_directory, u64 old_path, u64 new_directory, u64 new_path, u32 flags) {
+Async<u64> rename_path(Thread& thread, u64 old_directory, u64 old_path, u64 new_directory, u64 new_path,
+                       u32 flags) {
     if ((flags & ~(kNoReplace | kExchange | kWhiteout)) != 0) return Errno::EINVAL;
     if ((flags & kExchange) != 0 && (flags & (kNoReplace | kWhiteout)) != 0) return Errno::EINVAL;
     if ((flags & kWhiteout) != 0) return Errno::EINVAL;
@@ -171,7 +177,8 @@ Async<u64> rename_path(Thread& thread, u64 old_directory, u64 old_path, u64 new_
         if (from.trailing_slash || (!exchange && to.trailing_slash)) return Errno::ENOTDIR;
     }
     if (ancestor(*old.dentry, to.directory.dentry.get())) return Errno::EINVAL;
-    if (fresh && ancestor(*fresh.dentry, from.directory.dentry.get())) return exchange ? Errno::EINVAL : Errno::ENOTEMPTY;
+    if (fresh && ancestor(*fresh.dentry, from.directory.dentry.get()))
+        return exchange ? Errno::EINVAL : Errno::ENOTEMPTY;
     if (fresh && &fresh.inode() == &old.inode()) return u64{0};
     PITH_CHECK(check_rename(thread, from, old, to, fresh, flags));
     Vfs* vfs = thread.zone().vfs;
@@ -187,17 +194,27 @@ Async<u64> rename_path(Thread& thread, u64 old_directory, u64 old_path, u64 new_
 
 constexpr u64 kHere = static_cast<u64>(kAtCwd);
 
-Async<u64> call_mkdir(Thread& thread, const SyscallArgs& a) { return make_directory(thread, kHere, a.a0, as_unsigned(a.a1)); }
-Async<u64> call_mkdirat(Thread& thread, const SyscallArgs& a) { return make_directory(thread, a.a0, a.a1, as_unsigned(a.a2)); }
+Async<u64> call_mkdir(Thread& thread, const SyscallArgs& a) {
+    return make_directory(thread, kHere, a.a0, as_unsigned(a.a1));
+}
+Async<u64> call_mkdirat(Thread& thread, const SyscallArgs& a) {
+    return make_directory(thread, a.a0, a.a1, as_unsigned(a.a2));
+}
 Async<u64> call_mknod(Thread& thread, const SyscallArgs& a) {
     return make_node(thread, kHere, a.a0, as_unsigned(a.a1), as_unsigned(a.a2));
 }
 Async<u64> call_mknodat(Thread& thread, const SyscallArgs& a) {
     return make_node(thread, a.a0, a.a1, as_unsigned(a.a2), as_unsigned(a.a3));
 }
-Async<u64> call_symlink(Thread& thread, const SyscallArgs& a) { return make_symlink(thread, a.a0, kHere, a.a1); }
-Async<u64> call_symlinkat(Thread& thread, const SyscallArgs& a) { return make_symlink(thread, a.a0, a.a1, a.a2); }
-Async<u64> call_link(Thread& thread, const SyscallArgs& a) { return make_link(thread, kHere, a.a0, kHere, a.a1, 0); }
+Async<u64> call_symlink(Thread& thread, const SyscallArgs& a) {
+    return make_symlink(thread, a.a0, kHere, a.a1);
+}
+Async<u64> call_symlinkat(Thread& thread, const SyscallArgs& a) {
+    return make_symlink(thread, a.a0, a.a1, a.a2);
+}
+Async<u64> call_link(Thread& thread, const SyscallArgs& a) {
+    return make_link(thread, kHere, a.a0, kHere, a.a1, 0);
+}
 Async<u64> call_linkat(Thread& thread, const SyscallArgs& a) {
     return make_link(thread, a.a0, a.a1, a.a2, a.a3, as_unsigned(a.a4));
 }
@@ -208,8 +225,12 @@ Async<u64> call_unlinkat(Thread& thread, const SyscallArgs& a) {
     if ((flags & ~kAtRemoveDir) != 0) return Errno::EINVAL;
     return flags != 0 ? remove_directory(thread, a.a0, a.a1) : remove_file(thread, a.a0, a.a1);
 }
-Async<u64> call_rename(Thread& thread, const SyscallArgs& a) { return rename_path(thread, kHere, a.a0, kHere, a.a1, 0); }
-Async<u64> call_renameat(Thread& thread, const SyscallArgs& a) { return rename_path(thread, a.a0, a.a1, a.a2, a.a3, 0); }
+Async<u64> call_rename(Thread& thread, const SyscallArgs& a) {
+    return rename_path(thread, kHere, a.a0, kHere, a.a1, 0);
+}
+Async<u64> call_renameat(Thread& thread, const SyscallArgs& a) {
+    return rename_path(thread, a.a0, a.a1, a.a2, a.a3, 0);
+}
 Async<u64> call_renameat2(Thread& thread, const SyscallArgs& a) {
     return rename_path(thread, a.a0, a.a1, a.a2, a.a3, as_unsigned(a.a4));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The epoll calls.
 #include "servers/linux/vfs/epoll.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 #include "servers/linux/vfs/syscall/handler.hpp"
 #include "servers/linux/vfs/syscall/time.hpp"
@@ -11,6 +12,7 @@ namespace {
 
 Outcome create(Thread& thread, u32 flags) {
     if ((flags & ~O_CLOSE_EXEC) != 0) return Errno::EINVAL;
+    if (heap_low()) return Errno::ENFILE;
     Ref<File> file = Ref<EpollFile>::make(thread.zone().vfs->anonymous_inode("[eventpoll]"), O_READ_WRITE);
     return thread.process.files->add(std::move(file), flags != 0, descriptor_limit(thread));
 }
@@ -22,7 +24,8 @@ SysResult<EpollFile*> epoll_file(Thread& thread, u64 descriptor) {
 }
 
 SysResult<u64> give(Thread& thread, u64 address, const std::vector<EpollEvent>& events) {
-    if (!events.empty()) PITH_CHECK(copy_out(thread, address, events.data(), events.size() * sizeof(EpollEvent)));
+    if (!events.empty())
+        PITH_CHECK(copy_out(thread, address, events.data(), events.size() * sizeof(EpollEvent)));
     return events.size();
 }
 
@@ -49,7 +52,8 @@ Outcome wait(Thread& thread, const SyscallArgs& args, Time deadline, bool at_onc
 
 Outcome wait_milliseconds(Thread& thread, const SyscallArgs& args) {
     const i32 milliseconds = as_int(args.a3);
-    const Time deadline = milliseconds > 0 ? thread.zone().now() + static_cast<u64>(milliseconds) * 1'000'000 : 0;
+    const Time deadline = milliseconds > 0 ? thread.zone().now() + static_cast<u64>(milliseconds) * 1'000'000
+                                           : 0;
     return wait(thread, args, deadline, milliseconds == 0);
 }
 
@@ -65,7 +69,9 @@ SysResult<> use_mask(Thread& thread, u64 address, u64 size) {
 Outcome sys_epoll_create(Thread& thread, const SyscallArgs& args) {
     return as_int(args.a0) <= 0 ? Outcome(Errno::EINVAL) : create(thread, 0);
 }
-Outcome sys_epoll_create1(Thread& thread, const SyscallArgs& args) { return create(thread, as_unsigned(args.a0)); }
+Outcome sys_epoll_create1(Thread& thread, const SyscallArgs& args) {
+    return create(thread, as_unsigned(args.a0));
+}
 
 Outcome sys_epoll_ctl(Thread& thread, const SyscallArgs& args) {
     constexpr u32 kAdd = 1, kDelete = 2, kModify = 3;
@@ -86,7 +92,8 @@ Outcome sys_epoll_ctl(Thread& thread, const SyscallArgs& args) {
     event.events &= ~kEpollWakeUp;
     if ((event.events & kEpollExclusive) != 0) {
         constexpr u32 kAllowed = kPollIn | kPollOut | kPollError | kPollHangUp | kEpollEdge | kEpollExclusive;
-        if (operation == kModify || (operation == kAdd && (event.events & ~kAllowed) != 0)) return Errno::EINVAL;
+        if (operation == kModify || (operation == kAdd && (event.events & ~kAllowed) != 0))
+            return Errno::EINVAL;
     }
     switch (operation) {
         case kAdd: return set.add(Ref<File>(file.value()), as_int(args.a2), event);

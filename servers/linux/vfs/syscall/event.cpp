@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // eventfd, timerfd and signalfd calls.
+#include "servers/linux/heap_guard.hpp"
 #include "servers/linux/vfs/event_files.hpp"
 #include "servers/linux/vfs/syscall/handler.hpp"
 #include "servers/linux/vfs/syscall/time.hpp"
@@ -9,6 +10,7 @@ namespace pith::lx {
 namespace {
 
 Outcome install(Thread& thread, Ref<File> file, u32 flags) {
+    if (heap_low()) return Errno::ENFILE;
     return thread.process.files->add(std::move(file), (flags & O_CLOSE_EXEC) != 0, descriptor_limit(thread));
 }
 
@@ -16,10 +18,14 @@ Outcome make_event(Thread& thread, u32 count, u32 flags) {
     constexpr u32 kSemaphore = 1;
     if ((flags & ~(kSemaphore | O_CLOSE_EXEC | O_NON_BLOCK)) != 0) return Errno::EINVAL;
     const Path path = thread.zone().vfs->anonymous_inode("[eventfd]");
-    return install(thread, Ref<EventFile>::make(path, O_READ_WRITE | (flags & O_NON_BLOCK), u64{count}, (flags & kSemaphore) != 0), flags);
+    return install(thread,
+                   Ref<EventFile>::make(path, O_READ_WRITE | (flags & O_NON_BLOCK), u64{count},
+                                        (flags & kSemaphore) != 0),
+                   flags);
 }
 
-constexpr u32 kClockRealtime = 0, kClockMonotonic = 1, kClockBoottime = 7, kClockRealtimeAlarm = 8, kClockBoottimeAlarm = 9;
+constexpr u32 kClockRealtime = 0, kClockMonotonic = 1, kClockBoottime = 7, kClockRealtimeAlarm = 8,
+              kClockBoottimeAlarm = 9;
 
 bool realtime(u32 clock) { return clock == kClockRealtime || clock == kClockRealtimeAlarm; }
 
@@ -38,11 +44,15 @@ SysResult<TimerFile*> timer_file(Thread& thread, u64 descriptor) {
     return static_cast<TimerFile*>(file);
 }
 
-TimerSetting current(const TimerFile& file) { return {to_timespec(file.interval()), to_timespec(file.remaining())}; }
+TimerSetting current(const TimerFile& file) {
+    return {to_timespec(file.interval()), to_timespec(file.remaining())};
+}
 
 }  // namespace
 
-Outcome sys_eventfd(Thread& thread, const SyscallArgs& args) { return make_event(thread, as_unsigned(args.a0), 0); }
+Outcome sys_eventfd(Thread& thread, const SyscallArgs& args) {
+    return make_event(thread, as_unsigned(args.a0), 0);
+}
 Outcome sys_eventfd2(Thread& thread, const SyscallArgs& args) {
     return make_event(thread, as_unsigned(args.a0), as_unsigned(args.a1));
 }
@@ -50,11 +60,14 @@ Outcome sys_eventfd2(Thread& thread, const SyscallArgs& args) {
 Outcome sys_timerfd_create(Thread& thread, const SyscallArgs& args) {
     const u32 clock = as_unsigned(args.a0), flags = as_unsigned(args.a1);
     if ((flags & ~(O_CLOSE_EXEC | O_NON_BLOCK)) != 0) return Errno::EINVAL;
-    if (!realtime(clock) && clock != kClockMonotonic && clock != kClockBoottime && clock != kClockBoottimeAlarm) {
+    if (!realtime(clock) && clock != kClockMonotonic && clock != kClockBoottime &&
+        clock != kClockBoottimeAlarm) {
         return Errno::EINVAL;
     }
     const Path path = thread.zone().vfs->anonymous_inode("[timerfd]");
-    return install(thread, Ref<TimerFile>::make(path, O_READ_WRITE | (flags & O_NON_BLOCK), thread.zone(), clock), flags);
+    return install(thread,
+                   Ref<TimerFile>::make(path, O_READ_WRITE | (flags & O_NON_BLOCK), thread.zone(), clock),
+                   flags);
 }
 
 Outcome sys_timerfd_settime(Thread& thread, const SyscallArgs& args) {
@@ -105,7 +118,9 @@ Outcome make_signal_file(Thread& thread, const SyscallArgs& args, u32 flags) {
         return as_int(args.a0);
     }
     const Path path = thread.zone().vfs->anonymous_inode("[signalfd]");
-    return install(thread, Ref<SignalFile>::make(path, O_READ_WRITE | (flags & O_NON_BLOCK), thread.process, mask), flags);
+    return install(thread,
+                   Ref<SignalFile>::make(path, O_READ_WRITE | (flags & O_NON_BLOCK), thread.process, mask),
+                   flags);
 }
 
 }  // namespace

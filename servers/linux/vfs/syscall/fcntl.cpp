@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // fcntl and flock.
+#include "servers/linux/heap_guard.hpp"
 #include "servers/linux/vfs/lock.hpp"
 #include "servers/linux/vfs/pipe.hpp"
 #include "servers/linux/vfs/syscall/handler.hpp"
@@ -8,11 +9,13 @@ namespace pith::lx {
 
 namespace {
 
-constexpr u32 F_DUP = 0, F_GET_FD = 1, F_SET_FD = 2, F_GET_FL = 3, F_SET_FL = 4, F_GET_LOCK = 5, F_SET_LOCK = 6;
+constexpr u32 F_DUP = 0, F_GET_FD = 1, F_SET_FD = 2, F_GET_FL = 3, F_SET_FL = 4, F_GET_LOCK = 5,
+              F_SET_LOCK = 6;
 constexpr u32 F_SET_LOCK_WAIT = 7, F_SET_OWNER = 8, F_GET_OWNER = 9, F_SET_SIGNAL = 10, F_GET_SIGNAL = 11;
 constexpr u32 F_SET_OWNER_EX = 15, F_GET_OWNER_EX = 16, F_OFD_GET_LOCK = 36, F_OFD_SET_LOCK = 37;
 constexpr u32 F_OFD_SET_LOCK_WAIT = 38, F_SET_LEASE = 1024, F_GET_LEASE = 1025, F_NOTIFY_CHANGES = 1026;
-constexpr u32 F_DUP_CLOSE_EXEC = 1030, F_SET_PIPE_SIZE = 1031, F_GET_PIPE_SIZE = 1032, F_ADD_SEAL = 1033, F_GET_SEAL = 1034;
+constexpr u32 F_DUP_CLOSE_EXEC = 1030, F_SET_PIPE_SIZE = 1031, F_GET_PIPE_SIZE = 1032, F_ADD_SEAL = 1033,
+              F_GET_SEAL = 1034;
 constexpr i16 kReadLock = 0, kWriteLock = 1, kUnlock = 2;
 constexpr u64 kMaxPipe = 1 << 20;
 
@@ -49,7 +52,8 @@ SysResult<RangeLock> to_range(const File& file, const LinuxFlock& given) {
 Task<SysResult<u64>> wait_for_lock(Thread& thread, Ref<File> file, RangeLock range) {
     LockList& locks = locks_of(file->inode());
     while (const RangeLock* blocker = locks.conflict(range)) {
-        if (range.pid >= 0 && blocker->pid >= 0 && LockList::deadlock(range.owner, blocker->owner)) co_return Errno::EDEADLK;
+        if (range.pid >= 0 && blocker->pid >= 0 && LockList::deadlock(range.owner, blocker->owner))
+            co_return Errno::EDEADLK;
         const LockList::Waiting waiting(range.owner, blocker->owner);
         PITH_CO_CHECK(co_await wait_on(thread, locks.changed));
     }
@@ -64,19 +68,26 @@ Outcome range_lock(Thread& thread, File& file, u32 command, u64 address) {
     LinuxFlock flock = given.value();
     if (description && flock.pid != 0) return Errno::EINVAL;
     const bool test = command == F_GET_LOCK || command == F_OFD_GET_LOCK;
-    if (flock.type != kReadLock && flock.type != kWriteLock && (flock.type != kUnlock || test)) return Errno::EINVAL;
+    if (flock.type != kReadLock && flock.type != kWriteLock && (flock.type != kUnlock || test))
+        return Errno::EINVAL;
     SysResult<RangeLock> made = to_range(file, flock);
     if (!made.ok()) return made.error();
     RangeLock range = made.value();
     range.owner = description ? static_cast<const void*>(&file) : thread.process.files.get();
     range.pid = description ? -1 : thread.process.pid;
+    if (heap_low() && flock.type != kUnlock) return Errno::ENOLCK;
     LockList& locks = locks_of(file.inode());
     if (test) {
         const RangeLock* blocker = locks.conflict(range);
         flock.type = kUnlock;
         if (blocker != nullptr) {
-            flock = {blocker->exclusive ? kWriteLock : kReadLock, 0, 0, blocker->start,
-                     blocker->last == kLockEnd ? 0 : blocker->last - blocker->start + 1, blocker->pid, 0};
+            flock = {blocker->exclusive ? kWriteLock : kReadLock,
+                     0,
+                     0,
+                     blocker->start,
+                     blocker->last == kLockEnd ? 0 : blocker->last - blocker->start + 1,
+                     blocker->pid,
+                     0};
         }
         return put(thread, address, flock);
     }
@@ -97,7 +108,8 @@ Outcome range_lock(Thread& thread, File& file, u32 command, u64 address) {
 Outcome set_flags(Thread& thread, File& file, u32 wanted) {
     constexpr u32 kChangeable = O_APPENDING | O_NON_BLOCK | O_ASYNC_IO | O_DIRECT_IO | O_NO_ACCESS_TIME;
     if ((wanted & O_NO_ACCESS_TIME) != 0 && (file.flags & O_NO_ACCESS_TIME) == 0) {
-        if (const SysResult<> owner = check_owner(thread.process.credentials, file.inode()); !owner.ok()) return owner;
+        if (const SysResult<> owner = check_owner(thread.process.credentials, file.inode()); !owner.ok())
+            return owner;
     }
     const u32 flags = (file.flags & ~kChangeable) | (wanted & kChangeable);
     if (const SysResult<> changed = file.flags_changed(flags); !changed.ok()) return changed;
@@ -111,7 +123,8 @@ Outcome pipe_size(Thread& thread, File& file, u32 command, u64 size) {
     if (command == F_SET_PIPE_SIZE) {
         const u32 wanted = as_unsigned(size);
         if (wanted > 1u << 31) return Errno::EINVAL;
-        if (wanted > kMaxPipe && wanted > pipe->capacity() && !thread.process.credentials.root()) return Errno::EPERM;
+        if (wanted > kMaxPipe && wanted > pipe->capacity() && !thread.process.credentials.root())
+            return Errno::EPERM;
         if (const SysResult<> done = pipe->resize(wanted); !done.ok()) return done;
     }
     return pipe->capacity();
@@ -123,7 +136,8 @@ Outcome seals(File& file, u32 command, u32 wanted) {
     if (!inode.regular() || file.path.dentry->parent() || inode.links != 0) return Errno::EINVAL;
     if (command == F_GET_SEAL) return inode.seals;
     if (!file.writable()) return Errno::EPERM;
-    if ((wanted & ~(kSealSeal | kSealShrink | kSealGrow | kSealWrite | kSealFutureWrite)) != 0) return Errno::EINVAL;
+    if ((wanted & ~(kSealSeal | kSealShrink | kSealGrow | kSealWrite | kSealFutureWrite)) != 0)
+        return Errno::EINVAL;
     if ((inode.seals & kSealSeal) != 0) return Errno::EPERM;
     inode.seals |= wanted;
     return 0;
@@ -152,7 +166,9 @@ Outcome ownership(Thread& thread, File& file, u32 command, u64 argument) {
             file.owner = given.value().type == 2 ? -given.value().pid : given.value().pid;
             return 0;
         }
-        default: return put(thread, argument, OwnerEx{file.owner < 0 ? 2 : 1, file.owner < 0 ? -file.owner : file.owner});
+        default:
+            return put(thread, argument,
+                       OwnerEx{file.owner < 0 ? 2 : 1, file.owner < 0 ? -file.owner : file.owner});
     }
 }
 
@@ -167,8 +183,10 @@ Outcome sys_fcntl(Thread& thread, const SyscallArgs& args) {
     switch (command) {
         case F_DUP:
         case F_DUP_CLOSE_EXEC:
-            if (as_int(args.a2) < 0 || static_cast<u64>(as_int(args.a2)) >= descriptor_limit(thread)) return Errno::EINVAL;
-            return table.add(Ref<File>(&file), command == F_DUP_CLOSE_EXEC, descriptor_limit(thread), as_int(args.a2));
+            if (as_int(args.a2) < 0 || static_cast<u64>(as_int(args.a2)) >= descriptor_limit(thread))
+                return Errno::EINVAL;
+            return table.add(Ref<File>(&file), command == F_DUP_CLOSE_EXEC, descriptor_limit(thread),
+                             as_int(args.a2));
         case F_GET_FD: return table.close_on_exec(as_int(args.a0)) ? 1 : 0;
         case F_SET_FD: table.set_close_on_exec(as_int(args.a0), (args.a2 & 1) != 0); return 0;
         case F_GET_FL: return file.flags;

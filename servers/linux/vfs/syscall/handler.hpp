@@ -58,7 +58,7 @@ Async<u64> after(Async<> result, Then then) {
 }  // namespace pith::lx
 
 /// Unwraps where a handler returns an Outcome, as PITH_TRY does.
-#define PITH_PATH_SYSCALL(name)                                            \
-    Outcome sys_##name(Thread& thread, const SyscallArgs& args) {          \
-        return with_lookup(thread, args, &call_##name);                    \
+#define PITH_PATH_SYSCALL(name)                                   \
+    Outcome sys_##name(Thread& thread, const SyscallArgs& args) { \
+        return with_lookup(thread, args, &call_##name);           \
     }

@@ -19,9 +19,12 @@ bool parse_size(std::string_view text, u64 total, u64& bytes) {
     bool percent = false;
     if (!text.empty()) {
         switch (text.back()) {
-            case 'k': case 'K': factor = 1 << 10; break;
-            case 'm': case 'M': factor = 1 << 20; break;
-            case 'g': case 'G': factor = 1 << 30; break;
+            case 'k':
+            case 'K': factor = 1 << 10; break;
+            case 'm':
+            case 'M': factor = 1 << 20; break;
+            case 'g':
+            case 'G': factor = 1 << 30; break;
             case '%': percent = true; break;
             default: factor = 0; break;
         }
@@ -60,8 +63,9 @@ SysResult<Ref<FileSystem>> make_tmpfs(Zone& zone, std::string_view options) {
             return Errno::EINVAL;
         }
     }
-    return Ref<FileSystem>(PITH_TRY(
-        TmpFs::create(zone, zone.vfs->anonymous_device(), "tmpfs", std::max<u64>(1, (size + kPageSize - 1) / kPageSize), mode)));
+    return Ref<FileSystem>(
+        PITH_TRY(TmpFs::create(zone, zone.vfs->anonymous_device(), "tmpfs",
+                               std::max<u64>(1, (size + kPageSize - 1) / kPageSize), mode)));
 }
 
 SysResult<Ref<FileSystem>> make_file_system(Zone& zone, std::string_view type, std::string_view options) {

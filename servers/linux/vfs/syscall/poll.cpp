@@ -5,6 +5,7 @@
 #include <deque>
 #include <vector>
 
+#include "servers/linux/heap_guard.hpp"
 #include "servers/linux/vfs/syscall/handler.hpp"
 #include "servers/linux/vfs/syscall/time.hpp"
 
@@ -76,16 +77,17 @@ SysResult<> store_items(Thread& thread, u64 address, const std::vector<PollItem>
 
 /// When a call with a timeout ends, and how it tells what is left of it.
 struct Timeout {
-    Time deadline = 0;        ///< 0: never
+    Time deadline = 0;  ///< 0: never
     bool at_once = false;
-    u64 remaining_at = 0;     ///< address of the timespec or timeval to update; 0: none
+    u64 remaining_at = 0;  ///< address of the timespec or timeval to update; 0: none
     bool timeval = false;
 
     SysResult<> store_remaining(Thread& thread) const {
         if (remaining_at == 0) return {};
         const Time now = thread.zone().now();
         const u64 left = deadline > now ? deadline - now : 0;
-        const i64 seconds = static_cast<i64>(left / 1'000'000'000), rest = static_cast<i64>(left % 1'000'000'000);
+        const i64 seconds = static_cast<i64>(left / 1'000'000'000),
+                  rest = static_cast<i64>(left % 1'000'000'000);
         // A failure to tell is not an error of the call.
         if (timeval) return put(thread, remaining_at, Timeval{seconds, rest / 1000});
         return put(thread, remaining_at, Timespec{seconds, rest});
@@ -102,12 +104,17 @@ Task<SysResult<u64>> slow_poll(Thread& thread, u64 address, std::vector<PollItem
 
 Outcome do_poll(Thread& thread, u64 address, u64 count, const Timeout& timeout) {
     if (count > descriptor_limit(thread)) return Errno::EINVAL;
+    constexpr u64 kCostEach = 128;  // with its registration, should it come to waiting
+    if (!heap_room(count * kCostEach)) return Errno::ENOMEM;
     std::vector<PollItem> items(count);
     if (count != 0) {
-        if (const auto copied = copy_in(thread, items.data(), address, count * sizeof(PollItem)); !copied.ok()) return copied;
+        if (const auto copied = copy_in(thread, items.data(), address, count * sizeof(PollItem));
+            !copied.ok())
+            return copied;
     }
     const u64 ready = look(thread, items, nullptr, nullptr);
-    if (ready == 0 && !timeout.at_once) return run(thread, slow_poll(thread, address, std::move(items), timeout));
+    if (ready == 0 && !timeout.at_once)
+        return run(thread, slow_poll(thread, address, std::move(items), timeout));
     static_cast<void>(timeout.store_remaining(thread));
     if (const SysResult<> stored = store_items(thread, address, items); !stored.ok()) return stored;
     return ready;
@@ -187,13 +194,15 @@ struct SelectSets {
             }
         }
         for (u32 set = 0; set < 3; ++set) {
-            if (address[set] != 0 && words != 0) PITH_CHECK(copy_out(thread, address[set], found[set].data(), (count + 7) / 8));
+            if (address[set] != 0 && words != 0)
+                PITH_CHECK(copy_out(thread, address[set], found[set].data(), (count + 7) / 8));
         }
         return {};
     }
 };
 
-Task<SysResult<u64>> slow_select(Thread& thread, SelectSets sets, usize count, std::vector<PollItem> items, Timeout timeout) {
+Task<SysResult<u64>> slow_select(Thread& thread, SelectSets sets, usize count, std::vector<PollItem> items,
+                                 Timeout timeout) {
     const SysResult<u64> ready = co_await wait_for_any(thread, items, timeout.deadline);
     const bool told = timeout.store_remaining(thread).ok();
     if (!ready.ok()) co_return told ? ready.error() : Errno::EINTR;
@@ -206,8 +215,9 @@ Outcome do_select(Thread& thread, const SyscallArgs& args, const Timeout& timeou
     const i32 given = as_int(args.a0);
     if (given < 0) return Errno::EINVAL;
     // Bits above what could be open are not looked at.
-    const usize count = std::min<usize>(static_cast<usize>(given),
-                                        std::max<usize>(64, (static_cast<usize>(thread.process.files->end()) + 63) / 64 * 64));
+    const usize count = std::min<usize>(
+        static_cast<usize>(given),
+        std::max<usize>(64, (static_cast<usize>(thread.process.files->end()) + 63) / 64 * 64));
     SelectSets sets{{args.a1, args.a2, args.a3}, 0, {}};
     if (const SysResult<> loaded = sets.load(thread, count); !loaded.ok()) return loaded;
     std::vector<PollItem> items;
@@ -222,7 +232,8 @@ Outcome do_select(Thread& thread, const SyscallArgs& args, const Timeout& timeou
         items.push_back({static_cast<i32>(number), static_cast<i16>(wanted), 0});
     }
     const u64 ready = look(thread, items, nullptr, nullptr);
-    if (ready == 0 && !timeout.at_once) return run(thread, slow_select(thread, std::move(sets), count, std::move(items), timeout));
+    if (ready == 0 && !timeout.at_once)
+        return run(thread, slow_select(thread, std::move(sets), count, std::move(items), timeout));
     static_cast<void>(timeout.store_remaining(thread));
     u64 total;
     if (const SysResult<> stored = sets.store(thread, count, items, total); !stored.ok()) return stored;
@@ -238,7 +249,8 @@ Outcome sys_select(Thread& thread, const SyscallArgs& args) {
         if (!time.ok()) return time.error();
         const Timeval& value = time.value();
         if (value.seconds < 0 || value.microseconds < 0) return Errno::EINVAL;
-        const Timespec length{value.seconds + value.microseconds / 1'000'000, value.microseconds % 1'000'000 * 1000};
+        const Timespec length{value.seconds + value.microseconds / 1'000'000,
+                              value.microseconds % 1'000'000 * 1000};
         timeout.at_once = length.seconds == 0 && length.nanoseconds == 0;
         timeout.deadline = deadline_after(thread.zone().now(), length);
         timeout.remaining_at = args.a4;

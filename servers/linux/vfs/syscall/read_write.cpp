@@ -34,21 +34,24 @@ Outcome read_at(Thread& thread, File& file, UserIo&& io, i64 position) {
 Outcome write_at(Thread& thread, File& file, UserIo&& io, i64 position, u32 rwf_flags = 0) {
     const bool own = position == kCurrent && file.seekable();
     i64 at = own ? file.offset : position;
-    if (file.seekable() && ((file.flags & O_APPENDING) != 0 || (rwf_flags & kRwfAppend) != 0)) at = file.inode().size();
+    if (file.seekable() && ((file.flags & O_APPENDING) != 0 || (rwf_flags & kRwfAppend) != 0))
+        at = file.inode().size();
     Async<usize> result = file.write(thread, std::move(io), at);
     if (result.ready()) {
         const SysResult<usize> done = result.take();
         if (own && done.ok() && done.value() != 0) file.offset = at + static_cast<i64>(done.value());
         return Outcome(done);
     }
-    return run(thread, [](Ref<File> held, bool moves, i64 from, Task<SysResult<usize>> task) -> Task<SysResult<u64>> {
-        const usize done = PITH_CO_TRY(co_await std::move(task));
-        if (moves) held->offset = from + static_cast<i64>(done);
-        co_return done;
-    }(Ref<File>(&file), own, at, result.task()));
+    return run(thread,
+               [](Ref<File> held, bool moves, i64 from, Task<SysResult<usize>> task) -> Task<SysResult<u64>> {
+                   const usize done = PITH_CO_TRY(co_await std::move(task));
+                   if (moves) held->offset = from + static_cast<i64>(done);
+                   co_return done;
+               }(Ref<File>(&file), own, at, result.task()));
 }
 
-Outcome positioned(Thread& thread, u64 descriptor, SysResult<UserIo> io, i64 position, bool write, u32 flags = 0) {
+Outcome positioned(Thread& thread, u64 descriptor, SysResult<UserIo> io, i64 position, bool write,
+                   u32 flags = 0) {
     if (position < 0) return Errno::EINVAL;
     const SysResult<File*> found = open_file(thread, descriptor);
     if (!found.ok()) return found.error();
@@ -70,7 +73,8 @@ Outcome stream(Thread& thread, u64 descriptor, SysResult<UserIo> io, bool write,
 
 Outcome vector_two(Thread& thread, const SyscallArgs& args, bool write) {
     const u32 flags = as_unsigned(args.a5);
-    if ((flags & ~(kRwfHighPriority | kRwfDataSync | kRwfSync | kRwfNoWait | kRwfAppend)) != 0) return Errno::EOPNOTSUPP;
+    if ((flags & ~(kRwfHighPriority | kRwfDataSync | kRwfSync | kRwfNoWait | kRwfAppend)) != 0)
+        return Errno::EOPNOTSUPP;
     SysResult<UserIo> io = UserIo::vector(thread, args.a1, args.a2);
     if (static_cast<i64>(args.a3) == -1) return stream(thread, args.a0, std::move(io), write, flags);
     return positioned(thread, args.a0, std::move(io), static_cast<i64>(args.a3), write, flags);
@@ -91,16 +95,20 @@ Outcome sys_writev(Thread& thread, const SyscallArgs& args) {
     return stream(thread, args.a0, UserIo::vector(thread, args.a1, args.a2), true);
 }
 Outcome sys_pread64(Thread& thread, const SyscallArgs& args) {
-    return positioned(thread, args.a0, UserIo::buffer(thread, args.a1, args.a2), static_cast<i64>(args.a3), false);
+    return positioned(thread, args.a0, UserIo::buffer(thread, args.a1, args.a2), static_cast<i64>(args.a3),
+                      false);
 }
 Outcome sys_pwrite64(Thread& thread, const SyscallArgs& args) {
-    return positioned(thread, args.a0, UserIo::buffer(thread, args.a1, args.a2), static_cast<i64>(args.a3), true);
+    return positioned(thread, args.a0, UserIo::buffer(thread, args.a1, args.a2), static_cast<i64>(args.a3),
+                      true);
 }
 Outcome sys_preadv(Thread& thread, const SyscallArgs& args) {
-    return positioned(thread, args.a0, UserIo::vector(thread, args.a1, args.a2), static_cast<i64>(args.a3), false);
+    return positioned(thread, args.a0, UserIo::vector(thread, args.a1, args.a2), static_cast<i64>(args.a3),
+                      false);
 }
 Outcome sys_pwritev(Thread& thread, const SyscallArgs& args) {
-    return positioned(thread, args.a0, UserIo::vector(thread, args.a1, args.a2), static_cast<i64>(args.a3), true);
+    return positioned(thread, args.a0, UserIo::vector(thread, args.a1, args.a2), static_cast<i64>(args.a3),
+                      true);
 }
 Outcome sys_preadv2(Thread& thread, const SyscallArgs& args) { return vector_two(thread, args, false); }
 Outcome sys_pwritev2(Thread& thread, const SyscallArgs& args) { return vector_two(thread, args, true); }

@@ -65,7 +65,8 @@ Async<u64> tell(Thread& thread, const Path& path, u64 to, Fill fill) {
         PITH_CHECK(put(thread, to, fill(path)));
         return u64{0};
     }
-    return [](Thread& asking, Path of, u64 address, Fill filler, Task<SysResult<>> task) -> Task<SysResult<u64>> {
+    return [](Thread& asking, Path of, u64 address, Fill filler,
+              Task<SysResult<>> task) -> Task<SysResult<u64>> {
         PITH_CO_CHECK(co_await std::move(task));
         PITH_CO_CHECK(put(asking, address, filler(of)));
         co_return u64{0};
@@ -88,7 +89,8 @@ Async<u64> call_lstat(Thread& thread, const SyscallArgs& args) {
 
 /// The path of an ...at call with AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW in `flags`.
 SysResult<Path> at_path(Thread& thread, u64 directory, u64 path_address, u32 flags) {
-    const u32 walk_flags = ((flags & kAtSymlinkNoFollow) != 0 ? 0 : kFollow) | ((flags & kAtEmptyPath) != 0 ? kEmptyPath : 0);
+    const u32 walk_flags = ((flags & kAtSymlinkNoFollow) != 0 ? 0 : kFollow) |
+                           ((flags & kAtEmptyPath) != 0 ? kEmptyPath : 0);
     std::string path;
     // A null path with AT_EMPTY_PATH is as good as an empty one.
     if (path_address != 0 || (flags & kAtEmptyPath) == 0) path = PITH_TRY(get_path(thread, path_address));
@@ -103,8 +105,10 @@ Async<u64> call_newfstatat(Thread& thread, const SyscallArgs& args) {
 
 Async<u64> call_statx(Thread& thread, const SyscallArgs& args) {
     const u32 flags = as_unsigned(args.a2);
-    if ((flags & ~(kAtSymlinkNoFollow | kAtEmptyPath | kAtNoAutomount | kAtStatxSyncType)) != 0) return Errno::EINVAL;
-    if ((flags & kAtStatxSyncType) == kAtStatxSyncType || (as_unsigned(args.a3) & 0x80000000) != 0) return Errno::EINVAL;
+    if ((flags & ~(kAtSymlinkNoFollow | kAtEmptyPath | kAtNoAutomount | kAtStatxSyncType)) != 0)
+        return Errno::EINVAL;
+    if ((flags & kAtStatxSyncType) == kAtStatxSyncType || (as_unsigned(args.a3) & 0x80000000) != 0)
+        return Errno::EINVAL;
     return tell(thread, PITH_TRY(at_path(thread, args.a0, args.a1, flags)), args.a4, fill_statx);
 }
 
@@ -130,7 +134,8 @@ Async<u64> tell_statfs(Thread& thread, const Path& path, u64 to) {
         PITH_CHECK(put(thread, to, fill(path, answer)));
         return u64{0};
     }
-    return [](Thread& asking, Path of, u64 address, auto filler, Task<SysResult<FileSystemUsage>> task) -> Task<SysResult<u64>> {
+    return [](Thread& asking, Path of, u64 address, auto filler,
+              Task<SysResult<FileSystemUsage>> task) -> Task<SysResult<u64>> {
         const FileSystemUsage answer = PITH_CO_TRY(co_await std::move(task));
         PITH_CO_CHECK(put(asking, address, filler(of, answer)));
         co_return u64{0};
@@ -145,14 +150,16 @@ Async<u64> call_statfs(Thread& thread, const SyscallArgs& args) {
 Async<u64> tell_link(Thread& thread, const Path& path, u64 to, i32 size, bool by_descriptor) {
     if (!path.inode().symlink()) return by_descriptor ? Errno::ENOENT : Errno::EINVAL;
     path.inode().touch_access();
-    const auto store = [](Thread& reader, const std::string& text, u64 address, usize room) -> SysResult<u64> {
+    const auto store = [](Thread& reader, const std::string& text, u64 address,
+                          usize room) -> SysResult<u64> {
         const usize length = std::min(text.size(), room);
         PITH_CHECK(copy_out(reader, address, text.data(), length));
         return length;
     };
     Async<std::string> text = path.inode().read_link(thread);
     if (text.ready()) return store(thread, PITH_TRY(text.take()), to, static_cast<usize>(size));
-    return [](Thread& reader, u64 address, usize room, auto storing, Task<SysResult<std::string>> task) -> Task<SysResult<u64>> {
+    return [](Thread& reader, u64 address, usize room, auto storing,
+              Task<SysResult<std::string>> task) -> Task<SysResult<u64>> {
         const std::string target = PITH_CO_TRY(co_await std::move(task));
         co_return storing(reader, target, address, room);
     }(thread, to, static_cast<usize>(size), store, text.task());
@@ -182,7 +189,8 @@ Async<u64> check_accessible(Thread& thread, u64 directory, u64 path_address, u32
         credentials.fsgid = credentials.gid;
     }
     SysResult<Path> path = at_path(thread, directory, path_address, flags);
-    SysResult<> result = path.ok() ? check_access(credentials, path.value(), wanted) : SysResult<>(path.error());
+    SysResult<> result = path.ok() ? check_access(credentials, path.value(), wanted)
+                                   : SysResult<>(path.error());
     credentials.fsuid = fsuid;
     credentials.fsgid = fsgid;
     if (!result.ok()) return result.error();

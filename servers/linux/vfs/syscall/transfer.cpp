@@ -75,7 +75,8 @@ Task<SysResult<u64>> drain_pipe(Thread& thread, Side from, Side to, usize count,
     while (done < count && pipe.used() != 0) {
         const usize piece = pipe.peek(0, buffer.get(), std::min<usize>(count - done, kBounce));
         UserIo output = UserIo::kernel(buffer.get(), piece);
-        const SysResult<usize> written = PITH_AWAIT(to.file->write(thread, std::move(output), to.file->seekable() ? to.position : -1));
+        const SysResult<usize> written = PITH_AWAIT(
+            to.file->write(thread, std::move(output), to.file->seekable() ? to.position : -1));
         if (!written.ok() || written.value() == 0) {
             if (done == 0 && !written.ok()) co_return written.error();
             break;
@@ -122,12 +123,14 @@ Outcome sys_copy_file_range(Thread& thread, const SyscallArgs& args) {
     const Inode& target = to.file->inode();
     if (source.directory() || target.directory()) return Errno::EISDIR;
     if (!source.regular() || !target.regular()) return Errno::EINVAL;
-    if (!from.file->readable() || !to.file->writable() || (to.file->flags & O_APPENDING) != 0) return Errno::EBADF;
+    if (!from.file->readable() || !to.file->writable() || (to.file->flags & O_APPENDING) != 0)
+        return Errno::EBADF;
     if (const SysResult<> loaded = from.load(thread); !loaded.ok()) return loaded;
     if (const SysResult<> loaded = to.load(thread); !loaded.ok()) return loaded;
     if (&source == &target) {
         const i64 length = static_cast<i64>(std::min<u64>(args.a4, kMaxReadWrite));
-        if (from.position < to.position + length && to.position < from.position + length) return Errno::EINVAL;
+        if (from.position < to.position + length && to.position < from.position + length)
+            return Errno::EINVAL;
     }
     return start_pump(thread, std::move(from), std::move(to), args.a4);
 }
@@ -148,7 +151,8 @@ Outcome sys_splice(Thread& thread, const SyscallArgs& args) {
     if ((source != nullptr && args.a1 != 0) || (target != nullptr && args.a3 != 0)) return Errno::ESPIPE;
     if (source == target) return Errno::EINVAL;
     if ((to.file->flags & O_APPENDING) != 0 && target == nullptr) return Errno::EINVAL;
-    if ((args.a1 != 0 && !from.file->seekable()) || (args.a3 != 0 && !to.file->seekable())) return Errno::EINVAL;
+    if ((args.a1 != 0 && !from.file->seekable()) || (args.a3 != 0 && !to.file->seekable()))
+        return Errno::EINVAL;
     const usize count = std::min(args.a4, kMaxReadWrite);
     if (source != nullptr) {
         if (const SysResult<> loaded = to.load(thread); !loaded.ok()) return loaded;
@@ -157,7 +161,8 @@ Outcome sys_splice(Thread& thread, const SyscallArgs& args) {
     }
     // What does not fit the pipe now is left to the next call.
     if (target->room() == 0 && ((args.a5 & kNonBlock) != 0 || to.file->nonblocking())) return Errno::EAGAIN;
-    return start_pump(thread, std::move(from), std::move(to), std::min(count, std::max<usize>(target->room(), 1)));
+    return start_pump(thread, std::move(from), std::move(to),
+                      std::min(count, std::max<usize>(target->room(), 1)));
 }
 
 Outcome sys_tee(Thread& thread, const SyscallArgs& args) {
@@ -173,25 +178,29 @@ Outcome sys_tee(Thread& thread, const SyscallArgs& args) {
     if (source == nullptr || target == nullptr || source == target) return Errno::EINVAL;
     if (args.a2 == 0) return 0;
     const bool nonblocking = (args.a3 & kNonBlock) != 0;
-    return run(thread, [](Thread& copying, Ref<File> from, Ref<File> to, usize count, bool at_once) -> Task<SysResult<u64>> {
-        Pipe& first = *pipe_of(*from);
-        Pipe& second = *pipe_of(*to);
-        while (first.used() == 0 || second.room() == 0) {
-            if (first.used() == 0 && first.writers == 0) co_return u64{0};
-            if (second.readers == 0) {
-                copying.send(SigInfo::kernel(kSigPipe));
-                co_return Errno::EPIPE;
+    return run(
+        thread,
+        [](Thread& copying, Ref<File> from, Ref<File> to, usize count, bool at_once) -> Task<SysResult<u64>> {
+            Pipe& first = *pipe_of(*from);
+            Pipe& second = *pipe_of(*to);
+            while (first.used() == 0 || second.room() == 0) {
+                if (first.used() == 0 && first.writers == 0) co_return u64{0};
+                if (second.readers == 0) {
+                    copying.send(SigInfo::kernel(kSigPipe));
+                    co_return Errno::EPIPE;
+                }
+                if (at_once) co_return Errno::EAGAIN;
+                PITH_CO_CHECK(
+                    co_await wait_on(copying, first.used() == 0 ? first.read_queue : second.write_queue));
             }
-            if (at_once) co_return Errno::EAGAIN;
-            PITH_CO_CHECK(co_await wait_on(copying, first.used() == 0 ? first.read_queue : second.write_queue));
-        }
-        count = std::min({count, first.used(), second.room(), kBounce});
-        auto buffer = std::make_unique_for_overwrite<u8[]>(count);
-        UserIo io = UserIo::kernel(buffer.get(), first.peek(0, buffer.get(), count));
-        const usize done = PITH_CO_TRY(second.add(io));
-        second.changed_for_readers();
-        co_return done;
-    }(thread, Ref<File>(in.value()), Ref<File>(out.value()), std::min(args.a2, kMaxReadWrite), nonblocking));
+            count = std::min({count, first.used(), second.room(), kBounce});
+            auto buffer = std::make_unique_for_overwrite<u8[]>(count);
+            UserIo io = UserIo::kernel(buffer.get(), first.peek(0, buffer.get(), count));
+            const usize done = PITH_CO_TRY(second.add(io));
+            second.changed_for_readers();
+            co_return done;
+        }(thread, Ref<File>(in.value()), Ref<File>(out.value()), std::min(args.a2, kMaxReadWrite),
+                                                                                     nonblocking));
 }
 
 }  // namespace pith::lx

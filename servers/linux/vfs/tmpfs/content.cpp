@@ -113,7 +113,8 @@ u64 TmpContent::next(u64 index, bool hole) const {
     return std::min(index, end);
 }
 
-TmpFile::TmpFile(TmpFs& of, u32 file_mode) : TmpInode(of, file_mode), content_(Ref<TmpContent>::make(Ref<TmpFs>(&of))) {
+TmpFile::TmpFile(TmpFs& of, u32 file_mode)
+    : TmpInode(of, file_mode), content_(Ref<TmpContent>::make(Ref<TmpFs>(&of))) {
     content_->inode = this;
 }
 
@@ -123,10 +124,12 @@ Async<usize> TmpFile::read(i64 offset, UserIo& io) {
     usize done = 0;
     while (io.remaining() != 0 && offset < size_) {
         const usize in_page = static_cast<usize>(offset) % kPageSize;
-        const usize wanted = std::min({kPageSize - in_page, static_cast<usize>(size_ - offset), io.remaining()});
+        const usize wanted = std::min(
+            {kPageSize - in_page, static_cast<usize>(size_ - offset), io.remaining()});
         const FrameNumber frame = content_->find(static_cast<u64>(offset) / kPageSize);
-        const SysResult<usize> copied =
-            frame == kNoFrame ? io.put_zeros(wanted) : io.put(FrameAllocator::data(frame) + in_page, wanted);
+        const SysResult<usize> copied = frame == kNoFrame
+                                            ? io.put_zeros(wanted)
+                                            : io.put(FrameAllocator::data(frame) + in_page, wanted);
         if (!copied.ok()) {
             if (done != 0) break;
             return copied.error();

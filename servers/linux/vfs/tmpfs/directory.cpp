@@ -98,7 +98,8 @@ Async<Ref<Inode>> TmpDirectory::create(std::string_view name, const NewFile& fil
     return inode;
 }
 
-Async<Ref<Inode>> TmpDirectory::create_symlink(std::string_view name, std::string_view target, const NewFile& file) {
+Async<Ref<Inode>> TmpDirectory::create_symlink(std::string_view name, std::string_view target,
+                                               const NewFile& file) {
     PITH_CHECK(tmpfs().inode_made());
     Ref<Inode> inode = Ref<TmpSymlink>::make(tmpfs(), target);
     inode->uid = file.uid;
@@ -134,8 +135,8 @@ Async<> TmpDirectory::remove_directory(std::string_view name, Inode& inode) {
     return {};
 }
 
-Async<> TmpDirectory::rename(std::string_view name, Inode& inode, Inode& to, std::string_view new_name, Inode* replaced,
-                             bool exchange) {
+Async<> TmpDirectory::rename(std::string_view name, Inode& inode, Inode& to, std::string_view new_name,
+                             Inode* replaced, bool exchange) {
     auto& target = static_cast<TmpDirectory&>(to);
     if (exchange) {
         Entry& first = *entry(name);
@@ -150,7 +151,8 @@ Async<> TmpDirectory::rename(std::string_view name, Inode& inode, Inode& to, std
         replaced->touch_change();
     } else {
         if (replaced != nullptr) {
-            if (replaced->directory() && !static_cast<TmpDirectory*>(replaced)->empty()) return Errno::ENOTEMPTY;
+            if (replaced->directory() && !static_cast<TmpDirectory*>(replaced)->empty())
+                return Errno::ENOTEMPTY;
             Ref<Inode> gone = target.remove(new_name);
             if (gone->directory()) {
                 gone->links = 0;

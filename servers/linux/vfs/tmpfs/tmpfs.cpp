@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The file system in memory as a whole, and how the boot bundle becomes one.
 #include "servers/linux/vfs/tmpfs/tmpfs.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 #include "abi/boot.hpp"
 #include "servers/linux/zone.hpp"
@@ -16,7 +17,8 @@ TmpFs::TmpFs(Zone& of, u64 device, std::string_view type_name, u64 max_pages)
 
 TmpFs::~TmpFs() = default;
 
-SysResult<Ref<TmpFs>> TmpFs::create(Zone& zone, u64 device, std::string_view type_name, u64 max_pages, u32 root_mode) {
+SysResult<Ref<TmpFs>> TmpFs::create(Zone& zone, u64 device, std::string_view type_name, u64 max_pages,
+                                    u32 root_mode) {
     auto result = Ref<TmpFs>::make(zone, device, type_name, max_pages);
     result->zero_ = PITH_TRY(zone.frames.allocate());
     PITH_CHECK(result->inode_made());
@@ -35,7 +37,7 @@ Async<FileSystemUsage> TmpFs::usage() {
 }
 
 SysResult<FrameRef> TmpFs::allocate_page() {
-    if (used_pages_ >= max_pages_) return Errno::ENOSPC;
+    if (used_pages_ >= max_pages_ || heap_low()) return Errno::ENOSPC;
     auto page = zone.frames.allocate();
     if (!page.ok()) return page.error() == Errno::ENOMEM ? Errno::ENOSPC : page.error();
     ++used_pages_;
@@ -43,7 +45,7 @@ SysResult<FrameRef> TmpFs::allocate_page() {
 }
 
 SysResult<> TmpFs::inode_made() {
-    if (inodes_ >= max_inodes_) return Errno::ENOSPC;
+    if (inodes_ >= max_inodes_ || heap_low()) return Errno::ENOSPC;
     ++inodes_;
     return {};
 }
@@ -92,8 +94,8 @@ TmpDirectory* make_directories(TmpFs& file_system, std::string_view path) {
     return at;
 }
 
-SysResult<> load_entry(TmpFs& file_system, const abi::BundleEntry& entry, std::string_view path, const u8* segment,
-                       FrameNumber segment_frame) {
+SysResult<> load_entry(TmpFs& file_system, const abi::BundleEntry& entry, std::string_view path,
+                       const u8* segment, FrameNumber segment_frame) {
     while (!path.empty() && path.back() == '/') path.remove_suffix(1);
     const usize slash = path.rfind('/');
     const std::string_view name = slash == path.npos ? path : path.substr(slash + 1);

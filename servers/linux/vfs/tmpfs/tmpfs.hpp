@@ -15,7 +15,8 @@ namespace pith::lx {
 class TmpFs : public FileSystem {
   public:
     /// `max_pages` limits its files' memory: ENOSPC. `type_name`: tmpfs, devtmpfs or rootfs.
-    static SysResult<Ref<TmpFs>> create(Zone& zone, u64 device, std::string_view type_name, u64 max_pages, u32 root_mode);
+    static SysResult<Ref<TmpFs>> create(Zone& zone, u64 device, std::string_view type_name, u64 max_pages,
+                                        u32 root_mode);
     TmpFs(Zone& of, u64 device, std::string_view type_name, u64 max_pages);
     ~TmpFs() override;
     std::string_view type() const override { return type_; }
@@ -121,7 +122,8 @@ class TmpDirectory : public TmpInode {
     ~TmpDirectory() override;
     Async<Ref<Inode>> lookup(std::string_view name) override;
     Async<Ref<Inode>> create(std::string_view name, const NewFile& file) override;
-    Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target, const NewFile& file) override;
+    Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target,
+                                     const NewFile& file) override;
     SysResult<Ref<Inode>> create_unnamed(const NewFile& file) override { return tmpfs().make_unnamed(file); }
     Async<> link(std::string_view name, Inode& inode) override;
     Async<> unlink(std::string_view name, Inode& inode) override;

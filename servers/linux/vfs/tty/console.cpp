@@ -139,7 +139,8 @@ void ConsoleLink::ready() { static_cast<void>(call(Console::Ready{})); }
 
 SysResult<Tty::Piece> ConsoleTty::try_read(std::span<u8> into, bool last) {
     // A count beyond what a reply holds says that this is a piece of a longer read: `into` holds a whole reply then.
-    auto reply = link_.read(ConsoleStream::tty, last ? into.size() : std::max(into.size(), Console::kMaxData + 1));
+    auto reply = link_.read(ConsoleStream::tty,
+                            last ? into.size() : std::max(into.size(), Console::kMaxData + 1));
     Piece piece;
     if (!reply.ok()) {
         if (reply.error() == Error::would_block) return piece;
@@ -228,7 +229,8 @@ bool read_step(ConsoleLink& link, ConsoleStream stream, UserIo& io, SysResult<us
     return true;
 }
 
-Task<SysResult<usize>> slow_stream_read(Thread& thread, Ref<File>, ConsoleLink& link, ConsoleStream stream, UserIo io) {
+Task<SysResult<usize>> slow_stream_read(Thread& thread, Ref<File>, ConsoleLink& link, ConsoleStream stream,
+                                        UserIo io) {
     SysResult<usize> result = usize{0};
     do {
         PITH_CO_CHECK(co_await wait_on(thread, link.stream_queues[static_cast<u32>(stream)]));
@@ -259,8 +261,8 @@ SysResult<usize> stream_written(usize done, Errno error) {
     return done != 0 || error == Errno::ok ? SysResult<usize>(done) : SysResult<usize>(error);
 }
 
-Task<SysResult<usize>> slow_stream_write(Thread& thread, Ref<File>, ConsoleLink& link, ConsoleStream stream, UserIo io,
-                                         usize done) {
+Task<SysResult<usize>> slow_stream_write(Thread& thread, Ref<File>, ConsoleLink& link, ConsoleStream stream,
+                                         UserIo io, usize done) {
     Errno error = Errno::ok;
     do {
         const SysResult<> woken = co_await wait_on(thread, link.stream_queues[static_cast<u32>(stream)]);
@@ -292,7 +294,8 @@ Async<usize> StreamFile::write(Thread& thread, UserIo&& io, i64) {
 u32 StreamFile::poll(Poller* poller) {
     if (poller != nullptr) poller->watch(queue());
     const u32 ready = link_.poll().ready;
-    if (stream_ == ConsoleStream::input) return (ready & kConsoleInputReady) != 0 ? kPollIn | kPollReadNormal : 0;
+    if (stream_ == ConsoleStream::input)
+        return (ready & kConsoleInputReady) != 0 ? kPollIn | kPollReadNormal : 0;
     const u32 bit = stream_ == ConsoleStream::output ? kConsoleOutputReady : kConsoleErrorReady;
     return (ready & bit) != 0 ? kPollOut | kPollWriteNormal : 0;
 }

@@ -35,14 +35,19 @@ class PtsInode : public Inode {
 
 class PtsDirectory : public Inode {
   public:
-    PtsDirectory(FileSystem& of, PtyTable& table) : Inode(of, 1, S_DIRECTORY | 0755), table_(table) { links = 2; }
+    PtsDirectory(FileSystem& of, PtyTable& table) : Inode(of, 1, S_DIRECTORY | 0755), table_(table) {
+        links = 2;
+    }
     Async<Ref<Inode>> lookup(std::string_view name) override {
         if (name == "ptmx") {
-            if (!ptmx_) ptmx_ = Ref<PtsInode>::make(file_system(), u64{2}, 0666u, make_device(5, 2), static_cast<const PtyTty*>(nullptr));
+            if (!ptmx_)
+                ptmx_ = Ref<PtsInode>::make(file_system(), u64{2}, 0666u, make_device(5, 2),
+                                            static_cast<const PtyTty*>(nullptr));
             return ptmx_;
         }
         u64 number;
-        if (!parse_decimal(name, number) || number >= 1u << 20 || decimal(number) != name) return Errno::ENOENT;
+        if (!parse_decimal(name, number) || number >= 1u << 20 || decimal(number) != name)
+            return Errno::ENOENT;
         PtyTty* slave = table_.find(static_cast<u32>(number));
         if (slave == nullptr) return Errno::ENOENT;
         Ref<Inode>& inode = inodes_[slave->number];
@@ -57,7 +62,8 @@ class PtsDirectory : public Inode {
             if (!sink.add("ptmx", 2, S_CHARACTER, 3)) return {};
             position = 3;
         }
-        for (auto place = table_.all().lower_bound(static_cast<u32>(position - 3)); place != table_.all().end(); ++place) {
+        for (auto place = table_.all().lower_bound(static_cast<u32>(position - 3));
+             place != table_.all().end(); ++place) {
             if (!sink.add(decimal(place->first), place->first + 3, S_CHARACTER, place->first + 4)) break;
             position = place->first + 4;
         }
@@ -72,7 +78,8 @@ class PtsDirectory : public Inode {
 
 class DevPts : public FileSystem {
   public:
-    DevPts(Zone& of, u64 number) : FileSystem(of, number), root_(Ref<PtsDirectory>::make(*this, *of.vfs->ptys)) {}
+    DevPts(Zone& of, u64 number)
+        : FileSystem(of, number), root_(Ref<PtsDirectory>::make(*this, *of.vfs->ptys)) {}
     std::string_view type() const override { return "devpts"; }
     Ref<Inode> root() override { return root_; }
     bool cacheable() const override { return false; }

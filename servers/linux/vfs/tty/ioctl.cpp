@@ -137,10 +137,11 @@ Async<u64> Tty::session_ioctl(Thread& thread, TtyFile& file, u32 command, u64 ar
 Async<u64> Tty::ioctl(Thread& thread, TtyFile& file, u32 command, u64 argument) {
     if (hung_up) return command == kTiocspgrp ? Errno::ENOTTY : Errno::EIO;
     switch (command) {
-        case kTiocgwinsz: return [&]() -> SysResult<u64> {
-            PITH_CHECK(put(thread, argument, window()));
-            return u64{0};
-        }();
+        case kTiocgwinsz:
+            return [&]() -> SysResult<u64> {
+                PITH_CHECK(put(thread, argument, window()));
+                return u64{0};
+            }();
         case kTiocswinsz: {
             const auto size = PITH_TRY(get<tty::WindowSize>(thread, argument));
             if (set_window(size)) signal_foreground(kSigWinch);
@@ -166,7 +167,8 @@ Async<u64> Tty::ioctl(Thread& thread, TtyFile& file, u32 command, u64 argument) 
         case kTiocexcl: exclusive = true; return u64{0};
         case kTiocnxcl: exclusive = false; return u64{0};
         case kTiocgetd: PITH_CHECK(put(thread, argument, i32{0})); return u64{0};
-        case kTiocsetd: return PITH_TRY(get<i32>(thread, argument)) == 0 ? Async<u64>(u64{0}) : Async<u64>(Errno::EINVAL);
+        case kTiocsetd:
+            return PITH_TRY(get<i32>(thread, argument)) == 0 ? Async<u64>(u64{0}) : Async<u64>(Errno::EINVAL);
         case kTiocsctty:
         case kTiocnotty:
         case kTiocgpgrp:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pseudo-terminals.
 #include "servers/linux/vfs/tty/pty.hpp"
+#include "servers/linux/heap_guard.hpp"
 
 #include <algorithm>
 
@@ -16,7 +17,10 @@ constexpr u32 kSlaveMajor = 136;
 }
 
 PtyTty::PtyTty(Zone& of, PtyTable& table, u32 pty_number, u64 pty_generation)
-    : Tty(of, make_device(kSlaveMajor, pty_number)), number(pty_number), generation(pty_generation), table_(table) {
+    : Tty(of, make_device(kSlaveMajor, pty_number)),
+      number(pty_number),
+      generation(pty_generation),
+      table_(table) {
     tty::Termios settings = tty::kDefaultTermios;
     settings.hardware &= ~tty::kHupcl;
     tty::reset(state_, settings);
@@ -189,7 +193,8 @@ Async<usize> PtyMaster::write(Thread& thread, UserIo&& io, i64) {
     if (slave_->slave_gone) return Errno::EIO;
     if (master_step(*slave_, io, done, error)) return master_written(done, error);
     if (nonblocking()) return master_written(done, Errno::EAGAIN);
-    return [](Thread& writer, Ref<File>, Ref<PtyTty> slave, UserIo from, usize before) -> Task<SysResult<usize>> {
+    return [](Thread& writer, Ref<File>, Ref<PtyTty> slave, UserIo from,
+              usize before) -> Task<SysResult<usize>> {
         Errno failure = Errno::ok;
         do {
             const SysResult<> woken = co_await wait_on(writer, slave->master_queue);
@@ -206,10 +211,12 @@ Async<u64> PtyMaster::ioctl(Thread& thread, u32 command, u64 argument) {
         case kTiocsptlck: slave_->locked = PITH_TRY(get<i32>(thread, argument)) != 0; return u64{0};
         case kTiocgptlck: PITH_CHECK(put(thread, argument, i32{slave_->locked ? 1 : 0})); return u64{0};
         case kTiocgptpeer: {
-            Ref<File> peer = PITH_TRY(thread.zone().vfs->open(thread, kAtCwd, "/dev/pts/" + decimal(slave_->number),
+            Ref<File> peer = PITH_TRY(thread.zone().vfs->open(thread, kAtCwd,
+                                                              "/dev/pts/" + decimal(slave_->number),
                                                               static_cast<u32>(argument) & ~O_CLOSE_EXEC));
-            return static_cast<u64>(PITH_TRY(thread.process.files->add(
-                std::move(peer), (argument & O_CLOSE_EXEC) != 0, thread.process.limit(Resource::nofile).soft)));
+            return static_cast<u64>(
+                PITH_TRY(thread.process.files->add(std::move(peer), (argument & O_CLOSE_EXEC) != 0,
+                                                   thread.process.limit(Resource::nofile).soft)));
         }
         case kFionread: PITH_CHECK(put(thread, argument, slave_->master_waiting())); return u64{0};
         case kTiocgwinsz: PITH_CHECK(put(thread, argument, slave_->window())); return u64{0};
@@ -255,6 +262,7 @@ u32 PtyMaster::poll(Poller* poller) {
 }
 
 SysResult<Ref<File>> PtyTable::open_master(const Path& path, u32 flags) {
+    if (heap_low()) return Errno::ENOMEM;
     u32 number = 0;
     while (ptys_.contains(number)) ++number;
     if (number >= kMost) return Errno::ENOSPC;

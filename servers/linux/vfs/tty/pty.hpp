@@ -65,7 +65,8 @@ class PtyTty : public Tty {
 
 class PtyMaster : public File {
   public:
-    PtyMaster(Path file_path, u32 open_flags, Ref<PtyTty> slave) : File(std::move(file_path), open_flags), slave_(std::move(slave)) {}
+    PtyMaster(Path file_path, u32 open_flags, Ref<PtyTty> slave)
+        : File(std::move(file_path), open_flags), slave_(std::move(slave)) {}
     ~PtyMaster() override { slave_->master_closed(); }
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     Async<usize> write(Thread& thread, UserIo&& io, i64 position) override;

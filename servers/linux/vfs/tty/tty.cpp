@@ -11,7 +11,8 @@ namespace pith::lx {
 SysResult<> Tty::check_foreground(Thread& thread, i32 signal) {
     Process& process = thread.process;
     if (process.tty != this || foreground == 0 || process.group == foreground) return {};
-    const bool ignored = (thread.mask & sig_bit(signal)) != 0 || (*process.actions)[signal].handler == kSigIgnore;
+    const bool ignored = (thread.mask & sig_bit(signal)) != 0 ||
+                         (*process.actions)[signal].handler == kSigIgnore;
     if (signal == kSigTtou && ignored) return {};
     if (ignored || zone.orphaned_group(process.group)) return Errno::EIO;
     zone.send_group(process.group, SigInfo::kernel(signal));
@@ -73,7 +74,8 @@ SysResult<Ref<File>> open_tty(Thread& thread, const Path& path, u32 flags, Ref<T
     if (terminal->exclusive && !thread.process.credentials.root()) return Errno::EBUSY;
     Process& process = thread.process;
     const bool takes = (flags & O_NO_CTTY) == 0 && process.session == process.pid && process.tty == nullptr &&
-                       terminal->session == 0 && !terminal->hung_up && (flags & O_ACCESS_MODE) != O_WRITE_ONLY;
+                       terminal->session == 0 && !terminal->hung_up &&
+                       (flags & O_ACCESS_MODE) != O_WRITE_ONLY;
     Ref<File> file = Ref<TtyFile>::make(path, flags & ~O_NO_CTTY, terminal);
     if (takes) terminal->take_session(process);
     return file;
@@ -115,7 +117,9 @@ class Reading {
             if (time_ != 0 && minimum_ != 0) deadline_ = tty_.zone.now() + time_;
         }
     }
-    SysResult<usize> result() const { return done_ != 0 || error_ == Errno::ok ? SysResult<usize>(done_) : SysResult<usize>(error_); }
+    SysResult<usize> result() const {
+        return done_ != 0 || error_ == Errno::ok ? SysResult<usize>(done_) : SysResult<usize>(error_);
+    }
     bool fail(Errno error) {
         error_ = error;
         return true;
@@ -220,7 +224,8 @@ u32 TtyFile::poll(Poller* poller) {
         poller->watch(tty_->input_queue);
         poller->watch(tty_->output_queue);
     }
-    if (tty_->hung_up) return kPollIn | kPollReadNormal | kPollOut | kPollWriteNormal | kPollError | kPollHangUp;
+    if (tty_->hung_up)
+        return kPollIn | kPollReadNormal | kPollOut | kPollWriteNormal | kPollError | kPollHangUp;
     return tty_->poll_bits();
 }
 
