@@ -208,17 +208,21 @@ Error space_share(Call& call) {
     while (error == Error::ok && range.address + call.thread.progress < end) {
         Space::Shared pages[Space::kBatch];
         u32 count = 0;
-        bool stale = false;
-        const u64 next = source->collect_step(range.address + call.thread.progress, end, range.source_rights,
-                                              pages, count, stale);
-        if (stale) call.thread.progress2 |= kStale;
-        for (u32 i = 0; i < count; i++) {
-            pages[i].rights &= range.rights;
-            pages[i].maximum &= range.rights;
+        const u64 next = source->collect_step(range.address + call.thread.progress, end, pages, count);
+        u32 allowed = 0;  // pages before the first that would be writable and executable
+        for (; allowed < count; allowed++) {
+            pages[allowed].rights &= range.rights;
+            pages[allowed].maximum &= range.rights;
             const u32 both = abi::kMapWrite | abi::kMapExecute;
-            if ((pages[i].rights & both) == both && !target->jit) error = Error::write_execute;
+            if ((pages[allowed].rights & both) == both && !target->jit) break;
         }
-        if (error == Error::ok) error = target->install({pages, count}).error();
+        // Each page by itself: shared and then reduced, or neither.
+        u32 done = 0;
+        bool stale = false;
+        error = target->install({pages, allowed}, done).error();
+        source->reduce({pages, done}, range.source_rights, stale);
+        if (stale) call.thread.progress2 |= kStale;
+        if (error == Error::ok && allowed < count) error = Error::write_execute;
         if (error != Error::ok) break;
         call.thread.progress = next - range.address;
         if (preempted()) return Error::restart;

@@ -249,11 +249,8 @@ u64 Space::dirty_step(u64 address, u64 end, bool& stale) {
     return bits;
 }
 
-u64 Space::collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch> out, u32& count,
-                        bool& stale) {
+u64 Space::collect_step(u64 address, u64 end, std::span<Shared, kBatch> out, u32& count) {
     Guard guard(lock);
-    const u64 start = address;
-    bool reduced = false;
     count = 0;
     for (u32 pages = 0; address < end && pages < kFastBatch && count < kBatch;) {
         address = tables_.next(address, end);
@@ -265,16 +262,21 @@ u64 Space::collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch
             Attachment* attachment = attachment_of(entry->physical(), address);
             out[count++] = {address,          entry->physical(), entry->rights(),
                             entry->maximum(), entry->cache(),    attachment->memory};
-            if ((entry->rights() & ~keep) == 0) continue;
-            entry->set_rights(entry->rights() & keep);
-            reduced = true;
         }
     }
-    if (reduced) {
-        stale = true;
-        flush(start, static_cast<u32>((address - start) / kPage));
-    }
     return address;
+}
+
+void Space::reduce(std::span<const Shared> pages, u32 keep, bool& stale) {
+    Guard guard(lock);
+    for (const Shared& page : pages) {
+        arch::Entry* entry = tables_.find(page.address);
+        if (entry == nullptr || !entry->mapped() || entry->physical() != page.physical) continue;
+        if ((entry->rights() & ~keep) == 0) continue;
+        entry->set_rights(entry->rights() & keep);
+        flush(page.address, 1);
+        stale = true;
+    }
 }
 
 Result<> Space::install_page(const Shared& page, TableSource& source) {
@@ -290,12 +292,12 @@ void Space::count_tables(const TableSource& source) {
     tables_count_.fetch_add(static_cast<u64>(source.balance()), std::memory_order_relaxed);
 }
 
-Result<> Space::install(std::span<const Shared> pages) {
+Result<> Space::install(std::span<const Shared> pages, u32& done) {
     Guard guard(lock);
     TableSource source(*pool);
     Error error = Error::ok;
-    for (const Shared& page : pages) {
-        error = install_page(page, source).error();
+    for (done = 0; done < pages.size(); done++) {
+        error = install_page(pages[done], source).error();
         if (error != Error::ok) break;
     }
     count_tables(source);

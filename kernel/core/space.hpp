@@ -58,10 +58,12 @@ class Space : public Object {
         Cache cache;
         Memory* memory;
     };
-    /// For space_share: copies out up to kBatch mappings from `address` on and reduces them to `keep` rights;
-    /// next address.
-    u64 collect_step(u64 address, u64 end, u32 keep, std::span<Shared, kBatch> out, u32& count, bool& stale);
-    Result<> install(std::span<const Shared> pages);
+    /// For space_share: copies out up to kBatch mappings from `address` on; next address.
+    u64 collect_step(u64 address, u64 end, std::span<Shared, kBatch> out, u32& count);
+    /// Maps them here; `done`: how many, also with an error.
+    Result<> install(std::span<const Shared> pages, u32& done);
+    /// Reduces what is still mapped so to `keep` rights.
+    void reduce(std::span<const Shared> pages, u32 keep, bool& stale);
 
     u64 mapped_pages() const { return mapped_.load(std::memory_order_relaxed); }
     u64 table_pages() const { return tables_count_.load(std::memory_order_relaxed); }

@@ -111,14 +111,12 @@ Outcome System::cap_copy(Id thread, const Call& call) {
     }
     auto slot = static_cast<HandleIndex>(call.a[1]);
     if (call.a[1] >= abi::kMaxSlots) errors.insert(Error::invalid);
-    if (call.a[2] > abi::kAllRights) errors.insert(Error::invalid);
-    if (source != nullptr && objects.at(source->object).type == ObjectType::reply) errors.insert(Error::no_right);
     if (source != nullptr && call.a[3] != 0) {  // badges: only on Endpoints, by who may mint, and once
-        if (objects.at(source->object).type != ObjectType::endpoint) errors.insert(Error::invalid);
+        if (objects.at(source->object).type != ObjectType::endpoint) errors.insert(Error::wrong_type);
         else if (!(source->rights & static_cast<RightsBits>(abi::EndpointRight::mint))) errors.insert(Error::no_right);
         else if (source->badge != 0) errors.insert(Error::invalid);
     }
-    if (table != kNone && slot != 0 && as<CapTable>(table).slots.contains(slot)) errors.insert(Error::occupied);
+    if (call.a[1] < abi::kMaxSlots && table != kNone && slot != 0 && as<CapTable>(table).slots.contains(slot)) errors.insert(Error::occupied);
     if (!errors.empty()) return {.errors = errors};
     if (observed_.error == Error::no_memory || observed_.error == Error::no_slot) return {.errors = {observed_.error}};
 
@@ -175,7 +173,6 @@ Outcome System::cap_take(Id thread, const Call& call) {
     else if (call.a[1] != 0 && as<CapTable>(own).slots.contains(static_cast<HandleIndex>(call.a[1])))
         errors.insert(Error::occupied);
     if (!(capability.rights & abi::kRightCopy)) errors.insert(Error::no_right);
-    if (objects.at(capability.object).type == ObjectType::reply) errors.insert(Error::no_right);
     if (!errors.empty()) return {.errors = errors};
     if (observed_.error == Error::no_memory || observed_.error == Error::no_slot) return {.errors = {observed_.error}};
     HandleIndex placed = 0;

@@ -28,7 +28,8 @@ Message System::message_of(const Call& call) const {
     return message;
 }
 
-/// What makes a message one that can't be delivered. A capability needs the right to be copied, but a Reply, which only
+/// What makes a message one that can't be sent; looked at when it is sent and, since capabilities may go while it waits,
+/// when it is delivered. A capability needs the right to be copied, but a Reply, which only
 /// moves; nothing is moved and mentioned again.
 Errors System::message_errors(Id thread, const Message& message) const {
     abi::Tag tag(message.tag);
@@ -227,6 +228,7 @@ void System::receive_next(Id endpoint) {
 Outcome System::start_call(Id thread, const Call& call) {
     Errors errors;
     const Capability* target = lookup(thread, call.handle, ObjectType::endpoint, kSend, errors);
+    errors.merge(message_errors(thread, message_of(call)));
     if (!errors.empty()) return {.errors = errors};
     Id endpoint = target->object;
     auto& t = as<Thread>(thread);
@@ -398,7 +400,7 @@ void System::raise(Id thread, abi::Event event, const std::array<u64, 8>& words)
 void System::resumed(Id thread) {
     auto& t = as<Thread>(thread);
     t.state = State::ready;
-    if (t.interrupt_pending) {
+    if (t.interrupt_pending && !t.stopped) {
         t.interrupt_pending = false;
         raise(thread, abi::Event::interrupted, {});
     }

@@ -91,11 +91,11 @@ Outcome System::pool_resize(Id thread, const Call& call) {
 Outcome System::memory_create(Id thread, const Call& call) {
     Errors errors;
     lookup(thread, call.handle, ObjectType::pool, kAllocate, errors);
-    if (call.a[0] == 0 || call.a[0] % abi::kPageSize != 0) errors.insert(Error::invalid);
+    if (call.a[0] == 0) errors.insert(Error::invalid);
     if (call.a[0] > kMaxPages * abi::kPageSize) errors.insert({Error::invalid, Error::no_memory});
     if ((call.a[1] & ~u64{abi::kMemoryContiguous}) != 0) errors.insert(Error::invalid);
     if (!errors.empty()) return {.errors = errors};
-    u64 pages = call.a[0] >> abi::kPageShift;
+    u64 pages = (call.a[0] + abi::kPageSize - 1) >> abi::kPageShift;
     return create(thread, call, ObjectType::memory, Memory{.pages = pages}, pages);
 }
 
@@ -134,8 +134,7 @@ void System::destroy(Id object) {
     for (auto& [id, other] : objects) {
         if (other.type != ObjectType::thread) continue;
         auto& t = std::get<Thread>(other.body);
-        if (doomed.contains(t.space) || doomed.contains(t.captable)) kill(id);
-        if (doomed.contains(t.buffer)) t.stopped = true;
+        if (doomed.contains(t.space) || doomed.contains(t.captable) || doomed.contains(t.buffer)) kill(id);
         if (doomed.contains(t.budget)) t.budget = kNone;
         if (doomed.contains(t.handler)) t.handler = kNone;
         if (doomed.contains(t.buffer)) t.buffer = kNone;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Spaces: which page of which Memory stands at which address, with which rights; W^X.
 //
-// Range operations check all they can before they change anything (I6). A kernel that runs out of pages in the middle of
-// space_share or space_map says so before its first change, or reports exactly how far it came (r0).
+// Range operations work page by page from the lowest address, and end at the first page that cannot be done: I6 holds for
+// each page. space_map says how far it came (r0).
 #include <cstring>
 
 #include "tests/host/spec/system.hpp"
@@ -52,17 +52,17 @@ Outcome System::space_map(Id thread, const Call& call) {
             u64 size = as<Memory>(memory->object).pages * abi::kPageSize;
             if (range.offset > size || range.length > size - range.offset) errors.insert(Error::invalid);
         }
-        if (errors.empty() && !(range.flags & abi::kMapReplace)) {
-            auto page = space.pages.lower_bound(range.address);
-            if (page != space.pages.end() && page->first < range.address + range.length) errors.insert(Error::occupied);
-        }
-        if (errors.empty() && observed_.error == Error::no_memory) return {.errors = {Error::no_memory}, .r0 = mapped};
         if (!errors.empty()) return {.errors = errors, .r0 = mapped};
-        for (u64 at = 0; at < range.length; at += abi::kPageSize)
+        for (u64 at = 0; at < range.length; at += abi::kPageSize) {
+            bool occupied = space.pages.contains(range.address + at);
+            if (observed_.error == Error::no_memory && mapped + at == observed_.progress)
+                return {.errors = {Error::no_memory}, .r0 = mapped + at};
+            if (occupied && !(range.flags & abi::kMapReplace)) return {.errors = {Error::occupied}, .r0 = mapped + at};
             space.pages[range.address + at] = {.memory = memory->object,
                                                .page = (range.offset + at) >> abi::kPageShift,
                                                .rights = rights,
                                                .maximum = memory->rights & kRights};
+        }
         mapped += range.length;
     }
     return {.r0 = mapped};
@@ -88,36 +88,33 @@ Outcome System::space_protect(Id thread, const Call& call) {
     if (!errors.empty()) return {.errors = errors};
     auto& pages = as<Space>(target->object).pages;
     auto end = pages.lower_bound(call.a[0] + call.a[1]);
-    for (auto page = pages.lower_bound(call.a[0]); page != end; ++page)
-        page->second.rights = static_cast<u32>(call.a[2]) & page->second.maximum;
+    for (auto page = pages.lower_bound(call.a[0]); page != end; ++page) {
+        if ((call.a[2] & ~u64{page->second.maximum}) != 0) return {.errors = {Error::no_right}};
+        page->second.rights = static_cast<u32>(call.a[2]);
+    }
     return {};
 }
 
-/// The target maps what the source maps in the range; what the target had there in the way is an error.
+/// The target maps what the source maps in the range, with rights (now and ever) reduced to `rights`; the source keeps
+/// `source_rights` of its own.
 Outcome System::space_share(Id thread, const Call& call) {
     Errors errors;
     const Capability* target = lookup(thread, call.handle, ObjectType::space, kMap, errors);
     auto range = from_buffer<abi::ShareRange>(call, 0);
     const Capability* source = lookup(thread, range.source, ObjectType::space, kMap, errors);
     if (!valid_range(range.address, range.length)) errors.insert(Error::invalid);
-    if (((range.rights | range.source_rights) & ~kRights) != 0) errors.insert(Error::invalid);
     if (source != nullptr && target != nullptr && source->object == target->object) errors.insert(Error::invalid);
     if (!errors.empty()) return {.errors = errors};
 
     auto& from = as<Space>(source->object);
     auto& to = as<Space>(target->object);
-    auto begin = from.pages.lower_bound(range.address);
     auto end = from.pages.lower_bound(range.address + range.length);
-    for (auto page = begin; page != end; ++page) {
-        u32 rights = page->second.rights & range.rights;
-        if (to.pages.contains(page->first)) errors.insert(Error::occupied);
-        if ((rights & kWriteExecute) == kWriteExecute && !to.jit) errors.insert(Error::write_execute);
-    }
-    if (!errors.empty()) return {.errors = errors};
-    if (observed_.error == Error::no_memory) return {.errors = {Error::no_memory}};
-    for (auto page = begin; page != end; ++page) {
+    for (auto page = from.pages.lower_bound(range.address); page != end; ++page) {
         Mapping copy = page->second;
         copy.rights &= range.rights;
+        copy.maximum &= range.rights;
+        if ((copy.rights & kWriteExecute) == kWriteExecute && !to.jit) return {.errors = {Error::write_execute}};
+        if (to.pages.contains(page->first)) return {.errors = {Error::occupied}};
         to.pages[page->first] = copy;
         page->second.rights &= range.source_rights;
     }

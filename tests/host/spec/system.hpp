@@ -31,6 +31,8 @@ struct Call {
 struct Observed {
     /// What it answered, if the call ended at once: resource errors are right where an operation needs the resource.
     Error error = Error::ok;
+    /// What space_map said: how far it came before it ran out of pages.
+    u64 progress = 0;
     /// The slot in which it put a capability that was put "anywhere". Default: the lowest free one.
     std::function<HandleIndex(Id table, const Capability&)> choose_slot;
     /// Which of several waiting senders of equal priority was received, which of several receivers received. Default: the
@@ -125,6 +127,7 @@ class System {
     Outcome budget_create(Id thread, const Call& call);
     Outcome budget_configure(Id thread, const Call& call);
     void kill(Id thread);
+    void set_cpu(Id thread, u32 cpu);
     void resumed(Id thread);
 
     // Messages (messages.cpp), Signals (signals.cpp)

@@ -28,18 +28,16 @@ Outcome System::thread_create(Id thread, const Call& call) {
     Errors errors;
     lookup(thread, call.handle, ObjectType::pool, kAllocate, errors);
     auto p = from_buffer<abi::ThreadCreate>(call);
-    const Capability* space = lookup(thread, p.space, ObjectType::space, kManage, errors);
+    const Capability* space = lookup(thread, p.space, ObjectType::space, static_cast<RightsBits>(abi::SpaceRight::map), errors);
     const Capability* buffer = lookup(thread, p.buffer, ObjectType::memory, abi::kMapRead | abi::kMapWrite, errors);
     const Capability* table = nullptr;
     if (p.kind == abi::ThreadKind::native)
-        table = lookup(thread, p.captable, ObjectType::captable, kManage, errors);
+        table = lookup(thread, p.captable, ObjectType::captable, static_cast<RightsBits>(abi::CapTableRight::take), errors);
     else if (p.captable != abi::kNoHandle)
         errors.insert({Error::invalid, Error::bad_handle, Error::wrong_type, Error::no_right});
     const Capability* handler = nullptr;
     if (p.handler != abi::kNoHandle)
         handler = lookup(thread, p.handler, ObjectType::endpoint, static_cast<RightsBits>(abi::EndpointRight::send), errors);
-    else if (p.kind == abi::ThreadKind::foreign)
-        errors.insert({Error::invalid, Error::bad_handle});
     const Capability* budget = nullptr;
     if (p.budget != abi::kNoHandle)
         budget = lookup(thread, p.budget, ObjectType::budget, static_cast<RightsBits>(abi::BudgetRight::bind), errors);
@@ -49,8 +47,7 @@ Outcome System::thread_create(Id thread, const Call& call) {
         errors.insert(Error::invalid);
     if (budget != nullptr) {
         const auto& parameters = as<Budget>(budget->object).parameters;
-        if (p.priority > parameters.ceiling || (parameters.cpus >> (p.cpu & 63) & 1) == 0)
-            errors.insert({Error::invalid, Error::no_right});
+        if (p.priority > parameters.ceiling) errors.insert(Error::invalid);
     }
     if (!errors.empty()) return {.errors = errors};
     Thread t;
@@ -98,8 +95,15 @@ Outcome System::thread_call(Id thread, const Call& call) {
             if (t.state == State::ready && !t.stopped) raise(id, abi::Event::interrupted, {});
             else t.interrupt_pending = true;
             break;
-        case abi::Syscall::thread_stop: t.stopped = true; break;
-        default: t.stopped = false; break;
+        case abi::Syscall::thread_stop:
+            if (t.state == State::dead) return {.errors = {Error::bad_state}};
+            t.stopped = true;
+            break;
+        default:
+            if (!t.stopped) return {.errors = {Error::bad_state}};
+            t.stopped = false;
+            if (t.state == State::ready && t.interrupt_pending) resumed(id);
+            break;
     }
     return {};
 }
@@ -116,25 +120,20 @@ Outcome System::thread_configure(Id thread, const Call& call) {
     if (!errors.empty()) return {.errors = errors};
     Id id = target->object;
     auto& t = as<Thread>(id);
-    auto fits = [&](Id budget, u64 priority, u64 cpu) {
-        if (budget == kNone) return true;
-        const auto& parameters = as<Budget>(budget).parameters;
-        return priority <= parameters.ceiling && (parameters.cpus >> cpu & 1) != 0;
-    };
-    Errors refused{Error::invalid, Error::no_right};
+    auto ceiling = [&](Id budget) { return budget == kNone ? 0u : u64{as<Budget>(budget).parameters.ceiling}; };
     switch (call.number) {
         case abi::Syscall::thread_set_cpu:
             if (call.a[0] >= cpus) return {.errors = {Error::invalid}};
-            if (!fits(t.budget, t.priority, call.a[0])) return {.errors = refused};
-            t.cpu = static_cast<u32>(call.a[0]);
+            set_cpu(id, static_cast<u32>(call.a[0]));
             break;
         case abi::Syscall::thread_set_priority:
             if (call.a[0] >= abi::kPriorities) return {.errors = {Error::invalid}};
-            if (!fits(t.budget, call.a[0], t.cpu)) return {.errors = refused};
+            // Lower is always right.
+            if (call.a[0] > ceiling(t.budget) && call.a[0] > t.priority) return {.errors = {Error::invalid}};
             t.priority = static_cast<u8>(call.a[0]);
             break;
         case abi::Syscall::thread_set_budget:
-            if (!fits(other->object, t.priority, t.cpu)) return {.errors = refused};
+            if (t.priority > ceiling(other->object)) return {.errors = {Error::invalid}};
             t.budget = other->object;
             break;
         default: {  // thread_bind_signal
@@ -142,7 +141,6 @@ Outcome System::thread_configure(Id thread, const Call& call) {
             if (target_signal != kNone) {
                 auto& s = as<Signal>(target_signal);
                 if (s.bound != kNone && s.bound != id) return {.errors = {Error::busy}};
-                if (s.waiter != kNone) return {.errors = {Error::busy}};
             }
             if (t.bound_signal != kNone) as<Signal>(t.bound_signal).bound = kNone;
             t.bound_signal = target_signal;
@@ -153,6 +151,19 @@ Outcome System::thread_configure(Id thread, const Call& call) {
         }
     }
     return {};
+}
+
+/// The thread belongs to another CPU from now on, and receives in that one's part of its Endpoint.
+void System::set_cpu(Id thread, u32 cpu) {
+    auto& t = as<Thread>(thread);
+    if (t.cpu == cpu) return;
+    t.cpu = cpu;
+    if (t.registered == kNone) return;
+    auto& e = as<Endpoint>(t.registered);
+    std::erase(e.registered, thread);
+    e.registered.push_back(thread);
+    if (std::erase(e.receivers, thread) != 0) e.receivers.push_back(thread);
+    receive_next(t.registered);
 }
 
 /// The thread is no more: its callers and partners learn of it. (Its object may live on, dead.)

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The model-based test: random sequences of system calls on threads of four CPUs, made by the kernel and by its specification
+// (tests/host/spec), compared after each step. A failure prints its seed and its last steps.
+//
+// PITH_MODEL_SEEDS (how many, default 60), PITH_MODEL_FIRST (first seed, default 1), PITH_MODEL_STEPS (default 400).
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+#include "tests/host/kernel/generator.hpp"
+
+namespace pith::test {
+namespace {
+
+u64 setting(const char* name, u64 otherwise) {
+    const char* text = getenv(name);
+    return text == nullptr ? otherwise : strtoull(text, nullptr, 0);
+}
+
+TEST(Model, RandomSequences) {
+    const u64 seeds = setting("PITH_MODEL_SEEDS", 60), first = setting("PITH_MODEL_FIRST", 1);
+    const u64 steps = setting("PITH_MODEL_STEPS", 400);
+    u64 made = 0;
+    for (u64 seed = first; seed < first + seeds; seed++) {
+        std::optional<Twin> twin;
+        try {
+            twin.emplace(3000);
+            Generator generator(*twin, seed);
+            for (u64 i = 0; i < steps; i++) generator.step();
+            made += twin->log.size();
+            twin->end();
+        } catch (const Mismatch& mismatch) {
+            std::ostringstream text;
+            text << "seed " << seed << ", step " << (twin ? twin->log.size() : 0) << ": " << mismatch.what << "\n";
+            if (twin)
+                for (usize i = twin->log.size() > 25 ? twin->log.size() - 25 : 0; i < twin->log.size(); i++)
+                    text << "  " << i + 1 << ". " << twin->log[i] << "\n";
+            FAIL() << text.str();
+        }
+    }
+    std::cout << "seeds " << first << " to " << first + seeds - 1 << ", " << made << " steps\n";
+}
+
+}  // namespace
+}  // namespace pith::test

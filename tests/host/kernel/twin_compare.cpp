@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+// Comparing what the kernel is with what the specification says that it is: every slot, mapping, thread, link and count.
+#include "tests/host/kernel/twin.hpp"
+
+#include "arch/paging.hpp"
+#include "kernel/core/pool.hpp"
+#include "kernel/core/reply.hpp"
+#include "kernel/core/signal.hpp"
+#include "kernel/core/space.hpp"
+
+namespace pith::test {
+
+using arch::fake::machine;
+using spec::Id;
+using spec::kNone;
+
+namespace {
+
+constexpr u32 kSpareCpu = abi::kMaxCpus - 1;  // none of the simulation's: its page table register tells a Space's root
+
+u64 root_of(core::Space& space) NO_THREAD_SAFETY_ANALYSIS {
+    auto& m = machine();
+    u32 before = std::exchange(m.current_index, kSpareCpu);
+    space.load();
+    m.current_index = before;
+    return m.cpus[kSpareCpu].root;
+}
+
+std::string name(Id id) { return " (object " + std::to_string(id) + ")"; }
+
+core::State expected_state(const spec::Thread& t) {
+    bool queued = t.queued_at != kNone;
+    switch (t.state) {
+        case spec::State::inactive: return core::State::inactive;
+        case spec::State::ready: return core::State::ready;
+        case spec::State::calling: return queued ? core::State::queued_call : core::State::awaiting_reply;
+        case spec::State::sending: return core::State::queued_send;
+        case spec::State::receiving: return core::State::receiving;
+        case spec::State::waiting: return core::State::waiting_signal;
+        case spec::State::event:
+            if (queued) return core::State::queued_event;
+            return t.native_fault ? core::State::awaiting_reply : core::State::at_event;
+        default: return core::State::dead;
+    }
+}
+
+}  // namespace
+
+void Twin::after(const char*) {
+    for (auto it = real_.begin(); it != real_.end();) {
+        if (model_.alive(it->first)) {
+            ++it;
+            continue;
+        }
+        ids_.erase(it->second);
+        it = real_.erase(it);
+    }
+    compare_completions();
+    compare_objects();
+    compare_tables();
+    compare_spaces();
+    compare_threads();
+    compare_scheduling();
+    compare_counts();
+    if (std::string wrong = model_.check(); !wrong.empty()) fail(wrong);
+    if (std::string wrong = sim_.check(); !wrong.empty()) fail(wrong);
+    sim_.fill_tlbs();
+}
+
+void Twin::compare_completions() {
+    for (auto& [id, object] : model_.objects) {
+        auto* t = std::get_if<spec::Thread>(&object.body);
+        if (t == nullptr || !t->completion) continue;
+        compare_completion(id, *static_cast<core::Thread*>(real(id)));
+        t->completion.reset();
+    }
+}
+
+void Twin::compare_completion(Id id, const core::Thread& thread) {
+    const auto& completion = *model_.as<spec::Thread>(id).completion;
+    if (!Sim::ended(thread)) fail("a call has not ended in the kernel" + name(id));
+    Answer answer = sim_.answer(thread);
+    if (!completion.errors.empty()) {
+        if (!completion.errors.contains(answer.error))
+            fail("a call ended with " + std::to_string(static_cast<int>(answer.error)) + ", but should with " +
+                 std::to_string(static_cast<int>(*completion.errors.begin())) + name(id));
+        return;
+    }
+    if (answer.error != Error::ok)
+        fail("a call ended with " + std::to_string(static_cast<int>(answer.error)) + ", but should succeed" + name(id));
+    if (!completion.message) {
+        if (completion.r0 != 0 && completion.r0 != answer.r0) fail("other bits of a Signal" + name(id));
+        return;
+    }
+    const auto& message = *completion.message;
+    if (answer.tag != message.tag) fail("another tag" + name(id));
+    if (answer.badge != message.badge) fail("another badge" + name(id));
+    abi::Tag tag(message.tag);
+    bool interrupted = tag.from_kernel() && tag.operation() == static_cast<u16>(abi::Event::interrupted);
+    for (usize i = 0; i < (interrupted ? 7u : 8u); i++)
+        if (answer.words[i] != message.words[i]) fail("another word" + name(id));
+    for (usize i = 0; i < message.data.size(); i++)
+        if (thread.buffer->words[i] != message.data[i]) fail("other data" + name(id));
+    for (usize i = 0; i < message.handles.size(); i++) {
+        const auto& got = thread.buffer->handles[i];
+        if (got.handle != message.handles[i].handle || got.rights != message.handles[i].rights) fail("another capability" + name(id));
+    }
+}
+
+void Twin::compare_objects() {
+    for (const auto& [id, object] : model_.objects) {
+        if (object.type == abi::ObjectType::reply) continue;
+        core::Object* other = real(id);
+        if (other == nullptr) fail("an object that the kernel does not have" + name(id));
+        if (other->type != object.type || other->dying.load()) fail("an object of another type, or dying" + name(id));
+        if (object.type == abi::ObjectType::pool) {
+            auto& pool = static_cast<core::Pool&>(*other);
+            u64 limit = std::get<spec::Pool>(object.body).limit;
+            if (pool.limit() != limit) fail("another limit" + name(id));
+            if (pool.used() > limit || pool.used() < model_.pool_used_at_least(id)) fail("I1: wrong account of a Pool" + name(id));
+        }
+        if (const auto* signal = std::get_if<spec::Signal>(&object.body))
+            if (static_cast<core::Signal&>(*other).pending() != (signal->pending != 0)) fail("a Signal's pending bits" + name(id));
+        if (const auto* memory = std::get_if<spec::Memory>(&object.body))
+            if (static_cast<core::Memory&>(*other).pages() != memory->pages) fail("another size" + name(id));
+    }
+}
+
+void Twin::compare_tables() {
+    for (const auto& [id, object] : model_.objects) {
+        const auto* table = std::get_if<spec::CapTable>(&object.body);
+        if (table == nullptr) continue;
+        auto& other = static_cast<core::CapTable&>(*real(id));
+        for (HandleIndex i = 1; i < abi::kMaxSlots; i++) {
+            core::Slot* slot = other.slot(i);
+            if (slot == nullptr) {
+                i |= core::CapTable::kPageSlots - 1;
+                continue;
+            }
+            auto held = core::read_slot(*slot);
+            auto known = table->slots.find(i);
+            std::string where = " in slot " + std::to_string(i) + name(id);
+            if ((held.word != 0) != (known != table->slots.end())) fail("a capability too many or too few" + where);
+            if (held.word == 0) continue;
+            const auto& capability = model_.capabilities.at(known->second);
+            if (model_.objects.at(capability.object).type == abi::ObjectType::reply) {
+                auto* reply = held.object();
+                Id caller = model_.as<spec::Reply>(capability.object).caller;
+                const core::Thread* expected = caller == kNone ? nullptr : static_cast<core::Thread*>(real(caller));
+                if (reply->type != abi::ObjectType::reply || static_cast<core::Reply*>(reply)->caller != expected)
+                    fail("a Reply for another caller" + where);
+            } else if (model_of(held.object()) != capability.object) {
+                fail("a capability to another object" + where);
+            }
+            if (held.rights() != capability.rights) fail("I5: other rights" + where);
+            if (held.badge != capability.badge) fail("another badge" + where);
+            if (capability.parent == kNone) continue;  // (the kernel's may be root's)
+            const auto& parent = model_.capabilities.at(capability.parent);
+            if (slot->parent != static_cast<core::CapTable&>(*real(parent.table)).slot(parent.slot)) fail("another parent" + where);
+        }
+        for (auto [slot, capability] : table->slots)
+            if (other.slot(slot) == nullptr) fail("a slot that the kernel does not have");
+    }
+}
+
+void Twin::compare_spaces() {
+    for (const auto& [id, object] : model_.objects) {
+        const auto* space = std::get_if<spec::Space>(&object.body);
+        if (space == nullptr) continue;
+        auto& other = static_cast<core::Space&>(*real(id));
+        usize found = 0;
+        arch::for_each_entry(root_of(other), [&](u64 address, const arch::Entry& entry) {
+            found++;
+            auto known = space->pages.find(address);
+            if (known == space->pages.end()) fail("I2: a mapping that should not be" + name(id));
+            const auto& page = known->second;
+            auto& memory = static_cast<core::Memory&>(*real(page.memory));
+            if (entry.physical() != memory.frame(page.page)) fail("a mapping of another frame" + name(id));
+            if (entry.rights() != page.rights || entry.maximum() != page.maximum) fail("a mapping with other rights" + name(id));
+        });
+        if (found != space->pages.size()) fail("a mapping is missing" + name(id));
+        if (other.mapped_pages() != found) fail("a Space counts its mappings wrongly" + name(id));
+    }
+}
+
+void Twin::compare_threads() {
+    for (const auto& [id, object] : model_.objects) {
+        const auto* t = std::get_if<spec::Thread>(&object.body);
+        if (t == nullptr) continue;
+        const auto& other = static_cast<core::Thread&>(*real(id));
+        if (other.state != expected_state(*t))
+            fail("a thread's state is " + std::to_string(static_cast<int>(other.state)) + ", but should be " +
+                 std::to_string(static_cast<int>(expected_state(*t))) + name(id));
+        if (t->state == spec::State::dead) continue;
+        if (((other.attention & core::kAttendStop) != 0) != t->stopped) fail("stopped or not" + name(id));
+        auto same = [&](const core::Thread* link, Id expected, const char* what) {
+            if (link != static_cast<core::Thread*>(expected == kNone ? nullptr : real(expected))) fail(what + name(id));
+        };
+        same(other.server, t->server, "another server");
+        same(other.caller, t->current, "another current caller");
+        same(other.lender, t->lender, "another lender");
+        if ((other.reply_slot != nullptr) != (t->reply != kNone)) fail("a Reply is there or not" + name(id));
+        if (other.priority != model_.effective_priority(id))
+            fail("priority " + std::to_string(other.priority) + ", but should be " +
+                 std::to_string(model_.effective_priority(id)) + name(id));
+        if (other.registered != static_cast<core::Endpoint*>(t->registered == kNone ? nullptr : real(t->registered)))
+            fail("receives elsewhere" + name(id));
+        if (other.cpu != t->cpu) fail("on another CPU" + name(id));
+    }
+}
+
+void Twin::compare_scheduling() {
+    for (u32 cpu = 0; cpu < Sim::kCpus; cpu++) {
+        auto candidates = model_.may_run(cpu, [](Id) { return false; });
+        core::Thread* current = sim_.current(cpu);
+        if (current == nullptr && !candidates.empty()) fail("CPU " + std::to_string(cpu) + " idles");
+        if (current != nullptr && !candidates.contains(model_of(current)))
+            fail("the wrong thread runs on CPU " + std::to_string(cpu) + name(model_of(current)));
+    }
+}
+
+void Twin::compare_counts() {
+    const auto now = Sim::counts();
+    for (usize type = 1; type < 16; type++) {
+        if (static_cast<abi::ObjectType>(type) == abi::ObjectType::reply) continue;
+        u64 expected = base_.objects[type] + model_.count(static_cast<abi::ObjectType>(type));
+        if (now.objects[type] != expected) fail("I2: objects of type " + std::to_string(type) + " are counted " + std::to_string(now.objects[type]) + ", not " + std::to_string(expected));
+    }
+    if (now.capabilities != base_.capabilities + model_.capabilities.size()) fail("I2: capabilities are counted wrongly");
+    u64 mappings = 0;
+    for (const auto& [id, object] : model_.objects)
+        if (const auto* space = std::get_if<spec::Space>(&object.body)) mappings += space->pages.size();
+    if (now.mappings != base_.mappings + mappings) fail("I2: mappings are counted wrongly");
+}
+
+}  // namespace pith::test
