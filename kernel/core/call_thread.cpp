@@ -162,7 +162,7 @@ Error set_cpu(Call& call) {
             return Error::ok;
         }
         const bool current = cpus[thread->cpu].current == thread.object;
-        if (current || thread->state == State::ready || thread->state == State::waiting_cpus) {
+        if (current || thread->state == State::waiting_cpus) {
             attract_locked(*thread, kAttendMigrate);
             return Error::ok;
         }

@@ -104,8 +104,9 @@ void abandon_call(Thread& caller, u32 call_number) {
             return;
         if (caller.reply_slot != nullptr) return;
     }
-    withdraw(caller, State::awaiting_reply, Error::peer_died,
-             caller.native_fault ? State::dead : State::ready);
+    const State after = caller.native_fault ? State::dead : State::ready;
+    if (withdraw(caller, State::awaiting_reply, Error::peer_died, after) && after == State::dead)
+        thread_died(caller);
 }
 
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
@@ -126,8 +127,12 @@ void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     const Error error = handler != nullptr ? send_message(thread, *handler, thread.badge, Delivery::event)
                                            : Error::bad_handle;
     if (error == kNoResult) return;
-    CpuLock locked(cpu);
-    thread.state = foreign && handler != nullptr ? State::at_event : State::dead;
+    const State after = foreign && handler != nullptr ? State::at_event : State::dead;
+    {
+        CpuLock locked(cpu);
+        thread.state = after;
+    }
+    if (after == State::dead) thread_died(thread);
 }
 
 Error resume_foreign(Thread& thread, abi::Resume how, u64 value) {
@@ -196,7 +201,9 @@ bool sever_endpoint_step(Endpoint& endpoint) {
         State after = State::ready;
         if (state == State::queued_event)
             after = thread->kind == abi::ThreadKind::foreign ? State::at_event : State::dead;
-        withdraw(*thread, state, receiving ? Error::cancelled : Error::peer_died, after);
+        const bool done =
+            withdraw(*thread, state, receiving ? Error::cancelled : Error::peer_died, after);
+        if (done && after == State::dead) thread_died(*thread);
         return true;
     }
     return false;

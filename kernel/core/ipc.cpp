@@ -115,10 +115,16 @@ Error try_take_caller(Thread& thread, Endpoint& endpoint) {
         if (caller == nullptr) return Error::restart;
         caller_cpu = caller->cpu;
     }
-    CpuLocks locks(cpu_bit(from) | cpu_bit(thread.cpu) | cpu_bit(caller_cpu));
-    if (endpoint.parts[from].callers.front() != caller || caller->cpu != caller_cpu) return Error::restart;
-    const bool taken = take_caller_locked(*caller, thread);
-    recompute_locked(thread);  // the one that helped it may be the one that it took
+    bool taken;
+    Thread* first;
+    {
+        CpuLocks locks(cpu_bit(from) | cpu_bit(thread.cpu) | cpu_bit(caller_cpu));
+        if (endpoint.parts[from].callers.front() != caller || caller->cpu != caller_cpu) return Error::restart;
+        taken = take_caller_locked(*caller, thread);
+        recompute_locked(thread);  // the one that helped it may be the one that it took
+        first = endpoint.parts[from].registered.front();
+    }
+    if (first != nullptr && first != &thread) propagate(*first);  // it may have been helped by that one
     return taken ? Error::ok : Error::restart;
 }
 
@@ -176,10 +182,14 @@ void unregister_receiver_locked(Thread& thread) {
 void unregister_receiver(Thread& thread) {
     Endpoint* endpoint = thread.registered;
     if (endpoint == nullptr) return;
+    Thread* heir = nullptr;
     {
         CpuLock locked(cpus[thread.cpu]);
+        const u32 cpu = thread.cpu;
         unregister_receiver_locked(thread);
+        heir = endpoint->parts[cpu].registered.front();
     }
+    if (heir != nullptr) propagate(*heir);  // those who queue wait for that one now
     rebalance(*endpoint);
 }
 
@@ -253,8 +263,9 @@ Error send_message(Thread& thread, Endpoint& endpoint, u64 badge, Delivery kind)
     return kNoResult;
 }
 
-void drop_caller(Thread& thread) {
+Thread* drop_caller(Thread& thread) {
     Thread* caller = thread.caller;
+    Thread* died = nullptr;
     if (caller != nullptr) {
         if (caller->state == State::at_event) {
             // A foreign thread stays stopped at its event, on its own.
@@ -265,12 +276,23 @@ void drop_caller(Thread& thread) {
             }
         } else {
             const bool fault = caller->native_fault;
-            withdraw(*caller, State::awaiting_reply, Error::peer_died, fault ? State::dead : State::ready);
+            const State after = fault ? State::dead : State::ready;
+            if (withdraw(*caller, State::awaiting_reply, Error::peer_died, after) && fault) died = caller;
         }
     }
     if (Thread* lender = thread.lender; lender != nullptr) {
         CpuLocks locks(cpu_bit(thread.cpu) | cpu_bit(lender->cpu));
         if (thread.lender == lender) unlend_locked(thread);
+    }
+    return died;
+}
+
+void thread_died(Thread& thread) {
+    for (Thread* dead = &thread; dead != nullptr;) {
+        Thread* next = drop_caller(*dead);
+        unregister_receiver(*dead);
+        if (Signal* signal = dead->bound; signal != nullptr) signal->unbind(*dead);
+        dead = next;
     }
 }
 
@@ -280,10 +302,11 @@ Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline) {
         CpuLock locked(cpus[thread.cpu]);
         register_receiver_locked(endpoint, thread);
     }
-    drop_caller(thread);
+    if (Thread* died = drop_caller(thread); died != nullptr) thread_died(*died);
     for (;;) {
         {
             CpuLock locked(cpus[thread.cpu]);
+            recompute_locked(thread);  // others may queue for it, or none any more
             if (endpoint.dying.load(std::memory_order_relaxed)) return Error::bad_handle;
             if (thread.bound != nullptr && thread.bound->pending()) {
                 deliver_signal_locked(thread);
@@ -311,6 +334,7 @@ Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline) {
 
 Error reply_to(Thread& thread, Thread& caller) {
     Thread* worker = nullptr;
+    bool given_up = false;
     for (;;) {
         const u32 caller_cpu = caller.cpu;
         worker = caller.borrower;  // this thread, or one that has adopted the call
@@ -342,10 +366,12 @@ Error reply_to(Thread& thread, Thread& caller) {
             make_ready_locked(caller, Place::front);
         } else {
             caller.state = after;
+            given_up = true;
         }
         break;
     }
     if (worker != nullptr && worker != &thread) propagate(*worker);
+    if (given_up) thread_died(caller);
     return Error::ok;
 }
 

@@ -24,7 +24,11 @@ Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline);
 /// Answers `caller` with the message in the Frame. not_found: it does not wait for this thread any more.
 Error reply_to(Thread& thread, Thread& caller);
 /// What receiving anew does to a current caller that was not answered.
-void drop_caller(Thread& thread);
+/// The caller, if it dies of it (its fault will never be mended): the caller of this is to pass it to thread_died.
+Thread* drop_caller(Thread& thread);
+/// What the dead owe: their callers learn of it, others get their queue, their Signal can be bound anew. Without locks; it
+/// may be called again.
+void thread_died(Thread& thread);
 
 /// Raises an event of a thread that is ready, not queued (current or being attended to): to its handler, or
 /// it dies.

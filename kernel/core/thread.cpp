@@ -28,12 +28,20 @@ void move_locked(Thread& thread, u32 target) REQUIRES(thread_locks) {
 
 void migrate(Thread& thread, u32 target) {
     Endpoint* endpoint = thread.registered;
+    Endpoint::Part* old_part = nullptr;
+    Thread* heir = nullptr;
     for (;;) {
         const u32 home = thread.cpu;
         CpuLocks locks(cpu_bit(home) | cpu_bit(target));
         if (thread.cpu != home) continue;
-        if (cpus[home].current == &thread) return;  // it goes when it leaves the processor
+        if (cpus[home].current == &thread) {  // it goes when it leaves the processor
+            thread.next_cpu = target;
+            thread.attention |= kAttendMigrate;
+            kick(home);
+            return;
+        }
         endpoint = thread.registered;
+        old_part = endpoint != nullptr ? &endpoint->parts[home] : nullptr;
         if (endpoint != nullptr) unregister_receiver_locked(thread);
         const bool queued = thread.state == State::ready && thread.queue_link.linked();
         const bool parked = thread.parked;
@@ -42,24 +50,34 @@ void migrate(Thread& thread, u32 target) {
         move_locked(thread, target);
         if (endpoint != nullptr) register_receiver_locked(*endpoint, thread);
         if (queued || parked) make_ready_locked(thread);
+        if (old_part != nullptr) heir = old_part->registered.front();
         break;
     }
-    if (endpoint != nullptr) rebalance(*endpoint);
+    if (endpoint != nullptr) {
+        propagate(thread);  // who queues waits for another one now, here and there
+        if (heir != nullptr) propagate(*heir);
+        rebalance(*endpoint);
+    }
     kick(target);
 }
 
 void attend(Thread& thread) {
     Cpu& cpu = this_cpu();
     u8 attention;
+    bool killed = false;
     {
         CpuLock locked(cpu);
         attention = thread.attention;
         if ((attention & kAttendKill) != 0 || thread.dying.load(std::memory_order_relaxed)) {
             thread.attention = 0;
             thread.state = State::dead;
-            return;
+            killed = true;
         }
-        if ((attention & kAttendStop) != 0) return;
+        if (!killed && (attention & kAttendStop) != 0) return;
+    }
+    if (killed) {
+        thread_died(thread);
+        return;
     }
     if ((attention & kAttendMigrate) != 0) {
         if (thread.fpu_cpu == cpu.id) fpu_save_owner(cpu);
@@ -94,16 +112,17 @@ void kill_thread(Thread& thread) {
             }
             if (state == State::dead) return;
         }
-        if (withdraw(thread, state, Error::cancelled, State::dead)) return;
+        if (withdraw(thread, state, Error::cancelled, State::dead)) {
+            thread_died(thread);
+            return;
+        }
     }
 }
 
 void sever_thread(Thread& thread) {
     kill_thread(thread);
-    drop_caller(thread);
-    unregister_receiver(thread);
+    thread_died(thread);
     if (Signal* signal = thread.waiting_signal; signal != nullptr) signal->forget_waiter(thread);
-    if (Signal* signal = thread.bound; signal != nullptr) signal->unbind(thread);
     unrefer(thread.space_reference);
     unrefer(thread.captable_reference);
     unrefer(thread.handler_reference);

@@ -181,6 +181,12 @@ void Twin::call(u32 cpu, const Call& c) {
     log.push_back(describe(cpu, id, c));
     model_.now = machine().now;
     sim_.issue(cpu, c);
+    // Preempted in its middle: the others of its priority take their turns until it has ended. If one of a higher priority
+    // runs, the two cannot be compared any further, since for the specification calls are atomic.
+    for (int turns = 0; thread->restarted && thread->state == core::State::ready; turns++) {
+        if (turns > 100) throw CutShort();
+        sim_.issue(cpu, {.number = Syscall::yield});
+    }
     Answer answer = sim_.answer(*thread);
     spec::Observed observed{.error = answer.blocked ? Error::ok : answer.error,
                             .progress = answer.r0,
@@ -194,7 +200,7 @@ void Twin::call(u32 cpu, const Call& c) {
     if (!outcome.blocks) {
         std::ostringstream text;
         for (Error error : outcome.errors) text << " " << static_cast<int>(error);
-        if (answer.blocked) fail("the kernel blocks, the specification answers" + text.str());
+        if (answer.blocked) fail("the kernel blocks, the specification answers" + text.str() + picture(id));
         bool right = outcome.errors.empty() ? answer.error == Error::ok : outcome.errors.contains(answer.error);
         if (!right)
             fail("the kernel answers " + std::to_string(static_cast<int>(answer.error)) + ", the specification" +

@@ -14,6 +14,9 @@ struct Mismatch {
     std::string what;
 };
 
+/// The sequence cannot be compared any further, though nothing is wrong.
+struct CutShort {};
+
 class Twin {
   public:
     /// `pages` in the Pool. Root of the simulation waits until `end`.
@@ -56,6 +59,7 @@ class Twin {
     void compare_objects();
     void compare_counts();
     void compare_scheduling();
+    std::string picture(spec::Id thread) const;
     [[noreturn]] void fail(const std::string& what) const { throw Mismatch{what}; }
 
     Sim& sim_ = Sim::instance();

@@ -183,6 +183,32 @@ void Twin::compare_spaces() {
     }
 }
 
+/// A thread and those at its Endpoint, as both sides see them: for the report.
+std::string Twin::picture(Id thread) const {
+    std::ostringstream out;
+    auto line = [&](Id id) {
+        const auto& t = model_.as<spec::Thread>(id);
+        const auto& k = static_cast<core::Thread&>(*real(id));
+        out << "\n    thread " << id << " cpu " << t.cpu << " own " << int{t.priority} << " specified " << int{model_.effective_priority(id)}
+            << " state " << static_cast<int>(t.state) << " part " << t.part << " queued at " << t.queued_at << " current " << t.current
+            << " lender " << t.lender << " server " << t.server << " registered at " << t.registered << "; kernel: own "
+            << int{k.base_priority} << " priority " << int{k.priority} << " state " << static_cast<int>(k.state) << " cpu " << k.cpu
+            << " part " << k.queue_cpu << " caller " << model_of(k.caller) << " lender " << model_of(k.lender) << " server "
+            << model_of(k.server) << " depth " << int{k.depth} << (k.on_reserve ? " on reserve" : "") << (k.parked ? " parked" : "")
+            << " attention " << int{k.attention};
+    };
+    line(thread);
+    Id at = model_.as<spec::Thread>(thread).registered;
+    if (at != kNone) {
+        const auto& e = model_.as<spec::Endpoint>(at);
+        out << "\n  receive there:";
+        for (Id id : e.registered) line(id);
+        out << "\n  wait there:";
+        for (Id id : e.senders) line(id);
+    }
+    return out.str();
+}
+
 void Twin::compare_threads() {
     for (const auto& [id, object] : model_.objects) {
         const auto* t = std::get_if<spec::Thread>(&object.body);
@@ -190,11 +216,11 @@ void Twin::compare_threads() {
         const auto& other = static_cast<core::Thread&>(*real(id));
         if (other.state != expected_state(*t))
             fail("a thread's state is " + std::to_string(static_cast<int>(other.state)) + ", but should be " +
-                 std::to_string(static_cast<int>(expected_state(*t))) + name(id));
+                 std::to_string(static_cast<int>(expected_state(*t))) + name(id) + picture(id));
         if (t->state == spec::State::dead) continue;
         if (((other.attention & core::kAttendStop) != 0) != t->stopped) fail("stopped or not" + name(id));
         auto same = [&](const core::Thread* link, Id expected, const char* what) {
-            if (link != static_cast<core::Thread*>(expected == kNone ? nullptr : real(expected))) fail(what + name(id));
+            if (link != static_cast<core::Thread*>(expected == kNone ? nullptr : real(expected))) fail(what + name(id) + picture(id));
         };
         same(other.server, t->server, "another server");
         same(other.caller, t->current, "another current caller");
@@ -202,10 +228,10 @@ void Twin::compare_threads() {
         if ((other.reply_slot != nullptr) != (t->reply != kNone)) fail("a Reply is there or not" + name(id));
         if (other.priority != model_.effective_priority(id))
             fail("priority " + std::to_string(other.priority) + ", but should be " +
-                 std::to_string(model_.effective_priority(id)) + name(id));
+                 std::to_string(model_.effective_priority(id)) + name(id) + picture(id));
         if (other.registered != static_cast<core::Endpoint*>(t->registered == kNone ? nullptr : real(t->registered)))
             fail("receives elsewhere" + name(id));
-        if (other.cpu != t->cpu) fail("on another CPU" + name(id));
+        if (other.cpu != t->cpu) fail("on another CPU" + name(id) + picture(id));
     }
 }
 
