@@ -55,7 +55,15 @@ void Twin::after(const char*) {
         ids_.erase(it->second);
         it = real_.erase(it);
     }
+    for (auto& [id, other] : real_) {  // interrupted threads whose turn has come
+        if (other->type != abi::ObjectType::thread) continue;
+        const auto& t = model_.as<spec::Thread>(id);
+        if (t.interrupt_pending && t.state == spec::State::ready && !t.stopped &&
+            static_cast<core::Thread*>(other)->state != core::State::ready)
+            model_.arrive(id);
+    }
     compare_completions();
+    if (model_.deadlocked()) throw CutShort();
     compare_objects();
     compare_tables();
     compare_spaces();
@@ -198,6 +206,7 @@ std::string Twin::picture(Id thread) const {
             << " attention " << int{k.attention};
     };
     line(thread);
+    for (Id id = model_.as<spec::Thread>(thread).lender; id != kNone; id = model_.as<spec::Thread>(id).lender) line(id);
     Id at = model_.as<spec::Thread>(thread).registered;
     if (at != kNone) {
         const auto& e = model_.as<spec::Endpoint>(at);

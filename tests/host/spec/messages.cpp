@@ -293,7 +293,7 @@ Error System::answer(Id caller, Id server, const Message& message) {
     if (t.state == State::event) {
         if (how > abi::Resume::state) return Error::invalid;
         unqueue(caller);
-        resumed(caller);
+        t.state = State::ready;
         return Error::ok;
     }
     if (Errors errors = message_errors(server, message); !errors.empty()) return *errors.begin();
@@ -396,14 +396,11 @@ void System::raise(Id thread, abi::Event event, const std::array<u64, 8>& words)
     receive_next(t.handler);
 }
 
-/// A thread leaves its event. An interruption that came meanwhile is the next one.
-void System::resumed(Id thread) {
-    auto& t = as<Thread>(thread);
-    t.state = State::ready;
-    if (t.interrupt_pending && !t.stopped) {
-        t.interrupt_pending = false;
-        raise(thread, abi::Event::interrupted, {});
-    }
+/// A foreign thread that was interrupted and is ready (not stopped) arrives at its handler, instead of running: at the latest
+/// when its turn to run has come.
+void System::arrive(Id thread) {
+    as<Thread>(thread).interrupt_pending = false;
+    raise(thread, abi::Event::interrupted, {});
 }
 
 }  // namespace pith::spec

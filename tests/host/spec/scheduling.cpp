@@ -30,13 +30,23 @@ Id System::helper_of(Id thread, Path path) const {
 /// A client's priority while it works for one, else its own; and at least that of whoever it keeps waiting.
 u8 System::priority_of(Id thread, Path path) const {
     const auto& t = as<Thread>(thread);
-    if (path.size() >= kLongestChain || !path.insert(thread).second) return t.priority;
+    if (path.size() >= kLongestChain || !path.insert(thread).second) {
+        circle_ = true;
+        return t.priority;
+    }
     u8 priority = t.lender != kNone ? priority_of(t.lender, path) : t.priority;
     if (Id helper = helper_of(thread, path); helper != kNone) priority = std::max(priority, priority_of(helper, path));
     return priority;
 }
 
 u8 System::effective_priority(Id thread) const { return priority_of(thread, {}); }
+
+bool System::deadlocked() const {
+    circle_ = false;
+    for (const auto& [id, object] : objects)
+        if (object.type == ObjectType::thread) priority_of(id, {});
+    return circle_;
+}
 
 /// Its client's, or the client's client's; its own where none has lent one.
 Id System::paying_budget(Id thread) const {

@@ -131,7 +131,7 @@ struct Thread {
 
     State state = State::inactive;
     bool stopped = false;           ///< by thread_stop: whatever its state is, it does not run
-    bool interrupt_pending = false; ///< thread_interrupt came while it was at an event
+    bool interrupt_pending = false; ///< thread_interrupt came; it has not arrived as an event yet
     Time deadline = 0;              ///< of what it is blocked in; kNoDeadline: none
     Message outgoing;               ///< of a queued or served call, send or event
     Id queued_at = kNone;           ///< Endpoint in whose queue it is (any of the queues)

@@ -62,7 +62,11 @@ Outcome System::call(Id thread, const Call& call, Observed observed) {
         case S::pool_resize: return pool_resize(thread, call);
         case S::memory_create: return memory_create(thread, call);
         case S::space_create:
-            if (call.a[0] > 1) return {.errors = {Error::invalid}};
+            if (call.a[0] > 1) {
+                Errors errors{Error::invalid};
+                lookup(thread, call.handle, ObjectType::pool, static_cast<RightsBits>(abi::PoolRight::allocate), errors);
+                return {.errors = errors};
+            }
             return simple(ObjectType::space, Space{.jit = call.a[0] == 1, .pages = {}});
         case S::space_map: return space_map(thread, call);
         case S::space_unmap: return space_unmap(thread, call);

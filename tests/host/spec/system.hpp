@@ -58,11 +58,15 @@ class System {
     Outcome call(Id thread, const Call& call, Observed observed);
     /// A foreign thread executes `syscall`, faults, or a native thread with a handler faults.
     void raise(Id thread, abi::Event event, const std::array<u64, 8>& words);
+    /// A thread with `interrupt_pending` reaches its user-mode boundary.
+    void arrive(Id thread);
     /// The clock: calls whose deadline has passed end.
     void advance(Time to);
 
     // Scheduling: who may run.
     u8 effective_priority(Id thread) const;
+    /// Whether some threads wait for each other in a circle: then what they lend each other is not specified.
+    bool deadlocked() const;
     Id paying_budget(Id thread) const;
     /// Threads that may be the running one of a CPU. `spent` says which Budgets have run out.
     std::set<Id> may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const;
@@ -128,7 +132,6 @@ class System {
     Outcome budget_configure(Id thread, const Call& call);
     void kill(Id thread);
     void set_cpu(Id thread, u32 cpu);
-    void resumed(Id thread);
 
     // Messages (messages.cpp), Signals (signals.cpp)
     Outcome start_call(Id thread, const Call& call);
@@ -142,6 +145,7 @@ class System {
     Error deliver(Id from, Id to);
     Error answer(Id caller, Id server, const Message& message);
     Error transfer(Id from, Id to, Message& message);
+    mutable bool circle_ = false;
     using Path = std::set<Id>;  // threads on the way to this one
     u8 priority_of(Id thread, Path path) const;
     Id helper_of(Id thread, Path path) const;

@@ -83,17 +83,17 @@ Outcome System::thread_call(Id thread, const Call& call) {
             if (!foreign) errors.insert({Error::invalid, Error::bad_state, Error::wrong_type});
             if (call.a[0] > static_cast<u64>(abi::Resume::state)) errors.insert(Error::invalid);
             if (foreign && t.state != State::event && t.state != State::inactive) errors.insert(Error::bad_state);
+            if (t.queued_at != kNone) errors.insert(Error::bad_state);  // nobody has received its event yet
             if (foreign && t.state == State::inactive && call.a[0] != static_cast<u64>(abi::Resume::state))
                 errors.insert(Error::bad_state);  // it has no registers yet
             if (!errors.empty()) return {.errors = errors};
             unqueue(id);
-            resumed(id);
+            t.state = State::ready;
             break;
         case abi::Syscall::thread_interrupt:
             if (!foreign) return {.errors = {Error::invalid, Error::bad_state, Error::wrong_type}};
             if (t.state == State::dead) return {.errors = {Error::bad_state, Error::bad_handle}};
-            if (t.state == State::ready && !t.stopped) raise(id, abi::Event::interrupted, {});
-            else t.interrupt_pending = true;
+            t.interrupt_pending = true;
             break;
         case abi::Syscall::thread_stop:
             if (t.state == State::dead) return {.errors = {Error::bad_state}};
@@ -102,7 +102,6 @@ Outcome System::thread_call(Id thread, const Call& call) {
         default:
             if (!t.stopped) return {.errors = {Error::bad_state}};
             t.stopped = false;
-            if (t.state == State::ready && t.interrupt_pending) resumed(id);
             break;
     }
     return {};
