@@ -201,8 +201,7 @@ bool sever_endpoint_step(Endpoint& endpoint) {
         State after = State::ready;
         if (state == State::queued_event)
             after = thread->kind == abi::ThreadKind::foreign ? State::at_event : State::dead;
-        const bool done =
-            withdraw(*thread, state, receiving ? Error::cancelled : Error::peer_died, after);
+        const bool done = withdraw(*thread, state, receiving ? Error::cancelled : Error::peer_died, after);
         if (done && after == State::dead) thread_died(*thread);
         return true;
     }

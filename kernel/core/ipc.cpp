@@ -119,7 +119,8 @@ Error try_take_caller(Thread& thread, Endpoint& endpoint) {
     Thread* first;
     {
         CpuLocks locks(cpu_bit(from) | cpu_bit(thread.cpu) | cpu_bit(caller_cpu));
-        if (endpoint.parts[from].callers.front() != caller || caller->cpu != caller_cpu) return Error::restart;
+        if (endpoint.parts[from].callers.front() != caller || caller->cpu != caller_cpu)
+            return Error::restart;
         taken = take_caller_locked(*caller, thread);
         recompute_locked(thread);  // the one that helped it may be the one that it took
         first = endpoint.parts[from].registered.front();

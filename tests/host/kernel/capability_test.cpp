@@ -76,7 +76,8 @@ TEST_F(CapabilityTest, RevokeTakesAWholeTree) {
     EXPECT_EQ(root(Syscall::cap_info, middle).error, Error::ok);
     EXPECT_EQ(root(Syscall::cap_info, other).error, Error::ok);
     ok(Syscall::cap_revoke, top);
-    for (usize i = 1; i < all.size(); i++) EXPECT_EQ(root(Syscall::cap_info, all[i]).error, Error::bad_handle);
+    for (usize i = 1; i < all.size(); i++)
+        EXPECT_EQ(root(Syscall::cap_info, all[i]).error, Error::bad_handle);
     EXPECT_EQ(root(Syscall::cap_info, other).error, Error::bad_handle);
 }
 

@@ -5,7 +5,9 @@ namespace pith::test {
 
 Call message(Syscall number, HandleIndex handle, const Send& send) {
     Call call{.number = number, .handle = handle};
-    call.tag = abi::Tag(send.operation, static_cast<u32>(send.data.size()), static_cast<u32>(send.handles.size())).bits();
+    call.tag = abi::Tag(send.operation, static_cast<u32>(send.data.size()),
+                        static_cast<u32>(send.handles.size()))
+                   .bits();
     call.deadline = send.deadline;
     call.words = send.words;
     std::ranges::copy(send.data, call.buffer.words);
@@ -17,7 +19,8 @@ void KernelTest::SetUp() {
     sim.settle();
     ASSERT_EQ(sim.current(0), &sim.root());
     before = Sim::counts();
-    arena = static_cast<HandleIndex>(ok(Syscall::pool_create, static_cast<HandleIndex>(abi::RootSlot::pool), {4000}));
+    arena = static_cast<HandleIndex>(
+        ok(Syscall::pool_create, static_cast<HandleIndex>(abi::RootSlot::pool), {4000}));
 }
 
 void KernelTest::TearDown() {
@@ -67,7 +70,8 @@ Actor KernelTest::actor(ActorOptions options) {
 }
 
 Answer KernelTest::map(HandleIndex space, HandleIndex memory, u64 address, u64 pages, u32 flags, u64 offset) {
-    put(abi::MapRange{.address = address, .memory = memory, .flags = flags, .offset = offset, .length = pages * kPage});
+    put(abi::MapRange{
+        .address = address, .memory = memory, .flags = flags, .offset = offset, .length = pages * kPage});
     return root(Syscall::space_map, space, {1});
 }
 
@@ -79,7 +83,8 @@ HandleIndex KernelTest::budget(u64 capacity, u64 period, u8 ceiling, HandleIndex
                               .reserved = {},
                               .signal = reported,
                               .signal_bits = bits});
-    return static_cast<HandleIndex>(ok(Syscall::budget_create, arena, {static_cast<u64>(abi::RootSlot::budget)}));
+    return static_cast<HandleIndex>(
+        ok(Syscall::budget_create, arena, {static_cast<u64>(abi::RootSlot::budget)}));
 }
 
 }  // namespace pith::test

@@ -46,10 +46,14 @@ class KernelTest : public ::testing::Test {
     void TearDown() override;
 
     // Calls of root.
-    Answer root(Syscall number, HandleIndex handle = 0, std::array<u64, 6> a = {}) { return sim.call(sim.root(), number, handle, a); }
+    Answer root(Syscall number, HandleIndex handle = 0, std::array<u64, 6> a = {}) {
+        return sim.call(sim.root(), number, handle, a);
+    }
     /// The same, which must succeed; r0.
     u64 ok(Syscall number, HandleIndex handle = 0, std::array<u64, 6> a = {});
-    HandleIndex make(Syscall number, std::array<u64, 6> a = {}) { return static_cast<HandleIndex>(ok(number, arena, a)); }
+    HandleIndex make(Syscall number, std::array<u64, 6> a = {}) {
+        return static_cast<HandleIndex>(ok(number, arena, a));
+    }
     /// A structure in root's message buffer.
     template <typename T>
     void put(const T& value, usize index = 0) {

@@ -18,7 +18,8 @@ HandleIndex Generator::handle(Id thread, ObjectType type) {
     std::vector<HandleIndex> fitting;
     bool any = type == ObjectType::none || chance(2);
     for (auto [slot, capability] : model().as<spec::CapTable>(table).slots)
-        if (any || model().objects.at(model().capabilities.at(capability).object).type == type) fitting.push_back(slot);
+        if (any || model().objects.at(model().capabilities.at(capability).object).type == type)
+            fitting.push_back(slot);
     return fitting.empty() ? 0 : fitting[below(fitting.size())];
 }
 
@@ -30,11 +31,13 @@ abi::Time Generator::deadline(bool controller) {
 
 /// Whether destroying the object must not be tried: what the test needs, or what the caller itself lives on.
 bool Generator::may_die(Id thread, Id object) {
-    auto doomed = model().objects.at(object).type == ObjectType::pool ? model().pool_contents(object) : std::set<Id>{};
+    auto doomed = model().objects.at(object).type == ObjectType::pool ? model().pool_contents(object)
+                                                                      : std::set<Id>{};
     doomed.insert(object);
     const auto& t = model().as<spec::Thread>(thread);
     for (Id id : doomed)
-        if (twin_.is_protected(id) || id == thread || id == t.space || id == t.captable || id == t.buffer) return false;
+        if (twin_.is_protected(id) || id == thread || id == t.space || id == t.captable || id == t.buffer)
+            return false;
     return true;
 }
 
@@ -48,7 +51,8 @@ void Generator::capability_step(u32 cpu, Id thread) {
             c.number = Syscall::cap_copy;
             c.handle = handle(thread, chance(40) ? ObjectType::endpoint : ObjectType::none);
             HandleIndex table = chance(50) ? 0 : handle(thread, ObjectType::captable);
-            c.a = {table, chance(80) ? 0 : below(700), chance(70) ? abi::kAllRights : below(64), chance(75) ? 0 : 1 + below(9)};
+            c.a = {table, chance(80) ? 0 : below(700), chance(70) ? abi::kAllRights : below(64),
+                   chance(75) ? 0 : 1 + below(9)};
             break;
         }
         case 4:
@@ -69,9 +73,7 @@ void Generator::capability_step(u32 cpu, Id thread) {
             c.handle = handle(thread, ObjectType::captable);
             c.a = {below(60), chance(80) ? 0 : below(700)};
             break;
-        default:
-            c.number = Syscall::cap_info;
-            c.handle = handle(thread, ObjectType::none);
+        default: c.number = Syscall::cap_info; c.handle = handle(thread, ObjectType::none);
     }
     twin_.call(cpu, c);
 }
@@ -103,7 +105,9 @@ void Generator::object_step(u32 cpu, Id thread) {
         case 8:
             c.number = Syscall::pool_resize;
             c.a[0] = below(300);
-            if (const auto* pool = model().find(thread, c.handle); pool != nullptr && pool->object == model().root_pool) return;
+            if (const auto* pool = model().find(thread, c.handle);
+                pool != nullptr && pool->object == model().root_pool)
+                return;
             break;
         default: {
             c.number = Syscall::object_destroy;
@@ -172,8 +176,9 @@ void Generator::make_thread(u32 cpu, Id thread) {
     Id memory = model().find(thread, buffer)->object;
     bool foreign = chance(35);
     abi::ThreadCreate create{.space = handle(thread, ObjectType::space),
-                             .captable = foreign && chance(95) ? 0 : chance(60) ? static_cast<HandleIndex>(abi::RootSlot::captable)
-                                                                                : handle(thread, ObjectType::captable),
+                             .captable = foreign && chance(95) ? 0
+                                         : chance(60) ? static_cast<HandleIndex>(abi::RootSlot::captable)
+                                                      : handle(thread, ObjectType::captable),
                              .handler = chance(foreign ? 95 : 40) ? handle(thread, ObjectType::endpoint) : 0,
                              .buffer = buffer,
                              .buffer_offset = chance(95) ? below(4) * abi::kBufferSize : below(6000),
@@ -202,10 +207,11 @@ void Generator::thread_step(u32 cpu, Id thread) {
     c.handle = handle(thread, ObjectType::thread);
     const auto* target = model().find(thread, c.handle);
     if (target != nullptr && twin_.is_protected(target->object)) return;
-    static constexpr Syscall kNumbers[] = {Syscall::thread_start,     Syscall::thread_resume,       Syscall::thread_resume,
-                                           Syscall::thread_interrupt, Syscall::thread_stop,         Syscall::thread_continue,
-                                           Syscall::thread_continue,  Syscall::thread_set_priority, Syscall::thread_bind_signal,
-                                           Syscall::thread_set_cpu};
+    static constexpr Syscall kNumbers[] = {Syscall::thread_start,       Syscall::thread_resume,
+                                           Syscall::thread_resume,      Syscall::thread_interrupt,
+                                           Syscall::thread_stop,        Syscall::thread_continue,
+                                           Syscall::thread_continue,    Syscall::thread_set_priority,
+                                           Syscall::thread_bind_signal, Syscall::thread_set_cpu};
     c.number = kNumbers[below(std::size(kNumbers))];
     switch (c.number) {
         case Syscall::thread_start: c.a = {0x400000, 0x500000, 0}; break;
@@ -221,17 +227,20 @@ void Generator::thread_step(u32 cpu, Id thread) {
 Call Generator::message(Id thread, Syscall number, HandleIndex target) {
     Call c{.number = number, .handle = target};
     u32 handles = chance(70) ? 0 : static_cast<u32>(below(chance(95) ? 4 : 8));
-    c.tag = abi::Tag(static_cast<u16>(below(6)), chance(75) ? 0 : static_cast<u32>(below(chance(95) ? 65 : 128)), handles).bits();
+    c.tag = abi::Tag(static_cast<u16>(below(6)),
+                     chance(75) ? 0 : static_cast<u32>(below(chance(95) ? 65 : 128)), handles)
+                .bits();
     if (chance(5)) c.tag |= abi::kTagKernel;
     for (u64& word : c.words) word = random_();
     for (u64& word : c.buffer.words) word = random_();
     for (u32 i = 0; i < std::min(handles, 4u); i++) {
         HandleIndex sent = handle(thread, chance(20) ? ObjectType::reply : ObjectType::none);
         bool own = sent < static_cast<HandleIndex>(abi::RootSlot::first_free);
-        c.buffer.handles[i] = {.handle = sent,
-                               .rights = static_cast<abi::RightsBits>(chance(70) ? abi::kAllRights : below(64)),
-                               .flags = !own && chance(50) ? abi::kHandleMove : u8{0},
-                               .reserved = 0};
+        c.buffer.handles[i] = {
+            .handle = sent,
+            .rights = static_cast<abi::RightsBits>(chance(70) ? abi::kAllRights : below(64)),
+            .flags = !own && chance(50) ? abi::kHandleMove : u8{0},
+            .reserved = 0};
     }
     c.deadline = deadline(thread == twin_.controller(model().as<spec::Thread>(thread).cpu));
     return c;
@@ -258,7 +267,9 @@ void Generator::message_step(u32 cpu, Id thread) {
         case 7: twin_.call(cpu, message(thread, Syscall::recv, endpoint)); return;
         case 8: twin_.call(cpu, message(thread, Syscall::reply_recv, endpoint)); return;
         case 9: twin_.call(cpu, message(thread, Syscall::reply, handle(thread, ObjectType::reply))); return;
-        case 10: twin_.call(cpu, {.number = Syscall::adopt, .handle = handle(thread, ObjectType::reply)}); return;
+        case 10:
+            twin_.call(cpu, {.number = Syscall::adopt, .handle = handle(thread, ObjectType::reply)});
+            return;
         default: twin_.call(cpu, {.number = Syscall::take_reply}); return;
     }
 }

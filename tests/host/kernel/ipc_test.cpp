@@ -16,25 +16,32 @@ class IpcTest : public KernelTest, public ::testing::WithParamInterface<std::pai
     }
     /// As this thread; on a shared CPU the server has to be blocked before the client runs.
     Answer as(const Actor& a, const Call& call) { return sim.call(*a.thread, call); }
-    Answer recv(abi::Time deadline = 0) { return as(server, message(Syscall::recv, e, {.deadline = deadline})); }
+    Answer recv(abi::Time deadline = 0) {
+        return as(server, message(Syscall::recv, e, {.deadline = deadline}));
+    }
 
     HandleIndex e = 0;
     Actor server, client;
 };
 
-INSTANTIATE_TEST_SUITE_P(Cpus, IpcTest, ::testing::Values(std::pair<u32, u32>{1, 1}, std::pair<u32, u32>{1, 2}));
+INSTANTIATE_TEST_SUITE_P(Cpus, IpcTest,
+                         ::testing::Values(std::pair<u32, u32>{1, 1}, std::pair<u32, u32>{1, 2}));
 
 TEST_P(IpcTest, CallAndReply) {
     EXPECT_TRUE(recv().blocked);
     HandleIndex badged = copy(e, abi::kAllRights, 0xbad9e);
-    EXPECT_TRUE(as(client, message(Syscall::call, badged, {.operation = 42, .words = {1, 2, 3, 4, 5, 6, 7, 8}})).blocked);
+    EXPECT_TRUE(
+        as(client, message(Syscall::call, badged, {.operation = 42, .words = {1, 2, 3, 4, 5, 6, 7, 8}}))
+            .blocked);
     Answer got = sim.answer(*server.thread);
     EXPECT_FALSE(got.blocked);
     EXPECT_EQ(got.error, Error::ok);
     EXPECT_EQ(got.badge, 0xbad9eu);
     EXPECT_EQ(abi::Tag(got.tag).operation(), 42);
     EXPECT_EQ(got.words, (std::array<u64, 8>{1, 2, 3, 4, 5, 6, 7, 8}));
-    EXPECT_TRUE(as(server, message(Syscall::reply_recv, e, {.operation = 7, .words = {8, 7, 6, 5, 4, 3, 2, 1}})).blocked);
+    EXPECT_TRUE(
+        as(server, message(Syscall::reply_recv, e, {.operation = 7, .words = {8, 7, 6, 5, 4, 3, 2, 1}}))
+            .blocked);
     got = sim.answer(*client.thread);
     EXPECT_FALSE(got.blocked);
     EXPECT_EQ(got.error, Error::ok);
@@ -71,7 +78,9 @@ TEST_P(IpcTest, CapabilitiesAreCopiedAndMoved) {
     HandleIndex s = signal(), moved = endpoint();
     HandleIndex child = copy(moved);
     EXPECT_TRUE(recv().blocked);
-    as(client, message(Syscall::call, e, {.handles = {{.handle = s, .rights = 1}, {.handle = moved, .flags = abi::kHandleMove}}}));
+    as(client,
+       message(Syscall::call, e,
+               {.handles = {{.handle = s, .rights = 1}, {.handle = moved, .flags = abi::kHandleMove}}}));
     Answer got = sim.answer(*server.thread);
     ASSERT_EQ(abi::Tag(got.tag).handles(), 2u);
     auto* handles = server.thread->buffer->handles;
@@ -87,8 +96,10 @@ TEST_P(IpcTest, CapabilitiesAreCopiedAndMoved) {
 TEST_P(IpcTest, BadMessages) {
     EXPECT_TRUE(recv().blocked);
     HandleIndex no_copy = copy(signal(), 1);
-    EXPECT_EQ(as(client, message(Syscall::call, e, {.handles = {{.handle = 9999}}})).error, Error::bad_handle);
-    EXPECT_EQ(as(client, message(Syscall::call, e, {.handles = {{.handle = no_copy}}})).error, Error::no_right);
+    EXPECT_EQ(as(client, message(Syscall::call, e, {.handles = {{.handle = 9999}}})).error,
+              Error::bad_handle);
+    EXPECT_EQ(as(client, message(Syscall::call, e, {.handles = {{.handle = no_copy}}})).error,
+              Error::no_right);
     Call long_one = message(Syscall::call, e);
     long_one.tag |= u64{65} << 16;
     EXPECT_EQ(as(client, long_one).error, Error::invalid);
@@ -147,7 +158,8 @@ TEST_P(IpcTest, CallTimesOutAfterDelivery) {
     EXPECT_EQ(taken.error, Error::ok);
     sim.advance(501);
     EXPECT_EQ(sim.answer(*client.thread).error, Error::timed_out);
-    EXPECT_EQ(as(server, message(Syscall::reply, static_cast<HandleIndex>(taken.r0))).error, Error::not_found);
+    EXPECT_EQ(as(server, message(Syscall::reply, static_cast<HandleIndex>(taken.r0))).error,
+              Error::not_found);
     root(Syscall::cap_delete, static_cast<HandleIndex>(taken.r0));
 }
 
@@ -228,7 +240,8 @@ TEST_P(IpcTest, MovedReplyIsAnsweredByAnother) {
     HandleIndex inner = endpoint();
     Actor worker = actor({.cpu = 3});
     EXPECT_TRUE(as(worker, message(Syscall::recv, inner)).blocked);
-    EXPECT_EQ(as(server, message(Syscall::send, inner, {.handles = {{.handle = reply}}})).error, Error::no_right);
+    EXPECT_EQ(as(server, message(Syscall::send, inner, {.handles = {{.handle = reply}}})).error,
+              Error::no_right);
     as(server, message(Syscall::send, inner, {.handles = {{.handle = reply, .flags = abi::kHandleMove}}}));
     HandleIndex arrived = worker.thread->buffer->handles[0].handle;
     EXPECT_EQ(as(worker, {.number = Syscall::adopt, .handle = arrived}).error, Error::ok);
@@ -259,7 +272,8 @@ TEST_P(IpcTest, NoSlotForCapabilities) {
     ok(Syscall::thread_start, handle, {0x400000, 0, 0});
     Actor full{sim.current(3), handle};
     EXPECT_TRUE(as(full, message(Syscall::recv, 1)).blocked);
-    EXPECT_EQ(as(server, message(Syscall::call, e, {.handles = {{.handle = signal()}}})).error, Error::no_slot);
+    EXPECT_EQ(as(server, message(Syscall::call, e, {.handles = {{.handle = signal()}}})).error,
+              Error::no_slot);
     EXPECT_EQ(full.thread->state, core::State::receiving);
 }
 
@@ -286,7 +300,8 @@ TEST_P(IpcTest, SignalsComeWithMessages) {
 
 TEST_P(IpcTest, WaitOnASignal) {
     HandleIndex s = signal();
-    EXPECT_EQ(as(server, {.number = Syscall::signal_wait, .handle = s, .a = {~u64{0}, abi::kPoll}}).error, Error::timed_out);
+    EXPECT_EQ(as(server, {.number = Syscall::signal_wait, .handle = s, .a = {~u64{0}, abi::kPoll}}).error,
+              Error::timed_out);
     EXPECT_TRUE(as(server, {.number = Syscall::signal_wait, .handle = s, .a = {6, 0}}).blocked);
     ok(Syscall::signal_notify, s, {1});
     EXPECT_TRUE(sim.answer(*server.thread).blocked);

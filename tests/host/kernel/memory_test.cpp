@@ -115,10 +115,12 @@ TEST_F(MemoryTest, ProtectWithinTheCapabilitysRights) {
     EXPECT_EQ(root(Syscall::space_protect, kOwnSpace, {kBase, kPage, 0}).error, Error::ok);
     EXPECT_EQ(rights_at(kBase), 0u);
     EXPECT_EQ(rights_at(kBase + kPage), kRw);
-    EXPECT_EQ(root(Syscall::space_protect, kOwnSpace, {kBase, kPage, kRw | abi::kMapExecute}).error, Error::write_execute);
+    EXPECT_EQ(root(Syscall::space_protect, kOwnSpace, {kBase, kPage, kRw | abi::kMapExecute}).error,
+              Error::write_execute);
     EXPECT_EQ(root(Syscall::space_protect, kOwnSpace, {kBase, kPage, 8}).error, Error::invalid);
     EXPECT_EQ(map(kOwnSpace, read_only, kBase + 4 * kPage, 1, abi::kMapRead).error, Error::ok);
-    EXPECT_EQ(root(Syscall::space_protect, kOwnSpace, {kBase + 4 * kPage, kPage, kRw}).error, Error::no_right);
+    EXPECT_EQ(root(Syscall::space_protect, kOwnSpace, {kBase + 4 * kPage, kPage, kRw}).error,
+              Error::no_right);
     EXPECT_EQ(rights_at(kBase + 4 * kPage) & abi::kMapWrite, 0u);
 }
 
@@ -157,7 +159,8 @@ TEST_F(MemoryTest, DestroyedMemoryIsUnmappedEverywhere) {
     std::vector<HandleIndex> spaces;
     for (int i = 0; i < 5; i++) {
         spaces.push_back(make(Syscall::space_create));
-        EXPECT_EQ(map(spaces.back(), m, kBase + static_cast<u64>(i) * 0x4000'0000, 300, kRw).error, Error::ok);
+        EXPECT_EQ(map(spaces.back(), m, kBase + static_cast<u64>(i) * 0x4000'0000, 300, kRw).error,
+                  Error::ok);
         EXPECT_EQ(map(spaces.back(), m, 0x7000'0000'0000, 1, kRw, 7 * kPage).error, Error::ok);
         EXPECT_EQ(map(spaces.back(), other, 0x10000, 2, kRw).error, Error::ok);
     }
@@ -184,7 +187,8 @@ TEST_F(MemoryTest, OtherCpusForget) {
     EXPECT_EQ(unmap(kBase, 30).error, Error::ok);
     EXPECT_EQ(sim.check(), "");
     sim.fill_tlbs();
-    EXPECT_EQ(map(kOwnSpace, memory(10), kBase + 30 * kPage, 10, abi::kMapRead | abi::kMapReplace).error, Error::ok);
+    EXPECT_EQ(map(kOwnSpace, memory(10), kBase + 30 * kPage, 10, abi::kMapRead | abi::kMapReplace).error,
+              Error::ok);
     EXPECT_EQ(sim.check(), "");
     sim.fill_tlbs();
     ok(Syscall::object_destroy, m);

@@ -52,12 +52,12 @@ TEST_F(PoolTest, Resize) {
 
 TEST_F(PoolTest, ExhaustionIsOnesOwn) {
     HandleIndex p = pool(20);
-    struct { Syscall number; std::array<u64, 6> a; } kinds[] = {{Syscall::endpoint_create, {}},
-                                                               {Syscall::signal_create, {}},
-                                                               {Syscall::space_create, {}},
-                                                               {Syscall::captable_create, {1}},
-                                                               {Syscall::memory_create, {kPage}},
-                                                               {Syscall::pool_create, {1}}};
+    struct {
+        Syscall number;
+        std::array<u64, 6> a;
+    } kinds[] = {{Syscall::endpoint_create, {}},    {Syscall::signal_create, {}},
+                 {Syscall::space_create, {}},       {Syscall::captable_create, {1}},
+                 {Syscall::memory_create, {kPage}}, {Syscall::pool_create, {1}}};
     for (auto& kind : kinds) {
         Error error = Error::ok;
         for (int i = 0; i < 10000 && error == Error::ok; i++) error = root(kind.number, p, kind.a).error;
@@ -132,7 +132,8 @@ TEST_F(PoolTest, DestructionIsPreempted) {
         if (sim.current(0) == other.thread) {
             ran++;
             spec::Call nothing{.number = Syscall::yield};
-            EXPECT_EQ(sim.call(*other.thread, Syscall::memory_info, p).error, Error::bad_handle);  // gone at once
+            EXPECT_EQ(sim.call(*other.thread, Syscall::memory_info, p).error,
+                      Error::bad_handle);  // gone at once
             sim.issue(0, nothing);
         }
         sim.settle();

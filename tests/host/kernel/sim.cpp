@@ -67,9 +67,7 @@ void build_bundle(char* at) {
 
 }  // namespace
 
-bool is_message(Syscall number) {
-    return number >= Syscall::call && number <= Syscall::reply;
-}
+bool is_message(Syscall number) { return number >= Syscall::call && number <= Syscall::reply; }
 
 void load(core::Thread& thread, const Call& call) {
     auto& frame = thread.frame;
@@ -202,7 +200,8 @@ Answer Sim::answer(const core::Thread& thread) const {
 
 void Sim::fault(u32 cpu, u64 address, u64 access) {
     on(cpu, [&] {
-        core::fault_entry({.page_fault = true, .address = address, .access = access, .vector = 14, .error_code = access});
+        core::fault_entry(
+            {.page_fault = true, .address = address, .access = access, .vector = 14, .error_code = access});
     });
     settle();
 }
@@ -245,7 +244,8 @@ abi::KernelCounts Sim::counts() {
     total.pages_objects = of(core::FrameKind::objects);
     total.pages_memory = of(core::FrameKind::memory);
     total.pages_quarantine = of(core::FrameKind::quarantine);
-    total.pages_free = total.pages_total - total.pages_tables - total.pages_objects - total.pages_memory - total.pages_quarantine;
+    total.pages_free = total.pages_total - total.pages_tables - total.pages_objects - total.pages_memory -
+                       total.pages_quarantine;
     return total;
 }
 
@@ -254,8 +254,9 @@ std::string Sim::differences(const abi::KernelCounts& before, const abi::KernelC
     auto compare = [&](const char* what, u64 a, u64 b) {
         if (a != b) out << what << ": " << a << " before, " << b << " after\n";
     };
-    static const char* const kTypes[16] = {"none", "pool", "memory", "space", "captable", "thread", "budget", "endpoint",
-                                           "reply", "signal", "interrupt", "io_ports", "machine", "", "", ""};
+    static const char* const kTypes[16] = {"none",    "pool",     "memory", "space",  "captable",  "thread",
+                                           "budget",  "endpoint", "reply",  "signal", "interrupt", "io_ports",
+                                           "machine", "",         "",       ""};
     for (usize i = 0; i < 16; i++) compare(kTypes[i], before.objects[i], after.objects[i]);
     compare("capabilities", before.capabilities, after.capabilities);
     compare("free pages", before.pages_free, after.pages_free);
@@ -273,8 +274,10 @@ std::string Sim::check() const {
         core::Thread* running = current(cpu);
         core::Space* loaded = core::cpus[cpu].loaded_space.load();
         if (running != nullptr && loaded != running->space) return "a thread runs in another Space";
-        if (running != nullptr && core::cpus[cpu].area.frame != &running->frame) return "a CPU resumes another thread";
-        if (running == nullptr && core::cpus[cpu].area.frame != nullptr) return "an idle CPU resumes a thread";
+        if (running != nullptr && core::cpus[cpu].area.frame != &running->frame)
+            return "a CPU resumes another thread";
+        if (running == nullptr && core::cpus[cpu].area.frame != nullptr)
+            return "an idle CPU resumes a thread";
         for (const auto& [address, translation] : hardware.tlb) {
             arch::Entry* entry = arch::walk(hardware.root, address);
             bool right = entry != nullptr && entry->mapped() && entry->physical() == translation.physical &&
@@ -305,8 +308,10 @@ std::string Sim::check_frames() {
         }
     }
     static const u64 first = found;
-    if (found != first) return "I3: frames are lost: " + std::to_string(found) + " of " + std::to_string(first);
-    if (now.pages_tables + now.pages_objects + now.pages_memory + now.pages_quarantine > found) return "frames are counted twice";
+    if (found != first)
+        return "I3: frames are lost: " + std::to_string(found) + " of " + std::to_string(first);
+    if (now.pages_tables + now.pages_objects + now.pages_memory + now.pages_quarantine > found)
+        return "frames are counted twice";
     return {};
 }
 

@@ -158,7 +158,13 @@ TEST_F(ThreadTest, BudgetParameters) {
         return root(Syscall::budget_create, arena, {parent}).error;
     };
     auto own = static_cast<HandleIndex>(abi::RootSlot::budget);
-    abi::BudgetParameters good{.capacity = kMs, .period = 10 * kMs, .cpus = 3, .ceiling = 100, .reserved = {}, .signal = 0, .signal_bits = 0};
+    abi::BudgetParameters good{.capacity = kMs,
+                               .period = 10 * kMs,
+                               .cpus = 3,
+                               .ceiling = 100,
+                               .reserved = {},
+                               .signal = 0,
+                               .signal_bits = 0};
     EXPECT_EQ(create(good, own), Error::ok);
     auto p = good;
     p.period = 9'999;
@@ -175,7 +181,8 @@ TEST_F(ThreadTest, BudgetParameters) {
 
 TEST_F(ThreadTest, WithoutABudgetItRunsOnItsClientsTime) {
     HandleIndex e = endpoint();
-    Actor server = actor({.cpu = 1, .priority = 10, .budget = static_cast<HandleIndex>(abi::RootSlot::budget)});
+    Actor server = actor(
+        {.cpu = 1, .priority = 10, .budget = static_cast<HandleIndex>(abi::RootSlot::budget)});
     EXPECT_TRUE(as(server, message(Syscall::recv, e)).blocked);
     HandleIndex limited = budget(2 * kMs, 100 * kMs);
     Actor client = actor({.cpu = 1, .priority = 90, .budget = limited});
@@ -257,7 +264,9 @@ TEST_F(ThreadTest, FaultsGoToTheHandler) {
     EXPECT_EQ(got.words[0], 0xdead000u);
     EXPECT_EQ(got.words[1], 1u);
     EXPECT_FALSE(runs(a));
-    EXPECT_EQ(as(pager, message(Syscall::reply, 0, {.operation = static_cast<u16>(abi::Resume::retry)})).error, Error::ok);
+    EXPECT_EQ(
+        as(pager, message(Syscall::reply, 0, {.operation = static_cast<u16>(abi::Resume::retry)})).error,
+        Error::ok);
     EXPECT_TRUE(runs(a));
     EXPECT_EQ(a.thread->frame.ip(), 0x400000u);
     Actor unhandled = actor({.cpu = 3});
@@ -299,7 +308,8 @@ TEST_F(ForeignTest, SystemCallAndResult) {
     EXPECT_EQ(got.words[7], 0x401000u);
     EXPECT_EQ(state->rax, 39u);
     EXPECT_EQ(state->event, static_cast<u64>(abi::Event::syscall));
-    as(server, message(Syscall::reply_recv, e, {.operation = static_cast<u16>(abi::Resume::result), .words = {777}}));
+    as(server,
+       message(Syscall::reply_recv, e, {.operation = static_cast<u16>(abi::Resume::result), .words = {777}}));
     EXPECT_TRUE(runs(program));
     EXPECT_EQ(program.thread->frame.state.rax, 777u);
     EXPECT_EQ(program.thread->frame.state.rdi, 1234u);
@@ -349,7 +359,8 @@ TEST_F(ForeignTest, InterruptArrivesExactlyOnce) {
     system_call(7, 7);
     ok(Syscall::thread_interrupt, program.handle);  // at an event: it comes when that is over
     ok(Syscall::thread_interrupt, program.handle);
-    as(server, message(Syscall::reply_recv, e, {.operation = static_cast<u16>(abi::Resume::result), .words = {1}}));
+    as(server,
+       message(Syscall::reply_recv, e, {.operation = static_cast<u16>(abi::Resume::result), .words = {1}}));
     got = sim.answer(*server.thread);
     EXPECT_FALSE(got.blocked);
     EXPECT_EQ(abi::Tag(got.tag).operation(), static_cast<u16>(abi::Event::interrupted));

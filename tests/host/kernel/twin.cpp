@@ -34,12 +34,14 @@ bool gives_handle(Syscall number) {
 }
 
 bool creates(Syscall number) {
-    return gives_handle(number) && number != Syscall::take_reply && number != Syscall::cap_copy && number != Syscall::cap_take;
+    return gives_handle(number) && number != Syscall::take_reply && number != Syscall::cap_copy &&
+           number != Syscall::cap_take;
 }
 
 std::string describe(u32 cpu, Id thread, const Call& c) {
     std::ostringstream out;
-    out << "cpu " << cpu << " thread " << thread << ": call " << static_cast<int>(c.number) << " handle " << c.handle;
+    out << "cpu " << cpu << " thread " << thread << ": call " << static_cast<int>(c.number) << " handle "
+        << c.handle;
     if (is_message(c.number)) {
         abi::Tag tag(c.tag);
         out << " tag " << std::hex << c.tag << std::dec << " deadline " << c.deadline;
@@ -57,7 +59,8 @@ Twin::Twin(u64 pages) : model_(pages, Sim::kCpus) {
     auto& root = sim_.root();
     auto must = [&](Syscall number, HandleIndex handle, std::array<u64, 6> a = {}) {
         Answer answer = sim_.call(root, number, handle, a);
-        if (answer.blocked || answer.error != Error::ok) fail("the set-up failed at call " + std::to_string(static_cast<int>(number)));
+        if (answer.blocked || answer.error != Error::ok)
+            fail("the set-up failed at call " + std::to_string(static_cast<int>(number)));
         return static_cast<HandleIndex>(answer.r0);
     };
     auto slot = [](abi::RootSlot s) { return static_cast<HandleIndex>(s); };
@@ -69,7 +72,13 @@ Twin::Twin(u64 pages) : model_(pages, Sim::kCpus) {
     made[abi::RootSlot::space] = must(Syscall::space_create, arena_);
     made[abi::RootSlot::captable] = must(Syscall::captable_create, arena_, {256});
     made[abi::RootSlot::buffer] = must(Syscall::memory_create, arena_, {abi::kPageSize});
-    abi::BudgetParameters unlimited{.capacity = 1'000'000, .period = 1'000'000, .cpus = 0xf, .ceiling = 255, .reserved = {}, .signal = 0, .signal_bits = 0};
+    abi::BudgetParameters unlimited{.capacity = 1'000'000,
+                                    .period = 1'000'000,
+                                    .cpus = 0xf,
+                                    .ceiling = 255,
+                                    .reserved = {},
+                                    .signal = 0,
+                                    .signal_bits = 0};
     memcpy(root.buffer->words, &unlimited, sizeof unlimited);
     made[abi::RootSlot::budget] = must(Syscall::budget_create, arena_, {slot(abi::RootSlot::budget)});
     abi::ThreadCreate create{.space = made[abi::RootSlot::space],
@@ -87,11 +96,13 @@ Twin::Twin(u64 pages) : model_(pages, Sim::kCpus) {
     made[abi::RootSlot::thread] = must(Syscall::thread_create, arena_);
     must(Syscall::thread_start, made[abi::RootSlot::thread], {0x400000, 0x500000, 0});
     auto* thread = static_cast<core::Thread*>(Sim::object(root, made[abi::RootSlot::thread]));
-    for (auto [at, handle] : made) must(Syscall::cap_copy, handle, {made[abi::RootSlot::captable], slot(at), abi::kAllRights, 0});
+    for (auto [at, handle] : made)
+        must(Syscall::cap_copy, handle, {made[abi::RootSlot::captable], slot(at), abi::kAllRights, 0});
     for (auto [at, handle] : made)
         if (at != abi::RootSlot::pool) must(Syscall::cap_delete, handle);
     model_.as<spec::Thread>(model_.root_thread).priority = 1;
-    model_.as<spec::Budget>(model_.find(model_.root_thread, slot(abi::RootSlot::budget))->object).parameters.cpus = 0xf;
+    model_.as<spec::Budget>(model_.find(model_.root_thread, slot(abi::RootSlot::budget))->object)
+        .parameters.cpus = 0xf;
     for (auto given : kGiven) {
         Id object = model_.find(model_.root_thread, slot(given))->object;
         pair_up(object, Sim::object(*thread, slot(given)));
@@ -103,12 +114,14 @@ Twin::Twin(u64 pages) : model_(pages, Sim::kCpus) {
     sim_.issue(0, wait);
     const auto now = Sim::counts();
     base_ = now;
-    for (usize type = 0; type < 16; type++) base_.objects[type] -= model_.count(static_cast<abi::ObjectType>(type));
+    for (usize type = 0; type < 16; type++)
+        base_.objects[type] -= model_.count(static_cast<abi::ObjectType>(type));
     base_.capabilities -= model_.capabilities.size();
     after("the set-up");
 
     for (u32 cpu = 1; cpu < Sim::kCpus; cpu++) {
-        call(0, {.number = Syscall::memory_create, .handle = slot(abi::RootSlot::pool), .a = {abi::kPageSize}});
+        call(0,
+             {.number = Syscall::memory_create, .handle = slot(abi::RootSlot::pool), .a = {abi::kPageSize}});
         create.space = slot(abi::RootSlot::space);
         create.captable = slot(abi::RootSlot::captable);
         create.budget = slot(abi::RootSlot::budget);
@@ -179,19 +192,25 @@ void Twin::call(u32 cpu, const Call& c) {
     core::Thread* thread = sim_.current(cpu);
     Id id = model_of(thread);
     log.push_back(describe(cpu, id, c));
+    if (const auto* target = model_.find(id, c.handle); target != nullptr)
+        log.back() += " (object " + std::to_string(target->object) + ")";
     model_.now = machine().now;
     sim_.issue(cpu, c);
     // Preempted in its middle: the others of its priority take their turns until it has ended. If one of a higher priority
     // runs, the two cannot be compared any further, since for the specification calls are atomic.
     for (int turns = 0; thread->restarted && thread->state == core::State::ready; turns++) {
-        if (turns > 100) throw CutShort();
+        if (turns > 100 || sim_.current(cpu) == nullptr ||
+            sim_.current(cpu)->kind == abi::ThreadKind::foreign)
+            throw CutShort();
         sim_.issue(cpu, {.number = Syscall::yield});
     }
     Answer answer = sim_.answer(*thread);
-    spec::Observed observed{.error = answer.blocked ? Error::ok : answer.error,
-                            .progress = answer.r0,
-                            .choose_slot = [this](Id table, const spec::Capability& capability) { return find_slot(table, capability); },
-                            .choose_thread = [this](const std::vector<Id>& candidates) { return find_thread(candidates); }};
+    spec::Observed observed{
+        .error = answer.blocked ? Error::ok : answer.error,
+        .progress = answer.r0,
+        .choose_slot = [this](Id table,
+                              const spec::Capability& capability) { return find_slot(table, capability); },
+        .choose_thread = [this](const std::vector<Id>& candidates) { return find_thread(candidates); }};
     bool succeeded = !answer.blocked && answer.error == Error::ok;
     handle_result_ = succeeded && gives_handle(c.number) ? answer.r0 : 0;
     taken_.clear();
@@ -201,13 +220,16 @@ void Twin::call(u32 cpu, const Call& c) {
         std::ostringstream text;
         for (Error error : outcome.errors) text << " " << static_cast<int>(error);
         if (answer.blocked) fail("the kernel blocks, the specification answers" + text.str() + picture(id));
-        bool right = outcome.errors.empty() ? answer.error == Error::ok : outcome.errors.contains(answer.error);
+        bool right = outcome.errors.empty() ? answer.error == Error::ok
+                                            : outcome.errors.contains(answer.error);
         if (!right)
-            fail("the kernel answers " + std::to_string(static_cast<int>(answer.error)) + ", the specification" +
-                 (outcome.errors.empty() ? " ok" : text.str()));
+            fail("the kernel answers " + std::to_string(static_cast<int>(answer.error)) +
+                 ", the specification" + (outcome.errors.empty() ? " ok" : text.str()));
         bool has_values = c.number == Syscall::space_map || (succeeded && c.number != Syscall::clock);
         if (has_values && answer.r0 != outcome.r0) fail("r0 differs");
-        if (succeeded && c.number == Syscall::cap_info && (answer.r1 != outcome.r1 || answer.r2 != outcome.r2)) fail("r1 or r2 differ");
+        if (succeeded && c.number == Syscall::cap_info &&
+            (answer.r1 != outcome.r1 || answer.r2 != outcome.r2))
+            fail("r1 or r2 differ");
         last_error = answer.error;
         last_handle = succeeded && gives_handle(c.number) ? static_cast<HandleIndex>(answer.r0) : 0;
     } else {
@@ -255,7 +277,8 @@ void Twin::end() {
     if (sim_.current(0) != &root) fail("root does not run at the end");
     Answer answer = sim_.call(root, Syscall::object_destroy, arena_);
     if (answer.blocked || answer.error != Error::ok) fail("the last destruction failed");
-    if (std::string wrong = Sim::differences(before_, Sim::counts()); !wrong.empty()) fail("I2, I3: " + wrong);
+    if (std::string wrong = Sim::differences(before_, Sim::counts()); !wrong.empty())
+        fail("I2, I3: " + wrong);
     if (std::string wrong = sim_.check(); !wrong.empty()) fail(wrong);
     if (std::string wrong = Sim::check_frames(); !wrong.empty()) fail(wrong);
 }

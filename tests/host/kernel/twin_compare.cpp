@@ -16,7 +16,8 @@ using spec::kNone;
 
 namespace {
 
-constexpr u32 kSpareCpu = abi::kMaxCpus - 1;  // none of the simulation's: its page table register tells a Space's root
+constexpr u32 kSpareCpu = abi::kMaxCpus -
+                          1;  // none of the simulation's: its page table register tells a Space's root
 
 u64 root_of(core::Space& space) NO_THREAD_SAFETY_ANALYSIS {
     auto& m = machine();
@@ -62,8 +63,12 @@ void Twin::after(const char*) {
             static_cast<core::Thread*>(other)->state != core::State::ready)
             model_.arrive(id);
     }
+    static const char* const kWatched = getenv("PITH_MODEL_WATCH");
+    if (kWatched != nullptr) {
+        Id id = static_cast<Id>(strtoul(kWatched, nullptr, 0));
+        if (model_.alive(id)) log.back() += picture(id);
+    }
     compare_completions();
-    if (model_.deadlocked()) throw CutShort();
     compare_objects();
     compare_tables();
     compare_spaces();
@@ -90,12 +95,14 @@ void Twin::compare_completion(Id id, const core::Thread& thread) {
     Answer answer = sim_.answer(thread);
     if (!completion.errors.empty()) {
         if (!completion.errors.contains(answer.error))
-            fail("a call ended with " + std::to_string(static_cast<int>(answer.error)) + ", but should with " +
-                 std::to_string(static_cast<int>(*completion.errors.begin())) + name(id));
+            fail("a call ended with " + std::to_string(static_cast<int>(answer.error)) +
+                 ", but should with " + std::to_string(static_cast<int>(*completion.errors.begin())) +
+                 name(id));
         return;
     }
     if (answer.error != Error::ok)
-        fail("a call ended with " + std::to_string(static_cast<int>(answer.error)) + ", but should succeed" + name(id));
+        fail("a call ended with " + std::to_string(static_cast<int>(answer.error)) + ", but should succeed" +
+             name(id));
     if (!completion.message) {
         if (completion.r0 != 0 && completion.r0 != answer.r0) fail("other bits of a Signal" + name(id));
         return;
@@ -111,7 +118,8 @@ void Twin::compare_completion(Id id, const core::Thread& thread) {
         if (thread.buffer->words[i] != message.data[i]) fail("other data" + name(id));
     for (usize i = 0; i < message.handles.size(); i++) {
         const auto& got = thread.buffer->handles[i];
-        if (got.handle != message.handles[i].handle || got.rights != message.handles[i].rights) fail("another capability" + name(id));
+        if (got.handle != message.handles[i].handle || got.rights != message.handles[i].rights)
+            fail("another capability" + name(id));
     }
 }
 
@@ -120,15 +128,18 @@ void Twin::compare_objects() {
         if (object.type == abi::ObjectType::reply) continue;
         core::Object* other = real(id);
         if (other == nullptr) fail("an object that the kernel does not have" + name(id));
-        if (other->type != object.type || other->dying.load()) fail("an object of another type, or dying" + name(id));
+        if (other->type != object.type || other->dying.load())
+            fail("an object of another type, or dying" + name(id));
         if (object.type == abi::ObjectType::pool) {
             auto& pool = static_cast<core::Pool&>(*other);
             u64 limit = std::get<spec::Pool>(object.body).limit;
             if (pool.limit() != limit) fail("another limit" + name(id));
-            if (pool.used() > limit || pool.used() < model_.pool_used_at_least(id)) fail("I1: wrong account of a Pool" + name(id));
+            if (pool.used() > limit || pool.used() < model_.pool_used_at_least(id))
+                fail("I1: wrong account of a Pool" + name(id));
         }
         if (const auto* signal = std::get_if<spec::Signal>(&object.body))
-            if (static_cast<core::Signal&>(*other).pending() != (signal->pending != 0)) fail("a Signal's pending bits" + name(id));
+            if (static_cast<core::Signal&>(*other).pending() != (signal->pending != 0))
+                fail("a Signal's pending bits" + name(id));
         if (const auto* memory = std::get_if<spec::Memory>(&object.body))
             if (static_cast<core::Memory&>(*other).pages() != memory->pages) fail("another size" + name(id));
     }
@@ -148,14 +159,17 @@ void Twin::compare_tables() {
             auto held = core::read_slot(*slot);
             auto known = table->slots.find(i);
             std::string where = " in slot " + std::to_string(i) + name(id);
-            if ((held.word != 0) != (known != table->slots.end())) fail("a capability too many or too few" + where);
+            if ((held.word != 0) != (known != table->slots.end()))
+                fail("a capability too many or too few" + where);
             if (held.word == 0) continue;
             const auto& capability = model_.capabilities.at(known->second);
             if (model_.objects.at(capability.object).type == abi::ObjectType::reply) {
                 auto* reply = held.object();
                 Id caller = model_.as<spec::Reply>(capability.object).caller;
-                const core::Thread* expected = caller == kNone ? nullptr : static_cast<core::Thread*>(real(caller));
-                if (reply->type != abi::ObjectType::reply || static_cast<core::Reply*>(reply)->caller != expected)
+                const core::Thread* expected = caller == kNone ? nullptr
+                                                               : static_cast<core::Thread*>(real(caller));
+                if (reply->type != abi::ObjectType::reply ||
+                    static_cast<core::Reply*>(reply)->caller != expected)
                     fail("a Reply for another caller" + where);
             } else if (model_of(held.object()) != capability.object) {
                 fail("a capability to another object" + where);
@@ -164,7 +178,8 @@ void Twin::compare_tables() {
             if (held.badge != capability.badge) fail("another badge" + where);
             if (capability.parent == kNone) continue;  // (the kernel's may be root's)
             const auto& parent = model_.capabilities.at(capability.parent);
-            if (slot->parent != static_cast<core::CapTable&>(*real(parent.table)).slot(parent.slot)) fail("another parent" + where);
+            if (slot->parent != static_cast<core::CapTable&>(*real(parent.table)).slot(parent.slot))
+                fail("another parent" + where);
         }
         for (auto [slot, capability] : table->slots)
             if (other.slot(slot) == nullptr) fail("a slot that the kernel does not have");
@@ -184,7 +199,8 @@ void Twin::compare_spaces() {
             const auto& page = known->second;
             auto& memory = static_cast<core::Memory&>(*real(page.memory));
             if (entry.physical() != memory.frame(page.page)) fail("a mapping of another frame" + name(id));
-            if (entry.rights() != page.rights || entry.maximum() != page.maximum) fail("a mapping with other rights" + name(id));
+            if (entry.rights() != page.rights || entry.maximum() != page.maximum)
+                fail("a mapping with other rights" + name(id));
         });
         if (found != space->pages.size()) fail("a mapping is missing" + name(id));
         if (other.mapped_pages() != found) fail("a Space counts its mappings wrongly" + name(id));
@@ -197,16 +213,19 @@ std::string Twin::picture(Id thread) const {
     auto line = [&](Id id) {
         const auto& t = model_.as<spec::Thread>(id);
         const auto& k = static_cast<core::Thread&>(*real(id));
-        out << "\n    thread " << id << " cpu " << t.cpu << " own " << int{t.priority} << " specified " << int{model_.effective_priority(id)}
-            << " state " << static_cast<int>(t.state) << " part " << t.part << " queued at " << t.queued_at << " current " << t.current
-            << " lender " << t.lender << " server " << t.server << " registered at " << t.registered << "; kernel: own "
-            << int{k.base_priority} << " priority " << int{k.priority} << " state " << static_cast<int>(k.state) << " cpu " << k.cpu
-            << " part " << k.queue_cpu << " caller " << model_of(k.caller) << " lender " << model_of(k.lender) << " server "
-            << model_of(k.server) << " depth " << int{k.depth} << (k.on_reserve ? " on reserve" : "") << (k.parked ? " parked" : "")
+        out << "\n    thread " << id << " cpu " << t.cpu << " own " << int{t.priority} << " specified "
+            << int{model_.effective_priority(id)} << " state " << static_cast<int>(t.state) << " part "
+            << t.part << " queued at " << t.queued_at << " current " << t.current << " lender " << t.lender
+            << " server " << t.server << " registered at " << t.registered << "; kernel: own "
+            << int{k.base_priority} << " priority " << int{k.priority} << " state "
+            << static_cast<int>(k.state) << " cpu " << k.cpu << " part " << k.queue_cpu << " caller "
+            << model_of(k.caller) << " lender " << model_of(k.lender) << " server " << model_of(k.server)
+            << " depth " << int{k.depth} << (k.on_reserve ? " on reserve" : "") << (k.parked ? " parked" : "")
             << " attention " << int{k.attention};
     };
     line(thread);
-    for (Id id = model_.as<spec::Thread>(thread).lender; id != kNone; id = model_.as<spec::Thread>(id).lender) line(id);
+    for (Id id = model_.as<spec::Thread>(thread).lender; id != kNone; id = model_.as<spec::Thread>(id).lender)
+        line(id);
     Id at = model_.as<spec::Thread>(thread).registered;
     if (at != kNone) {
         const auto& e = model_.as<spec::Endpoint>(at);
@@ -229,16 +248,18 @@ void Twin::compare_threads() {
         if (t->state == spec::State::dead) continue;
         if (((other.attention & core::kAttendStop) != 0) != t->stopped) fail("stopped or not" + name(id));
         auto same = [&](const core::Thread* link, Id expected, const char* what) {
-            if (link != static_cast<core::Thread*>(expected == kNone ? nullptr : real(expected))) fail(what + name(id) + picture(id));
+            if (link != static_cast<core::Thread*>(expected == kNone ? nullptr : real(expected)))
+                fail(what + name(id) + picture(id));
         };
         same(other.server, t->server, "another server");
         same(other.caller, t->current, "another current caller");
         same(other.lender, t->lender, "another lender");
         if ((other.reply_slot != nullptr) != (t->reply != kNone)) fail("a Reply is there or not" + name(id));
-        if (other.priority != model_.effective_priority(id))
+        if (other.priority != model_.effective_priority(id) && !model_.in_circle(id))
             fail("priority " + std::to_string(other.priority) + ", but should be " +
                  std::to_string(model_.effective_priority(id)) + name(id) + picture(id));
-        if (other.registered != static_cast<core::Endpoint*>(t->registered == kNone ? nullptr : real(t->registered)))
+        if (other.registered !=
+            static_cast<core::Endpoint*>(t->registered == kNone ? nullptr : real(t->registered)))
             fail("receives elsewhere" + name(id));
         if (other.cpu != t->cpu) fail("on another CPU" + name(id) + picture(id));
     }
@@ -259,9 +280,12 @@ void Twin::compare_counts() {
     for (usize type = 1; type < 16; type++) {
         if (static_cast<abi::ObjectType>(type) == abi::ObjectType::reply) continue;
         u64 expected = base_.objects[type] + model_.count(static_cast<abi::ObjectType>(type));
-        if (now.objects[type] != expected) fail("I2: objects of type " + std::to_string(type) + " are counted " + std::to_string(now.objects[type]) + ", not " + std::to_string(expected));
+        if (now.objects[type] != expected)
+            fail("I2: objects of type " + std::to_string(type) + " are counted " +
+                 std::to_string(now.objects[type]) + ", not " + std::to_string(expected));
     }
-    if (now.capabilities != base_.capabilities + model_.capabilities.size()) fail("I2: capabilities are counted wrongly");
+    if (now.capabilities != base_.capabilities + model_.capabilities.size())
+        fail("I2: capabilities are counted wrongly");
     u64 mappings = 0;
     for (const auto& [id, object] : model_.objects)
         if (const auto* space = std::get_if<spec::Space>(&object.body)) mappings += space->pages.size();

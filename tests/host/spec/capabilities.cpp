@@ -105,26 +105,30 @@ Outcome System::cap_copy(Id thread, const Call& call) {
     const Capability* source = lookup(thread, call.handle, ObjectType::none, abi::kRightCopy, errors);
     Id table = as<Thread>(thread).captable;
     if (auto handle = static_cast<HandleIndex>(call.a[0]); handle != abi::kNoHandle) {
-        const Capability* target =
-            lookup(thread, handle, ObjectType::captable, static_cast<RightsBits>(abi::CapTableRight::insert), errors);
+        const Capability* target = lookup(thread, handle, ObjectType::captable,
+                                          static_cast<RightsBits>(abi::CapTableRight::insert), errors);
         table = target == nullptr ? kNone : target->object;
     }
     auto slot = static_cast<HandleIndex>(call.a[1]);
     if (call.a[1] >= abi::kMaxSlots) errors.insert(Error::invalid);
     if (source != nullptr && call.a[3] != 0) {  // badges: only on Endpoints, by who may mint, and once
         if (objects.at(source->object).type != ObjectType::endpoint) errors.insert(Error::wrong_type);
-        else if (!(source->rights & static_cast<RightsBits>(abi::EndpointRight::mint))) errors.insert(Error::no_right);
+        else if (!(source->rights & static_cast<RightsBits>(abi::EndpointRight::mint)))
+            errors.insert(Error::no_right);
         else if (source->badge != 0) errors.insert(Error::invalid);
     }
-    if (call.a[1] < abi::kMaxSlots && table != kNone && slot != 0 && as<CapTable>(table).slots.contains(slot)) errors.insert(Error::occupied);
+    if (call.a[1] < abi::kMaxSlots && table != kNone && slot != 0 && as<CapTable>(table).slots.contains(slot))
+        errors.insert(Error::occupied);
     if (!errors.empty()) return {.errors = errors};
-    if (observed_.error == Error::no_memory || observed_.error == Error::no_slot) return {.errors = {observed_.error}};
+    if (observed_.error == Error::no_memory || observed_.error == Error::no_slot)
+        return {.errors = {observed_.error}};
 
     Capability copy{.object = source->object,
                     .rights = static_cast<RightsBits>(source->rights & call.a[2]),
                     .badge = call.a[3] != 0 ? call.a[3] : source->badge};
     HandleIndex placed = 0;
-    if (!place(table, slot, copy, id_of(thread, call.handle), placed)) return {.errors = {Error::no_slot, Error::no_memory}};
+    if (!place(table, slot, copy, id_of(thread, call.handle), placed))
+        return {.errors = {Error::no_slot, Error::no_memory}};
     return {.r0 = placed};
 }
 
@@ -132,8 +136,8 @@ Outcome System::cap_delete(Id thread, const Call& call) {
     Errors errors;
     Id table = as<Thread>(thread).captable;
     if (auto handle = static_cast<HandleIndex>(call.a[0]); handle != abi::kNoHandle) {
-        const Capability* other =
-            lookup(thread, handle, ObjectType::captable, static_cast<RightsBits>(abi::CapTableRight::take), errors);
+        const Capability* other = lookup(thread, handle, ObjectType::captable,
+                                         static_cast<RightsBits>(abi::CapTableRight::take), errors);
         if (other == nullptr) return {.errors = errors};
         table = other->object;
     }
@@ -166,7 +170,8 @@ Outcome System::cap_take(Id thread, const Call& call) {
     if (from == nullptr) return {.errors = errors};
     auto& slots = as<CapTable>(from->object).slots;
     auto source = slots.find(static_cast<HandleIndex>(call.a[0]));
-    if (call.a[0] > abi::kMaxSlots || source == slots.end()) return {.errors = {Error::bad_handle, Error::invalid}};
+    if (call.a[0] > abi::kMaxSlots || source == slots.end())
+        return {.errors = {Error::bad_handle, Error::invalid}};
     Id own = as<Thread>(thread).captable;
     const Capability& capability = capabilities.at(source->second);
     if (call.a[1] >= abi::kMaxSlots) errors.insert(Error::invalid);
@@ -174,7 +179,8 @@ Outcome System::cap_take(Id thread, const Call& call) {
         errors.insert(Error::occupied);
     if (!(capability.rights & abi::kRightCopy)) errors.insert(Error::no_right);
     if (!errors.empty()) return {.errors = errors};
-    if (observed_.error == Error::no_memory || observed_.error == Error::no_slot) return {.errors = {observed_.error}};
+    if (observed_.error == Error::no_memory || observed_.error == Error::no_slot)
+        return {.errors = {observed_.error}};
     HandleIndex placed = 0;
     Capability copy{.object = capability.object, .rights = capability.rights, .badge = capability.badge};
     if (!place(own, static_cast<HandleIndex>(call.a[1]), copy, source->second, placed))

@@ -50,12 +50,13 @@ std::string check_links(const System& s) {
                 for (Id thread : queue)
                     if (bad(thread)) return text("I2: Endpoint {} queues a destroyed thread", id);
         if (const auto* g = std::get_if<Signal>(&object.body))
-            if (bad(g->waiter) || bad(g->bound)) return text("I2: Signal {} refers to a destroyed thread", id);
+            if (bad(g->waiter) || bad(g->bound))
+                return text("I2: Signal {} refers to a destroyed thread", id);
         if (const auto* t = std::get_if<Thread>(&object.body))
             if (t->state != State::dead &&
                 (bad(t->space) || bad(t->captable) || bad(t->handler) || bad(t->buffer) || bad(t->budget) ||
-                 bad(t->queued_at) || bad(t->waits_for) || bad(t->server) || bad(t->reply) || bad(t->current) ||
-                 bad(t->bound_signal)))
+                 bad(t->queued_at) || bad(t->waits_for) || bad(t->server) || bad(t->reply) ||
+                 bad(t->current) || bad(t->bound_signal)))
                 return text("I2: thread {} refers to a destroyed object", id);
     }
     return {};
@@ -72,13 +73,16 @@ std::string check_capabilities(const System& s) {
         if (!s.capabilities.contains(c.parent)) return text("I5: capability {} has no parent", id);
         const auto& parent = s.capabilities.at(c.parent);
         // (A parent's rights may have shrunk since, when it was moved.)
-        if (parent.object != c.object) return text("I5: capability {} is for another object than its parent", id);
-        if (parent.badge != 0 && parent.badge != c.badge) return text("I5: capability {} changed its badge", id);
+        if (parent.object != c.object)
+            return text("I5: capability {} is for another object than its parent", id);
+        if (parent.badge != 0 && parent.badge != c.badge)
+            return text("I5: capability {} changed its badge", id);
     }
     for (const auto& [id, object] : s.objects)
         if (const auto* table = std::get_if<CapTable>(&object.body))
             for (auto [slot, capability] : table->slots)
-                if (!s.capabilities.contains(capability)) return text("I5: slot {} of {} holds nothing", slot, id);
+                if (!s.capabilities.contains(capability))
+                    return text("I5: slot {} of {} holds nothing", slot, id);
     return {};
 }
 
@@ -88,7 +92,8 @@ std::string check_mappings(const System& s) {
         const auto* space = std::get_if<Space>(&object.body);
         if (space == nullptr) continue;
         for (const auto& [address, page] : space->pages) {
-            if (page.page >= s.as<Memory>(page.memory).pages) return text("Space {} maps beyond a Memory", id);
+            if (page.page >= s.as<Memory>(page.memory).pages)
+                return text("Space {} maps beyond a Memory", id);
             if ((page.rights & ~page.maximum) != 0) return text("I5: Space {} maps with more rights", id);
             u32 both = abi::kMapWrite | abi::kMapExecute;
             if (!space->jit && (page.rights & both) == both) return text("W^X: Space {}", id);
@@ -107,11 +112,13 @@ std::string check_calls(const System& s) {
         if (t->state == State::event && places > 1) return text("thread {} at an event is twice", id);
         if ((t->state == State::ready || t->state == State::dead) && (places != 0 || t->waits_for != kNone))
             return text("I2: thread {} is in a queue, but not blocked", id);
-        if (t->server != kNone && (s.as<Thread>(t->server).current != id || s.as<Thread>(t->server).state == State::dead))
+        if (t->server != kNone &&
+            (s.as<Thread>(t->server).current != id || s.as<Thread>(t->server).state == State::dead))
             return text("caller {} waits for a thread that does not serve it", id);
         if (t->current != kNone && s.as<Thread>(t->current).server != id)
             return text("thread {} serves a caller that does not wait", id);
-        if (t->reply != kNone && s.as<Reply>(t->reply).caller != id) return text("caller {} lost its Reply", id);
+        if (t->reply != kNone && s.as<Reply>(t->reply).caller != id)
+            return text("caller {} lost its Reply", id);
     }
     return {};
 }

@@ -19,7 +19,8 @@ constexpr auto kReply = static_cast<RightsBits>(abi::ReplyRight::reply);
 
 /// What a call's message looks like, before it goes anywhere. Bit 63 of the tag is the kernel's alone.
 Message System::message_of(const Call& call) const {
-    Message message{.tag = call.tag & ~abi::kTagKernel, .badge = 0, .words = call.words, .data = {}, .handles = {}};
+    Message message{
+        .tag = call.tag & ~abi::kTagKernel, .badge = 0, .words = call.words, .data = {}, .handles = {}};
     abi::Tag tag(call.tag);
     for (usize i = 0; i < std::min<usize>(tag.buffer_words(), abi::kBufferWords); i++)
         message.data.push_back(call.buffer.words[i]);
@@ -33,7 +34,8 @@ Message System::message_of(const Call& call) const {
 /// moves; nothing is moved and mentioned again.
 Errors System::message_errors(Id thread, const Message& message) const {
     abi::Tag tag(message.tag);
-    if (tag.buffer_words() > abi::kBufferWords || tag.handles() > abi::kMessageHandles) return {Error::invalid};
+    if (tag.buffer_words() > abi::kBufferWords || tag.handles() > abi::kMessageHandles)
+        return {Error::invalid};
     Errors errors;
     std::map<HandleIndex, bool> seen;
     for (const auto& sent : message.handles) {
@@ -57,7 +59,10 @@ Error System::transfer(Id from, Id to, Message& message) {
     if (message.handles.empty()) return Error::ok;
     Id table = as<Thread>(to).captable;
     if (table == kNone) return Error::no_slot;
-    struct Placed { Id source, copy; bool moves; };
+    struct Placed {
+        Id source, copy;
+        bool moves;
+    };
     std::vector<Placed> made;
     std::vector<abi::MessageHandle> arrived;
     for (auto& sent : message.handles) {
@@ -194,19 +199,25 @@ std::pair<Id, Id> System::next_pair(Id endpoint) const {
     std::set<u32> with_receivers;
     for (Id id : e.registered) with_receivers.insert(as<Thread>(id).cpu);
     for (Id receiver : e.receivers) {
-        std::map<u32, std::vector<Id>> best;
+        std::map<u32, std::vector<Id>> best, unspecified;
         for (Id sender : e.senders) {
             u32 part = as<Thread>(sender).part;
             if (part != as<Thread>(receiver).cpu && with_receivers.contains(part)) continue;
+            if (in_circle(sender)) {
+                unspecified[part].push_back(sender);
+                continue;
+            }
             auto& list = best[part];
             if (!list.empty() && effective_priority(sender) < effective_priority(list.front())) continue;
             if (!list.empty() && effective_priority(sender) > effective_priority(list.front())) list.clear();
             list.push_back(sender);
         }
+        for (auto& [part, list] : unspecified) best[part].insert(best[part].end(), list.begin(), list.end());
         if (best.empty()) continue;
         auto own = best.find(as<Thread>(receiver).cpu);
         std::vector<Id> senders = own != best.end() ? own->second : best.begin()->second;
-        Id sender = senders.size() > 1 && observed_.choose_thread ? observed_.choose_thread(senders) : senders.front();
+        Id sender = senders.size() > 1 && observed_.choose_thread ? observed_.choose_thread(senders)
+                                                                  : senders.front();
         std::vector<Id> receivers;
         for (Id other : e.receivers)
             if (as<Thread>(other).cpu == as<Thread>(receiver).cpu) receivers.push_back(other);
@@ -274,7 +285,8 @@ Outcome System::start_recv(Id thread, const Call& call) {
     as<Endpoint>(endpoint).receivers.push_back(thread);
     receive_next(endpoint);
     bool expired = call.deadline != abi::kNoDeadline && call.deadline <= now;
-    if (expired && as<Thread>(thread).state == State::receiving) finish(thread, {.errors = {Error::timed_out}});
+    if (expired && as<Thread>(thread).state == State::receiving)
+        finish(thread, {.errors = {Error::timed_out}});
     return {.blocks = true};
 }
 
@@ -347,12 +359,13 @@ Outcome System::take_reply(Id thread, const Call&) {
     if (t.current == kNone) return {.errors = {Error::bad_state}};
     Id caller = t.current;
     // The event of a foreign thread has no Reply: its Thread capability resumes it.
-    if (as<Thread>(caller).state == State::event && !as<Thread>(caller).native_fault) return {.errors = {Error::bad_state}};
-    if (observed_.error == Error::no_slot || observed_.error == Error::no_memory) return {.errors = {observed_.error}};
+    if (as<Thread>(caller).state == State::event && !as<Thread>(caller).native_fault)
+        return {.errors = {Error::bad_state}};
+    if (observed_.error == Error::no_slot || observed_.error == Error::no_memory)
+        return {.errors = {observed_.error}};
     Id reply = add(ObjectType::reply, kNone, Reply{.caller = caller});
     HandleIndex slot = 0;
-    Capability capability{.object = reply,
-                          .rights = static_cast<RightsBits>(abi::ReplyRight::reply)};
+    Capability capability{.object = reply, .rights = static_cast<RightsBits>(abi::ReplyRight::reply)};
     if (!place(t.captable, 0, capability, kNone, slot)) {
         objects.erase(reply);
         return {.errors = {Error::no_slot, Error::no_memory}};

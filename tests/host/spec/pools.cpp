@@ -34,7 +34,8 @@ std::set<Id> System::pool_contents(Id pool) const {
 u64 System::pool_used_at_least(Id pool) const {
     u64 pages = 0;
     for (const auto& [id, object] : objects) {
-        if (object.type == ObjectType::memory && object.pool == pool) pages += std::get<Memory>(object.body).pages;
+        if (object.type == ObjectType::memory && object.pool == pool)
+            pages += std::get<Memory>(object.body).pages;
         if (object.type == ObjectType::pool && std::get<Pool>(object.body).parent == pool)
             pages += std::get<Pool>(object.body).limit;
     }
@@ -54,7 +55,8 @@ Outcome System::create(Id thread, const Call& call, ObjectType type, decltype(Ob
     u64 used = pool_used_at_least(pool->object);
     bool must_fail = pages > as<Pool>(pool->object).limit || used + pages > as<Pool>(pool->object).limit;
     if (must_fail) return {.errors = {Error::no_memory}};
-    if (observed_.error == Error::no_memory || observed_.error == Error::no_slot) return {.errors = {observed_.error}};
+    if (observed_.error == Error::no_memory || observed_.error == Error::no_slot)
+        return {.errors = {observed_.error}};
     return install(thread, add(type, pool->object, std::move(body)));
 }
 
@@ -63,18 +65,20 @@ Outcome System::pool_create(Id thread, const Call& call) {
     const Capability* parent = lookup(thread, call.handle, ObjectType::pool, kAllocate, errors);
     if (call.a[0] == 0 || call.a[0] > kMaxPages) errors.insert({Error::invalid, Error::no_memory});
     if (!errors.empty()) return {.errors = errors};
-    return create(thread, call, ObjectType::pool, Pool{.parent = parent->object, .limit = call.a[0]}, call.a[0]);
+    return create(thread, call, ObjectType::pool, Pool{.parent = parent->object, .limit = call.a[0]},
+                  call.a[0]);
 }
 
 /// Grows out of the parent, or gives back what is not used.
 Outcome System::pool_resize(Id thread, const Call& call) {
     Errors errors;
-    const Capability* capability =
-        lookup(thread, call.handle, ObjectType::pool, static_cast<RightsBits>(abi::PoolRight::manage), errors);
+    const Capability* capability = lookup(thread, call.handle, ObjectType::pool,
+                                          static_cast<RightsBits>(abi::PoolRight::manage), errors);
     if (capability == nullptr) return {.errors = errors};
     auto& pool = as<Pool>(capability->object);
     u64 limit = call.a[0];
-    if (pool.parent == kNone) return {.errors = {Error::invalid, Error::bad_state, Error::no_memory, Error::busy}};
+    if (pool.parent == kNone)
+        return {.errors = {Error::invalid, Error::bad_state, Error::no_memory, Error::busy}};
     if (limit > pool.limit) {
         u64 more = limit - pool.limit;
         const auto& parent = as<Pool>(pool.parent);
@@ -83,7 +87,8 @@ Outcome System::pool_resize(Id thread, const Call& call) {
     } else if (limit == 0 || limit < pool_used_at_least(capability->object)) {
         return {.errors = {Error::no_memory, Error::invalid, Error::busy}};
     }
-    if (observed_.error == Error::no_memory || observed_.error == Error::busy) return {.errors = {observed_.error}};
+    if (observed_.error == Error::no_memory || observed_.error == Error::busy)
+        return {.errors = {observed_.error}};
     pool.limit = limit;
     return {};
 }

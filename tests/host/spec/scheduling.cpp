@@ -23,7 +23,9 @@ Id System::helper_of(Id thread, Path path) const {
     if (first == e.registered.end() || *first != thread) return kNone;
     Id helper = kNone;
     for (Id id : e.senders)
-        if (as<Thread>(id).part == t.cpu && (helper == kNone || priority_of(id, path) > priority_of(helper, path))) helper = id;
+        if (as<Thread>(id).part == t.cpu &&
+            (helper == kNone || priority_of(id, path) > priority_of(helper, path)))
+            helper = id;
     return helper;
 }
 
@@ -35,28 +37,29 @@ u8 System::priority_of(Id thread, Path path) const {
         return t.priority;
     }
     u8 priority = t.lender != kNone ? priority_of(t.lender, path) : t.priority;
-    if (Id helper = helper_of(thread, path); helper != kNone) priority = std::max(priority, priority_of(helper, path));
+    if (Id helper = helper_of(thread, path); helper != kNone)
+        priority = std::max(priority, priority_of(helper, path));
     return priority;
 }
 
 u8 System::effective_priority(Id thread) const { return priority_of(thread, {}); }
 
-bool System::deadlocked() const {
+bool System::in_circle(Id thread) const {
     circle_ = false;
-    for (const auto& [id, object] : objects)
-        if (object.type == ObjectType::thread) priority_of(id, {});
+    priority_of(thread, {});
     return circle_;
 }
 
 /// Its client's, or the client's client's; its own where none has lent one.
 Id System::paying_budget(Id thread) const {
     Id id = thread;
-    for (u32 depth = 0; depth < kLongestChain && as<Thread>(id).lender != kNone; depth++) id = as<Thread>(id).lender;
+    for (u32 depth = 0; depth < kLongestChain && as<Thread>(id).lender != kNone; depth++)
+        id = as<Thread>(id).lender;
     return as<Thread>(id).budget;
 }
 
 std::set<Id> System::may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const {
-    std::set<Id> best;
+    std::set<Id> best, unspecified;
     i32 priority = -1;
     for (const auto& [id, object] : objects) {
         if (object.type != ObjectType::thread) continue;
@@ -67,12 +70,17 @@ std::set<Id> System::may_run(u32 cpu, const std::function<bool(Id budget)>& spen
             return budget != kNone && (as<Budget>(budget).parameters.cpus >> cpu & 1) != 0 && !spent(budget);
         };
         if (!usable(paying_budget(id)) && !usable(t.budget)) continue;
+        if (in_circle(id)) {
+            unspecified.insert(id);
+            continue;
+        }
         i32 own = effective_priority(id);
         if (own < priority) continue;
         if (own > priority) best.clear();
         priority = own;
         best.insert(id);
     }
+    best.merge(unspecified);
     return best;
 }
 

@@ -34,8 +34,8 @@ Outcome System::signal_notify(Id thread, const Call& call) {
 
 Outcome System::signal_wait(Id thread, const Call& call) {
     Errors errors;
-    const Capability* target =
-        lookup(thread, call.handle, ObjectType::signal, static_cast<RightsBits>(abi::SignalRight::wait), errors);
+    const Capability* target = lookup(thread, call.handle, ObjectType::signal,
+                                      static_cast<RightsBits>(abi::SignalRight::wait), errors);
     if (target == nullptr) return {.errors = errors};
     auto& s = as<Signal>(target->object);
     if (s.waiter != kNone) return {.errors = {Error::busy}};
@@ -57,9 +57,10 @@ void System::advance(Time to) {
     for (auto& [id, object] : objects) {
         if (object.type != ObjectType::thread) continue;
         auto& t = std::get<Thread>(object.body);
-        bool blocked = t.state == State::calling || t.state == State::sending || t.state == State::receiving ||
-                       t.state == State::waiting;
-        if (blocked && t.deadline != abi::kNoDeadline && t.deadline <= now) finish(id, {.errors = {Error::timed_out}});
+        bool blocked = t.state == State::calling || t.state == State::sending ||
+                       t.state == State::receiving || t.state == State::waiting;
+        if (blocked && t.deadline != abi::kNoDeadline && t.deadline <= now)
+            finish(id, {.errors = {Error::timed_out}});
     }
 }
 

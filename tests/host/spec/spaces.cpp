@@ -43,11 +43,12 @@ Outcome System::space_map(Id thread, const Call& call) {
         auto range = from_buffer<abi::MapRange>(call, i);
         u32 rights = range.flags & kRights;
         if ((range.flags & ~(kRights | abi::kMapReplace)) != 0) errors.insert(Error::invalid);
-        if (!valid_range(range.address, range.length) || !aligned(range.offset)) errors.insert(Error::invalid);
+        if (!valid_range(range.address, range.length) || !aligned(range.offset))
+            errors.insert(Error::invalid);
         if ((rights & kWriteExecute) == kWriteExecute && !space.jit) errors.insert(Error::write_execute);
         // The capability's rights have the same bits as the flags.
-        const Capability* memory =
-            lookup(thread, range.memory, ObjectType::memory, static_cast<RightsBits>(rights), errors);
+        const Capability* memory = lookup(thread, range.memory, ObjectType::memory,
+                                          static_cast<RightsBits>(rights), errors);
         if (memory != nullptr) {
             u64 size = as<Memory>(memory->object).pages * abi::kPageSize;
             if (range.offset > size || range.length > size - range.offset) errors.insert(Error::invalid);
@@ -57,7 +58,8 @@ Outcome System::space_map(Id thread, const Call& call) {
             bool occupied = space.pages.contains(range.address + at);
             if (observed_.error == Error::no_memory && mapped + at == observed_.progress)
                 return {.errors = {Error::no_memory}, .r0 = mapped + at};
-            if (occupied && !(range.flags & abi::kMapReplace)) return {.errors = {Error::occupied}, .r0 = mapped + at};
+            if (occupied && !(range.flags & abi::kMapReplace))
+                return {.errors = {Error::occupied}, .r0 = mapped + at};
             space.pages[range.address + at] = {.memory = memory->object,
                                                .page = (range.offset + at) >> abi::kPageShift,
                                                .rights = rights,
@@ -103,7 +105,8 @@ Outcome System::space_share(Id thread, const Call& call) {
     auto range = from_buffer<abi::ShareRange>(call, 0);
     const Capability* source = lookup(thread, range.source, ObjectType::space, kMap, errors);
     if (!valid_range(range.address, range.length)) errors.insert(Error::invalid);
-    if (source != nullptr && target != nullptr && source->object == target->object) errors.insert(Error::invalid);
+    if (source != nullptr && target != nullptr && source->object == target->object)
+        errors.insert(Error::invalid);
     if (!errors.empty()) return {.errors = errors};
 
     auto& from = as<Space>(source->object);
@@ -113,7 +116,8 @@ Outcome System::space_share(Id thread, const Call& call) {
         Mapping copy = page->second;
         copy.rights &= range.rights;
         copy.maximum &= range.rights;
-        if ((copy.rights & kWriteExecute) == kWriteExecute && !to.jit) return {.errors = {Error::write_execute}};
+        if ((copy.rights & kWriteExecute) == kWriteExecute && !to.jit)
+            return {.errors = {Error::write_execute}};
         if (to.pages.contains(page->first)) return {.errors = {Error::occupied}};
         to.pages[page->first] = copy;
         page->second.rights &= range.source_rights;

@@ -70,7 +70,7 @@ struct CapTable {
 struct Signal {
     u64 pending = 0;
     Id waiter = kNone;  ///< the thread in signal_wait; one at most
-    Id bound = kNone;        ///< the thread whose recv gets the bits
+    Id bound = kNone;   ///< the thread whose recv gets the bits
 };
 
 /// Waiting calls, sends and events, oldest first; threads that wait to receive; and all threads that receive here, waiting
@@ -96,8 +96,8 @@ struct Message {
     u64 tag = 0;
     u64 badge = 0;
     std::array<u64, abi::kRegisterWords> words{};
-    std::vector<u64> data;                     ///< of the message buffer
-    std::vector<abi::MessageHandle> handles;   ///< sent: what to copy; arrived: slot and rights
+    std::vector<u64> data;                    ///< of the message buffer
+    std::vector<abi::MessageHandle> handles;  ///< sent: what to copy; arrived: slot and rights
 };
 
 /// How a system call ended: any of `errors` is right.
@@ -122,29 +122,29 @@ struct Thread {
     abi::ThreadKind kind = abi::ThreadKind::native;
     Id space = kNone;
     Id captable = kNone;
-    Id handler = kNone;     ///< an Endpoint
-    Id buffer = kNone;      ///< a Memory
-    u64 badge = 0;          ///< of its events
+    Id handler = kNone;  ///< an Endpoint
+    Id buffer = kNone;   ///< a Memory
+    u64 badge = 0;       ///< of its events
     Id budget = kNone;
     u32 cpu = 0;
     u8 priority = 0;
 
     State state = State::inactive;
-    bool stopped = false;           ///< by thread_stop: whatever its state is, it does not run
-    bool interrupt_pending = false; ///< thread_interrupt came; it has not arrived as an event yet
-    Time deadline = 0;              ///< of what it is blocked in; kNoDeadline: none
-    Message outgoing;               ///< of a queued or served call, send or event
-    Id queued_at = kNone;           ///< Endpoint in whose queue it is (any of the queues)
-    Id waits_for = kNone;           ///< Signal
+    bool stopped = false;            ///< by thread_stop: whatever its state is, it does not run
+    bool interrupt_pending = false;  ///< thread_interrupt came; it has not arrived as an event yet
+    Time deadline = 0;               ///< of what it is blocked in; kNoDeadline: none
+    Message outgoing;                ///< of a queued or served call, send or event
+    Id queued_at = kNone;            ///< Endpoint in whose queue it is (any of the queues)
+    Id waits_for = kNone;            ///< Signal
     u64 wait_mask = 0;
-    Id server = kNone;              ///< thread that received its call or event, and whose current caller it is
-    Id reply = kNone;               ///< or the Reply that stands for it
-    Id current = kNone;             ///< the caller that this thread is serving
-    Id lender = kNone;              ///< on whose Budget and at whose priority it works; the current caller, or one
-                                    ///< whose Reply it has taken since its last recv
-    u32 part = 0;                   ///< of the Endpoint in whose queue it is: a CPU
-    Id registered = kNone;          ///< the Endpoint at which it received last
-    bool native_fault = false;      ///< its event is a fault of a native thread
+    Id server = kNone;      ///< thread that received its call or event, and whose current caller it is
+    Id reply = kNone;       ///< or the Reply that stands for it
+    Id current = kNone;     ///< the caller that this thread is serving
+    Id lender = kNone;      ///< on whose Budget and at whose priority it works; the current caller, or one
+                            ///< whose Reply it has taken since its last recv
+    u32 part = 0;           ///< of the Endpoint in whose queue it is: a CPU
+    Id registered = kNone;  ///< the Endpoint at which it received last
+    bool native_fault = false;  ///< its event is a fault of a native thread
     Id bound_signal = kNone;
     std::optional<Completion> completion;  ///< of its last call, once it has ended
 };

@@ -10,8 +10,13 @@ System::System(u64 pool_pages, u32 cpu_count) : cpus(cpu_count) {
     Id table = add(ObjectType::captable, root_pool, CapTable{});
     Id buffer = add(ObjectType::memory, root_pool, Memory{.pages = 1});
     Budget unlimited;
-    unlimited.parameters = {.capacity = 1'000'000, .period = 1'000'000, .cpus = ~u64{0}, .ceiling = 255,
-                            .reserved = {}, .signal = 0, .signal_bits = 0};
+    unlimited.parameters = {.capacity = 1'000'000,
+                            .period = 1'000'000,
+                            .cpus = ~u64{0},
+                            .ceiling = 255,
+                            .reserved = {},
+                            .signal = 0,
+                            .signal_bits = 0};
     Id budget = add(ObjectType::budget, root_pool, unlimited);
     Thread root;
     root.space = space;
@@ -23,7 +28,8 @@ System::System(u64 pool_pages, u32 cpu_count) : cpus(cpu_count) {
     root_thread = add(ObjectType::thread, root_pool, root);
     auto put = [&](abi::RootSlot slot, Id object) {
         HandleIndex placed = 0;
-        place(table, static_cast<HandleIndex>(slot), {.object = object, .rights = abi::kAllRights}, kNone, placed);
+        place(table, static_cast<HandleIndex>(slot), {.object = object, .rights = abi::kAllRights}, kNone,
+              placed);
     };
     put(abi::RootSlot::pool, root_pool);
     put(abi::RootSlot::space, space);
@@ -36,7 +42,9 @@ System::System(u64 pool_pages, u32 cpu_count) : cpus(cpu_count) {
 Outcome System::call(Id thread, const Call& call, Observed observed) {
     observed_ = std::move(observed);
     using S = abi::Syscall;
-    auto simple = [&](ObjectType type, decltype(Object::body) body) { return create(thread, call, type, std::move(body), 0); };
+    auto simple = [&](ObjectType type, decltype(Object::body) body) {
+        return create(thread, call, type, std::move(body), 0);
+    };
     switch (call.number) {
         case S::null:
         case S::yield:
@@ -64,7 +72,8 @@ Outcome System::call(Id thread, const Call& call, Observed observed) {
         case S::space_create:
             if (call.a[0] > 1) {
                 Errors errors{Error::invalid};
-                lookup(thread, call.handle, ObjectType::pool, static_cast<RightsBits>(abi::PoolRight::allocate), errors);
+                lookup(thread, call.handle, ObjectType::pool,
+                       static_cast<RightsBits>(abi::PoolRight::allocate), errors);
                 return {.errors = errors};
             }
             return simple(ObjectType::space, Space{.jit = call.a[0] == 1, .pages = {}});

@@ -65,8 +65,8 @@ class System {
 
     // Scheduling: who may run.
     u8 effective_priority(Id thread) const;
-    /// Whether some threads wait for each other in a circle: then what they lend each other is not specified.
-    bool deadlocked() const;
+    /// Whether what it inherits comes from threads that wait for each other in a circle: then its priority is not specified.
+    bool in_circle(Id thread) const;
     Id paying_budget(Id thread) const;
     /// Threads that may be the running one of a CPU. `spent` says which Budgets have run out.
     std::set<Id> may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const;
@@ -83,9 +83,13 @@ class System {
     std::string violation;  ///< a choice of the kernel's that it may not make
 
     template <typename T>
-    T& as(Id id) { return std::get<T>(objects.at(id).body); }
+    T& as(Id id) {
+        return std::get<T>(objects.at(id).body);
+    }
     template <typename T>
-    const T& as(Id id) const { return std::get<T>(objects.at(id).body); }
+    const T& as(Id id) const {
+        return std::get<T>(objects.at(id).body);
+    }
     bool alive(Id id) const { return objects.contains(id); }
     /// The capability in a slot of a thread's table; null: none.
     const Capability* find(Id thread, HandleIndex handle) const;
@@ -96,7 +100,8 @@ class System {
 
   private:
     // Capabilities (capabilities.cpp)
-    const Capability* lookup(Id thread, HandleIndex handle, ObjectType type, RightsBits right, Errors& errors) const;
+    const Capability* lookup(Id thread, HandleIndex handle, ObjectType type, RightsBits right,
+                             Errors& errors) const;
     Id id_of(Id thread, HandleIndex handle) const;
     bool place(Id table, HandleIndex slot, Capability capability, Id parent, HandleIndex& placed);
     void remove(Id capability);

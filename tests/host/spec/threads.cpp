@@ -12,8 +12,8 @@ namespace {
 constexpr auto kAllocate = static_cast<RightsBits>(abi::PoolRight::allocate);
 constexpr auto kRun = static_cast<RightsBits>(abi::ThreadRight::run);
 constexpr auto kManage = abi::kRightManage;
-constexpr u64 kShortestPeriod = 10'000;                  // 10 us
-constexpr u64 kLongestPeriod = 3'600'000'000'000;        // 1 hour
+constexpr u64 kShortestPeriod = 10'000;            // 10 us
+constexpr u64 kLongestPeriod = 3'600'000'000'000;  // 1 hour
 
 template <typename T>
 T from_buffer(const Call& call) {
@@ -28,19 +28,24 @@ Outcome System::thread_create(Id thread, const Call& call) {
     Errors errors;
     lookup(thread, call.handle, ObjectType::pool, kAllocate, errors);
     auto p = from_buffer<abi::ThreadCreate>(call);
-    const Capability* space = lookup(thread, p.space, ObjectType::space, static_cast<RightsBits>(abi::SpaceRight::map), errors);
-    const Capability* buffer = lookup(thread, p.buffer, ObjectType::memory, abi::kMapRead | abi::kMapWrite, errors);
+    const Capability* space = lookup(thread, p.space, ObjectType::space,
+                                     static_cast<RightsBits>(abi::SpaceRight::map), errors);
+    const Capability* buffer = lookup(thread, p.buffer, ObjectType::memory, abi::kMapRead | abi::kMapWrite,
+                                      errors);
     const Capability* table = nullptr;
     if (p.kind == abi::ThreadKind::native)
-        table = lookup(thread, p.captable, ObjectType::captable, static_cast<RightsBits>(abi::CapTableRight::take), errors);
+        table = lookup(thread, p.captable, ObjectType::captable,
+                       static_cast<RightsBits>(abi::CapTableRight::take), errors);
     else if (p.captable != abi::kNoHandle)
         errors.insert({Error::invalid, Error::bad_handle, Error::wrong_type, Error::no_right});
     const Capability* handler = nullptr;
     if (p.handler != abi::kNoHandle)
-        handler = lookup(thread, p.handler, ObjectType::endpoint, static_cast<RightsBits>(abi::EndpointRight::send), errors);
+        handler = lookup(thread, p.handler, ObjectType::endpoint,
+                         static_cast<RightsBits>(abi::EndpointRight::send), errors);
     const Capability* budget = nullptr;
     if (p.budget != abi::kNoHandle)
-        budget = lookup(thread, p.budget, ObjectType::budget, static_cast<RightsBits>(abi::BudgetRight::bind), errors);
+        budget = lookup(thread, p.budget, ObjectType::budget, static_cast<RightsBits>(abi::BudgetRight::bind),
+                        errors);
     if (p.kind > abi::ThreadKind::foreign || p.cpu >= cpus || p.buffer_offset % abi::kBufferSize != 0)
         errors.insert(Error::invalid);
     if (buffer != nullptr && p.buffer_offset >= as<Memory>(buffer->object).pages * abi::kPageSize)
@@ -82,7 +87,8 @@ Outcome System::thread_call(Id thread, const Call& call) {
         case abi::Syscall::thread_resume:
             if (!foreign) errors.insert({Error::invalid, Error::bad_state, Error::wrong_type});
             if (call.a[0] > static_cast<u64>(abi::Resume::state)) errors.insert(Error::invalid);
-            if (foreign && t.state != State::event && t.state != State::inactive) errors.insert(Error::bad_state);
+            if (foreign && t.state != State::event && t.state != State::inactive)
+                errors.insert(Error::bad_state);
             if (t.queued_at != kNone) errors.insert(Error::bad_state);  // nobody has received its event yet
             if (foreign && t.state == State::inactive && call.a[0] != static_cast<u64>(abi::Resume::state))
                 errors.insert(Error::bad_state);  // it has no registers yet
@@ -113,13 +119,17 @@ Outcome System::thread_configure(Id thread, const Call& call) {
     auto handle = static_cast<HandleIndex>(call.a[0]);
     const Capability* other = nullptr;
     if (call.number == abi::Syscall::thread_set_budget)
-        other = lookup(thread, handle, ObjectType::budget, static_cast<RightsBits>(abi::BudgetRight::bind), errors);
+        other = lookup(thread, handle, ObjectType::budget, static_cast<RightsBits>(abi::BudgetRight::bind),
+                       errors);
     if (call.number == abi::Syscall::thread_bind_signal && handle != abi::kNoHandle)
-        other = lookup(thread, handle, ObjectType::signal, static_cast<RightsBits>(abi::SignalRight::wait), errors);
+        other = lookup(thread, handle, ObjectType::signal, static_cast<RightsBits>(abi::SignalRight::wait),
+                       errors);
     if (!errors.empty()) return {.errors = errors};
     Id id = target->object;
     auto& t = as<Thread>(id);
-    auto ceiling = [&](Id budget) { return budget == kNone ? 0u : u64{as<Budget>(budget).parameters.ceiling}; };
+    auto ceiling = [&](Id budget) {
+        return budget == kNone ? 0u : u64{as<Budget>(budget).parameters.ceiling};
+    };
     switch (call.number) {
         case abi::Syscall::thread_set_cpu:
             if (call.a[0] >= cpus) return {.errors = {Error::invalid}};
@@ -187,8 +197,8 @@ void System::kill(Id thread) {
 
 namespace {
 Errors parameter_errors(const abi::BudgetParameters& p) {
-    bool wrong = p.period < kShortestPeriod || p.period > kLongestPeriod || p.capacity == 0 || p.capacity > p.period ||
-                 p.cpus == 0;
+    bool wrong = p.period < kShortestPeriod || p.period > kLongestPeriod || p.capacity == 0 ||
+                 p.capacity > p.period || p.cpus == 0;
     return wrong ? Errors{Error::invalid} : Errors{};
 }
 }  // namespace
@@ -197,14 +207,17 @@ Outcome System::budget_create(Id thread, const Call& call) {
     Errors errors;
     lookup(thread, call.handle, ObjectType::pool, kAllocate, errors);
     auto p = from_buffer<abi::BudgetParameters>(call);
-    const Capability* parent = lookup(thread, static_cast<HandleIndex>(call.a[0]), ObjectType::budget, kManage, errors);
+    const Capability* parent = lookup(thread, static_cast<HandleIndex>(call.a[0]), ObjectType::budget,
+                                      kManage, errors);
     const Capability* target = nullptr;
     if (p.signal != abi::kNoHandle)
-        target = lookup(thread, p.signal, ObjectType::signal, static_cast<RightsBits>(abi::SignalRight::notify), errors);
+        target = lookup(thread, p.signal, ObjectType::signal,
+                        static_cast<RightsBits>(abi::SignalRight::notify), errors);
     errors.merge(parameter_errors(p));
     if (parent != nullptr) {  // what it grants is within what the parent grants
         const auto& bound = as<Budget>(parent->object).parameters;
-        if (p.ceiling > bound.ceiling || (p.cpus & ~bound.cpus) != 0) errors.insert({Error::invalid, Error::no_right});
+        if (p.ceiling > bound.ceiling || (p.cpus & ~bound.cpus) != 0)
+            errors.insert({Error::invalid, Error::no_right});
     }
     if (!errors.empty()) return {.errors = errors};
     Budget budget{.parameters = p, .signal = target == nullptr ? kNone : target->object};
@@ -218,11 +231,13 @@ Outcome System::budget_configure(Id thread, const Call& call) {
     auto p = from_buffer<abi::BudgetParameters>(call);
     const Capability* reported = nullptr;
     if (p.signal != abi::kNoHandle)
-        reported = lookup(thread, p.signal, ObjectType::signal, static_cast<RightsBits>(abi::SignalRight::notify), errors);
+        reported = lookup(thread, p.signal, ObjectType::signal,
+                          static_cast<RightsBits>(abi::SignalRight::notify), errors);
     errors.merge(parameter_errors(p));
     if (target != nullptr) {
         const auto& bound = as<Budget>(target->object).parameters;
-        if (p.ceiling > bound.ceiling || (p.cpus & ~bound.cpus) != 0) errors.insert({Error::invalid, Error::no_right});
+        if (p.ceiling > bound.ceiling || (p.cpus & ~bound.cpus) != 0)
+            errors.insert({Error::invalid, Error::no_right});
     }
     if (!errors.empty()) return {.errors = errors};
     as<Budget>(target->object) = {.parameters = p, .signal = reported == nullptr ? kNone : reported->object};

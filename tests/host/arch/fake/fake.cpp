@@ -38,7 +38,8 @@ void Machine::reset(u64 bytes) {
     if (ram != nullptr) munmap(ram, ram_size);
     *this = Machine();
     ram_size = bytes;
-    ram = static_cast<char*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ram = static_cast<char*>(
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (ram == MAP_FAILED) fail("no memory for the machine");
     memset(ram, 0xa5, bytes);  // what the kernel does not clear is not zero
 }
@@ -88,7 +89,8 @@ void visit_below(u64 entry, int level, u64 base, const std::function<void(u64, c
         u64 child = table(entry)[i];
         if (child == 0) continue;
         if (level > 0) visit_below(child, level - 1, base + i * span, visit);
-        else if (const auto& leaf = reinterpret_cast<Entry&>(table(entry)[i]); leaf.mapped()) visit(base + i * span, leaf);
+        else if (const auto& leaf = reinterpret_cast<Entry&>(table(entry)[i]); leaf.mapped())
+            visit(base + i * span, leaf);
     }
 }
 

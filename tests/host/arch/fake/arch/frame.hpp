@@ -68,7 +68,8 @@ struct alignas(16) Frame {
     }
     void set_foreign_result(u64 rax) { state.rax = rax; }
     void foreign_words(u64* w) const {
-        const u64 values[8] = {state.rax, state.rdi, state.rsi, state.rdx, state.r10, state.r8, state.r9, state.rip};
+        const u64 values[8] = {state.rax, state.rdi, state.rsi, state.rdx,
+                               state.r10, state.r8,  state.r9,  state.rip};
         memcpy(w, values, sizeof values);
     }
     void registers(u64* out) const { memcpy(out, &state, 16 * sizeof(u64)); }

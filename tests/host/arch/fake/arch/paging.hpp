@@ -14,7 +14,8 @@ inline constexpr u64 kLeafSpan = 512 * abi::kPageSize;
 class Entry {
   public:
     void set(u64 physical, u32 rights, u32 maximum, core::Cache cache) {
-        bits_ = physical | 1 | u64{rights & 7} << 1 | u64{maximum & 7} << 4 | (cache == core::Cache::uncached ? 0x80u : 0);
+        bits_ = physical | 1 | u64{rights & 7} << 1 | u64{maximum & 7} << 4 |
+                (cache == core::Cache::uncached ? 0x80u : 0);
     }
     void clear() { bits_ = 0; }
     void set_rights(u32 rights) { bits_ = (bits_ & ~u64{0xe}) | u64{rights & 7} << 1; }

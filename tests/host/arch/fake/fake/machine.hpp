@@ -31,8 +31,8 @@ struct Machine {
     struct Cpu {
         bool ipi_pending = false;
         abi::Time timer = core::kNever;
-        u64 root = 0;                     ///< page tables that are loaded
-        std::map<u64, Translation> tlb;   ///< by page address
+        u64 root = 0;                    ///< page tables that are loaded
+        std::map<u64, Translation> tlb;  ///< by page address
         FpuState fpu{};
         bool fpu_enabled = false;
         std::vector<core::PortRange> ports;
@@ -59,12 +59,14 @@ struct Machine {
         here().tlb.clear();
     }
     void* at(u64 physical) {
-        if (physical < kRamBase || physical >= kRamBase + ram_size) fail("access to physical memory that is not there");
+        if (physical < kRamBase || physical >= kRamBase + ram_size)
+            fail("access to physical memory that is not there");
         return ram + (physical - kRamBase);
     }
     u64 physical(const void* p) const {
         auto offset = static_cast<const char*>(p) - ram;
-        if (offset < 0 || static_cast<u64>(offset) >= ram_size) fail("physical address of what is not in RAM");
+        if (offset < 0 || static_cast<u64>(offset) >= ram_size)
+            fail("physical address of what is not in RAM");
         return kRamBase + static_cast<u64>(offset);
     }
     void interrupt_window() {
