@@ -8,30 +8,31 @@ namespace pith::abi {
 
 /// Slots of root's CapTable at its start.
 enum class RootSlot : HandleIndex {
-    pool = 1,     ///< all memory that the kernel does not use itself
+    pool = 1,  ///< all memory that the kernel does not use itself
     space = 2,
     captable = 3,
     thread = 4,
-    budget = 5,   ///< unlimited, all CPUs, ceiling 255
+    budget = 5,  ///< unlimited, all CPUs, ceiling 255
     machine = 6,
-    bundle = 7,   ///< Memory: the boot bundle, read and execute
-    info = 8,     ///< Memory: the InfoPage, read only
-    buffer = 9,   ///< Memory of root's message buffer
+    bundle = 7,  ///< Memory: the boot bundle, read and execute
+    info = 8,    ///< Memory: the InfoPage, read only
+    buffer = 9,  ///< Memory of root's message buffer
     first_free = 16,
 };
 
-inline constexpr u64 kRootBootInfo = 0x0000'1000'0000;  ///< where root finds its BootInfo (one page, read only)
-inline constexpr u64 kRootBuffer = 0x0000'1000'1000;    ///< root's message buffer
+inline constexpr u64
+    kRootBootInfo = 0x0000'1000'0000;                 ///< where root finds its BootInfo (one page, read only)
+inline constexpr u64 kRootBuffer = 0x0000'1000'1000;  ///< root's message buffer
 inline constexpr u64 kRootStackTop = 0x0000'1010'0000;  ///< root's stack: 64 KiB below it
 inline constexpr u64 kRootBundle = 0x0000'2000'0000;    ///< the bundle, read only
 inline constexpr u64 kBootMagic = 0x3130'4854'4950'0001;
 
 struct BootInfo {
     u64 magic;
-    u64 bundle_size;      ///< bytes
-    u64 memory_size;      ///< bytes of usable RAM in the machine
-    u64 kernel_size;      ///< bytes that the kernel image and its boot data take
-    u64 rsdp;             ///< physical address of the ACPI root pointer; 0: none
+    u64 bundle_size;  ///< bytes
+    u64 memory_size;  ///< bytes of usable RAM in the machine
+    u64 kernel_size;  ///< bytes that the kernel image and its boot data take
+    u64 rsdp;         ///< physical address of the ACPI root pointer; 0: none
     u32 cpus;
     u32 boot_flags;
     char command_line[3072];
@@ -57,9 +58,9 @@ struct InfoPage {
 inline constexpr u64 kBundleMagic = 0x4c44'4e42'4854'4950;  // "PITHBNDL"
 struct BundleHeader {
     u64 magic;
-    u64 size;       ///< bytes of this segment, a multiple of the page size
+    u64 size;  ///< bytes of this segment, a multiple of the page size
     u32 entries;
-    u32 names_size; ///< bytes of the name area that follows the entries
+    u32 names_size;  ///< bytes of the name area that follows the entries
     u64 reserved;
 };
 static_assert(sizeof(BundleHeader) == 32);
@@ -72,8 +73,8 @@ struct BundleEntry {
     u32 name_offset;  ///< in the name area; not NUL terminated
     u32 name_length;
     BundleKind kind;
-    u32 mode;         ///< permission bits, for the root file system
-    i64 mtime;        ///< seconds since 1970, for the root file system
+    u32 mode;   ///< permission bits, for the root file system
+    i64 mtime;  ///< seconds since 1970, for the root file system
     u64 reserved;
 };
 static_assert(sizeof(BundleEntry) == 48);

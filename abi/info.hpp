@@ -23,15 +23,15 @@ struct KernelCounts {
 
 /// Selector cpu, a1 = CPU.
 struct CpuCounts {
-    u64 idle_time;         ///< nanoseconds
-    u64 busy_time;         ///< nanoseconds
-    u64 switches;          ///< of threads
-    u64 space_switches;    ///< writes of the page table register
+    u64 idle_time;       ///< nanoseconds
+    u64 busy_time;       ///< nanoseconds
+    u64 switches;        ///< of threads
+    u64 space_switches;  ///< writes of the page table register
     u64 interrupts;
     u64 ipis;
-    u64 fast_calls;        ///< calls and replies on the fast path
+    u64 fast_calls;  ///< calls and replies on the fast path
     u64 slow_calls;
-    u64 longest_window;    ///< ticks: longest stretch with interrupts off
+    u64 longest_window;  ///< ticks: longest stretch with interrupts off
 };
 
 /// Selector trace, a1 = CPU, a2 = sequence to start from: up to 16 records, r0 = how many, r1 = first sequence.

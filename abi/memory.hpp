@@ -9,8 +9,8 @@ namespace pith::abi {
 /// Bits of MapRange::flags.
 inline constexpr u32 kMapRead = 1;
 inline constexpr u32 kMapWrite = 2;
-inline constexpr u32 kMapExecute = 4;   ///< never together with kMapWrite, but in a Space with the jit right
-inline constexpr u32 kMapReplace = 8;   ///< take the place of mappings that are there; without it: `occupied`
+inline constexpr u32 kMapExecute = 4;  ///< never together with kMapWrite, but in a Space with the jit right
+inline constexpr u32 kMapReplace = 8;  ///< take the place of mappings that are there; without it: `occupied`
 
 /// One range of space_map. Address, offset and length are multiples of the page size.
 struct MapRange {
@@ -46,16 +46,16 @@ inline constexpr u32 kDeviceCached = 1;  ///< ordinary RAM-like (ACPI tables)
 
 /// memory_info.
 struct MemoryInfo {
-    u64 size;           ///< bytes
-    u64 mapped_pages;   ///< mappings of its pages, in all Spaces
+    u64 size;          ///< bytes
+    u64 mapped_pages;  ///< mappings of its pages, in all Spaces
 };
 
 /// pool_info.
 struct PoolInfo {
-    u64 limit;        ///< pages given to it
-    u64 used;         ///< pages in use by its objects, the limits of sub-pools included
-    u64 peak;         ///< highest `used`
-    u64 objects;      ///< live objects made from it, sub-pools' objects not included
+    u64 limit;    ///< pages given to it
+    u64 used;     ///< pages in use by its objects, the limits of sub-pools included
+    u64 peak;     ///< highest `used`
+    u64 objects;  ///< live objects made from it, sub-pools' objects not included
 };
 
 /// space_info.

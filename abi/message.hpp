@@ -61,8 +61,8 @@ static_assert(sizeof(MessageBuffer) == kBufferSize);
 
 /// What a kernel message (bit 63 of the tag) tells: the tag's operation.
 enum class Event : u16 {
-    signal = 1,       ///< recv: bits of the thread's bound Signal. w0 = bits, which are cleared by this
-    syscall = 2,      ///< a foreign thread executed `syscall`. w0 = rax, w1..w6 = rdi rsi rdx r10 r8 r9, w7 = rip
+    signal = 1,   ///< recv: bits of the thread's bound Signal. w0 = bits, which are cleared by this
+    syscall = 2,  ///< a foreign thread executed `syscall`. w0 = rax, w1..w6 = rdi rsi rdx r10 r8 r9, w7 = rip
     page_fault = 3,   ///< w0 = address, w1 = FaultAccess, w2 = rip
     exception = 4,    ///< w0 = vector, w1 = error code, w2 = rip, w3 = fault address where there is one
     interrupted = 5,  ///< Thread.interrupt took effect. w7 = rip

@@ -24,20 +24,20 @@ enum class Syscall : u8 {
     reply_recv = 4,  ///< Endpoint(receive): message answers the current caller, then recv
     reply = 5,       ///< Reply(reply), or kNoHandle for the current caller: message ->
     take_reply = 6,  ///< -> r0 = handle of a Reply for the current caller; bad_state: there is none
-    adopt = 7,       ///< Reply: the caller's Budget and priority travel to this thread; it is the current caller
+    adopt = 7,  ///< Reply: the caller's Budget and priority travel to this thread; it is the current caller
 
     // Signals
-    signal_notify = 8,  ///< Signal(notify): a0 = bits
-    signal_wait = 9,    ///< Signal(wait): a0 = mask, a1 = deadline -> r0 = bits, which are cleared
-    signal_create = 10, ///< Pool: -> r0 = handle
+    signal_notify = 8,   ///< Signal(notify): a0 = bits
+    signal_wait = 9,     ///< Signal(wait): a0 = mask, a1 = deadline -> r0 = bits, which are cleared
+    signal_create = 10,  ///< Pool: -> r0 = handle
 
     yield = 11,  ///< -> ; to the end of its priority's queue
     clock = 12,  ///< -> r0 = nanoseconds since boot
 
     // Capabilities. `handle` is a slot of the caller's table
-    cap_copy = 16,    ///< capability(copy): a0 = CapTable(insert) or kNoHandle (own), a1 = slot or 0 (any),
-                      ///< a2 = rights mask, a3 = badge (Endpoint with mint and no badge yet; else 0) -> r0 = slot.
-                      ///< The new one is derived from this one
+    cap_copy = 16,  ///< capability(copy): a0 = CapTable(insert) or kNoHandle (own), a1 = slot or 0 (any),
+    ///< a2 = rights mask, a3 = badge (Endpoint with mint and no badge yet; else 0) -> r0 = slot.
+    ///< The new one is derived from this one
     cap_delete = 17,  ///< capability: -> ; a CapTable(take) in a0 (or kNoHandle) names whose slot it is
     cap_revoke = 18,  ///< capability: deletes all that was derived from it
     cap_info = 19,    ///< capability: -> r0 = ObjectType, r1 = rights, r2 = badge
@@ -53,33 +53,36 @@ enum class Syscall : u8 {
     memory_create = 40,  ///< Pool(allocate): a0 = bytes, a1 = kMemory flags -> r0
     memory_info = 41,    ///< Memory: -> MemoryInfo in buffer
 
-    space_create = 48,   ///< Pool(allocate): a0 = flags (bit 0: jit) -> r0
-    space_map = 49,      ///< Space(map): a0 = number of MapRanges in buffer -> r0 = bytes mapped (also with an
-                         ///< error: what is mapped stays). occupied, no_memory, write_execute
-    space_unmap = 50,    ///< Space(map): a0 = address, a1 = length; holes are skipped
+    space_create = 48,  ///< Pool(allocate): a0 = flags (bit 0: jit) -> r0
+    space_map = 49,     ///< Space(map): a0 = number of MapRanges in buffer -> r0 = bytes mapped (also with an
+                        ///< error: what is mapped stays). occupied, no_memory, write_execute
+    space_unmap = 50,   ///< Space(map): a0 = address, a1 = length; holes are skipped
     space_protect = 51,  ///< Space(map): a0 = address, a1 = length, a2 = kMap rights; holes are skipped;
                          ///< never more than the capability that mapped it allowed
     space_share = 52,    ///< Space(map): ShareRange in buffer
-    space_dirty = 53,    ///< Space(map): a0 = address, a1 = pages (up to 4096) -> bit a page in buffer; clears them
-    space_info = 54,     ///< Space(info): -> SpaceInfo in buffer
+    space_dirty =
+        53,  ///< Space(map): a0 = address, a1 = pages (up to 4096) -> bit a page in buffer; clears them
+    space_info = 54,  ///< Space(info): -> SpaceInfo in buffer
 
     captable_create = 60,  ///< Pool(allocate): a0 = slots (grows to kMaxSlots on demand, from the Pool) -> r0
 
-    thread_create = 64,     ///< Pool(allocate): ThreadCreate in buffer -> r0; inactive until started
-    thread_start = 65,      ///< Thread(run): a0 = rip, a1 = rsp, a2 = first argument (rdi). Foreign: use resume
-    thread_resume = 66,     ///< Thread(run), foreign: a0 = Resume, a1 = rax for Resume::result. bad_state: it is
-                            ///< not stopped at an event (and not freshly created)
-    thread_interrupt = 67,  ///< Thread(run), foreign: arrives as Event::interrupted exactly once; if it is at an
-                            ///< event now: when it is resumed
-    thread_set_cpu = 68,    ///< Thread(manage): a0 = CPU
+    thread_create = 64,  ///< Pool(allocate): ThreadCreate in buffer -> r0; inactive until started
+    thread_start = 65,   ///< Thread(run): a0 = rip, a1 = rsp, a2 = first argument (rdi). Foreign: use resume
+    thread_resume = 66,  ///< Thread(run), foreign: a0 = Resume, a1 = rax for Resume::result. bad_state: it is
+                         ///< not stopped at an event (and not freshly created)
+    thread_interrupt =
+        67,  ///< Thread(run), foreign: arrives as Event::interrupted exactly once; if it is at an
+             ///< event now: when it is resumed
+    thread_set_cpu = 68,       ///< Thread(manage): a0 = CPU
     thread_set_priority = 69,  ///< Thread(manage): a0 = priority, at most its Budget's ceiling
     thread_set_budget = 70,    ///< Thread(manage): a0 = Budget(bind)
-    thread_bind_signal = 71,   ///< Thread(manage): a0 = Signal(wait) or kNoHandle: its recv also gets the bits
-    thread_info = 72,          ///< Thread(info): -> ThreadInfo in buffer
-    thread_fpu_read = 73,      ///< Thread(registers): a0 = offset, multiple of 512 -> 512 bytes in buffer, r0 = size of the area
-    thread_fpu_write = 74,     ///< Thread(registers), stopped at an event: a0 = offset, 512 bytes in buffer
-    thread_stop = 75,          ///< Thread(run): a running or ready thread stops; thread_continue lets it go on
-    thread_continue = 76,      ///< Thread(run)
+    thread_bind_signal = 71,  ///< Thread(manage): a0 = Signal(wait) or kNoHandle: its recv also gets the bits
+    thread_info = 72,         ///< Thread(info): -> ThreadInfo in buffer
+    thread_fpu_read =
+        73,  ///< Thread(registers): a0 = offset, multiple of 512 -> 512 bytes in buffer, r0 = size of the area
+    thread_fpu_write = 74,  ///< Thread(registers), stopped at an event: a0 = offset, 512 bytes in buffer
+    thread_stop = 75,       ///< Thread(run): a running or ready thread stops; thread_continue lets it go on
+    thread_continue = 76,   ///< Thread(run)
 
     budget_create = 80,     ///< Pool(allocate): BudgetParameters in buffer; a0 = parent Budget(manage) whose
                             ///< ceiling and CPU set bound it -> r0
@@ -90,16 +93,18 @@ enum class Syscall : u8 {
 
     interrupt_create = 96,  ///< Machine(devices): a0 = Pool, a1 = global system interrupt, a2 = flags
                             ///< (bit 0 level, bit 1 active low) -> r0. busy: it is taken
-    interrupt_bind = 97,    ///< Interrupt(bind): a0 = Signal(notify), a1 = bits; delivered masked until acknowledged
+    interrupt_bind =
+        97,  ///< Interrupt(bind): a0 = Signal(notify), a1 = bits; delivered masked until acknowledged
     interrupt_acknowledge = 98,  ///< Interrupt(acknowledge): unmask
 
     ports_create = 104,  ///< Machine(devices): a0 = Pool, a1 = first port, a2 = count -> r0
     ports_bind = 105,    ///< IoPorts(use): a0 = Space(manage): its threads may execute in and out on them
 
-    machine_device_memory = 112,  ///< Machine(devices): a0 = Pool, a1 = physical address, a2 = bytes, a3 = flags -> r0; no RAM
-    machine_info = 113,   ///< Machine(info): a0 = MachineInfo selector -> in buffer (abi/info.hpp)
-    machine_exit = 114,   ///< Machine(manage): a0 = status; ends an emulator that has a debug exit, else halts
-    machine_log = 115,    ///< Machine(debug): a0 = bytes in buffer, to the debug console
+    machine_device_memory =
+        112,  ///< Machine(devices): a0 = Pool, a1 = physical address, a2 = bytes, a3 = flags -> r0; no RAM
+    machine_info = 113,  ///< Machine(info): a0 = MachineInfo selector -> in buffer (abi/info.hpp)
+    machine_exit = 114,  ///< Machine(manage): a0 = status; ends an emulator that has a debug exit, else halts
+    machine_log = 115,   ///< Machine(debug): a0 = bytes in buffer, to the debug console
 };
 
 }  // namespace pith::abi

@@ -9,23 +9,24 @@ namespace pith::abi {
 inline constexpr u32 kPriorities = 256;
 
 enum class ThreadKind : u8 {
-    native,   ///< makes Pith system calls; buffer is its message buffer. Its gs base is not kept: it may be 0 any time
+    native,  ///< makes Pith system calls; buffer is its message buffer. Its gs base is not kept: it may be 0 any time
     foreign,  ///< every `syscall` and fault is an event to `handler`; buffer holds a ForeignState
 };
 
 /// Arguments of thread_create, in the caller's message buffer from words[0].
 struct ThreadCreate {
     HandleIndex space;
-    HandleIndex captable;       ///< kNoHandle for a foreign thread: it has none
-    HandleIndex handler;        ///< Endpoint (right send): faults; foreign: system calls too. kNoHandle: faults kill
-    HandleIndex buffer;         ///< Memory (read and write) of the message buffer or state page
-    u64 buffer_offset;          ///< 1 KiB aligned, within the Memory
-    u64 badge;                  ///< of the events sent to `handler`
-    HandleIndex budget;         ///< what it runs on; kNoHandle: only on what is lent to it by callers
-    u8 priority;                ///< 0 lowest to 255, at most the ceiling of the Budget
+    HandleIndex captable;  ///< kNoHandle for a foreign thread: it has none
+    HandleIndex
+        handler;         ///< Endpoint (right send): faults; foreign: system calls too. kNoHandle: faults kill
+    HandleIndex buffer;  ///< Memory (read and write) of the message buffer or state page
+    u64 buffer_offset;   ///< 1 KiB aligned, within the Memory
+    u64 badge;           ///< of the events sent to `handler`
+    HandleIndex budget;  ///< what it runs on; kNoHandle: only on what is lent to it by callers
+    u8 priority;         ///< 0 lowest to 255, at most the ceiling of the Budget
     ThreadKind kind;
     u16 cpu;
-    u64 buffer_address;         ///< native: the user address of its buffer, in `fs` base at start (0: none)
+    u64 buffer_address;  ///< native: the user address of its buffer, in `fs` base at start (0: none)
 };
 static_assert(sizeof(ThreadCreate) == 48);
 
@@ -45,23 +46,33 @@ static_assert(sizeof(ForeignState) == 1024);
 
 /// thread_info writes this to the caller's message buffer.
 struct ThreadInfo {
-    u64 cpu_time;   ///< nanoseconds that it ran
-    u64 rip, rsp;   ///< user registers at its last kernel entry
-    u32 state;      ///< ThreadState
+    u64 cpu_time;  ///< nanoseconds that it ran
+    u64 rip, rsp;  ///< user registers at its last kernel entry
+    u32 state;     ///< ThreadState
     u16 cpu;
-    u8 priority;    ///< its own; effective_priority with what is inherited
+    u8 priority;  ///< its own; effective_priority with what is inherited
     u8 effective_priority;
     u64 registers[16];  ///< rax rbx rcx rdx rsi rdi rbp rsp r8..r15 (right: registers)
 };
 
-enum class ThreadState : u32 { inactive, ready, running, calling, sending, receiving, waiting, stopped, dead };
+enum class ThreadState : u32 {
+    inactive,
+    ready,
+    running,
+    calling,
+    sending,
+    receiving,
+    waiting,
+    stopped,
+    dead
+};
 
 /// Arguments and results of budget_create and budget_configure: in the message buffer.
 struct BudgetParameters {
-    u64 capacity;        ///< nanoseconds a period; equal to period: no limit
-    u64 period;          ///< nanoseconds, 10 us to 1 hour
-    u64 cpus;            ///< bit n: usable on CPU n
-    u8 ceiling;          ///< highest priority that a thread on it may have
+    u64 capacity;  ///< nanoseconds a period; equal to period: no limit
+    u64 period;    ///< nanoseconds, 10 us to 1 hour
+    u64 cpus;      ///< bit n: usable on CPU n
+    u8 ceiling;    ///< highest priority that a thread on it may have
     u8 reserved[3];
     HandleIndex signal;  ///< notified at overrun (right notify); kNoHandle: none
     u64 signal_bits;

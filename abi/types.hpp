@@ -31,8 +31,8 @@ inline constexpr u32 kMaxSlots = 16384;  ///< slots of the largest CapTable
 
 /// Absolute time in nanoseconds since boot, on the clock that `Syscall::clock` reads.
 using Time = u64;
-inline constexpr Time kNoDeadline = 0;   ///< wait for ever
-inline constexpr Time kPoll = 1;         ///< a deadline that has always passed: do not wait
+inline constexpr Time kNoDeadline = 0;  ///< wait for ever
+inline constexpr Time kPoll = 1;        ///< a deadline that has always passed: do not wait
 
 enum class ObjectType : u8 {
     none,

@@ -61,7 +61,8 @@ void print_hex(u64 value) {
 /// What this CPU did last, newest at the end.
 void print_trace(const TraceRing& ring) {
     constexpr u32 kShown = 12;
-    constexpr const char* kNames[] = {"none", "switch", "syscall", "fault", "interrupt", "ipi", "destroy", "wake", "overrun"};
+    constexpr const char* kNames[] = {"none", "switch",  "syscall", "fault",  "interrupt",
+                                      "ipi",  "destroy", "wake",    "overrun"};
     abi::TraceRecord records[kShown];
     u64 from = ring.end() > kShown ? ring.end() - kShown : 0;
     const u32 count = ring.read(from, records, kShown);
@@ -84,7 +85,7 @@ void panic(const char* text) {
     u32 first = kNobody;
     if (!panicking.compare_exchange_strong(first, this_cpu().id)) {
         if (first == this_cpu().id) arch::exit_machine(kPanicExit);  // a panic in the panic
-        for (;;) arch::relax();                                           // until that CPU stops this one
+        for (;;) arch::relax();                                      // until that CPU stops this one
     }
     arch::stop_other_cpus();
     print("\nKernel panic: ");

@@ -18,7 +18,8 @@ struct Found {
 };
 
 inline bool alive(const Object& object) {
-    return !object.dying.load(std::memory_order_acquire) && !object.pool->dying.load(std::memory_order_acquire);
+    return !object.dying.load(std::memory_order_acquire) &&
+           !object.pool->dying.load(std::memory_order_acquire);
 }
 
 /// Any capability of a table. bad_handle.

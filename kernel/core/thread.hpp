@@ -115,9 +115,9 @@ struct Thread : Object {
     u32 fpu_cpu = kNoCpu;     ///< where its FPU state is live
     bool fpu_recall = false;  ///< that CPU shall save it
     void* fpu_area = nullptr;
-    u64 slice_left = 0;               ///< nanoseconds, of its turn when it was preempted; 0: a whole one
-    u64 tls = 0;  ///< native: fs base at its start
-    u64 ran = 0;  ///< ticks
+    u64 slice_left = 0;  ///< nanoseconds, of its turn when it was preempted; 0: a whole one
+    u64 tls = 0;         ///< native: fs base at its start
+    u64 ran = 0;         ///< ticks
     u32 id = 0;
 
     Reference space_reference;

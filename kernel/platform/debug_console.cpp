@@ -45,8 +45,8 @@ void debug_console_panic() {
     arch::out8(kSerialPort + 3, 0x80);  // divisor
     arch::out8(kSerialPort, 1);         // 115200 baud
     arch::out8(kSerialPort + 1, 0);
-    arch::out8(kSerialPort + 3, 3);     // 8 bits, no parity
-    arch::out8(kSerialPort + 2, 7);     // queues on and empty
+    arch::out8(kSerialPort + 3, 3);  // 8 bits, no parity
+    arch::out8(kSerialPort + 2, 7);  // queues on and empty
 }
 
 }  // namespace pith::platform

@@ -54,10 +54,10 @@ class Line {
 }  // namespace pith::platform
 
 using pith::platform::SourceLocation;
-#define PITH_UNDEFINED(name, kind)                                                                      \
-    extern "C" [[noreturn]] void __ubsan_handle_##name##_abort(const SourceLocation* place) {           \
-        pith::platform::report(kind, place);                                                            \
-    }                                                                                                   \
+#define PITH_UNDEFINED(name, kind)                                                            \
+    extern "C" [[noreturn]] void __ubsan_handle_##name##_abort(const SourceLocation* place) { \
+        pith::platform::report(kind, place);                                                  \
+    }                                                                                         \
     static_assert(true)
 
 PITH_UNDEFINED(add_overflow, "addition overflows");

@@ -87,8 +87,8 @@ void AddressSpace::split(u64 address) {
 void AddressSpace::merge_around(u64 address) {
     const auto mergeable = [](const Vma& low, const Vma& high) {
         return low.end == high.start && low.prot == high.prot && low.max_prot == high.max_prot &&
-               low.shared == high.shared && low.grows_down == high.grows_down && low.dont_fork == high.dont_fork &&
-               low.source == high.source && low.name == high.name &&
+               low.shared == high.shared && low.grows_down == high.grows_down &&
+               low.dont_fork == high.dont_fork && low.source == high.source && low.name == high.name &&
                (!low.source || low.source_page + low.pages() == high.source_page);
     };
     auto at = areas_.find(address);
@@ -164,7 +164,8 @@ SysResult<u64> AddressSpace::map(const MapRequest& request) {
     }
     if (total_pages_ * kPageSize + length > limit_as || length > limit_as) return Errno::ENOMEM;
     // As Linux's heuristic overcommit: what can never fit is refused at once.
-    if (!request.source && !request.shared && !request.no_reserve && (request.prot & 2) != 0 && length / kPageSize > frames_.total())
+    if (!request.source && !request.shared && !request.no_reserve && (request.prot & 2) != 0 &&
+        length / kPageSize > frames_.total())
         return Errno::ENOMEM;
     if (request.fixed) {
         erase_range(address, address + length);
@@ -179,14 +180,14 @@ SysResult<u64> AddressSpace::map(const MapRequest& request) {
     area.grows_down = request.grows_down;
     area.source = request.source;
     area.source_page = request.source ? request.source_page : 0;
-    if (request.shared && !request.source)
-        area.source = Ref<SharedMemory>::make(frames_, length / kPageSize);
+    if (request.shared && !request.source) area.source = Ref<SharedMemory>::make(frames_, length / kPageSize);
     area.name = request.name;
     area.attach();
     if (request.populate && request.prot != 0) {
         const Access access = (request.prot & 2) != 0 && !request.source ? Access::write : Access::read;
         for (u64 at = address; at < address + length; at += 16 * kPageSize)
-            if (fault(at, access, std::min(address + length - at, 16 * kPageSize)) != FaultResult::done) break;
+            if (fault(at, access, std::min(address + length - at, 16 * kPageSize)) != FaultResult::done)
+                break;
     }
     merge_around(address);
     return address;
@@ -233,8 +234,7 @@ SysResult<> AddressSpace::protect(u64 address, u64 length, u8 prot) {
         if (!mapped) continue;
         const bool none = prot == 0;
         const bool execute = (prot & 4) != 0 && (prot & 2) == 0;
-        if (none)
-            unmap_kernel(area.start, area.end - area.start);
+        if (none) unmap_kernel(area.start, area.end - area.start);
         else
             invoke(abi::Syscall::space_protect, space_.index(), area.start, area.end - area.start,
                    abi::kMapRead | (execute ? abi::kMapExecute : 0));
@@ -262,8 +262,10 @@ SysResult<u64> AddressSpace::remap(u64 address, u64 old_length, u64 new_length, 
     old_length = page_ceil(old_length);
     new_length = page_ceil(new_length);
     if (new_length == 0 || new_length > kTopAddress || old_length > kTopAddress) return Errno::EINVAL;
-    if (fixed && (new_address % kPageSize != 0 || new_address > kTopAddress - new_length)) return Errno::EINVAL;
-    if (fixed && new_address < address + old_length && address < new_address + new_length) return Errno::EINVAL;
+    if (fixed && (new_address % kPageSize != 0 || new_address > kTopAddress - new_length))
+        return Errno::EINVAL;
+    if (fixed && new_address < address + old_length && address < new_address + new_length)
+        return Errno::EINVAL;
     Vma* area = find(address);
     if (area == nullptr || old_length > area->end - address) return Errno::EFAULT;
     if (old_length == 0 && !area->shared) return Errno::EINVAL;

@@ -16,11 +16,11 @@
 
 namespace pith::lx {
 
-inline constexpr u64 kMinAddress = 0x1'0000;             ///< vm.mmap_min_addr
-inline constexpr u64 kTopAddress = abi::kUserTop;        ///< TASK_SIZE
+inline constexpr u64 kMinAddress = 0x1'0000;       ///< vm.mmap_min_addr
+inline constexpr u64 kTopAddress = abi::kUserTop;  ///< TASK_SIZE
 inline constexpr u64 kUserStackTop = kTopAddress - kPageSize;
-inline constexpr u64 kMmapTop = 0x7fff'f7ff'f000;        ///< areas without an address go below this
-inline constexpr usize kMaxAreas = 65530;                ///< vm.max_map_count
+inline constexpr u64 kMmapTop = 0x7fff'f7ff'f000;  ///< areas without an address go below this
+inline constexpr usize kMaxAreas = 65530;          ///< vm.max_map_count
 inline constexpr u64 kPieBase = 0x5555'5555'4000;
 
 constexpr u64 page_floor(u64 value) { return value & ~(kPageSize - 1); }
@@ -30,14 +30,14 @@ constexpr u64 page_ceil(u64 value) { return (value + kPageSize - 1) & ~(kPageSiz
 struct Vma {
     u64 start = 0;
     u64 end = 0;
-    u8 prot = 0;              ///< Access bits; PROT_WRITE and PROT_EXEC imply reading
-    u8 max_prot = 7;          ///< what mprotect may ask for (a shared mapping of a read-only file: no writing)
+    u8 prot = 0;      ///< Access bits; PROT_WRITE and PROT_EXEC imply reading
+    u8 max_prot = 7;  ///< what mprotect may ask for (a shared mapping of a read-only file: no writing)
     bool shared = false;
     bool grows_down = false;
     bool dont_fork = false;
-    Ref<PageSource> source;   ///< null: anonymous and private
-    u64 source_page = 0;      ///< page of the source at start
-    std::string name;         ///< for /proc/PID/maps
+    Ref<PageSource> source;  ///< null: anonymous and private
+    u64 source_page = 0;     ///< page of the source at start
+    std::string name;        ///< for /proc/PID/maps
     AddressSpace* space = nullptr;
     Vma* source_next = nullptr;
     Vma** source_link = nullptr;
@@ -57,9 +57,9 @@ struct Vma {
 /// What became of a fault.
 enum class FaultResult : u8 {
     done,
-    no_mapping,   ///< SIGSEGV, SEGV_MAPERR
-    no_access,    ///< SIGSEGV, SEGV_ACCERR
-    beyond_end,   ///< SIGBUS
+    no_mapping,  ///< SIGSEGV, SEGV_MAPERR
+    no_access,   ///< SIGSEGV, SEGV_ACCERR
+    beyond_end,  ///< SIGBUS
     no_memory,
 };
 
@@ -84,7 +84,8 @@ class AddressSpace : public RefCounted {
   public:
     /// ENOMEM: no kernel Space.
     static SysResult<Ref<AddressSpace>> create(FrameAllocator& frames, HandleIndex pool);
-    AddressSpace(FrameAllocator& frames, Handle<pith::Space> space) : frames_(frames), space_(std::move(space)) {}
+    AddressSpace(FrameAllocator& frames, Handle<pith::Space> space)
+        : frames_(frames), space_(std::move(space)) {}
     ~AddressSpace() override;
 
     HandleIndex space() const { return space_.index(); }
@@ -93,7 +94,8 @@ class AddressSpace : public RefCounted {
     SysResult<u64> map(const MapRequest& request);
     SysResult<> unmap(u64 address, u64 length);
     SysResult<> protect(u64 address, u64 length, u8 prot);
-    SysResult<u64> remap(u64 address, u64 old_length, u64 new_length, bool may_move, bool fixed, u64 new_address);
+    SysResult<u64> remap(u64 address, u64 old_length, u64 new_length, bool may_move, bool fixed,
+                         u64 new_address);
     /// MADV_DONTNEED: private pages are forgotten.
     SysResult<> discard(u64 address, u64 length);
     u64 set_brk(u64 end);

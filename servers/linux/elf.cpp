@@ -33,7 +33,8 @@ struct ProgramHeader {
 static_assert(sizeof(ProgramHeader) == 56);
 
 u8 prot_of(u32 flags) {
-    return static_cast<u8>(((flags & 4) != 0 ? 1 : 0) | ((flags & 2) != 0 ? 2 : 0) | ((flags & 1) != 0 ? 4 : 0));
+    return static_cast<u8>(((flags & 4) != 0 ? 1 : 0) | ((flags & 2) != 0 ? 2 : 0) |
+                           ((flags & 1) != 0 ? 4 : 0));
 }
 
 SysResult<> add_segment(ElfImage& image, const ProgramHeader& header, u64 file_size, u64 program_offset) {
@@ -87,7 +88,8 @@ SysResult<ElfImage> parse_elf(ElfReader& file) {
     image.header_size = sizeof(ProgramHeader);
     for (const ProgramHeader& entry : headers) {
         if (entry.type == kLoad) PITH_CHECK(add_segment(image, entry, file.size(), header.program_offset));
-        if (entry.type == kInterp && image.interpreter.empty()) PITH_CHECK(read_interpreter(image, entry, file));
+        if (entry.type == kInterp && image.interpreter.empty())
+            PITH_CHECK(read_interpreter(image, entry, file));
         if (entry.type == kPhdr) image.header_address = entry.address;
         if (entry.type == kGnuStack) image.executable_stack = (entry.flags & 1) != 0;
     }
@@ -102,7 +104,8 @@ SysResult<ElfImage> parse_elf(ElfReader& file) {
 
 SysResult<Script> parse_script(std::span<const u8> head) {
     if (head.size() < 3 || head[0] != '#' || head[1] != '!') return Errno::ENOEXEC;
-    std::string_view line(reinterpret_cast<const char*>(head.data()) + 2, std::min<usize>(head.size(), 256) - 2);
+    std::string_view line(reinterpret_cast<const char*>(head.data()) + 2,
+                          std::min<usize>(head.size(), 256) - 2);
     const usize end = line.find_first_of(std::string_view("\n\0", 2));
     const bool whole = end != std::string_view::npos;
     if (whole) line = line.substr(0, end);
@@ -111,7 +114,8 @@ SysResult<Script> parse_script(std::span<const u8> head) {
     while (!line.empty() && blank(line.back())) line.remove_suffix(1);
     const usize space = line.find_first_of(" \t");
     // A name that may have been cut off is not believed.
-    if (line.empty() || (!whole && head.size() >= 256 && space == std::string_view::npos)) return Errno::ENOEXEC;
+    if (line.empty() || (!whole && head.size() >= 256 && space == std::string_view::npos))
+        return Errno::ENOEXEC;
     Script script;
     script.interpreter = line.substr(0, space);
     if (space != std::string_view::npos) {

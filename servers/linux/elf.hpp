@@ -28,7 +28,7 @@ struct ElfSegment {
     u64 offset = 0;
     u64 file_size = 0;
     u64 memory_size = 0;
-    u8 prot = 0;      ///< Access bits
+    u8 prot = 0;  ///< Access bits
 };
 
 struct ElfImage {
@@ -38,7 +38,7 @@ struct ElfImage {
     u64 header_address = 0;  ///< of the program headers in memory; 0: they are in no segment
     u16 header_count = 0;
     u16 header_size = 0;
-    u64 low = 0, high = 0;   ///< what the segments span, page aligned
+    u64 low = 0, high = 0;  ///< what the segments span, page aligned
     u64 alignment = 0;
     std::vector<ElfSegment> segments;
     std::string interpreter;

@@ -54,8 +54,8 @@ struct LoadedProgram {
     Credentials credentials;
 };
 
-SysResult<> map_segment(AddressSpace& memory, const ElfSegment& segment, u64 bias, const Ref<PageSource>& source,
-                        const std::string& name) {
+SysResult<> map_segment(AddressSpace& memory, const ElfSegment& segment, u64 bias,
+                        const Ref<PageSource>& source, const std::string& name) {
     const u64 start = page_floor(segment.address + bias);
     const u64 file_end = segment.address + bias + segment.file_size;
     const u64 end = page_ceil(segment.address + bias + segment.memory_size);
@@ -255,10 +255,8 @@ Task<SysResult<u64>> end_other_threads(Thread& thread) {
     for (Thread* other : all) {
         if (other == &thread || other->dead) continue;
         other->dying = true;
-        if (!other->at_event || other->parked)
-            exit_thread(*other);
-        else if (other->sleep != nullptr)
-            other->sleep->interrupt(true);
+        if (!other->at_event || other->parked) exit_thread(*other);
+        else if (other->sleep != nullptr) other->sleep->interrupt(true);
     }
     while (process.threads.size() > 1) {
         QueueSleep sleep(thread, process.exit_event, 0, false);

@@ -13,9 +13,9 @@ namespace pith::lx {
 
 namespace {
 
-constexpr u64 kAround = 16;           ///< pages: the window that a fault on a file maps
-constexpr u64 kAhead = 8;             ///< pages of fresh memory given at once to what grows
-constexpr u64 kPlenty = 1024;         ///< frames at hand that make kAhead affordable
+constexpr u64 kAround = 16;    ///< pages: the window that a fault on a file maps
+constexpr u64 kAhead = 8;      ///< pages of fresh memory given at once to what grows
+constexpr u64 kPlenty = 1024;  ///< frames at hand that make kAhead affordable
 constexpr u64 kStackGap = 256 * kPageSize;
 
 void copy_page(void* to, const void* from) {
@@ -35,8 +35,8 @@ class AddressSpace::Batch {
         const u64 address = page * kPageSize;
         if (count_ > 0) {
             abi::MapRange& last = ranges_[count_ - 1];
-            if (last.memory == place.memory && last.flags == rights && last.address + last.length == address &&
-                last.offset + last.length == place.offset) {
+            if (last.memory == place.memory && last.flags == rights &&
+                last.address + last.length == address && last.offset + last.length == place.offset) {
                 last.length += kPageSize;
                 return;
             }
@@ -103,7 +103,8 @@ void AddressSpace::install(const Vma& area, u64 page, Pte entry, bool writable, 
 /// A private page that nobody else sees: it may be written in place.
 bool AddressSpace::exclusive(const Vma& area, Pte pte) const {
     const FrameNumber frame = pte & kPteFrame;
-    return !area.shared && (pte & kPteSource) == 0 && frames_.references(frame) == 1 && !frames_.foreign(frame);
+    return !area.shared && (pte & kPteSource) == 0 && frames_.references(frame) == 1 &&
+           !frames_.foreign(frame);
 }
 
 FaultResult AddressSpace::fill_anonymous(Vma& area, u64 page, Access access, Batch& batch) {
@@ -136,7 +137,8 @@ FaultResult AddressSpace::write_present(Vma& area, u64 page, Pte pte, Batch& bat
     if (area.shared) {
         const u64 index = area.source_page + (page - area.start / kPageSize);
         auto found = area.source->page(index, true);
-        if (!found.ok()) return found.error() == Errno::EFAULT ? FaultResult::beyond_end : FaultResult::no_memory;
+        if (!found.ok())
+            return found.error() == Errno::EFAULT ? FaultResult::beyond_end : FaultResult::no_memory;
         area.source->written();
         // page() may have made us forget the old one.
         if (pages_.get(page) != 0) batch.drop_later(old);
@@ -159,7 +161,8 @@ FaultResult AddressSpace::fault_page(Vma& area, u64 page, Access access, Batch& 
     const Pte pte = pages_.get(page);
     if (pte == 0 && pages_.find(page) == nullptr && heap_low()) return FaultResult::no_memory;
     if (pte == 0)
-        return area.source ? fill_source(area, page, access, batch) : fill_anonymous(area, page, access, batch);
+        return area.source ? fill_source(area, page, access, batch)
+                           : fill_anonymous(area, page, access, batch);
     if (access == Access::write) {
         if ((pte & kPteWritable) != 0) return FaultResult::done;  // another thread was first
         return write_present(area, page, pte, batch);
@@ -181,7 +184,8 @@ void AddressSpace::fault_around(Vma& area, u64 page, Access access, Batch& batch
             if (fill_anonymous(area, at, access, batch) != FaultResult::done) return;
         return;
     }
-    const u64 from = std::max(first, page & ~(kAround - 1)), to = std::min(last, (page & ~(kAround - 1)) + kAround);
+    const u64 from = std::max(first, page & ~(kAround - 1)),
+              to = std::min(last, (page & ~(kAround - 1)) + kAround);
     for (u64 at = from; at < to; ++at) {
         const Pte pte = pages_.get(at);
         if (at == page || (pte & kPteMapped) != 0) continue;
@@ -231,7 +235,8 @@ FaultResult AddressSpace::fault(u64 address, Access access, u64 ahead) {
     if (ahead == 0) {
         fault_around(*area, page, access, batch);
     } else {
-        const u64 last = std::min({(address + ahead - 1) / kPageSize, area->end / kPageSize - 1, page + kAround});
+        const u64 last = std::min(
+            {(address + ahead - 1) / kPageSize, area->end / kPageSize - 1, page + kAround});
         for (u64 at = page + 1; at <= last; ++at)
             if (fault_page(*area, at, access, batch) != FaultResult::done) break;
     }

@@ -13,15 +13,16 @@ namespace pith::lx {
 
 namespace {
 
-constexpr u64 kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSighand = 0x800, kClonePidfd = 0x1000,
-              kCloneVfork = 0x4000, kCloneParent = 0x8000, kCloneThread = 0x10000, kCloneNewns = 0x20000,
-              kCloneSettls = 0x80000, kCloneParentSettid = 0x100000, kCloneChildCleartid = 0x200000,
-              kCloneChildSettid = 0x1000000, kCloneClearSighand = 0x1'0000'0000;
+constexpr u64 kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSighand = 0x800,
+              kClonePidfd = 0x1000, kCloneVfork = 0x4000, kCloneParent = 0x8000, kCloneThread = 0x10000,
+              kCloneNewns = 0x20000, kCloneSettls = 0x80000, kCloneParentSettid = 0x100000,
+              kCloneChildCleartid = 0x200000, kCloneChildSettid = 0x1000000,
+              kCloneClearSighand = 0x1'0000'0000;
 constexpr u64 kCloneNamespaces = 0x7e02'0080 | kCloneNewns;
 constexpr u64 kCloneSignal = 0xff;
 
 struct CloneRequest {
-    u64 flags = 0;       ///< without the signal
+    u64 flags = 0;  ///< without the signal
     i32 exit_signal = 0;
     u64 stack = 0;
     u64 parent_tid = 0;
@@ -197,7 +198,8 @@ Outcome sys_clone(Thread& thread, const SyscallArgs& args) {
 
 Outcome sys_clone3(Thread& thread, const SyscallArgs& args) {
     struct CloneArguments {
-        u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+        u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
+            cgroup;
     } in{};
     if (args.a1 < 64) return Errno::EINVAL;
     if (args.a1 > sizeof in) return Errno::E2BIG;

@@ -42,8 +42,7 @@ SysResult<> FrameAllocator::grow() {
     if (left < reserve_ + kSmallestChunk) return Errno::ENOMEM;
     // A chunk costs its index and the page tables that map it too.
     const u32 frames = static_cast<u32>(std::min<u64>(kChunkFrames, (left - reserve_) & ~u64{7}));
-    const SyscallResult made =
-        invoke(abi::Syscall::memory_create, pool_, u64{frames} * kPageSize, 0);
+    const SyscallResult made = invoke(abi::Syscall::memory_create, pool_, u64{frames} * kPageSize, 0);
     if (made.error != Error::ok) return Errno::ENOMEM;
     const auto memory = static_cast<HandleIndex>(made.r0);
     const auto first = static_cast<FrameNumber>(chunks_.size() * kChunkFrames);

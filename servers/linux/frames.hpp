@@ -16,8 +16,9 @@ using abi::HandleIndex;
 using abi::kPageSize;
 using FrameNumber = u32;
 inline constexpr FrameNumber kNoFrame = 0;
-inline constexpr u64 kFrameWindow = 0x0000'7000'0000'0000;  ///< server address of frame 0 (which does not exist)
-inline constexpr u32 kChunkFrames = 512;                    ///< 2 MiB
+inline constexpr u64
+    kFrameWindow = 0x0000'7000'0000'0000;  ///< server address of frame 0 (which does not exist)
+inline constexpr u32 kChunkFrames = 512;   ///< 2 MiB
 
 class FrameAllocator;
 
@@ -80,7 +81,9 @@ class FrameAllocator {
         const Chunk& chunk = chunks_[frame / kChunkFrames];
         return {chunk.memory, chunk.offset + u64{frame % kChunkFrames} * kPageSize};
     }
-    static u8* data(FrameNumber frame) { return reinterpret_cast<u8*>(kFrameWindow + u64{frame} * kPageSize); }
+    static u8* data(FrameNumber frame) {
+        return reinterpret_cast<u8*>(kFrameWindow + u64{frame} * kPageSize);
+    }
 
     /// Pages that programs and files can get in all, and how many of them are free (now, in the quota).
     u64 total() const;
@@ -120,7 +123,8 @@ class FrameAllocator {
     FrameNumber zero_frame_ = kNoFrame;
 };
 
-inline FrameRef::FrameRef(FrameAllocator& allocator, FrameNumber frame) : allocator_(&allocator), frame_(frame) {
+inline FrameRef::FrameRef(FrameAllocator& allocator, FrameNumber frame)
+    : allocator_(&allocator), frame_(frame) {
     if (frame_ != kNoFrame) allocator.take(frame_);
 }
 inline FrameRef::FrameRef(const FrameRef& other) : allocator_(other.allocator_), frame_(other.frame_) {

@@ -13,7 +13,8 @@ namespace pith::lx {
 
 namespace {
 
-constexpr u32 kWait = 0, kWake = 1, kRequeue = 3, kCmpRequeue = 4, kWakeOp = 5, kWaitBitset = 9, kWakeBitset = 10;
+constexpr u32 kWait = 0, kWake = 1, kRequeue = 3, kCmpRequeue = 4, kWakeOp = 5, kWaitBitset = 9,
+              kWakeBitset = 10;
 constexpr u32 kPrivate = 128, kClockRealtime = 256;
 constexpr u32 kAllBits = ~0u;
 constexpr u32 kOwnerDied = 0x4000'0000, kWaiters = 0x8000'0000, kTidMask = 0x3fff'ffff;
@@ -184,13 +185,15 @@ Outcome sys_futex(Thread& thread, const SyscallArgs& args) {
     const u32 command = operation & ~(kPrivate | kClockRealtime);
     const bool is_private = (operation & kPrivate) != 0, realtime = (operation & kClockRealtime) != 0;
     if (realtime && command != kWaitBitset) return Errno::ENOSYS;
-    if (command == kWait || command == kWaitBitset) return futex_wait(thread, args, command, is_private, realtime);
+    if (command == kWait || command == kWaitBitset)
+        return futex_wait(thread, args, command, is_private, realtime);
     const auto key = make_key(thread, args.a0, is_private);
     if (!key.ok()) return key.error();
     const auto count = static_cast<u32>(args.a2);
     if (command == kWake) return wake_key(key.value(), count, kAllBits);
     if (command == kWakeBitset)
-        return args.a5 == 0 ? Outcome(Errno::EINVAL) : Outcome(wake_key(key.value(), count, static_cast<u32>(args.a5)));
+        return args.a5 == 0 ? Outcome(Errno::EINVAL)
+                            : Outcome(wake_key(key.value(), count, static_cast<u32>(args.a5)));
     if (command != kRequeue && command != kCmpRequeue && command != kWakeOp) return Errno::ENOSYS;
     const auto other = make_key(thread, args.a4, is_private);
     if (!other.ok()) return other.error();

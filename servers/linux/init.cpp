@@ -43,7 +43,8 @@ Run parse_run(std::string_view config) {
 
 void add_default(std::vector<std::string>& environment, std::string_view name, std::string_view value) {
     const std::string prefix = std::string(name) + '=';
-    const bool there = std::ranges::any_of(environment, [&](const auto& text) { return text.starts_with(prefix); });
+    const bool there = std::ranges::any_of(environment,
+                                           [&](const auto& text) { return text.starts_with(prefix); });
     if (!there) environment.push_back(prefix + std::string(value));
 }
 
@@ -139,7 +140,8 @@ SysResult<> start_init(Zone& zone, std::string_view run_config) {
     zone.threads[2] = thread;
     process.threads.push_back(thread);
     zone.main = 2;
-    if (auto root = zone.vfs->open(*thread, -100, "/root", kDirectory); root.ok()) process.fs->working = (*root)->path;
+    if (auto root = zone.vfs->open(*thread, -100, "/root", kDirectory); root.ok())
+        process.fs->working = (*root)->path;
     const auto opened = zone.vfs->open_standard(*thread);
     u32 status = 126;
     if (opened.ok()) status = load_command(*thread, run);

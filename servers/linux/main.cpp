@@ -57,7 +57,8 @@ void run_server() {
     auto endpoint = own_pool().create_endpoint();
     if (!endpoint.ok()) panic("no Endpoint");
     const abi::HandleIndex events = endpoint->index();
-    EventLoop loop(std::move(*endpoint), take_start_handle<Signal>("signal"), take_start_handle<Signal>("pong"));
+    EventLoop loop(std::move(*endpoint), take_start_handle<Signal>("signal"),
+                   take_start_handle<Signal>("pong"));
     lx::Services services(loop);
     services.console = Client<Console>::from_start();
     services.process = Client<Process>::from_start();

@@ -94,10 +94,8 @@ void Process::terminate(i32 status, Thread* current) {
         if (thread->dead) continue;
         thread->dying = true;
         if (thread == current) continue;
-        if (!thread->at_event || thread->parked)
-            exit_thread(*thread);
-        else if (thread->sleep != nullptr)
-            thread->sleep->interrupt(true);
+        if (!thread->at_event || thread->parked) exit_thread(*thread);
+        else if (thread->sleep != nullptr) thread->sleep->interrupt(true);
         // Else it is the one whose event is being handled: it ends on its way back.
     }
 }
@@ -139,7 +137,11 @@ void Process::notify_parent(i32 code, i32 status) {
         info.signo = signo;
         info.code = code;
         const Usage total = total_usage();
-        info.child = {pid, credentials.uid, status, 0, static_cast<i64>(total.user_time / 10'000'000),
+        info.child = {pid,
+                      credentials.uid,
+                      status,
+                      0,
+                      static_cast<i64>(total.user_time / 10'000'000),
                       static_cast<i64>(total.system_time / 10'000'000)};
         parent->send(info);
     }
@@ -209,7 +211,8 @@ void exit_process(Process& process) {
     process.exiting = true;
     process.real_timer.cancel();
     delete std::exchange(process.timers, nullptr);
-    if (process.memory) process.usage.peak_pages = std::max(process.usage.peak_pages, process.memory->peak_pages);
+    if (process.memory)
+        process.usage.peak_pages = std::max(process.usage.peak_pages, process.memory->peak_pages);
     process.files.reset();
     process.fs.reset();
     process.executable.reset();
@@ -230,7 +233,9 @@ void exit_process(Process& process) {
         nobody_waits = action.handler == kSigIgnore || (action.flags & kSaNoCldWait) != 0;
     }
     const bool killed = (status & 0x7f) != 0;
-    process.notify_parent(!killed ? kCldExited : (status & 0x80) != 0 ? kCldDumped : kCldKilled,
+    process.notify_parent(!killed                ? kCldExited
+                          : (status & 0x80) != 0 ? kCldDumped
+                                                 : kCldKilled,
                           killed ? status & 0x7f : status >> 8);
     if (nobody_waits) reap(process);
 }

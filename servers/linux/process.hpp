@@ -15,7 +15,8 @@
 namespace pith::lx {
 
 class AddressSpace;
-class FileTable;  // vfs/file_table.hpp: the descriptors; RefCounted, with Ref<FileTable> copy() const for fork
+class
+    FileTable;  // vfs/file_table.hpp: the descriptors; RefCounted, with Ref<FileTable> copy() const for fork
 class FsContext;  // vfs/fs_context.hpp: cwd, root, umask; RefCounted, with Ref<FsContext> copy() const
 class File;       // vfs/file.hpp
 class Tty;        // vfs/tty.hpp
@@ -35,7 +36,22 @@ struct Credentials {
 };
 
 enum class Resource : u32 {
-    cpu, fsize, data, stack, core, rss, nproc, nofile, memlock, as, locks, sigpending, msgqueue, nice, rtprio, rttime,
+    cpu,
+    fsize,
+    data,
+    stack,
+    core,
+    rss,
+    nproc,
+    nofile,
+    memlock,
+    as,
+    locks,
+    sigpending,
+    msgqueue,
+    nice,
+    rtprio,
+    rttime,
     count,
 };
 inline constexpr u64 kUnlimited = ~u64{0};
@@ -45,11 +61,11 @@ struct Limit {
 };
 
 struct Usage {
-    u64 user_time = 0;    ///< nanoseconds
+    u64 user_time = 0;  ///< nanoseconds
     u64 system_time = 0;
     u64 minor_faults = 0;
     u64 major_faults = 0;
-    u64 voluntary = 0;    ///< context switches: waits in the server
+    u64 voluntary = 0;  ///< context switches: waits in the server
     u64 involuntary = 0;
     u64 peak_pages = 0;
     void add(const Usage& other);
@@ -66,7 +82,7 @@ class Process {
     const Pid pid;
     Process* parent = nullptr;
     std::vector<Process*> children;
-    Pid group = 0;    ///< process group
+    Pid group = 0;  ///< process group
     Pid session = 0;
     Pid job = 0;         ///< the child of the run's command (the shell) that this descends from: for quotas
     Tty* tty = nullptr;  ///< controlling terminal (of the session)
@@ -76,41 +92,43 @@ class Process {
     Ref<FsContext> fs;
     Ref<AddressSpace> memory;
     Ref<SignalActions> actions;
-    PendingSignals pending;  ///< sent to the process as a whole
+    PendingSignals pending;     ///< sent to the process as a whole
     WaitQueue signal_arrivals;  ///< a signal became pending: signalfd
     Limit limits[static_cast<usize>(Resource::count)];
     Limit& limit(Resource resource) { return limits[static_cast<usize>(resource)]; }
 
     std::vector<Thread*> threads;  ///< the leader is first while it lives
     Thread* leader() const { return threads.empty() ? nullptr : threads.front(); }
-    WaitQueue child_events;        ///< wait4: a child exited, stopped or went on
-    WaitQueue exit_event;          ///< poll on a pidfd, and exec waiting for its other threads
+    WaitQueue child_events;  ///< wait4: a child exited, stopped or went on
+    WaitQueue exit_event;    ///< poll on a pidfd, and exec waiting for its other threads
 
-    std::string name;                    ///< comm
-    Ref<File> executable;                ///< /proc/PID/exe
+    std::string name;      ///< comm
+    Ref<File> executable;  ///< /proc/PID/exe
     std::string executable_path;
-    u64 arguments_start = 0, arguments_end = 0, environment_start = 0, environment_end = 0;  ///< for cmdline, environ
+    u64 arguments_start = 0, arguments_end = 0, environment_start = 0,
+        environment_end = 0;  ///< for cmdline, environ
     std::vector<u64> auxv;
-    u64 start_time = 0;                  ///< nanoseconds since boot
-    Usage usage;                         ///< of threads that are gone; see total_usage()
-    Usage children_usage;                ///< of children that were waited for
+    u64 start_time = 0;    ///< nanoseconds since boot
+    Usage usage;           ///< of threads that are gone; see total_usage()
+    Usage children_usage;  ///< of children that were waited for
     Usage total_usage() const;
     i32 nice = 0;
-    bool crowded = false;                ///< of a job with very many processes, that keeps making more: it runs behind others
-    u8 priority() const;                 ///< of its threads, for the kernel
-    void update_priority();              ///< after a change of nice or crowded
+    bool crowded =
+        false;  ///< of a job with very many processes, that keeps making more: it runs behind others
+    u8 priority() const;     ///< of its threads, for the kernel
+    void update_priority();  ///< after a change of nice or crowded
     u32 personality = 0;
-    i32 death_signal = 0;                ///< to the parent, SIGCHLD
-    i32 parent_death_signal = 0;         ///< PR_SET_PDEATHSIG
+    i32 death_signal = 0;         ///< to the parent, SIGCHLD
+    i32 parent_death_signal = 0;  ///< PR_SET_PDEATHSIG
     bool dumpable = true;
     bool subreaper = false;
-    bool executed = false;               ///< has done an exec since it was forked (for setpgid)
+    bool executed = false;  ///< has done an exec since it was forked (for setpgid)
 
     // Life
-    bool exiting = false;    ///< all threads are to go, with exit_status
+    bool exiting = false;  ///< all threads are to go, with exit_status
     bool zombie = false;
-    i32 exit_status = 0;     ///< as wait gives it: code << 8, or the signal (| 0x80 core)
-    bool stopped = false;    ///< job control
+    i32 exit_status = 0;   ///< as wait gives it: code << 8, or the signal (| 0x80 core)
+    bool stopped = false;  ///< job control
     i32 stop_signal = 0;
     bool stop_reported = true;       ///< WUNTRACED has told
     bool continue_reported = true;   ///< WCONTINUED has told
@@ -139,7 +157,7 @@ class Process {
     /// Tells the parent of a change with SIGCHLD, and wakes its waits.
     void notify_parent(i32 code, i32 status);
     bool may_signal(const Process& target, i32 signo) const;
-    char state_letter() const;  ///< R S D T Z for /proc
+    char state_letter() const;      ///< R S D T Z for /proc
     bool ignores(i32 signo) const;  ///< by its action
 };
 

@@ -10,9 +10,26 @@ namespace pith::lx {
 namespace {
 
 enum Aux : u64 {
-    kAtNull = 0, kAtPhdr = 3, kAtPhent = 4, kAtPhnum = 5, kAtPagesz = 6, kAtBase = 7, kAtFlags = 8, kAtEntry = 9,
-    kAtUid = 11, kAtEuid = 12, kAtGid = 13, kAtEgid = 14, kAtPlatform = 15, kAtHwcap = 16, kAtClktck = 17,
-    kAtSecure = 23, kAtRandom = 25, kAtHwcap2 = 26, kAtExecfn = 31, kAtMinSigStack = 51,
+    kAtNull = 0,
+    kAtPhdr = 3,
+    kAtPhent = 4,
+    kAtPhnum = 5,
+    kAtPagesz = 6,
+    kAtBase = 7,
+    kAtFlags = 8,
+    kAtEntry = 9,
+    kAtUid = 11,
+    kAtEuid = 12,
+    kAtGid = 13,
+    kAtEgid = 14,
+    kAtPlatform = 15,
+    kAtHwcap = 16,
+    kAtClktck = 17,
+    kAtSecure = 23,
+    kAtRandom = 25,
+    kAtHwcap2 = 26,
+    kAtExecfn = 31,
+    kAtMinSigStack = 51,
 };
 constexpr u64 kInitialRoom = 128 << 10;
 
@@ -57,7 +74,8 @@ SysResult<ProgramStack> build_stack(AddressSpace& memory, const StackRequest& re
     if (size > memory.limit_stack) return Errno::E2BIG;
 
     MapRequest area;
-    area.length = std::min(page_ceil(size + kInitialRoom), std::max(page_floor(memory.limit_stack), u64{size}));
+    area.length = std::min(page_ceil(size + kInitialRoom),
+                           std::max(page_floor(memory.limit_stack), u64{size}));
     area.address = kUserStackTop - area.length;
     area.fixed = true;
     area.prot = request.executable ? 7 : 3;
@@ -82,11 +100,26 @@ SysResult<ProgramStack> build_stack(AddressSpace& memory, const StackRequest& re
     builder.align(16);
 
     const Credentials& who = *request.credentials;
-    stack.auxv = {kAtHwcap, cpu_features(), kAtPagesz, kPageSize, kAtClktck, 100, kAtPhdr, request.program_headers,
-                  kAtPhent, request.header_size, kAtPhnum, request.header_count, kAtBase, request.interpreter_base,
-                  kAtFlags, 0, kAtEntry, request.entry, kAtUid, who.uid, kAtEuid, who.euid, kAtGid, who.gid,
-                  kAtEgid, who.egid, kAtSecure, request.secure ? 1u : 0u, kAtRandom, random, kAtHwcap2, 0,
-                  kAtExecfn, name, kAtPlatform, platform, kAtMinSigStack, 2048, kAtNull, 0};
+    stack.auxv = {kAtHwcap,       cpu_features(),
+                  kAtPagesz,      kPageSize,
+                  kAtClktck,      100,
+                  kAtPhdr,        request.program_headers,
+                  kAtPhent,       request.header_size,
+                  kAtPhnum,       request.header_count,
+                  kAtBase,        request.interpreter_base,
+                  kAtFlags,       0,
+                  kAtEntry,       request.entry,
+                  kAtUid,         who.uid,
+                  kAtEuid,        who.euid,
+                  kAtGid,         who.gid,
+                  kAtEgid,        who.egid,
+                  kAtSecure,      request.secure ? 1u : 0u,
+                  kAtRandom,      random,
+                  kAtHwcap2,      0,
+                  kAtExecfn,      name,
+                  kAtPlatform,    platform,
+                  kAtMinSigStack, 2048,
+                  kAtNull,        0};
     const usize total = stack.auxv.size() + environment.size() + arguments.size() + 3;
     if (total % 2 != 0) builder.push_word(0);
     for (usize i = stack.auxv.size(); i-- > 0;) builder.push_word(stack.auxv[i]);

@@ -9,8 +9,8 @@ namespace pith::lx {
 
 struct LinuxRusage {
     TimeVal user, system;
-    i64 max_rss, ixrss, idrss, isrss, minor_faults, major_faults, swaps, in_blocks, out_blocks, sent, received, signals,
-        voluntary, involuntary;
+    i64 max_rss, ixrss, idrss, isrss, minor_faults, major_faults, swaps, in_blocks, out_blocks, sent,
+        received, signals, voluntary, involuntary;
 };
 static_assert(sizeof(LinuxRusage) == 144);
 

@@ -70,7 +70,7 @@ bool handle_page_fault(Zone& zone, Thread& thread, Message& message) {
     const u64 address = message.words[0], bits = message.words[1];
     const Access access = (bits & static_cast<u64>(abi::FaultAccess::write)) != 0     ? Access::write
                           : (bits & static_cast<u64>(abi::FaultAccess::execute)) != 0 ? Access::execute
-                                                                                       : Access::read;
+                                                                                      : Access::read;
     ++zone.statistics.faults;
     ++thread.usage.minor_faults;
     thread.call_number = -1;

@@ -96,7 +96,8 @@ void Process::send(const SigInfo& info) {
         }
     }
     if (!blocked && ignores(signo) && (target->waited & bit) == 0) return;
-    if (signo == kSigCont && (*actions)[signo].handler == kSigDefault && (target == nullptr || (target->waited & bit) == 0))
+    if (signo == kSigCont && (*actions)[signo].handler == kSigDefault &&
+        (target == nullptr || (target->waited & bit) == 0))
         return;
     pending.add(info);
     signal_arrivals.wake_all();
@@ -106,7 +107,8 @@ void Process::send(const SigInfo& info) {
 void Thread::send(const SigInfo& info) {
     if (process.zombie || process.exiting || dead || info.signo == 0) return;
     const SigSet bit = sig_bit(info.signo);
-    if (info.signo == kSigKill || info.signo == kSigCont || (kStopSignals & bit) != 0) return process.send(info);
+    if (info.signo == kSigKill || info.signo == kSigCont || (kStopSignals & bit) != 0)
+        return process.send(info);
     if ((mask & bit) == 0 && (waited & bit) == 0 && process.ignores(info.signo)) return;
     pending.add(info);
     process.signal_arrivals.wake_all();
@@ -227,7 +229,8 @@ bool Thread::deliver(const SigInfo& info, Return& how, i64&, bool& handled) {
         const auto value = static_cast<i64>(state->rax);
         if (is_restart(value)) {
             const bool again = value == -static_cast<i64>(Errno::ERESTARTNOINTR) ||
-                               (value == -static_cast<i64>(Errno::ERESTARTSYS) && (action.flags & kSaRestart) != 0);
+                               (value == -static_cast<i64>(Errno::ERESTARTSYS) &&
+                                (action.flags & kSaRestart) != 0);
             if (again) {
                 state->rax = static_cast<u64>(call_number);
                 state->rip -= 2;

@@ -10,9 +10,37 @@
 namespace pith::lx {
 
 enum Signo : i32 {
-    kSigHup = 1, kSigInt, kSigQuit, kSigIll, kSigTrap, kSigAbrt, kSigBus, kSigFpe, kSigKill, kSigUsr1, kSigSegv,
-    kSigUsr2, kSigPipe, kSigAlrm, kSigTerm, kSigStkFlt, kSigChld, kSigCont, kSigStop, kSigTstp, kSigTtin,
-    kSigTtou, kSigUrg, kSigXcpu, kSigXfsz, kSigVtalrm, kSigProf, kSigWinch, kSigIo, kSigPwr, kSigSys,
+    kSigHup = 1,
+    kSigInt,
+    kSigQuit,
+    kSigIll,
+    kSigTrap,
+    kSigAbrt,
+    kSigBus,
+    kSigFpe,
+    kSigKill,
+    kSigUsr1,
+    kSigSegv,
+    kSigUsr2,
+    kSigPipe,
+    kSigAlrm,
+    kSigTerm,
+    kSigStkFlt,
+    kSigChld,
+    kSigCont,
+    kSigStop,
+    kSigTstp,
+    kSigTtin,
+    kSigTtou,
+    kSigUrg,
+    kSigXcpu,
+    kSigXfsz,
+    kSigVtalrm,
+    kSigProf,
+    kSigWinch,
+    kSigIo,
+    kSigPwr,
+    kSigSys,
     kSigRealtime = 32,
 };
 inline constexpr i32 kSignals = 64;
@@ -21,12 +49,12 @@ inline constexpr i32 kSignals = 64;
 using SigSet = u64;
 constexpr SigSet sig_bit(i32 signo) { return u64{1} << (signo - 1); }
 inline constexpr SigSet kUnblockable = sig_bit(kSigKill) | sig_bit(kSigStop);
-inline constexpr SigSet kStopSignals =
-    sig_bit(kSigStop) | sig_bit(kSigTstp) | sig_bit(kSigTtin) | sig_bit(kSigTtou);
+inline constexpr SigSet kStopSignals = sig_bit(kSigStop) | sig_bit(kSigTstp) | sig_bit(kSigTtin) |
+                                       sig_bit(kSigTtou);
 inline constexpr SigSet kSynchronous = sig_bit(kSigSegv) | sig_bit(kSigBus) | sig_bit(kSigIll) |
                                        sig_bit(kSigTrap) | sig_bit(kSigFpe) | sig_bit(kSigSys);
-inline constexpr SigSet kIgnoredByDefault =
-    sig_bit(kSigCont) | sig_bit(kSigChld) | sig_bit(kSigWinch) | sig_bit(kSigUrg);
+inline constexpr SigSet kIgnoredByDefault = sig_bit(kSigCont) | sig_bit(kSigChld) | sig_bit(kSigWinch) |
+                                            sig_bit(kSigUrg);
 
 // si_code
 inline constexpr i32 kSiUser = 0, kSiKernel = 0x80, kSiQueue = -1, kSiTimer = -2, kSiTkill = -6;

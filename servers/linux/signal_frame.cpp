@@ -16,8 +16,8 @@ namespace {
 
 constexpr u64 kRedZone = 128;
 constexpr u32 kXstateMagic1 = 0x4650'5853, kXstateMagic2 = 0x4650'5845;
-constexpr u32 kSwReserved = 464;        ///< in the legacy area
-constexpr u32 kXstateHeader = 512;      ///< offset of XSTATE_BV
+constexpr u32 kSwReserved = 464;    ///< in the legacy area
+constexpr u32 kXstateHeader = 512;  ///< offset of XSTATE_BV
 
 u64 fpu_read(const Thread& thread, std::vector<u8>& area) {
     u64 size = abi::kFpuChunk;
@@ -78,7 +78,8 @@ SysResult<> pop_fpu_state(Thread& thread, u64 address) {
     memcpy(&magic, area.data() + kSwReserved, 4);
     u64 features = 3;
     if (magic == kXstateMagic1 && size > kXstateHeader) {
-        PITH_CHECK(copy_in(thread, area.data() + kXstateHeader, address + kXstateHeader, size - kXstateHeader));
+        PITH_CHECK(
+            copy_in(thread, area.data() + kXstateHeader, address + kXstateHeader, size - kXstateHeader));
         memcpy(&features, area.data() + kXstateHeader, sizeof features);
     }
     if (size > kXstateHeader) {

@@ -23,8 +23,8 @@ class [[nodiscard]] Outcome {
   public:
     template <typename T>
         requires(__is_integral(T))
-    Outcome(T value) : value_(static_cast<i64>(value)) {}  // NOLINT(google-explicit-constructor)
-    Outcome(Errno error) : value_(-static_cast<i64>(error)) {}  // NOLINT(google-explicit-constructor)
+    Outcome(T value) : value_(static_cast<i64>(value)) {}            // NOLINT(google-explicit-constructor)
+    Outcome(Errno error) : value_(-static_cast<i64>(error)) {}       // NOLINT(google-explicit-constructor)
     Outcome(const SysResult<>& result) : Outcome(result.error()) {}  // NOLINT(google-explicit-constructor)
     template <typename T>
         requires(__is_integral(T))

@@ -14,8 +14,8 @@ struct Table {
     SyscallHandler handlers[kSyscalls] = {};
     const char* names[kSyscalls] = {};
     consteval Table() {
-#define PITH_SYSCALL(number, name)     \
-    handlers[number] = &sys_##name;    \
+#define PITH_SYSCALL(number, name)  \
+    handlers[number] = &sys_##name; \
     names[number] = #name;
 #include "servers/linux/syscalls.inc"
 #include "servers/linux/vfs/syscalls.inc"

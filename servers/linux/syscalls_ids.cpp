@@ -131,7 +131,8 @@ Outcome sys_setfsuid(Thread& thread, const SyscallArgs& args) {
     Credentials& who = own(thread);
     const u32 before = who.fsuid;
     const auto id = static_cast<u32>(args.a0);
-    if (id != kKeep && (who.euid == 0 || one_of(id, who.uid, who.euid, who.suid) || id == who.fsuid)) who.fsuid = id;
+    if (id != kKeep && (who.euid == 0 || one_of(id, who.uid, who.euid, who.suid) || id == who.fsuid))
+        who.fsuid = id;
     return before;
 }
 
@@ -139,7 +140,8 @@ Outcome sys_setfsgid(Thread& thread, const SyscallArgs& args) {
     Credentials& who = own(thread);
     const u32 before = who.fsgid;
     const auto id = static_cast<u32>(args.a0);
-    if (id != kKeep && (who.euid == 0 || one_of(id, who.gid, who.egid, who.sgid) || id == who.fsgid)) who.fsgid = id;
+    if (id != kKeep && (who.euid == 0 || one_of(id, who.gid, who.egid, who.sgid) || id == who.fsgid))
+        who.fsgid = id;
     return before;
 }
 
@@ -149,7 +151,8 @@ Outcome sys_getgroups(Thread& thread, const SyscallArgs& args) {
     if (size < 0) return Errno::EINVAL;
     if (size == 0) return groups.size();
     if (static_cast<usize>(size) < groups.size()) return Errno::EINVAL;
-    if (const auto done = copy_out(thread, args.a1, groups.data(), groups.size() * 4); !done.ok()) return done.error();
+    if (const auto done = copy_out(thread, args.a1, groups.data(), groups.size() * 4); !done.ok())
+        return done.error();
     return groups.size();
 }
 
@@ -157,7 +160,8 @@ Outcome sys_setgroups(Thread& thread, const SyscallArgs& args) {
     if (own(thread).euid != 0) return Errno::EPERM;
     if (args.a0 > 65536) return Errno::EINVAL;
     std::vector<u32> groups(args.a0);
-    if (const auto done = copy_in(thread, groups.data(), args.a1, groups.size() * 4); !done.ok()) return done.error();
+    if (const auto done = copy_in(thread, groups.data(), args.a1, groups.size() * 4); !done.ok())
+        return done.error();
     std::ranges::sort(groups);
     own(thread).groups = std::move(groups);
     return 0;
@@ -188,7 +192,8 @@ SysResult<u32> cap_words(Thread& thread, u64 address, CapHeader& header) {
 Outcome sys_capget(Thread& thread, const SyscallArgs& args) {
     CapHeader header;
     const auto words = cap_words(thread, args.a0, header);
-    if (!words.ok()) return args.a1 == 0 && words.error() == Errno::EINVAL ? Outcome(0) : Outcome(words.error());
+    if (!words.ok())
+        return args.a1 == 0 && words.error() == Errno::EINVAL ? Outcome(0) : Outcome(words.error());
     const Process* target = header.pid == 0 ? &thread.process : thread.zone().find_process(header.pid);
     if (header.pid < 0) return Errno::EINVAL;
     if (target == nullptr) return Errno::ESRCH;
@@ -209,7 +214,7 @@ Outcome sys_capset(Thread& thread, const SyscallArgs& args) {
     CapData data[2] = {};
     if (const auto done = copy_in(thread, data, args.a1, words.value() * sizeof(CapData)); !done.ok())
         return done.error();
-    const auto join = [&](u32 CapData::*field) { return data[0].*field | u64{data[1].*field} << 32; };
+    const auto join = [&](u32 CapData::* field) { return data[0].*field | u64{data[1].*field} << 32; };
     Credentials& who = own(thread);
     const u64 effective = join(&CapData::effective), permitted = join(&CapData::permitted);
     if ((permitted & ~who.permitted) != 0 || (effective & ~permitted) != 0) return Errno::EPERM;

@@ -15,8 +15,8 @@ namespace pith::lx {
 namespace {
 
 constexpr u64 kMapShared = 1, kMapPrivate = 2, kMapType = 15, kMapSharedValidate = 3;
-constexpr u64 kMapFixed = 0x10, kMapAnonymous = 0x20, kMapGrowsDown = 0x100, kMapLocked = 0x2000, kMapNoReserve = 0x4000, kMapPopulate = 0x8000,
-              kMapFixedNoReplace = 0x100000;
+constexpr u64 kMapFixed = 0x10, kMapAnonymous = 0x20, kMapGrowsDown = 0x100, kMapLocked = 0x2000,
+              kMapNoReserve = 0x4000, kMapPopulate = 0x8000, kMapFixedNoReplace = 0x100000;
 constexpr u64 kRemapMayMove = 1, kRemapFixed = 2;
 constexpr u64 kProtGrows = 0x0300'0000;
 
@@ -63,7 +63,9 @@ Outcome sys_mmap(Thread& thread, const SyscallArgs& args) {
     return thread.process.memory->map(request);
 }
 
-Outcome sys_munmap(Thread& thread, const SyscallArgs& args) { return thread.process.memory->unmap(args.a0, args.a1); }
+Outcome sys_munmap(Thread& thread, const SyscallArgs& args) {
+    return thread.process.memory->unmap(args.a0, args.a1);
+}
 
 Outcome sys_mprotect(Thread& thread, const SyscallArgs& args) {
     if ((args.a2 & ~(u64{7} | kProtGrows)) != 0) return Errno::EINVAL;
@@ -99,8 +101,18 @@ Outcome sys_madvise(Thread& thread, const SyscallArgs& args) {
             area->dont_fork = args.a2 == 10;
             return 0;
         }
-        case 0: case 1: case 2: case 3: case 12: case 13: case 14: case 15: case 16: case 17: case 20: case 21:
-            return memory.find_above(args.a0) == nullptr ? Outcome(Errno::ENOMEM) : Outcome(0);
+        case 0:
+        case 1:
+        case 2:
+        case 3:
+        case 12:
+        case 13:
+        case 14:
+        case 15:
+        case 16:
+        case 17:
+        case 20:
+        case 21: return memory.find_above(args.a0) == nullptr ? Outcome(Errno::ENOMEM) : Outcome(0);
         default: return Errno::EINVAL;
     }
 }
@@ -152,7 +164,8 @@ Outcome sys_mlock2(Thread& thread, const SyscallArgs& args) {
     return args.a2 == 1 ? Outcome(0) : lock_range(thread, args.a0, args.a1);
 }
 Outcome sys_munlock(Thread& thread, const SyscallArgs& args) {
-    return thread.process.memory->find(args.a0) == nullptr && args.a1 != 0 ? Outcome(Errno::ENOMEM) : Outcome(0);
+    return thread.process.memory->find(args.a0) == nullptr && args.a1 != 0 ? Outcome(Errno::ENOMEM)
+                                                                           : Outcome(0);
 }
 Outcome sys_mlockall(Thread&, const SyscallArgs& args) {
     return args.a0 == 0 || args.a0 > 7 ? Outcome(Errno::EINVAL) : Outcome(0);

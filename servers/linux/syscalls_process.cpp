@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // exit, wait, process groups and sessions.
-#include <algorithm>
 #include <string.h>
+#include <algorithm>
 
 #include "servers/linux/rusage.hpp"
 #include "servers/linux/syscall.hpp"
@@ -45,7 +45,9 @@ SysResult<Waited> look(Process& parent, const WaitFor& what) {
         const bool keep = (what.options & kNoWait) != 0;
         if (child->zombie && (what.options & kExited) != 0) {
             found.status = child->exit_status;
-            found.code = (found.status & 0x7f) == 0 ? kCldExited : (found.status & 0x80) != 0 ? kCldDumped : kCldKilled;
+            found.code = (found.status & 0x7f) == 0   ? kCldExited
+                         : (found.status & 0x80) != 0 ? kCldDumped
+                                                      : kCldKilled;
             found.usage = child->total_usage();
             found.usage.add(child->children_usage);
             if (!keep) reap(*child);
@@ -93,7 +95,8 @@ Task<SysResult<u64>> wait_long(Thread& thread, WaitFor what, Wait4 to) {
 }
 
 SysResult<u64> report_id(Thread& thread, const Waited& found, u64 info_address, u64 usage_address) {
-    if (usage_address != 0 && found.pid != 0) PITH_CHECK(put(thread, usage_address, make_rusage(found.usage)));
+    if (usage_address != 0 && found.pid != 0)
+        PITH_CHECK(put(thread, usage_address, make_rusage(found.usage)));
     if (info_address == 0) return u64{0};
     SigInfo info;
     if (found.pid != 0) {
@@ -121,7 +124,8 @@ Task<SysResult<u64>> waitid_long(Thread& thread, WaitFor what, u64 info, u64 usa
 
 Outcome sys_exit(Thread& thread, const SyscallArgs& args) {
     Process& process = thread.process;
-    if (process.threads.size() == 1 && !process.exiting) process.exit_status = static_cast<i32>(args.a0 & 0xff) << 8;
+    if (process.threads.size() == 1 && !process.exiting)
+        process.exit_status = static_cast<i32>(args.a0 & 0xff) << 8;
     exit_thread(thread);
     return Outcome::pending();
 }
@@ -134,7 +138,8 @@ Outcome sys_exit_group(Thread& thread, const SyscallArgs& args) {
 
 Outcome sys_wait4(Thread& thread, const SyscallArgs& args) {
     const auto options = static_cast<u32>(args.a2);
-    if ((options & ~(kNoHang | kUntraced | kContinued | kNoThread | kAll | kClone)) != 0) return Errno::EINVAL;
+    if ((options & ~(kNoHang | kUntraced | kContinued | kNoThread | kAll | kClone)) != 0)
+        return Errno::EINVAL;
     const auto pid = static_cast<Pid>(args.a0);
     WaitFor what;
     what.options = options | kExited;
@@ -169,7 +174,8 @@ Outcome sys_waitid(Thread& thread, const SyscallArgs& args) {
     if (args.a0 != 0 && what.number <= 0) return Errno::EINVAL;
     const auto found = look(thread.process, what);
     if (!found.ok()) return found.error();
-    if (found->pid != 0 || (options & kNoHang) != 0) return report_id(thread, found.value(), args.a2, args.a4);
+    if (found->pid != 0 || (options & kNoHang) != 0)
+        return report_id(thread, found.value(), args.a2, args.a4);
     return run(thread, waitid_long(thread, what, args.a2, args.a4));
 }
 
@@ -188,7 +194,8 @@ Outcome sys_setpgid(Thread& thread, const SyscallArgs& args) {
     const auto pid = static_cast<Pid>(args.a0), wanted = static_cast<Pid>(args.a1);
     if (wanted < 0) return Errno::EINVAL;
     Process* target = pid == 0 ? &self : thread.zone().find_process(pid);
-    if (target == nullptr || target->zombie || (target != &self && target->parent != &self)) return Errno::ESRCH;
+    if (target == nullptr || target->zombie || (target != &self && target->parent != &self))
+        return Errno::ESRCH;
     if (target != &self) {
         if (target->session != self.session) return Errno::EPERM;
         if (target->executed) return Errno::EACCES;
@@ -201,12 +208,14 @@ Outcome sys_setpgid(Thread& thread, const SyscallArgs& args) {
 }
 
 Outcome sys_getpgid(Thread& thread, const SyscallArgs& args) {
-    const Process* target = args.a0 == 0 ? &thread.process : thread.zone().find_process(static_cast<Pid>(args.a0));
+    const Process* target = args.a0 == 0 ? &thread.process
+                                         : thread.zone().find_process(static_cast<Pid>(args.a0));
     return target == nullptr ? Outcome(Errno::ESRCH) : Outcome(target->group);
 }
 Outcome sys_getpgrp(Thread& thread, const SyscallArgs&) { return thread.process.group; }
 Outcome sys_getsid(Thread& thread, const SyscallArgs& args) {
-    const Process* target = args.a0 == 0 ? &thread.process : thread.zone().find_process(static_cast<Pid>(args.a0));
+    const Process* target = args.a0 == 0 ? &thread.process
+                                         : thread.zone().find_process(static_cast<Pid>(args.a0));
     return target == nullptr ? Outcome(Errno::ESRCH) : Outcome(target->session);
 }
 

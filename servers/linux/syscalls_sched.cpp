@@ -31,8 +31,12 @@ std::vector<Process*> select(Thread& thread, u64 which, u32 who) {
         bool match = false;
         switch (which) {
             case 0: match = pid == (who == 0 ? thread.process.pid : static_cast<Pid>(who)); break;
-            case 1: match = process->group == (who == 0 ? thread.process.group : static_cast<Pid>(who)); break;
-            case 2: match = process->credentials.uid == (who == 0 ? thread.process.credentials.uid : who); break;
+            case 1:
+                match = process->group == (who == 0 ? thread.process.group : static_cast<Pid>(who));
+                break;
+            case 2:
+                match = process->credentials.uid == (who == 0 ? thread.process.credentials.uid : who);
+                break;
             default: break;
         }
         if (match) found.push_back(process.get());
@@ -58,7 +62,8 @@ Outcome sys_sched_setaffinity(Thread& thread, const SyscallArgs& args) {
     const auto target = target_of(thread, args.a0);
     if (!target.ok()) return target.error();
     u64 mask = 0;
-    if (const auto done = copy_in(thread, &mask, args.a2, std::min<u64>(args.a1, 8)); !done.ok()) return done.error();
+    if (const auto done = copy_in(thread, &mask, args.a2, std::min<u64>(args.a1, 8)); !done.ok())
+        return done.error();
     mask &= (u64{1} << thread.zone().cpus) - 1;
     if (mask == 0) return Errno::EINVAL;
     Thread& other = *target.value();

@@ -102,7 +102,8 @@ Outcome sys_rt_sigaction(Thread& thread, const SyscallArgs& args) {
         if (thread.process.ignores(static_cast<i32>(signo)) ||
             (signo == kSigCont && action.handler == kSigDefault)) {
             thread.process.pending.discard(sig_bit(static_cast<i32>(signo)));
-            for (Thread* other : thread.process.threads) other->pending.discard(sig_bit(static_cast<i32>(signo)));
+            for (Thread* other : thread.process.threads)
+                other->pending.discard(sig_bit(static_cast<i32>(signo)));
         }
     }
     if (args.a2 != 0) return put(thread, args.a2, before);

@@ -117,7 +117,8 @@ Outcome sys_prlimit64(Thread& thread, const SyscallArgs& args) {
     if (args.a2 != 0) {
         const auto wanted = get<Limit>(thread, args.a2);
         if (!wanted.ok()) return wanted.error();
-        if (const auto done = set_limit(thread, *target, resource, wanted.value()); !done.ok()) return done.error();
+        if (const auto done = set_limit(thread, *target, resource, wanted.value()); !done.ok())
+            return done.error();
     }
     if (args.a3 != 0) return put(thread, args.a3, before);
     return 0;
@@ -183,15 +184,13 @@ Outcome sys_prctl(Thread& thread, const SyscallArgs& args) {
             return 0;
         }
         case 16: return copy_out(thread, args.a1, thread.name, sizeof thread.name);
-        case 21: return 0;  // GET_SECCOMP: none
+        case 21: return 0;                                                   // GET_SECCOMP: none
         case 23: return args.a1 > 40 ? Outcome(Errno::EINVAL) : Outcome(1);  // CAPBSET_READ
-        case 29:  // SET_TIMERSLACK
+        case 29:                                                             // SET_TIMERSLACK
             thread.timer_slack = args.a1 == 0 ? 50'000 : args.a1;
             return 0;
         case 30: return thread.timer_slack;
-        case 36:
-            process.subreaper = args.a1 != 0;
-            return 0;
+        case 36: process.subreaper = args.a1 != 0; return 0;
         case 37: return put(thread, args.a1, i32{process.subreaper});
         case 38: return args.a1 == 1 ? Outcome(0) : Outcome(Errno::EINVAL);  // NO_NEW_PRIVS
         case 39: return 0;

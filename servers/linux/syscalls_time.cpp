@@ -12,8 +12,17 @@ namespace pith::lx {
 namespace {
 
 enum Clock : i32 {
-    kRealtime = 0, kMonotonic, kProcessCpu, kThreadCpu, kMonotonicRaw, kRealtimeCoarse, kMonotonicCoarse, kBoottime,
-    kRealtimeAlarm, kBoottimeAlarm, kTai = 11,
+    kRealtime = 0,
+    kMonotonic,
+    kProcessCpu,
+    kThreadCpu,
+    kMonotonicRaw,
+    kRealtimeCoarse,
+    kMonotonicCoarse,
+    kBoottime,
+    kRealtimeAlarm,
+    kBoottimeAlarm,
+    kTai = 11,
 };
 constexpr u32 kAbsolute = 1;
 
@@ -163,7 +172,8 @@ Outcome sys_clock_settime(Thread& thread, const SyscallArgs& args) {
     if (!time.ok()) return time.error();
     if (static_cast<i32>(args.a0) != kRealtime || !time->valid()) return Errno::EINVAL;
     if (thread.process.credentials.euid != 0) return Errno::EPERM;
-    thread.zone().realtime_offset = static_cast<i64>(time->nanoseconds_total()) - static_cast<i64>(thread.zone().now());
+    thread.zone().realtime_offset = static_cast<i64>(time->nanoseconds_total()) -
+                                    static_cast<i64>(thread.zone().now());
     return 0;
 }
 
@@ -182,7 +192,8 @@ Outcome sys_settimeofday(Thread& thread, const SyscallArgs& args) {
     const auto time = get<TimeVal>(thread, args.a0);
     if (!time.ok()) return time.error();
     if (!time->valid()) return Errno::EINVAL;
-    thread.zone().realtime_offset = static_cast<i64>(time->nanoseconds_total()) - static_cast<i64>(thread.zone().now());
+    thread.zone().realtime_offset = static_cast<i64>(time->nanoseconds_total()) -
+                                    static_cast<i64>(thread.zone().now());
     return 0;
 }
 
@@ -245,9 +256,10 @@ Outcome sys_setitimer(Thread& thread, const SyscallArgs& args) {
     // Timers of CPU time would need the kernel to tell when they are due.
     if (args.a0 != 0) return Errno::EINVAL;
     const u64 interval = thread.process.real_interval;
-    const u64 before =
-        arm_real(thread.process, wanted.value.nanoseconds_total(), wanted.interval.nanoseconds_total());
-    if (args.a2 != 0) return put(thread, args.a2, IntervalVal{TimeVal::from(interval), TimeVal::from(before)});
+    const u64 before = arm_real(thread.process, wanted.value.nanoseconds_total(),
+                                wanted.interval.nanoseconds_total());
+    if (args.a2 != 0)
+        return put(thread, args.a2, IntervalVal{TimeVal::from(interval), TimeVal::from(before)});
     return 0;
 }
 
@@ -267,7 +279,8 @@ Outcome sys_timer_create(Thread& thread, const SyscallArgs& args) {
     event.value = static_cast<u64>(id);
     if (args.a1 != 0)
         if (const auto done = copy_in(thread, &event, args.a1, sizeof event); !done.ok()) return done.error();
-    if (event.notify != 0 && event.notify != 1 && event.notify != 2 && event.notify != 4) return Errno::EINVAL;
+    if (event.notify != 0 && event.notify != 1 && event.notify != 2 && event.notify != 4)
+        return Errno::EINVAL;
     if (event.notify != 1 && (event.signo < 1 || event.signo > kSignals)) return Errno::EINVAL;
     auto timer = std::make_unique<PosixTimer>(process, id);
     timer->clock = clock;

@@ -15,8 +15,8 @@ namespace pith::lx {
 
 namespace {
 
-constexpr i32 kClose = 0, kOpen = 1, kRead = 2, kReadAll = 3, kReadClear = 4, kClear = 5, kConsoleOff = 6, kConsoleOn = 7,
-              kConsoleLevel = 8, kSizeUnread = 9, kSizeBuffer = 10;
+constexpr i32 kClose = 0, kOpen = 1, kRead = 2, kReadAll = 3, kReadClear = 4, kClear = 5, kConsoleOff = 6,
+              kConsoleOn = 7, kConsoleLevel = 8, kSizeUnread = 9, kSizeBuffer = 10;
 constexpr i32 kBufferBytes = 64 << 10;
 
 constinit u64 cleared = 0;  ///< records below this one are not shown by READ_ALL
@@ -84,7 +84,8 @@ Outcome sys_syslog(Thread& thread, const SyscallArgs& args) {
                 const usize end = text.find('\n');
                 text.erase(0, end == std::string::npos ? text.size() : end + 1);
             }
-            if (const auto done = copy_out(thread, args.a1, text.data(), text.size()); !done.ok()) return done.error();
+            if (const auto done = copy_out(thread, args.a1, text.data(), text.size()); !done.ok())
+                return done.error();
             return text.size();
         }
         default: return Errno::EINVAL;

@@ -48,35 +48,35 @@ class Thread {
     u32 state_slot = 0;                  ///< of the state page pool
     u16 cpu = 0;
     u64 affinity = ~u64{0};
-    bool at_event = true;     ///< stopped; false: it runs in user mode
-    bool interrupt_sent = false; ///< an Event::interrupted is to come
-    bool parked = false;         ///< stopped by job control on its way back to user mode
+    bool at_event = true;         ///< stopped; false: it runs in user mode
+    bool interrupt_sent = false;  ///< an Event::interrupted is to come
+    bool parked = false;          ///< stopped by job control on its way back to user mode
     Return parked_return = Return::state;
     i64 parked_result = 0;
 
     // Signals
     SigSet mask = 0;
-    SigSet saved_mask = 0;        ///< to go back to after the handler: sigsuspend, ppoll, pselect
+    SigSet saved_mask = 0;  ///< to go back to after the handler: sigsuspend, ppoll, pselect
     bool restore_mask = false;
-    SigSet waited = 0;            ///< sigtimedwait: these wake it although blocked
+    SigSet waited = 0;  ///< sigtimedwait: these wake it although blocked
     PendingSignals pending;
     AltStack alt_stack;
-    bool dying = false;           ///< SIGKILL, exit_group or exec by another thread: it never goes back
+    bool dying = false;  ///< SIGKILL, exit_group or exec by another thread: it never goes back
     bool dead = false;
 
     // The system call it is in
-    i64 call_number = -1;         ///< -1: none (a fault or an interrupt)
+    i64 call_number = -1;  ///< -1: none (a fault or an interrupt)
     SyscallArgs call_args{};
-    Sleep* sleep = nullptr;       ///< where it waits, if it does
-    u64 restart_deadline = 0;     ///< for restart_syscall of a sleep: its absolute end (monotonic)
-    u64 restart_remaining = 0;    ///< where what is left of it goes
-    bool new_program = false;     ///< its call was an exec that worked: it goes on with the state page
-    bool starting_call = false;   ///< its coroutine runs for the first time (see run())
-    bool call_done = false;       ///< ... and has ended without waiting
+    Sleep* sleep = nullptr;      ///< where it waits, if it does
+    u64 restart_deadline = 0;    ///< for restart_syscall of a sleep: its absolute end (monotonic)
+    u64 restart_remaining = 0;   ///< where what is left of it goes
+    bool new_program = false;    ///< its call was an exec that worked: it goes on with the state page
+    bool starting_call = false;  ///< its coroutine runs for the first time (see run())
+    bool call_done = false;      ///< ... and has ended without waiting
     i64 call_result = 0;
 
     // clone
-    u64 clear_tid = 0;            ///< set_tid_address, CLONE_CHILD_CLEARTID
+    u64 clear_tid = 0;  ///< set_tid_address, CLONE_CHILD_CLEARTID
     u64 robust_list = 0;
     Usage usage;
     char name[16] = {};

@@ -36,6 +36,8 @@ struct TimeVal {
     }
 };
 
-constexpr u64 add_time(u64 time, u64 duration) { return duration >= kForeverNs - time ? kForeverNs : time + duration; }
+constexpr u64 add_time(u64 time, u64 duration) {
+    return duration >= kForeverNs - time ? kForeverNs : time + duration;
+}
 
 }  // namespace pith::lx

@@ -64,7 +64,8 @@ SysResult<> copy_out(AddressSpace& space, u64 to, const void* from, usize size) 
 
 SysResult<> clear_out(AddressSpace& space, u64 to, usize size) {
     if (!user_range(to, size)) return Errno::EFAULT;
-    return for_pieces(space, to, size, Access::write, [](u8* bytes, usize length) { memset(bytes, 0, length); });
+    return for_pieces(space, to, size, Access::write,
+                      [](u8* bytes, usize length) { memset(bytes, 0, length); });
 }
 
 SysResult<> copy_in(Thread& thread, void* to, u64 from, usize size) {
@@ -81,8 +82,8 @@ SysResult<std::string> get_string(Thread& thread, u64 from, usize limit, Errno t
     while (result.size() < limit) {
         const auto piece = PITH_TRY(user_piece(space, from, limit - result.size(), Access::read));
         const void* end = memchr(piece.data(), 0, piece.size());
-        const usize length =
-            end != nullptr ? static_cast<usize>(static_cast<const u8*>(end) - piece.data()) : piece.size();
+        const usize length = end != nullptr ? static_cast<usize>(static_cast<const u8*>(end) - piece.data())
+                                            : piece.size();
         result.append(reinterpret_cast<const char*>(piece.data()), length);
         if (end != nullptr) return result;
         from += length;
@@ -95,7 +96,8 @@ SysResult<std::span<u8>> user_piece(AddressSpace& space, u64 address, usize size
     if (!user_range(address, length)) return Errno::EFAULT;
     u8* bytes = space.lookup(address, access);
     if (bytes == nullptr) {
-        if (const Errno error = fault_in(space, address, std::max<usize>(size, 1), access); error != Errno::ok)
+        if (const Errno error = fault_in(space, address, std::max<usize>(size, 1), access);
+            error != Errno::ok)
             return error;
         bytes = space.lookup(address, access);
         if (bytes == nullptr) return Errno::EFAULT;

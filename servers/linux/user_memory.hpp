@@ -39,7 +39,8 @@ SysResult<> put(Thread& thread, u64 to, const T& value) {
 }
 
 /// A NUL-terminated string of less than `limit` bytes: longer gives `too_long`.
-SysResult<std::string> get_string(Thread& thread, u64 from, usize limit, Errno too_long = Errno::ENAMETOOLONG);
+SysResult<std::string> get_string(Thread& thread, u64 from, usize limit,
+                                  Errno too_long = Errno::ENAMETOOLONG);
 /// A path name: get_string with PATH_MAX. An empty one is for the caller to judge.
 inline SysResult<std::string> get_path(Thread& thread, u64 from) { return get_string(thread, from, 4096); }
 

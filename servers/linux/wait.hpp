@@ -24,7 +24,8 @@ class WaitQueue;
 class WaitEntry {
   public:
     using Callback = void (*)(WaitEntry& entry, u32 events);
-    explicit WaitEntry(Callback callback, bool exclusive = false) : callback_(callback), exclusive_(exclusive) {}
+    explicit WaitEntry(Callback callback, bool exclusive = false)
+        : callback_(callback), exclusive_(exclusive) {}
     WaitEntry(const WaitEntry&) = delete;
     WaitEntry& operator=(const WaitEntry&) = delete;
     ~WaitEntry() { leave(); }
@@ -105,7 +106,8 @@ class Sleep {
 /// An entry that wakes a Sleep. `poll`-like calls keep one for each queue.
 class SleepEntry : public WaitEntry {
   public:
-    explicit SleepEntry(Sleep& sleep, bool exclusive = false) : WaitEntry(&called, exclusive), sleep_(sleep) {}
+    explicit SleepEntry(Sleep& sleep, bool exclusive = false)
+        : WaitEntry(&called, exclusive), sleep_(sleep) {}
 
   private:
     static void called(WaitEntry& entry, u32) { static_cast<SleepEntry&>(entry).sleep_.wake(); }

@@ -110,10 +110,13 @@ bool Zone::kill_for_memory() {
     std::map<Pid, u64> jobs;
     for (const auto& [pid, process] : processes) {
         if (process->exiting && !process->zombie) return true;
-        if (!process->zombie && process->memory) jobs[process->job] += process->memory->resident_pages() + kOverhead;
+        if (!process->zombie && process->memory)
+            jobs[process->job] += process->memory->resident_pages() + kOverhead;
     }
     if (jobs.empty()) return false;
-    const Pid heaviest = std::ranges::max_element(jobs, {}, [](const auto& entry) { return entry.second; })->first;
+    const Pid heaviest = std::ranges::max_element(jobs, {}, [](const auto& entry) {
+                             return entry.second;
+                         })->first;
     Process* victim = nullptr;
     for (const auto& [pid, process] : processes) {
         if (process->zombie || !process->memory || process->job != heaviest) continue;

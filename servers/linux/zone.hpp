@@ -67,29 +67,29 @@ class Zone {
     std::string domainname = "(none)";
 
     // Clock
-    Time now() const;                      ///< nanoseconds since boot: CLOCK_MONOTONIC
-    i64 realtime_offset = 0;               ///< + now() is CLOCK_REALTIME, nanoseconds since 1970
+    Time now() const;         ///< nanoseconds since boot: CLOCK_MONOTONIC
+    i64 realtime_offset = 0;  ///< + now() is CLOCK_REALTIME, nanoseconds since 1970
     i64 realtime() const { return static_cast<i64>(now()) + realtime_offset; }
     RandomSource random_source;
     void random(void* to, usize size) { random_source.fill(to, size); }  ///< cryptographically strong
 
     // The kernel's side
     StatePages states;
-    HandleIndex endpoint = 0;  ///< where the events of threads arrive
-    HandleIndex budget = 0;    ///< that programs run on
-    u8 priority = 64;          ///< of programs with nice 0
+    HandleIndex endpoint = 0;                        ///< where the events of threads arrive
+    HandleIndex budget = 0;                          ///< that programs run on
+    u8 priority = 64;                                ///< of programs with nice 0
     std::vector<std::unique_ptr<Thread>> graveyard;  ///< ended; deleted before the next event is handled
     std::vector<std::unique_ptr<Process>> buried;    ///< reaped; deleted after those
     void bury();                                     ///< deletes both
     /// The CPU for a new thread.
     u16 choose_cpu(u64 affinity) const;
-    Pid main = 0;              ///< the command of this run: its end is the zone's
+    Pid main = 0;  ///< the command of this run: its end is the zone's
     /// Memory is used up: of the job with most of it the largest process is killed, unless one is on its way out already. False: there is
     /// nobody left to kill.
     bool kill_for_memory();
 
     ZoneStatistics statistics;
-    u32 running() const;                   ///< threads that are in user mode: for loadavg and /proc/stat
+    u32 running() const;  ///< threads that are in user mode: for loadavg and /proc/stat
     u32 cpus = 1;
     bool shutting_down = false;
 };

@@ -15,9 +15,9 @@ namespace pith::arch {
 
 /// What the boot loader said, copied out of its memory.
 struct BootInformation {
-    std::array<core::PhysicalRange, 64> ram;   ///< usable, as the firmware lists it
+    std::array<core::PhysicalRange, 64> ram;  ///< usable, as the firmware lists it
     usize ram_count;
-    core::PhysicalRange bundle;                ///< its pages
+    core::PhysicalRange bundle;  ///< its pages
     u64 rsdp;
     char command_line[2048];
 };
@@ -29,7 +29,7 @@ void read_start_info(u64 start_info, BootInformation& boot);
 void init_early_memory(const BootInformation& boot);
 u64 early_allocate(u64 pages);
 std::span<const core::PhysicalRange> free_memory();
-u64 early_used();           ///< bytes that early_allocate gave out
+u64 early_used();  ///< bytes that early_allocate gave out
 const BootInformation& boot_information();
 /// Device registers that the kernel keeps to itself.
 std::span<const core::PhysicalRange> kernel_devices();

@@ -12,8 +12,8 @@ namespace pith::arch {
 namespace {
 
 constexpr u64 kNanoseconds = 1'000'000'000;
-constexpr u64 kFirstMeasure = 200'000;          // nanoseconds
-constexpr u64 kSecondMeasure = 20'000'000;      // then ten times as long, again and again
+constexpr u64 kFirstMeasure = 200'000;      // nanoseconds
+constexpr u64 kSecondMeasure = 20'000'000;  // then ten times as long, again and again
 constexpr u64 kLastMeasure = 20 * kNanoseconds;
 constexpr u64 kPmTimerFrequency = 3'579'545;
 constexpr u64 kFemtoPerNano = 1'000'000;
@@ -99,7 +99,8 @@ u64 multiplier_of(u64 frequency) { return (kNanoseconds << 32) / frequency; }
 /// An emulator that counts instructions has a TSC of exactly 1 GHz: taken for that if within what can be resolved.
 u64 snap(u64 frequency, u64 reference_ticks) {
     u64 tolerance = kNanoseconds / reference_ticks * 4 + 1;
-    return frequency + tolerance > kNanoseconds && frequency < kNanoseconds + tolerance ? kNanoseconds : frequency;
+    return frequency + tolerance > kNanoseconds && frequency < kNanoseconds + tolerance ? kNanoseconds
+                                                                                        : frequency;
 }
 
 u64 guessed_frequency() {

@@ -41,10 +41,10 @@ alignas(4096) constinit Gate interrupt_table[kVectors]{};
 
 u8 stack_of(usize vector) {
     switch (vector) {
-    case kVectorNmi: return 1;
-    case kVectorDoubleFault: return 2;
-    case kVectorMachineCheck: return 3;
-    default: return 0;
+        case kVectorNmi: return 1;
+        case kVectorDoubleFault: return 2;
+        case kVectorMachineCheck: return 3;
+        default: return 0;
     }
 }
 
@@ -93,7 +93,8 @@ void init_tables(CpuTables& tables, const CpuStacks& stacks) {
                                (kLimit >> 16) << 48 | (base >> 24 & 0xff) << 56;
     tables.gdt[PITH_TSS / 8 + 1] = base >> 32;
     tables.task.rsp[0] = stacks.main;
-    for (u32 i = 0; i < kFaultStacks; i++) tables.task.ist[i] = stacks.fault[i] - 16;  // below the CpuArea's address
+    for (u32 i = 0; i < kFaultStacks; i++)
+        tables.task.ist[i] = stacks.fault[i] - 16;  // below the CpuArea's address
     tables.task.bitmap_offset = kNoBitmap;
     memset(tables.task.bitmap, 0xff, sizeof(tables.task.bitmap));
     tables.open_count = 0;

@@ -26,7 +26,7 @@ static_assert(__builtin_offsetof(TaskState, bitmap) == 104);
 struct alignas(16) CpuTables {
     u64 gdt[8];
     TaskState task;
-    u32 open_count;             ///< ranges that are open in the bitmap
+    u32 open_count;  ///< ranges that are open in the bitmap
     core::PortRange open[64];
 };
 

@@ -43,7 +43,8 @@ void map_page(u64 address, u64 physical, u64 bits, u32 bottom = 12) {
 }
 
 void map_range(u64 address, u64 physical, u64 end, u64 bits) {
-    for (; physical < end; physical += abi::kPageSize, address += abi::kPageSize) map_page(address, physical, bits);
+    for (; physical < end; physical += abi::kPageSize, address += abi::kPageSize)
+        map_page(address, physical, bits);
 }
 
 /// All RAM that [start, end) touches, with the largest pages that fit; the image's surroundings page by page.
@@ -74,9 +75,12 @@ u64 take_window(u64 pages) {
 
 /// Not in the image's own tables but through the tables made for it, so that the image is 4 KiB pages throughout.
 void map_image() {
-    map_range(reinterpret_cast<u64>(image_start), image_physical(image_start), image_physical(text_end), kCode);
-    map_range(reinterpret_cast<u64>(text_end), image_physical(text_end), image_physical(rodata_end), kReadOnly);
-    map_range(reinterpret_cast<u64>(rodata_end), image_physical(rodata_end), image_physical(image_end), kReadWrite);
+    map_range(reinterpret_cast<u64>(image_start), image_physical(image_start), image_physical(text_end),
+              kCode);
+    map_range(reinterpret_cast<u64>(text_end), image_physical(text_end), image_physical(rodata_end),
+              kReadOnly);
+    map_range(reinterpret_cast<u64>(rodata_end), image_physical(rodata_end), image_physical(image_end),
+              kReadWrite);
 }
 
 }  // namespace
@@ -85,7 +89,8 @@ void init_kernel_map(const BootInformation& boot) {
     constexpr u32 kHugePages = 1u << 26;
     bool huge = (cpuid(0x80000001).edx & kHugePages) != 0;
     root = early_allocate(1);
-    for (usize i = 0; i < boot.ram_count; i++) map_direct(boot.ram[i].base, boot.ram[i].base + boot.ram[i].size, huge);
+    for (usize i = 0; i < boot.ram_count; i++)
+        map_direct(boot.ram[i].base, boot.ram[i].base + boot.ram[i].size, huge);
     map_image();
     map_page(kWindows, 0, 0);  // allocates its tables
     write_cr3(root);

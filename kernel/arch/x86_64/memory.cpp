@@ -53,7 +53,8 @@ void init_early_memory(const BootInformation& boot) {
     remove_range(0, kLowMemory);
     remove_range(kKernelLoad, reinterpret_cast<u64>(image_end) - kKernelBase);
     remove_range(boot.bundle.base, boot.bundle.base + boot.bundle.size);
-    auto last = std::remove_if(ranges.begin(), ranges.begin() + range_count, [](auto& r) { return r.size == 0; });
+    auto last = std::remove_if(ranges.begin(), ranges.begin() + range_count,
+                               [](auto& r) { return r.size == 0; });
     range_count = static_cast<usize>(last - ranges.begin());
     std::sort(ranges.begin(), last, [](auto& a, auto& b) { return a.base < b.base; });
 }

@@ -59,12 +59,18 @@ void print_registers(const KernelRegisters& r) {
     print(", cs ");
     print_hex(r.cs, 4);
     print("\n");
-    print_register("rax", r.rax, false), print_register("rbx", r.rbx, false), print_register("rcx", r.rcx, true);
-    print_register("rdx", r.rdx, false), print_register("rsi", r.rsi, false), print_register("rdi", r.rdi, true);
-    print_register("rbp", r.rbp, false), print_register("rsp", r.rsp, false), print_register("r8 ", r.r8, true);
-    print_register("r9 ", r.r9, false), print_register("r10", r.r10, false), print_register("r11", r.r11, true);
-    print_register("r12", r.r12, false), print_register("r13", r.r13, false), print_register("r14", r.r14, true);
-    print_register("r15", r.r15, false), print_register("rip", r.rip, false), print_register("flg", r.rflags, true);
+    print_register("rax", r.rax, false), print_register("rbx", r.rbx, false),
+        print_register("rcx", r.rcx, true);
+    print_register("rdx", r.rdx, false), print_register("rsi", r.rsi, false),
+        print_register("rdi", r.rdi, true);
+    print_register("rbp", r.rbp, false), print_register("rsp", r.rsp, false),
+        print_register("r8 ", r.r8, true);
+    print_register("r9 ", r.r9, false), print_register("r10", r.r10, false),
+        print_register("r11", r.r11, true);
+    print_register("r12", r.r12, false), print_register("r13", r.r13, false),
+        print_register("r14", r.r14, true);
+    print_register("r15", r.r15, false), print_register("rip", r.rip, false),
+        print_register("flg", r.rflags, true);
 }
 
 void print_place(u64 address) {
@@ -82,7 +88,8 @@ void print_place(u64 address) {
 bool readable_frame(u64 frame) {
     if (frame % 8 != 0) return false;
     bool in_stack = frame >= kWindows && frame + 16 <= kWindows + kWindowsSize;
-    bool in_image = frame >= reinterpret_cast<u64>(rodata_end) && frame + 16 <= reinterpret_cast<u64>(image_end);
+    bool in_image = frame >= reinterpret_cast<u64>(rodata_end) &&
+                    frame + 16 <= reinterpret_cast<u64>(image_end);
     return in_stack || in_image;
 }
 
@@ -109,10 +116,8 @@ Symbol find_symbol(u64 address) {
     u32 low = 0, high = count;
     while (low < high) {
         u32 middle = (low + high) / 2;
-        if (table[2 * middle] <= offset)
-            low = middle + 1;
-        else
-            high = middle;
+        if (table[2 * middle] <= offset) low = middle + 1;
+        else high = middle;
     }
     if (low == 0) return {};
     const auto* names = reinterpret_cast<const char*>(table + 2 * count);

@@ -59,15 +59,13 @@ inline void write_msr(Msr msr, u64 value) {
                  : "memory");
 }
 
-#define PITH_CONTROL_REGISTER(name)                                   \
-    inline u64 read_##name() {                                        \
-        u64 value;                                                    \
-        asm volatile("mov %%" #name ", %0" : "=r"(value));            \
-        return value;                                                 \
-    }                                                                 \
-    inline void write_##name(u64 value) {                             \
-        asm volatile("mov %0, %%" #name ::"r"(value) : "memory");     \
-    }
+#define PITH_CONTROL_REGISTER(name)                        \
+    inline u64 read_##name() {                             \
+        u64 value;                                         \
+        asm volatile("mov %%" #name ", %0" : "=r"(value)); \
+        return value;                                      \
+    }                                                      \
+    inline void write_##name(u64 value) { asm volatile("mov %0, %%" #name ::"r"(value) : "memory"); }
 PITH_CONTROL_REGISTER(cr0)
 PITH_CONTROL_REGISTER(cr2)
 PITH_CONTROL_REGISTER(cr3)

@@ -59,17 +59,13 @@ extern "C" void user_trap(u64 vector, u64 error_code) {
 
 extern "C" void interrupt_dispatch(u64 vector, bool nested) {
     switch (vector) {
-    case kVectorTimer:
-        timer_interrupt(nested);
-        return;
-    case kVectorIpi:
-        platform::LocalApic::end_of_interrupt();
-        core::ipi_entry(nested);
-        return;
-    case kVectorSpurious:
-        return;
-    default:
-        break;
+        case kVectorTimer: timer_interrupt(nested); return;
+        case kVectorIpi:
+            platform::LocalApic::end_of_interrupt();
+            core::ipi_entry(nested);
+            return;
+        case kVectorSpurious: return;
+        default: break;
     }
     if (vector >= kVectorLines && vector < kVectorLines + kInterruptLines) {
         auto line = static_cast<u32>(vector - kVectorLines);
@@ -81,7 +77,9 @@ extern "C" void interrupt_dispatch(u64 vector, bool nested) {
     }
 }
 
-extern "C" void kernel_fault(const KernelRegisters* registers) { panic_at("Fault in the kernel", *registers); }
+extern "C" void kernel_fault(const KernelRegisters* registers) {
+    panic_at("Fault in the kernel", *registers);
+}
 
 extern "C" void paranoid_trap(const KernelRegisters* registers) {
     if (registers->vector == kVectorNmi) {

@@ -49,29 +49,27 @@ T read_at(std::span<const u8> table, usize offset) {
 
 void read_madt_entry(MachineDescription& machine, std::span<const u8> entry) {
     switch (entry[0]) {
-    case 0: {
-        auto cpu = read_at<MadtLocalApic>(entry, 0);
-        if ((cpu.flags & 1) && machine.cpus < machine.apic_ids.size()) machine.apic_ids[machine.cpus++] = cpu.apic_id;
-        break;
-    }
-    case 1: {
-        auto controller = read_at<MadtIoApic>(entry, 0);
-        if (machine.io_apic_count < machine.io_apics.size())
-            machine.io_apics[machine.io_apic_count++] = {controller.address, controller.first_interrupt};
-        break;
-    }
-    case 2: {
-        auto o = read_at<MadtOverride>(entry, 0);
-        if (machine.override_count < machine.overrides.size())
-            machine.overrides[machine.override_count++] = {o.interrupt, o.source, (o.flags & 0xc) == 0xc,
-                                                           (o.flags & 3) == 3};
-        break;
-    }
-    case 5:
-        machine.local_apic = read_at<MadtLocalApicAddress>(entry, 0).address;
-        break;
-    default:
-        break;
+        case 0: {
+            auto cpu = read_at<MadtLocalApic>(entry, 0);
+            if ((cpu.flags & 1) && machine.cpus < machine.apic_ids.size())
+                machine.apic_ids[machine.cpus++] = cpu.apic_id;
+            break;
+        }
+        case 1: {
+            auto controller = read_at<MadtIoApic>(entry, 0);
+            if (machine.io_apic_count < machine.io_apics.size())
+                machine.io_apics[machine.io_apic_count++] = {controller.address, controller.first_interrupt};
+            break;
+        }
+        case 2: {
+            auto o = read_at<MadtOverride>(entry, 0);
+            if (machine.override_count < machine.overrides.size())
+                machine.overrides[machine.override_count++] = {o.interrupt, o.source, (o.flags & 0xc) == 0xc,
+                                                               (o.flags & 3) == 3};
+            break;
+        }
+        case 5: machine.local_apic = read_at<MadtLocalApicAddress>(entry, 0).address; break;
+        default: break;
     }
 }
 
@@ -118,10 +116,8 @@ MachineDescription read_acpi(u64 root_pointer) {
     if (root_pointer != 0) {
         const auto* root = static_cast<const RootPointer*>(map_firmware(root_pointer, sizeof(RootPointer)));
         if (root != nullptr && memcmp(root->signature, "RSD PTR ", 8) == 0) {
-            if (root->revision >= 2 && root->xsdt != 0)
-                read_root_table<u64>(machine, map_table(root->xsdt));
-            else
-                read_root_table<u32>(machine, map_table(root->rsdt));
+            if (root->revision >= 2 && root->xsdt != 0) read_root_table<u64>(machine, map_table(root->xsdt));
+            else read_root_table<u32>(machine, map_table(root->rsdt));
         }
     }
     use_defaults(machine);

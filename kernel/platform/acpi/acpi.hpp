@@ -31,8 +31,8 @@ struct MachineDescription {
     u32 io_apic_count = 0;
     std::array<InterruptOverride, 16> overrides{};
     u32 override_count = 0;
-    u64 hpet = 0;             ///< physical address; 0: none
-    u16 pm_timer = 0;         ///< port; 0: none
+    u64 hpet = 0;      ///< physical address; 0: none
+    u16 pm_timer = 0;  ///< port; 0: none
     bool pm_timer_32 = false;
 };
 

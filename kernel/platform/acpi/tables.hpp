@@ -97,8 +97,8 @@ struct [[gnu::packed]] Hpet {
 };
 static_assert(sizeof(Hpet) == 56);
 
-inline constexpr usize kFadtTimerPort = 76;   ///< PM_TMR_BLK: u32 at this offset of the FADT
-inline constexpr usize kFadtTimerLength = 91; ///< PM_TMR_LEN: u8
-inline constexpr usize kFadtFlags = 112;      ///< u32, bit 8: the timer has 32 bits
+inline constexpr usize kFadtTimerPort = 76;    ///< PM_TMR_BLK: u32 at this offset of the FADT
+inline constexpr usize kFadtTimerLength = 91;  ///< PM_TMR_LEN: u8
+inline constexpr usize kFadtFlags = 112;       ///< u32, bit 8: the timer has 32 bits
 
 }  // namespace pith::platform::acpi

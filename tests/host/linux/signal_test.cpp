@@ -46,7 +46,8 @@ TEST(SignalLayout, Context) {
     static_assert(sizeof(AltStack) == sizeof(stack_t));
     static_assert(sizeof(LinuxRusage) == sizeof(rusage));
     abi::ForeignState state{};
-    state.r8 = 8, state.r15 = 15, state.rdi = 1, state.rsp = 2, state.rip = 3, state.rflags = 4, state.rax = 5;
+    state.r8 = 8, state.r15 = 15, state.rdi = 1, state.rsp = 2, state.rip = 3, state.rflags = 4,
+    state.rax = 5;
     UserContext context{};
     fill_context(context.registers, state);
     ucontext_t theirs;
@@ -63,7 +64,8 @@ TEST(SignalLayout, Context) {
     restore_context(back, context.registers);
     EXPECT_EQ(back.r8, 8u);
     EXPECT_EQ(back.rip, 3u);
-    EXPECT_EQ(back.rflags & (3 << 12 | 1 << 9), 0u) << "neither I/O privilege nor the interrupt flag can be set";
+    EXPECT_EQ(back.rflags & (3 << 12 | 1 << 9), 0u)
+        << "neither I/O privilege nor the interrupt flag can be set";
 }
 
 }  // namespace

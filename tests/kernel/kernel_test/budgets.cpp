@@ -13,7 +13,12 @@ void spin(void* argument) {
 }
 
 abi::BudgetParameters limited(u64 capacity, u64 period) {
-    return {.capacity = capacity, .period = period, .cpus = 0xff, .ceiling = 255, .signal = abi::kNoHandle, .signal_bits = 0};
+    return {.capacity = capacity,
+            .period = period,
+            .cpus = 0xff,
+            .ceiling = 255,
+            .signal = abi::kNoHandle,
+            .signal_bits = 0};
 }
 
 /// Waits until so much has been consumed.
@@ -44,7 +49,8 @@ TEST(budget_errors) {
 TEST(budget_is_a_limit) {
     auto budget = MUST(t.pool.create_budget(own_budget(), limited(2 * kMillisecond, 10 * kMillisecond)));
     volatile u64 counter = 0;
-    Worker worker = start_worker(t, spin, const_cast<u64*>(&counter), {.priority = 120, .budget = budget.index()});
+    Worker worker = start_worker(t, spin, const_cast<u64*>(&counter),
+                                 {.priority = 120, .budget = budget.index()});
     auto signal = MUST(t.pool.create_signal());
     u64 before = MUST(budget.budget_info()).consumed;
     abi::Time start = kernel_clock();
@@ -77,7 +83,8 @@ TEST(budget_reconfigured) {
     auto signal = MUST(t.pool.create_signal());
     CHECK_ERROR(timed_out, signal.wait(1, in_milliseconds(5)));
     MUST_OK(budget.configure(limited(8 * kMillisecond, 10 * kMillisecond)));
-    CHECK_ERROR(timed_out, signal.wait(1, in_milliseconds(25)));  // what is spent is spent, to the period's end
+    CHECK_ERROR(timed_out,
+                signal.wait(1, in_milliseconds(25)));  // what is spent is spent, to the period's end
     CHECK(wait_for_use(budget, 40 * kMillisecond));
 }
 
@@ -107,17 +114,16 @@ TEST(budget_travels_with_a_call) {
         abi::HandleIndex endpoint;
         volatile u64 done = 0;
     } client{endpoint.index()};
-    start_worker(
-        t,
-        [](void* argument) {
-            auto& c = *static_cast<Client*>(argument);
-            for (int i = 0; i < 20; i++) {
-                Message message;
-                static_cast<void>(ipc_call(c.endpoint, message));
-            }
-            c.done = 1;
-        },
-        &client, {.budget = budget.index()});
+    start_worker(t,
+                 [](void* argument) {
+                     auto& c = *static_cast<Client*>(argument);
+                     for (int i = 0; i < 20; i++) {
+                         Message message;
+                         static_cast<void>(ipc_call(c.endpoint, message));
+                     }
+                     c.done = 1;
+                 },
+                 &client, {.budget = budget.index()});
     u64 before = MUST(server.thread.thread_info()).cpu_time;
     CHECK(wait_for_value(client.done, 1));
     CHECK_EQUAL(serve.served, 20);
@@ -149,13 +155,12 @@ TEST(budget_end_does_not_stop_a_server_in_a_call) {
     struct Client {
         abi::HandleIndex endpoint;
     } client{endpoint.index()};
-    start_worker(
-        t,
-        [](void* argument) {
-            Message message;
-            static_cast<void>(ipc_call(static_cast<Client*>(argument)->endpoint, message));
-        },
-        &client, {.budget = budget.index()});
+    start_worker(t,
+                 [](void* argument) {
+                     Message message;
+                     static_cast<void>(ipc_call(static_cast<Client*>(argument)->endpoint, message));
+                 },
+                 &client, {.budget = budget.index()});
     abi::Time start = kernel_clock();
     CHECK(wait_for_value(serve.served, 1));
     CHECK(kernel_clock() - start < 1000 * kMillisecond);

@@ -169,7 +169,8 @@ TEST(capability_long_chain) {
 
 TEST(capability_badges) {
     auto endpoint = MUST(t.pool.create_endpoint());
-    auto minted = MUST(endpoint.mint(77, rights(abi::EndpointRight::send, abi::EndpointRight::mint, abi::kRightCopy)));
+    auto minted = MUST(
+        endpoint.mint(77, rights(abi::EndpointRight::send, abi::EndpointRight::mint, abi::kRightCopy)));
     CHECK_EQUAL(MUST(minted.info()).badge, 77);
     CHECK(!minted.mint(78, abi::kAllRights).ok());
     auto copy = MUST(minted.copy());

@@ -27,12 +27,14 @@ TEST(device_ports) {
     CHECK_EQUAL(in8(kSerial + 7), 0x5a);
     // Another Space, and other ports, stay closed.
     auto endpoint = MUST(t.pool.create_endpoint());
-    start_worker(t, [](void*) { static_cast<void>(in8(kSerial + 8)); }, nullptr, {.handler = endpoint.index()});
+    start_worker(t, [](void*) { static_cast<void>(in8(kSerial + 8)); }, nullptr,
+                 {.handler = endpoint.index()});
     Message message;
     MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK_EQUAL(message.words[0], 13);
     MUST_OK(ports.destroy());
-    start_worker(t, [](void*) { static_cast<void>(in8(kSerial + 7)); }, nullptr, {.handler = endpoint.index()});
+    start_worker(t, [](void*) { static_cast<void>(in8(kSerial + 7)); }, nullptr,
+                 {.handler = endpoint.index()});
     MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK_EQUAL(message.words[0], 13);
 }
@@ -70,8 +72,8 @@ TEST(device_interrupt_dies_with_its_signal) {
 }
 
 TEST(device_memory) {
-    CHECK(!machine().device_memory(t.pool, 0x200000, 4096, 0).ok());       // RAM
-    CHECK(!machine().device_memory(t.pool, 0xfee00000, 4096, 0).ok());     // the local interrupt controller
+    CHECK(!machine().device_memory(t.pool, 0x200000, 4096, 0).ok());    // RAM
+    CHECK(!machine().device_memory(t.pool, 0xfee00000, 4096, 0).ok());  // the local interrupt controller
     CHECK(!machine().device_memory(t.pool, 0xfec00000, 4096, 0).ok());
     CHECK(!machine().device_memory(t.pool, ~u64{0} & ~u64{4095}, 8192, 0).ok());
     CHECK_ERROR(invalid, machine().device_memory(t.pool, 0xd0000001, 4096, 0));

@@ -55,13 +55,19 @@ bool make_foreign(Context& t, Foreign& f, void (*entry)(), u32 cpu = 0, u8 prior
 #define FOREIGN_CODE(name, text) \
     [[gnu::naked]] void name() { asm volatile(text); }
 
-FOREIGN_CODE(loop_of_calls, "mov $39, %eax; mov $1, %edi; mov $2, %esi; mov $3, %edx; mov $4, %r10d; mov $5, %r8d; mov $6, %r9d\n"
-                            "1: syscall; inc %r12; jmp 1b")
+FOREIGN_CODE(
+    loop_of_calls,
+    "mov $39, %eax; mov $1, %edi; mov $2, %esi; mov $3, %edx; mov $4, %r10d; mov $5, %r8d; mov $6, %r9d\n"
+    "1: syscall; inc %r12; jmp 1b")
 FOREIGN_CODE(spin_for_ever, "1: inc %r13; jmp 1b")
 FOREIGN_CODE(one_fault, "mov 0x5000, %rax; mov $77, %eax; syscall; ud2")
-FOREIGN_CODE(vector_load, "movq %xmm5, %rdi; mov $1, %eax; syscall; mov $0x77, %edi; movq %rdi, %xmm5; mov $2, %eax; syscall; movq %xmm5, %rdi; mov $3, %eax; syscall; ud2")
+FOREIGN_CODE(vector_load,
+             "movq %xmm5, %rdi; mov $1, %eax; syscall; mov $0x77, %edi; movq %rdi, %xmm5; mov $2, %eax; "
+             "syscall; movq %xmm5, %rdi; mov $3, %eax; syscall; ud2")
 
-Error next_event(Foreign& f, Message& message) { return ipc_recv(f.endpoint.index(), message, in_milliseconds(20000)); }
+Error next_event(Foreign& f, Message& message) {
+    return ipc_recv(f.endpoint.index(), message, in_milliseconds(20000));
+}
 
 Error reply_with(Foreign& f, Message& message, abi::Resume how, u64 value = 0) {
     message.tag = abi::Tag(static_cast<u16>(how), 0);
@@ -120,15 +126,17 @@ TEST(foreign_state_is_sanitised) {
     Message m;
     MUST_OK(next_event(f, m));
     u64 good = f.state->rip;
-    f.state->rflags = ~u64{0} & ~u64{0x100};  // interrupts, I/O privilege, nested task, virtual mode: all but the trap
+    f.state->rflags = ~u64{0} &
+                      ~u64{0x100};  // interrupts, I/O privilege, nested task, virtual mode: all but the trap
     f.state->fs_base = 0x8000'0000'0000'0000;
     f.state->gs_base = 0x0001'0000'0000'0000;
     f.state->rip = good;
     MUST_OK(reply_with(f, m, abi::Resume::state));
-    CHECK_EQUAL(f.state->rflags & 0x3000, 0);        // I/O privilege level
-    CHECK_EQUAL(f.state->rflags & 0x4000, 0);        // nested task
-    CHECK_EQUAL(f.state->rflags & 0x200, 0x200);     // interrupts stay on
-    for (u64 address : {u64{0xffff'8000'0000'0000}, u64{0x0000'8000'0000'0000}, ~u64{0}, u64{0x1234'5678'9abc'def0}}) {
+    CHECK_EQUAL(f.state->rflags & 0x3000, 0);     // I/O privilege level
+    CHECK_EQUAL(f.state->rflags & 0x4000, 0);     // nested task
+    CHECK_EQUAL(f.state->rflags & 0x200, 0x200);  // interrupts stay on
+    for (u64 address :
+         {u64{0xffff'8000'0000'0000}, u64{0x0000'8000'0000'0000}, ~u64{0}, u64{0x1234'5678'9abc'def0}}) {
         f.state->rip = address;
         f.state->rsp = address;
         MUST_OK(reply_with(f, m, abi::Resume::state));

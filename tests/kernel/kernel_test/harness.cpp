@@ -194,8 +194,8 @@ Worker start_worker(Context& t, WorkerFunction function, void* argument, const W
     start->argument = argument;
     if (options.start) {
         // As after a call instruction: 8 below a multiple of 16.
-        auto started = worker.thread.start(reinterpret_cast<u64>(&worker_main), worker.address + kWorkerSize - 8,
-                                           worker.address);
+        auto started = worker.thread.start(reinterpret_cast<u64>(&worker_main),
+                                           worker.address + kWorkerSize - 8, worker.address);
         if (!started.ok()) panic("a worker cannot be started");
     }
     return worker;

@@ -81,33 +81,32 @@ bool record(Context& t, bool ok, const char* text, int line, u64 got = 0, u64 wa
 
 }  // namespace pith::test
 
-#define TEST(name)                                                                       \
-    static void test_##name(::pith::test::Context& t);                                   \
-    static ::pith::test::Registration registration_##name(#name, test_##name);           \
+#define TEST(name)                                                             \
+    static void test_##name(::pith::test::Context& t);                         \
+    static ::pith::test::Registration registration_##name(#name, test_##name); \
     static void test_##name([[maybe_unused]] ::pith::test::Context& t)
-#define CHECK(...)                                                                       \
-    do {                                                                                 \
+#define CHECK(...)                                                                                    \
+    do {                                                                                              \
         if (!::pith::test::record(t, static_cast<bool>(__VA_ARGS__), #__VA_ARGS__, __LINE__)) return; \
     } while (false)
-#define CHECK_EQUAL(got_, wanted_)                                                       \
-    do {                                                                                 \
-        auto got_value = static_cast<::pith::u64>(got_);                                 \
-        auto wanted_value = static_cast<::pith::u64>(wanted_);                           \
+#define CHECK_EQUAL(got_, wanted_)                                                                          \
+    do {                                                                                                    \
+        auto got_value = static_cast<::pith::u64>(got_);                                                    \
+        auto wanted_value = static_cast<::pith::u64>(wanted_);                                              \
         if (!::pith::test::record(t, got_value == wanted_value, #got_ " == " #wanted_, __LINE__, got_value, \
-                                  wanted_value))                                         \
-            return;                                                                      \
+                                  wanted_value))                                                            \
+            return;                                                                                         \
     } while (false)
 /// A Result or SyscallResult that must have failed with an Error.
-#define CHECK_ERROR(error_, expression)                                                  \
-    CHECK_EQUAL(::pith::test::error_of(expression), ::pith::Error::error_)
+#define CHECK_ERROR(error_, expression) CHECK_EQUAL(::pith::test::error_of(expression), ::pith::Error::error_)
 /// The value of a Result that must be ok.
-#define MUST(...)                                                                        \
-    ({                                                                                   \
-        auto must_result = (__VA_ARGS__);                                                \
-        if (!::pith::test::record(t, must_result.ok(), #__VA_ARGS__, __LINE__,           \
-                                  static_cast<::pith::u64>(must_result.error()), 0))     \
-            return;                                                                      \
-        std::move(must_result).value();                                                  \
+#define MUST(...)                                                                    \
+    ({                                                                               \
+        auto must_result = (__VA_ARGS__);                                            \
+        if (!::pith::test::record(t, must_result.ok(), #__VA_ARGS__, __LINE__,       \
+                                  static_cast<::pith::u64>(must_result.error()), 0)) \
+            return;                                                                  \
+        std::move(must_result).value();                                              \
     })
 #define MUST_OK(...) CHECK_ERROR(ok, __VA_ARGS__)
 

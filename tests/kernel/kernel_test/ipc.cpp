@@ -364,7 +364,8 @@ TEST(ipc_many_clients) {
                 for (u64 i = 0; i < 200; i++) {
                     Message message;
                     message.words[3] = i;
-                    if (ipc_call(c.endpoint, message) != Error::ok || message.words[3] != i + 1) c.wrong = c.wrong + 1;
+                    if (ipc_call(c.endpoint, message) != Error::ok || message.words[3] != i + 1)
+                        c.wrong = c.wrong + 1;
                     if (i % 16 == 0) yield_cpu();
                 }
                 c.done = 1;

@@ -37,7 +37,9 @@ const Handle<Machine>& machine() {
     return handle;
 }
 u32 cpu_count() { return boot_info().cpus; }
-bool time_is_exact() { return std::string_view(boot_info().command_line).find("exact") != std::string_view::npos; }
+bool time_is_exact() {
+    return std::string_view(boot_info().command_line).find("exact") != std::string_view::npos;
+}
 
 }  // namespace pith::test
 

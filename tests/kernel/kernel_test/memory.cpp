@@ -21,10 +21,8 @@ struct Touch {
 
 void touch(void* argument) {
     auto& request = *static_cast<Touch*>(argument);
-    if (request.write)
-        word_at(request.address) = 1;
-    else
-        request.value = word_at(request.address);
+    if (request.write) word_at(request.address) = 1;
+    else request.value = word_at(request.address);
     request.done = 1;
 }
 
@@ -153,7 +151,8 @@ TEST(memory_never_executable_by_mistake) {
     u64 address = map_somewhere(memory, kPage);
     *reinterpret_cast<volatile u16*>(address) = 0x0b0f;  // ud2
     auto endpoint = MUST(t.pool.create_endpoint());
-    Worker worker = start_worker(t, reinterpret_cast<WorkerFunction>(address), nullptr, {.handler = endpoint.index()});
+    Worker worker = start_worker(t, reinterpret_cast<WorkerFunction>(address), nullptr,
+                                 {.handler = endpoint.index()});
     Message message;
     MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK(message.tag.from_kernel());

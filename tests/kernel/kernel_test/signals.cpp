@@ -118,7 +118,8 @@ TEST(clock_info_page) {
             u32 low, high;
             asm volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
             u64 elapsed = (u64{high} << 32 | low) - page.tsc_base;
-            mine = page.clock_base + static_cast<u64>((static_cast<unsigned __int128>(elapsed) * page.multiplier) >> 32);
+            mine = page.clock_base +
+                   static_cast<u64>((static_cast<unsigned __int128>(elapsed) * page.multiplier) >> 32);
         } while ((sequence & 1) || page.sequence != sequence);
         abi::Time after = kernel_clock();
         CHECK(before <= mine && mine <= after);
@@ -135,7 +136,8 @@ TEST(machine_info) {
     CHECK_ERROR(invalid, machine().cpu_counts(cpu_count()));
     CHECK_ERROR(invalid, invoke(abi::Syscall::machine_info, machine().index(), 99));
     CHECK_ERROR(invalid, invoke(abi::Syscall::machine_log, machine().index(), 100'000));
-    auto traced = invoke(abi::Syscall::machine_info, machine().index(), static_cast<u64>(abi::MachineInfo::trace), 0, 0);
+    auto traced = invoke(abi::Syscall::machine_info, machine().index(),
+                         static_cast<u64>(abi::MachineInfo::trace), 0, 0);
     CHECK_ERROR(ok, traced);
     CHECK(traced.r0 <= 16);
 }

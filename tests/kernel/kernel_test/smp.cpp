@@ -116,13 +116,12 @@ TEST(smp_unmap_under_a_running_thread) {
     for (u32 round = 0; round < 12; round++) {
         auto memory = MUST(t.pool.create_memory(kPage));
         u64 address = map_somewhere(memory, kPage);
-        Worker worker = start_worker(
-            t,
-            [](void* argument) {
-                auto& word = *static_cast<volatile u64*>(argument);
-                for (;;) word = word + 1;
-            },
-            reinterpret_cast<void*>(address), {.cpu = other_cpu(1)});
+        Worker worker = start_worker(t,
+                                     [](void* argument) {
+                                         auto& word = *static_cast<volatile u64*>(argument);
+                                         for (;;) word = word + 1;
+                                     },
+                                     reinterpret_cast<void*>(address), {.cpu = other_cpu(1)});
         CHECK(wait_for_value(*reinterpret_cast<volatile u64*>(address), 10));
         MUST_OK(own_space().unmap(address, kPage));
         MUST_OK(own_space().map(address, memory, 0, kPage, abi::kMapRead));
@@ -136,13 +135,12 @@ TEST(smp_unmap_under_a_running_thread) {
 TEST(smp_protect_under_a_running_thread) {
     auto memory = MUST(t.pool.create_memory(kPage));
     u64 address = map_somewhere(memory, kPage);
-    Worker worker = start_worker(
-        t,
-        [](void* argument) {
-            auto& word = *static_cast<volatile u64*>(argument);
-            for (;;) word = word + 1;
-        },
-        reinterpret_cast<void*>(address), {.cpu = other_cpu(1)});
+    Worker worker = start_worker(t,
+                                 [](void* argument) {
+                                     auto& word = *static_cast<volatile u64*>(argument);
+                                     for (;;) word = word + 1;
+                                 },
+                                 reinterpret_cast<void*>(address), {.cpu = other_cpu(1)});
     CHECK(wait_for_value(*reinterpret_cast<volatile u64*>(address), 10));
     MUST_OK(own_space().protect(address, kPage, abi::kMapRead));
     u64 value = *reinterpret_cast<volatile u64*>(address);
@@ -202,7 +200,11 @@ TEST(smp_pool_destroyed_while_its_threads_run) {
         Loop loops[8];
         for (u32 i = 0; i < 8; i++) {
             loops[i].endpoint = endpoint.index();
-            start_worker(inner, i < 2 ? serve : i < 5 ? call_loop : count_loop, &loops[i], {.cpu = other_cpu(i)});
+            start_worker(inner,
+                         i < 2   ? serve
+                         : i < 5 ? call_loop
+                                 : count_loop,
+                         &loops[i], {.cpu = other_cpu(i)});
         }
         CHECK(wait_for_value(loops[7].count, 3));
         MUST_OK(inner.pool.destroy());
@@ -220,14 +222,13 @@ TEST(smp_signals_between_cpus) {
     struct Pair {
         abi::HandleIndex ping, pong;
     } pair{ping.index(), pong.index()};
-    start_worker(
-        t,
-        [](void* argument) {
-            auto& p = *static_cast<Pair*>(argument);
-            while (invoke(abi::Syscall::signal_wait, p.ping, 1, 0).error == Error::ok)
-                invoke(abi::Syscall::signal_notify, p.pong, 2);
-        },
-        &pair, {.cpu = other_cpu(1)});
+    start_worker(t,
+                 [](void* argument) {
+                     auto& p = *static_cast<Pair*>(argument);
+                     while (invoke(abi::Syscall::signal_wait, p.ping, 1, 0).error == Error::ok)
+                         invoke(abi::Syscall::signal_notify, p.pong, 2);
+                 },
+                 &pair, {.cpu = other_cpu(1)});
     for (int i = 0; i < 60; i++) {
         MUST_OK(ping.notify(1));
         CHECK_EQUAL(MUST(pong.wait(2, in_milliseconds(20000))), 2);

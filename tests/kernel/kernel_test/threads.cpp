@@ -76,12 +76,12 @@ TEST(thread_states) {
 }
 
 TEST(thread_wild_starts) {
-    for (u64 address : {u64{0}, u64{0x0000'8000'0000'0000}, u64{0xffff'8000'0000'0000}, ~u64{0}, abi::kUserTop}) {
+    for (u64 address :
+         {u64{0}, u64{0x0000'8000'0000'0000}, u64{0xffff'8000'0000'0000}, ~u64{0}, abi::kUserTop}) {
         Worker worker = start_worker(t, count_up, nullptr, {.start = false});
         if (worker.thread.start(address, address, 0).ok())
             CHECK(wait_for_state(worker.thread, abi::ThreadState::dead));
-        else
-            CHECK_EQUAL(MUST(worker.thread.thread_info()).state, abi::ThreadState::inactive);
+        else CHECK_EQUAL(MUST(worker.thread.thread_info()).state, abi::ThreadState::inactive);
     }
 }
 
@@ -115,7 +115,9 @@ TEST(thread_priority_ceiling) {
     CHECK(!thread.set_priority(61).ok());
     MUST_OK(thread.set_priority(10));
     CHECK_EQUAL(MUST(thread.thread_info()).priority, 10);
-    CHECK(!t.pool.create_budget(budget, {.capacity = 1'000'000, .period = 1'000'000, .cpus = 1, .ceiling = 61}).ok());
+    CHECK(
+        !t.pool.create_budget(budget, {.capacity = 1'000'000, .period = 1'000'000, .cpus = 1, .ceiling = 61})
+             .ok());
 }
 
 TEST(thread_round_robin) {
@@ -140,14 +142,13 @@ TEST(thread_page_fault_handler) {
         u64 address;
         volatile u64 value = 0;
     } pair{take_addresses(kPage)};
-    start_worker(
-        t,
-        [](void* argument) {
-            auto& p = *static_cast<Pair*>(argument);
-            *reinterpret_cast<volatile u64*>(p.address + 16) = 4711;
-            p.value = *reinterpret_cast<volatile u64*>(p.address + 16);
-        },
-        &pair, {.handler = handler.index()});
+    start_worker(t,
+                 [](void* argument) {
+                     auto& p = *static_cast<Pair*>(argument);
+                     *reinterpret_cast<volatile u64*>(p.address + 16) = 4711;
+                     p.value = *reinterpret_cast<volatile u64*>(p.address + 16);
+                 },
+                 &pair, {.handler = handler.index()});
     Message message;
     MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
     CHECK(message.tag.from_kernel());
@@ -169,18 +170,34 @@ TEST(thread_exceptions) {
         u64 vector;
     };
     static constexpr Case kCases[] = {
-        {[](void*) { asm volatile("xorl %%ecx, %%ecx; movl $1, %%eax; cltd; idivl %%ecx" ::: "eax", "ecx", "edx"); }, 0},
+        {[](void*) {
+             asm volatile("xorl %%ecx, %%ecx; movl $1, %%eax; cltd; idivl %%ecx" ::: "eax", "ecx", "edx");
+         },
+         0},
         {[](void*) { asm volatile("int3"); }, 3},
         {[](void*) { asm volatile("ud2"); }, 6},
         {[](void*) { asm volatile("hlt"); }, 13},
         {[](void*) { asm volatile("cli"); }, 13},
-        {[](void*) { asm volatile("movq %%cr0, %%rax" ::: "rax"); }, 13},
-        {[](void*) { asm volatile("inb $0x60, %%al" ::: "rax"); }, 13},
+        {[](void*) {
+             asm volatile("movq %%cr0, %%rax" ::: "rax");
+         },
+         13},
+        {[](void*) {
+             asm volatile("inb $0x60, %%al" ::: "rax");
+         },
+         13},
         {[](void*) { asm volatile("int $0x30"); }, 13},
-        {[](void*) { asm volatile("rdmsr" ::"c"(0x10) : "rax", "rdx"); }, 13},
-        {[](void*) { asm volatile("sgdt -64(%%rsp)" ::: "memory"); }, 13},  // UMIP
+        {[](void*) { asm volatile("rdmsr" ::"c"(0x10)
+                                  : "rax", "rdx"); }, 13},
+        {[](void*) {
+             asm volatile("sgdt -64(%%rsp)" ::: "memory");
+         },
+         13},  // UMIP
         {[](void*) { *reinterpret_cast<volatile u64*>(u64{0x8000'0000'0000'0000}) = 1; }, 13},
-        {[](void*) { asm volatile("pushfq; orq $0x100, (%%rsp); popfq; nop" ::: "memory"); }, 1},
+        {[](void*) {
+             asm volatile("pushfq; orq $0x100, (%%rsp); popfq; nop" ::: "memory");
+         },
+         1},
     };
     auto endpoint = MUST(t.pool.create_endpoint());
     for (const Case& c : kCases) {
@@ -198,9 +215,8 @@ TEST(thread_kernel_memory_is_out_of_reach) {
     auto endpoint = MUST(t.pool.create_endpoint());
     for (u64 address : {u64{0xffff'8000'0000'0000}, u64{0xffff'8000'0020'0000}, u64{0xffff'ffff'8020'0000},
                         u64{0xffff'ffff'c000'0000}, u64{0}}) {
-        Worker worker = start_worker(
-            t, [](void* a) { static_cast<void>(*static_cast<volatile u64*>(a)); }, reinterpret_cast<void*>(address),
-            {.handler = endpoint.index()});
+        Worker worker = start_worker(t, [](void* a) { static_cast<void>(*static_cast<volatile u64*>(a)); },
+                                     reinterpret_cast<void*>(address), {.handler = endpoint.index()});
         Message message;
         MUST_OK(ipc_recv(endpoint.index(), message, in_milliseconds(20000)));
         CHECK_EQUAL(message.tag.operation(), abi::Event::page_fault);
@@ -218,26 +234,27 @@ TEST(thread_registers_survive) {
     } spins[3];
     for (u64 i = 0; i < 3; i++) {
         spins[i].seed = 0x1111'2222'3333'4444 * (i + 1);
-        start_worker(
-            t,
-            [](void* argument) {
-                auto& s = *static_cast<Spin*>(argument);
-                for (;;) {
-                    u64 sum;
-                    asm volatile(
-                        "mov %1, %%rbx; lea 1(%%rbx), %%r12; lea 2(%%rbx), %%r13; lea 3(%%rbx), %%r14; lea 4(%%rbx), %%r15\n"
-                        "lea 5(%%rbx), %%rcx; lea 6(%%rbx), %%r11; lea 7(%%rbx), %%r9\n"
-                        "mov $20000, %%eax\n"
-                        "1: dec %%eax; jnz 1b\n"
-                        "mov %%rbx, %0; add %%r12, %0; add %%r13, %0; add %%r14, %0; add %%r15, %0; add %%rcx, %0; add %%r11, %0; add %%r9, %0"
-                        : "=&d"(sum)
-                        : "D"(s.seed)
-                        : "rax", "rbx", "rcx", "r9", "r11", "r12", "r13", "r14", "r15", "cc");
-                    if (sum != 8 * s.seed + 28) s.wrong = s.wrong + 1;
-                    s.rounds = s.rounds + 1;
-                }
-            },
-            &spins[i], {.priority = 90});
+        start_worker(t,
+                     [](void* argument) {
+                         auto& s = *static_cast<Spin*>(argument);
+                         for (;;) {
+                             u64 sum;
+                             asm volatile(
+                                 "mov %1, %%rbx; lea 1(%%rbx), %%r12; lea 2(%%rbx), %%r13; lea 3(%%rbx), "
+                                 "%%r14; lea 4(%%rbx), %%r15\n"
+                                 "lea 5(%%rbx), %%rcx; lea 6(%%rbx), %%r11; lea 7(%%rbx), %%r9\n"
+                                 "mov $20000, %%eax\n"
+                                 "1: dec %%eax; jnz 1b\n"
+                                 "mov %%rbx, %0; add %%r12, %0; add %%r13, %0; add %%r14, %0; add %%r15, %0; "
+                                 "add %%rcx, %0; add %%r11, %0; add %%r9, %0"
+                                 : "=&d"(sum)
+                                 : "D"(s.seed)
+                                 : "rax", "rbx", "rcx", "r9", "r11", "r12", "r13", "r14", "r15", "cc");
+                             if (sum != 8 * s.seed + 28) s.wrong = s.wrong + 1;
+                             s.rounds = s.rounds + 1;
+                         }
+                     },
+                     &spins[i], {.priority = 90});
     }
     auto signal = MUST(t.pool.create_signal());
     CHECK_ERROR(timed_out, signal.wait(1, in_milliseconds(80)));
@@ -255,21 +272,20 @@ TEST(thread_extended_registers) {
     } vectors[3];
     for (u64 i = 0; i < 3; i++) {
         vectors[i].seed = 0x0101'0101'0101'0101 * (i + 1);
-        start_worker(
-            t,
-            [](void* argument) {
-                auto& v = *static_cast<Vector*>(argument);
-                asm volatile("movq %0, %%xmm3; movq %0, %%xmm15" ::"r"(v.seed));
-                for (;;) {
-                    u64 a, b;
-                    for (volatile int i = 0; i < 3000; i = i + 1) {}
-                    if ((v.rounds & 7) == 0) yield_cpu();
-                    asm volatile("movq %%xmm3, %0; movq %%xmm15, %1" : "=r"(a), "=r"(b));
-                    if (a != v.seed || b != v.seed) v.wrong = v.wrong + 1;
-                    v.rounds = v.rounds + 1;
-                }
-            },
-            &vectors[i], {.priority = 90});
+        start_worker(t,
+                     [](void* argument) {
+                         auto& v = *static_cast<Vector*>(argument);
+                         asm volatile("movq %0, %%xmm3; movq %0, %%xmm15" ::"r"(v.seed));
+                         for (;;) {
+                             u64 a, b;
+                             for (volatile int i = 0; i < 3000; i = i + 1) {}
+                             if ((v.rounds & 7) == 0) yield_cpu();
+                             asm volatile("movq %%xmm3, %0; movq %%xmm15, %1" : "=r"(a), "=r"(b));
+                             if (a != v.seed || b != v.seed) v.wrong = v.wrong + 1;
+                             v.rounds = v.rounds + 1;
+                         }
+                     },
+                     &vectors[i], {.priority = 90});
     }
     auto signal = MUST(t.pool.create_signal());
     CHECK_ERROR(timed_out, signal.wait(1, in_milliseconds(60)));

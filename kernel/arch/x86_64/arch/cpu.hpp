@@ -16,15 +16,15 @@ struct CpuTables;
 /// The stubs know the offsets down to `idle`.
 struct CpuArea {
     CpuArea* self = nullptr;
-    Frame* frame = nullptr;     ///< of the thread to resume; null: none, the exit path idles
-    u64 stack_top = 0;          ///< of the kernel's stack on this CPU
-    u64 user_rsp = 0;           ///< scratch of the system call stub
-    u64 idle = 0;               ///< halted: an interrupt starts afresh on the stack
+    Frame* frame = nullptr;  ///< of the thread to resume; null: none, the exit path idles
+    u64 stack_top = 0;       ///< of the kernel's stack on this CPU
+    u64 user_rsp = 0;        ///< scratch of the system call stub
+    u64 idle = 0;            ///< halted: an interrupt starts afresh on the stack
     CpuTables* tables = nullptr;
     abi::Time timer_deadline = core::kNever;
     u32 id = 0;
     u32 apic_id = 0;
-    bool has_ports = false;     ///< the I/O bitmap is in force
+    bool has_ports = false;  ///< the I/O bitmap is in force
 };
 static_assert(offsetof(CpuArea, frame) == 8 && offsetof(CpuArea, stack_top) == 16 &&
               offsetof(CpuArea, user_rsp) == 24 && offsetof(CpuArea, idle) == 32);

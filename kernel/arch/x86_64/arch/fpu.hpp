@@ -27,16 +27,14 @@ inline void fpu_save(void* area) {
         asm volatile("xsave64 (%0)" ::"r"(area), "a"(static_cast<u32>(fpu_components)),
                      "d"(static_cast<u32>(fpu_components >> 32))
                      : "memory");
-    else
-        asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+    else asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 }
 inline void fpu_restore(void* area) {
     if (fpu_components != 0)
         asm volatile("xrstor64 (%0)" ::"r"(area), "a"(static_cast<u32>(fpu_components)),
                      "d"(static_cast<u32>(fpu_components >> 32))
                      : "memory");
-    else
-        asm volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+    else asm volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }
 inline void fpu_enable() { clear_task_switched(); }
 inline void fpu_disable() { write_cr0(read_cr0() | kCr0TaskSwitched); }

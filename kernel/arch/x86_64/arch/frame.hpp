@@ -16,7 +16,7 @@ struct alignas(16) Frame {
     u64 rax = 0, rbx = 0, rcx = 0, rdx = 0, rsi = 0, rdi = 0, rbp = 0, rsp = 0;
     u64 r8 = 0, r9 = 0, r10 = 0, r11 = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
     u64 rip = 0, rflags = kFlagInterrupt | kFlagReserved, fs_base = 0, gs_base = 0;
-    u64 full = 1;  ///< return by iret: rcx and r11 are valid
+    u64 full = 1;     ///< return by iret: rcx and r11 are valid
     u64 foreign = 0;  ///< gs base is kept too
 
     u32 number() const { return static_cast<u8>(rax); }
@@ -67,10 +67,10 @@ struct alignas(16) Frame {
     void registers(u64* out) const;
 
   private:
-    static constexpr u64 Frame::*kArguments[6] = {&Frame::rdi, &Frame::rsi, &Frame::rdx,
-                                                  &Frame::r10, &Frame::r8,  &Frame::r9};
-    static constexpr u64 Frame::*kWords[8] = {&Frame::rdx, &Frame::r10, &Frame::r8,  &Frame::r9,
-                                              &Frame::r12, &Frame::r13, &Frame::r14, &Frame::r15};
+    static constexpr u64 Frame::* kArguments[6] = {&Frame::rdi, &Frame::rsi, &Frame::rdx,
+                                                   &Frame::r10, &Frame::r8,  &Frame::r9};
+    static constexpr u64 Frame::* kWords[8] = {&Frame::rdx, &Frame::r10, &Frame::r8,  &Frame::r9,
+                                               &Frame::r12, &Frame::r13, &Frame::r14, &Frame::r15};
 };
 static_assert(offsetof(Frame, r15) == 120 && offsetof(Frame, rip) == 128 && offsetof(Frame, full) == 160);
 static_assert(offsetof(abi::ForeignState, gs_base) == offsetof(Frame, gs_base));

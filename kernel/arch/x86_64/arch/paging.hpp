@@ -41,7 +41,8 @@ class Entry {
     void clear() { bits_.store(0, std::memory_order_relaxed); }
     void set_rights(u32 rights) {
         u64 old = bits_.load(std::memory_order_relaxed);
-        while (!bits_.compare_exchange_weak(old, (old & ~kRightsBits) | rights_bits(rights), std::memory_order_relaxed)) {}
+        while (!bits_.compare_exchange_weak(old, (old & ~kRightsBits) | rights_bits(rights),
+                                            std::memory_order_relaxed)) {}
     }
     void clear_dirty() { bits_.fetch_and(~u64{kPageDirty}, std::memory_order_relaxed); }
     bool mapped() const { return (bits() & kMapped) != 0; }
@@ -56,8 +57,8 @@ class Entry {
     static constexpr u32 kMaximumShift = 9;
     static constexpr u32 kRightsShift = 52;
     static constexpr u64 kMapped = u64{1} << 55;
-    static constexpr u64 kRightsBits =
-        kPagePresent | kPageWrite | kPageUser | kPageNoExecute | u64{7} << kRightsShift;
+    static constexpr u64 kRightsBits = kPagePresent | kPageWrite | kPageUser | kPageNoExecute |
+                                       u64{7} << kRightsShift;
 
     static constexpr u64 rights_bits(u32 rights) {
         u64 bits = u64{rights & 7} << kRightsShift;
