@@ -57,8 +57,8 @@ int main(void) {
     int status = 0;
     int waited = waitpid(pid, &status, __WALL) == pid;
     say("with __WALL: %d status %d", waited, WEXITSTATUS(status));
+    signal(SIGUSR1, SIG_IGN);  // before there is a child that can end
     pid = run(SIGUSR1, &fd);
-    signal(SIGUSR1, SIG_IGN);
     waited = waitpid(pid, &status, __WALL) == pid;
     say("exit signal USR1: %d", waited);
     if (chdir(here) == -1) return 1;
