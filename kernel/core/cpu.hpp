@@ -43,6 +43,7 @@ struct alignas(64) Cpu {
     bool online = false;
     bool reschedule = false;
     bool rotate = false;  ///< the current thread goes to the end of its queue
+    bool put_away = false;  ///< what is live of the current thread is in its Frame, which others may have changed since
     bool fpu_on = false;
     Thread* fpu_owner = nullptr;
     u64 switched_at = 0;  ///< ticks

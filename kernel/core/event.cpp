@@ -111,7 +111,11 @@ void abandon_call(Thread& caller, u32 call_number) {
 
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     Cpu& cpu = this_cpu();
-    if (cpu.current == &thread) arch::leave_frame(thread.frame);
+    if (cpu.current == &thread) {
+        // Now, and not when this CPU switches: the handler may resume it with other registers from another CPU before that.
+        arch::leave_frame(thread.frame);
+        cpu.put_away = true;
+    }
     const bool foreign = thread.kind == abi::ThreadKind::foreign;
     thread.event = event;
     for (u32 i = 0; i < 4; i++) thread.event_words[i] = words[i];

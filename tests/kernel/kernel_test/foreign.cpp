@@ -65,14 +65,16 @@ FOREIGN_CODE(vector_load,
              "movq %xmm5, %rdi; mov $1, %eax; syscall; mov $0x77, %edi; movq %rdi, %xmm5; mov $2, %eax; "
              "syscall; movq %xmm5, %rdi; mov $3, %eax; syscall; ud2")
 
+FOREIGN_CODE(tell_fs_base, "1: rdfsbase %rdi; syscall; jmp 1b")
+
 Error next_event(Foreign& f, Message& message) {
     return ipc_recv(f.endpoint.index(), message, in_milliseconds(20000));
 }
 
-Error reply_with(Foreign& f, Message& message, abi::Resume how, u64 value = 0) {
+Error reply_with(Foreign& f, Message& message, abi::Resume how, u64 value = 0, u64 patience = 20000) {
     message.tag = abi::Tag(static_cast<u16>(how), 0);
     message.words[0] = value;
-    return ipc_reply_recv(f.endpoint.index(), message, in_milliseconds(20000));
+    return ipc_reply_recv(f.endpoint.index(), message, in_milliseconds(patience));
 }
 
 }  // namespace
@@ -241,7 +243,21 @@ TEST(foreign_dies_with_its_personality_waiting) {
     Message m;
     MUST_OK(next_event(f, m));
     MUST_OK(f.thread.destroy());
-    CHECK(reply_with(f, m, abi::Resume::result) != Error::ok);
+    CHECK_ERROR(timed_out, reply_with(f, m, abi::Resume::result, 0, 1));  // there is nobody to answer, or to hear from
+}
+
+// The personality may answer from another CPU before the thread's own has switched away from it.
+TEST(foreign_segment_base_from_another_cpu) {
+    Foreign f;
+    if (!make_foreign(t, f, tell_fs_base, 1 % cpu_count())) return;
+    Message m;
+    MUST_OK(next_event(f, m));
+    for (u64 round = 1; round <= 500; round++) {
+        f.state->fs_base = round * kPage;
+        f.state->rax = 0;
+        MUST_OK(reply_with(f, m, abi::Resume::state));
+        CHECK_EQUAL(m.words[1], round * kPage);
+    }
 }
 
 TEST(foreign_state_page_goes) {
