@@ -43,7 +43,8 @@ struct alignas(64) Cpu {
     bool online = false;
     bool reschedule = false;
     bool rotate = false;  ///< the current thread goes to the end of its queue
-    bool put_away = false;  ///< what is live of the current thread is in its Frame, which others may have changed since
+    bool put_away =
+        false;  ///< what is live of the current thread is in its Frame, which others may have changed since
     bool fpu_on = false;
     Thread* fpu_owner = nullptr;
     u64 switched_at = 0;  ///< ticks
@@ -57,6 +58,8 @@ struct alignas(64) Cpu {
     alignas(64) std::atomic<u32> requested{0};  ///< acknowledgements asked of this CPU
     std::atomic<u32> acknowledged{0};
     std::atomic<u32> asking_cpus{0};  ///< to interrupt when acknowledged
+    /// Idle, with no Space loaded and nobody's FPU state: it holds on to nothing, and need not acknowledge.
+    std::atomic<bool> quiescent{false};
 
     alignas(64) Budget* charged = nullptr;  ///< who pays for the time since charged_at
     Budget* overdrawn = nullptr;            ///< the Budget whose debt that time is

@@ -131,16 +131,17 @@ void notify_overrun(Budget& budget) {
 void acknowledge(Cpu& cpu) {
     const u32 requested = cpu.requested.load(std::memory_order_acquire);
     arch::flush_all();
+    const bool idle = cpu.current ==
+                      nullptr;  // then it lets go of all, so as not to be asked again before it wakes
     Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
-    if (space != nullptr && space->dying.load(std::memory_order_relaxed) &&
-        (cpu.current == nullptr || cpu.current->space != space)) {
+    if (space != nullptr &&
+        (idle || (space->dying.load(std::memory_order_relaxed) && cpu.current->space != space))) {
         cpu.loaded_space.store(nullptr, std::memory_order_relaxed);
         arch::load_kernel();
     }
-    if (cpu.fpu_owner != nullptr &&
-        (cpu.fpu_owner->fpu_recall || cpu.fpu_owner->dying.load(std::memory_order_relaxed))) {
+    Thread* owner = cpu.fpu_owner;
+    if (owner != nullptr && (idle || owner->fpu_recall || owner->dying.load(std::memory_order_relaxed)))
         fpu_save_owner(cpu);
-    }
     renew_ports(cpu);
     cpu.acknowledged.store(requested, std::memory_order_release);
     const u32 asking = cpu.asking_cpus.exchange(0, std::memory_order_acq_rel);
@@ -272,6 +273,17 @@ void leave_kernel() {
         acknowledge(cpu);
     const u64 window = arch::ticks() - cpu.entered_at;
     cpu.counts.longest_window = std::max(cpu.counts.longest_window, window);
+    if (cpu.current == nullptr && cpu.loaded_space.load(std::memory_order_relaxed) == nullptr &&
+        cpu.fpu_owner == nullptr) {
+        cpu.quiescent.store(true, std::memory_order_release);
+    }
+}
+
+void awake(Cpu& cpu) {
+    if (!cpu.quiescent.load(std::memory_order_relaxed)) return;
+    cpu.quiescent.store(false, std::memory_order_relaxed);
+    // Either who looks for quiescent CPUs sees that this one is not, or this one sees what that one has unlinked.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 void kick(u32 cpu) {
@@ -322,9 +334,11 @@ u32 other_cpus_with(const Space& space) {
 }
 
 u32 other_cpus() {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // see awake
     u32 mask = 0;
     for (u32 other = 0; other < cpu_count; other++) {
-        if (cpus[other].online) mask |= cpu_bit(other);
+        const Cpu& cpu = cpus[other];
+        if (cpu.online && !cpu.quiescent.load(std::memory_order_acquire)) mask |= cpu_bit(other);
     }
     return mask & ~cpu_bit(this_cpu().id);
 }

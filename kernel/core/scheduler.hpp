@@ -68,6 +68,8 @@ inline void switch_fpu(Cpu& cpu, const Thread& next) {
     stop_clock(cpu, current);
     arch::leave_frame(current.frame);
 }
+/// At the beginning of entries that may have found the CPU idle, before anything is looked up.
+void awake(Cpu& cpu);
 /// Charges the time since the last charging. Returns a Budget to notify, or null.
 Budget* charge_time(Cpu& cpu, abi::Time now);
 /// The other CPU looks at its queue.
@@ -83,6 +85,7 @@ void attend(Thread& thread);
 bool wait_for_cpus(Thread& thread, u32 mask);
 /// CPUs other than this one that have the Space loaded.
 u32 other_cpus_with(const Space& space);
+/// CPUs other than this one that may have looked something up before, and not have left the kernel since.
 u32 other_cpus();
 
 /// The FPU state that is live on this CPU goes to its thread's area; the FPU has no owner then.

@@ -122,6 +122,7 @@ void timer_entry(bool nested) {
     cpu.reschedule = true;
     cpu.counts.interrupts++;
     if (nested) return;
+    awake(cpu);
     cpu.entered_at = arch::ticks();
     leave_kernel();
 }
@@ -131,6 +132,7 @@ void ipi_entry(bool nested) {
     cpu.reschedule = true;
     cpu.counts.ipis++;
     if (nested) return;
+    awake(cpu);
     cpu.entered_at = arch::ticks();
     leave_kernel();
 }
@@ -138,7 +140,10 @@ void ipi_entry(bool nested) {
 void interrupt_entry(u32 line, bool nested) {
     Cpu& cpu = this_cpu();
     cpu.counts.interrupts++;
-    if (!nested) cpu.entered_at = arch::ticks();
+    if (!nested) {
+        awake(cpu);
+        cpu.entered_at = arch::ticks();
+    }
     trace(TraceKind::interrupt, line);
     interrupt_arrived(line);
     if (!nested) leave_kernel();

@@ -75,6 +75,9 @@ void run_server() {
     zone.endpoint = events;
     zone.budget = own_budget().index();
     zone.cpus = start_info().cpus;
+    auto own = own_thread().thread_info();
+    if (!own.ok()) panic("the own Thread cannot be asked");
+    zone.balancer.start(own->cpu, zone.cpus);
     zone.max_threads = static_cast<u32>(std::clamp<u64>(zone.frames.total() / 16, 64, 30000));
     const auto first_frame = zone.frames.adopt_memory(bundle_memory.index(), bundle_size);
     if (!first_frame.ok()) panic("the bundle cannot be mapped");

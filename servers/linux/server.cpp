@@ -112,6 +112,7 @@ bool handle_event(Zone& zone, Message& message) {
     // Only the kernel sends such messages, with the badge that the thread was made with.
     Thread& thread = *reinterpret_cast<Thread*>(message.badge);
     thread.at_event = true;
+    ++thread.events;
     switch (static_cast<abi::Event>(message.tag.operation())) {
         case abi::Event::syscall: return handle_syscall(zone, thread, message);
         case abi::Event::page_fault: return handle_page_fault(zone, thread, message);

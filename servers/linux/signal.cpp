@@ -161,12 +161,10 @@ bool Thread::prepare_return(Return& how, i64& result) {
         exit_thread(*this);
         return false;
     }
-    if (!signal_pending() && !restore_mask && !(how == Return::result && is_restart(result))) {
-        at_event = false;
-        return true;
-    }
-    if (!handle_signals(how, result)) return false;
+    const bool quick = !signal_pending() && !restore_mask && !(how == Return::result && is_restart(result));
+    if (!quick && !handle_signals(how, result)) return false;
     at_event = false;
+    zone().balancer.running();
     return true;
 }
 

@@ -22,7 +22,7 @@ SysResult<> Thread::create_kernel_thread() {
     Zone& z = zone();
     state_slot = PITH_TRY(z.states.allocate());
     state = z.states.state(state_slot);
-    cpu = z.choose_cpu(affinity);
+    cpu = z.balancer.place(affinity);
     buffer_as<abi::ThreadCreate>() = {process.memory->space(),
                                       abi::kNoHandle,
                                       z.endpoint,

@@ -48,6 +48,7 @@ class Thread {
     u32 state_slot = 0;                  ///< of the state page pool
     u16 cpu = 0;
     u64 affinity = ~u64{0};
+    u32 events = 0;               ///< since the Balancer looked last
     bool at_event = true;         ///< stopped; false: it runs in user mode
     bool interrupt_sent = false;  ///< an Event::interrupted is to come
     bool parked = false;          ///< stopped by job control on its way back to user mode

@@ -85,20 +85,6 @@ void Zone::detach_tty(Pid session) {
 
 Time Zone::now() const { return pith::now(); }
 
-u16 Zone::choose_cpu(u64 affinity) const {
-    u32 load[abi::kMaxCpus] = {};
-    for (const auto& [tid, thread] : threads)
-        if (!thread->at_event) ++load[thread->cpu];
-    u16 best = 0;
-    bool found = false;
-    for (u16 cpu = 0; cpu < cpus; ++cpu) {
-        if ((affinity >> cpu & 1) == 0) continue;
-        if (!found || load[cpu] < load[best]) best = cpu;
-        found = true;
-    }
-    return best;
-}
-
 u32 Zone::running() const {
     u32 count = 0;
     for (const auto& [tid, thread] : threads) count += thread->at_event ? 0 : 1;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "servers/linux/balancer.hpp"
 #include "servers/linux/frames.hpp"
 #include "servers/linux/process.hpp"
 #include "servers/linux/random.hpp"
@@ -34,7 +35,7 @@ struct ZoneStatistics {
 
 class Zone {
   public:
-    Zone(HandleIndex pool, HandleIndex space) : frames(pool, space), states(pool) {}
+    Zone(HandleIndex pool, HandleIndex space) : frames(pool, space), states(pool), balancer(*this) {}
     ~Zone();
     Zone(const Zone&) = delete;
     Zone& operator=(const Zone&) = delete;
@@ -81,9 +82,7 @@ class Zone {
     std::vector<std::unique_ptr<Thread>> graveyard;  ///< ended; deleted before the next event is handled
     std::vector<std::unique_ptr<Process>> buried;    ///< reaped; deleted after those
     void bury();                                     ///< deletes both
-    /// The CPU for a new thread.
-    u16 choose_cpu(u64 affinity) const;
-    Pid main = 0;  ///< the command of this run: its end is the zone's
+    Pid main = 0;                                    ///< the command of this run: its end is the zone's
     /// Memory is used up: of the job with most of it the largest process is killed, unless one is on its way out already. False: there is
     /// nobody left to kill.
     bool kill_for_memory();
@@ -91,6 +90,7 @@ class Zone {
     ZoneStatistics statistics;
     u32 running() const;  ///< threads that are in user mode: for loadavg and /proc/stat
     u32 cpus = 1;
+    Balancer balancer;
     bool shutting_down = false;
 };
 

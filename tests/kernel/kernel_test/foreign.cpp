@@ -243,7 +243,8 @@ TEST(foreign_dies_with_its_personality_waiting) {
     Message m;
     MUST_OK(next_event(f, m));
     MUST_OK(f.thread.destroy());
-    CHECK_ERROR(timed_out, reply_with(f, m, abi::Resume::result, 0, 1));  // there is nobody to answer, or to hear from
+    CHECK_ERROR(timed_out,
+                reply_with(f, m, abi::Resume::result, 0, 1));  // there is nobody to answer, or to hear from
 }
 
 // The personality may answer from another CPU before the thread's own has switched away from it.
