@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A thread that made more than kChatty events since the last look talks, one that made less than kQuiet computes (or
-// waits for its CPU); in between it stays where it is.
+// A thread that used less than kTalks of CPU time an event since the last look talks to the server; one that used more than
+// kComputes at each of several looks computes; in between it stays where it is. (The time of a thread that runs on another
+// CPU is known up to its last event.)
 #include "servers/linux/balancer.hpp"
 
 #include <algorithm>
@@ -14,7 +15,15 @@ namespace pith::lx {
 namespace {
 
 constexpr u64 kPeriod = 10 * kMillisecond;
-constexpr u32 kChatty = 40, kQuiet = 10;
+constexpr u64 kTalks = 100 * kMicrosecond, kComputes = kMillisecond;
+constexpr u32 kFewEvents = 4;    // say nothing yet
+constexpr u32 kEnoughLooks = 3;  // moving costs something: not for a short computation
+
+/// CPU time since the last look.
+u64 used(const Thread& thread) {
+    const u64 time = thread.cpu_time();
+    return time > thread.time_at_look ? time - thread.time_at_look : 0;
+}
 
 bool allows(u64 affinity, u32 cpu) { return (affinity >> cpu & 1) != 0; }
 
@@ -59,14 +68,14 @@ void Balancer::move(Thread& thread, u16 cpu, Load& load) {
 
 void Balancer::bring_back(Load& load) {
     for (const auto& [tid, thread] : zone_.threads) {
-        if (thread->cpu != home_ && thread->events > kChatty && allows(thread->affinity, home_))
-            move(*thread, home_, load);
+        if (thread->cpu == home_ || thread->events < kFewEvents || !allows(thread->affinity, home_)) continue;
+        if (used(*thread) < thread->events * kTalks) move(*thread, home_, load);
     }
 }
 
 void Balancer::spread(Load& load) {
     for (const auto& [tid, thread] : zone_.threads) {
-        if (thread->at_event || thread->events >= kQuiet) continue;
+        if (thread->at_event || thread->computing < kEnoughLooks) continue;
         const u16 to = least(load, thread->affinity);
         if (load.running[to] + 1 < load.running[thread->cpu]) move(*thread, to, load);
     }
@@ -76,10 +85,16 @@ void Balancer::look() {
     Load now = load();
     const u32 before = now.running[home_];
     bring_back(now);
+    for (const auto& [tid, thread] : zone_.threads) {
+        const bool ran = !thread->at_event || thread->events != 0;
+        const bool computes = ran && used(*thread) > (thread->events + 1) * kComputes;
+        thread->computing = computes ? thread->computing + 1 : 0;
+        thread->events = 0;
+        if (ran) thread->time_at_look = thread->cpu_time();
+    }
     spread(now);
     bool any = before > 1;
     for (u32 cpu = 0; cpu < cpus_; ++cpu) any |= cpu != home_ && now.running[cpu] != 0;
-    for (const auto& [tid, thread] : zone_.threads) thread->events = 0;
     watching_ = any;
     if (any) timer_.arm(zone_.now() + kPeriod);
 }

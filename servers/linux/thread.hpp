@@ -49,6 +49,8 @@ class Thread {
     u16 cpu = 0;
     u64 affinity = ~u64{0};
     u32 events = 0;               ///< since the Balancer looked last
+    u64 time_at_look = 0;         ///< CPU time by then
+    u32 computing = 0;            ///< looks in a row at which it computed
     bool at_event = true;         ///< stopped; false: it runs in user mode
     bool interrupt_sent = false;  ///< an Event::interrupted is to come
     bool parked = false;          ///< stopped by job control on its way back to user mode
