@@ -37,14 +37,31 @@ Measured measure(const BenchTree& tree, const std::vector<std::string>& names) {
     return all;
 }
 
-int run(const BenchTree& tree, const std::string& json, const std::vector<std::string>& names) {
+/// bench/results/SUITE.json of each suite that was measured: a line with the commit, then the rows.
+void store(const BenchTree& tree, const std::string& commit, const std::vector<Row>& rows) {
+    std::map<std::string, std::string> files;
+    for (const Row& row : rows) {
+        const auto [file, first] = files.try_emplace(row.suite);
+        if (first) file->second = std::format(R"({{"suite":"{}","commit":"{}"}})", row.suite, commit) + "\n";
+        file->second += row.json() + "\n";
+    }
+    for (const auto& [suite, content] : files)
+        write_file(std::format("{}/bench/results/{}.json", tree.root, suite), content);
+}
+
+struct Outputs {
+    std::string json;    ///< file; "": none
+    std::string commit;  ///< of what is measured, to store it; "": it is not stored
+};
+
+int run(const BenchTree& tree, const Outputs& outputs, const std::vector<std::string>& names) {
     const Measured measured = measure(tree, names);
     std::printf("%s", table_of(measured.rows).c_str());
     for (const std::string& note : measured.notes) std::printf("%s\n", note.c_str());
-    if (json.empty()) return 0;
     std::string lines;
     for (const Row& row : measured.rows) lines += row.json() + "\n";
-    write_file(json, lines);
+    if (!outputs.json.empty()) write_file(outputs.json, lines);
+    if (!outputs.commit.empty()) store(tree, outputs.commit, measured.rows);
     return 0;
 }
 
@@ -53,12 +70,13 @@ int run(const BenchTree& tree, const std::string& json, const std::vector<std::s
 int main(int argc, char** argv) {
     return guarded_main("pith", [&] {
         BenchTree tree;
-        std::string json;
+        Outputs outputs;
         std::vector<std::string> names;
         CommandLine line("Runs benchmarks");
         line.option("--tree", tree.root, "The source tree", true)
             .option("--build", tree.build, "The build directory", true)
-            .option("--json", json, "Gets one JSON object a line")
+            .option("--json", outputs.json, "Gets one JSON object a line")
+            .option("--store", outputs.commit, "The commit: the results become those of bench/results")
             .list("suites", names, "boot, ipc, size");
         line.parse(argc, argv);
         for (const std::string& name : names) {
@@ -66,6 +84,6 @@ int main(int argc, char** argv) {
                                                    [&](const Suite& suite) { return name == suite.name; });
             if (!known) fail(kUsage, "unknown benchmark suite '{}'", name);
         }
-        return run(tree, json, names);
+        return run(tree, outputs, names);
     });
 }

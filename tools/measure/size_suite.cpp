@@ -7,10 +7,10 @@
 #include <array>
 #include <filesystem>
 #include <set>
-#include <sstream>
 
 #include "tools/base/host.hpp"
 #include "tools/measure/elf_image.hpp"
+#include "tools/measure/source_lines.hpp"
 #include "tools/measure/suite.hpp"
 
 namespace pith::tools {
@@ -54,40 +54,14 @@ u64 boot_text(const BenchTree& tree, const ElfImage& kernel) {
     return bytes;
 }
 
-/// Lines of a source with something on them besides comments. Strings with comment signs in them do not occur across lines.
-u64 lines_of_code(const std::string& path) {
-    const std::vector<u8> content = read_file(path);
-    std::istringstream lines(std::string(content.begin(), content.end()));
-    u64 count = 0;
-    bool comment = false;
-    for (std::string line; std::getline(lines, line);) {
-        bool code = false;
-        for (usize at = 0; at < line.size(); ++at) {
-            const std::string_view rest = std::string_view(line).substr(at);
-            if (comment) {
-                if (!rest.starts_with("*/")) continue;
-                comment = false;
-                ++at;
-            } else if (rest.starts_with("//")) {
-                break;
-            } else if (rest.starts_with("/*")) {
-                comment = true;
-                ++at;
-            } else if (line[at] != ' ' && line[at] != '\t') {
-                code = true;
-            }
-        }
-        if (code) ++count;
-    }
-    return count;
-}
-
 u64 lines_below(const std::string& folder) {
     static const std::set<std::string> kExtensions = {".cpp", ".hpp", ".S"};
     u64 lines = 0;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
-        if (entry.is_regular_file() && kExtensions.contains(entry.path().extension()))
-            lines += lines_of_code(entry.path());
+        if (entry.is_regular_file() && kExtensions.contains(entry.path().extension())) {
+            const std::vector<u8> content = read_file(entry.path());
+            lines += lines_of_code({reinterpret_cast<const char*>(content.data()), content.size()});
+        }
     }
     return lines;
 }
