@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT
 // Pairs of a client and a server, one pair on each CPU, in wall-clock time: alone on the first CPU, then on all CPUs at once
 // with a server each, then on all CPUs at once with one Endpoint that has a thread on each CPU. The three alternate,
-// so that what else the host does hits all alike. A value is the time in which one round trip is done, somewhere.
+// so that what else the host does hits all alike, and are short, so that some are not hit. The clients of a trial begin
+// together. A value is the time in which one round trip is done, somewhere.
 #include <algorithm>
+#include <atomic>
 
 #include "bench/ipc/bench.hpp"
 
 namespace pith::bench {
 namespace {
 
-constexpr u64 kRoundTrips = 4000;  // of each pair in a trial
-constexpr u32 kTrials = 11;
+constexpr u64 kRoundTrips = 200;  // of each pair in a trial
+constexpr u32 kTrials = 500;      // with two CPUs; fewer with more, which take longer
 constexpr u64 kBit = 1;
 
 enum class Way : u8 { alone, separate, shared, count };
+
+/// Clients of this trial that have not come to its start.
+std::atomic<u32> expected{0};
 
 struct Client {
     abi::HandleIndex start, done, own_server, shared_server;
@@ -26,6 +31,8 @@ void run_client(void* argument) {
     for (;;) {
         must(invoke(abi::Syscall::signal_wait, client.start, kBit).error, "cannot wait");
         const abi::HandleIndex server = client.way == Way::shared ? client.shared_server : client.own_server;
+        expected.fetch_sub(1);
+        while (expected.load() != 0) asm volatile("pause");
         client.began = ticks();
         for (u64 i = 0; i < kRoundTrips; i++) {
             Message message;
@@ -72,6 +79,7 @@ struct Lane {
 /// One trial; gives ticks a round trip, over all lanes that take part.
 u64 trial(std::span<Lane* const> lanes, Way way) {
     if (way == Way::alone) lanes = lanes.first(1);
+    expected.store(static_cast<u32>(lanes.size()));
     for (Lane* lane : lanes) {
         lane->client.way = way;
         must(lane->start.notify(kBit), "cannot notify");
@@ -94,11 +102,12 @@ void scaling(Context& c) {
     Lane* lanes[abi::kMaxCpus];
     for (u32 cpu = 0; cpu < cpus; cpu++) lanes[cpu] = ::new (storage[cpu]) Lane(c, cpu, shared);
     constexpr auto kWays = static_cast<usize>(Way::count);
-    u64 times[kWays][kTrials];
-    for (u32 i = 0; i < kTrials; i++)
+    static u64 times[kWays][kTrials];
+    const u32 trials = std::min(kTrials, 2 * kTrials / cpus);
+    for (u32 i = 0; i < trials; i++)
         for (usize way = 0; way < kWays; way++) times[way][i] = trial({lanes, cpus}, static_cast<Way>(way));
     constexpr const char* kNames[kWays] = {"scaling_alone", "scaling_separate", "scaling_shared"};
-    for (usize way = 0; way < kWays; way++) report_values(kNames[way], times[way]);
+    for (usize way = 0; way < kWays; way++) report_values(kNames[way], {times[way], trials});
     for (u32 cpu = 0; cpu < cpus; cpu++) lanes[cpu]->~Lane();
 }
 
