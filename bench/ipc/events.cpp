@@ -83,9 +83,9 @@ void make_foreign_faults(void*) {
 }
 
 /// Handles events of a native partner with `handle` until it has finished.
-template <typename Handle>
+template <typename Action>
 void handle_faults(Context& c, const char* name, Partner::Function function, Faulter& faulter,
-                   Handle handle) {
+                   Action handle) {
     const auto endpoint = must(c.pool.create_endpoint(), "no Endpoint");
     faulter.endpoint = c.other.give(endpoint);
     const Partner partner(c.pool, &c.other, function, &faulter, {.handler = endpoint.index()});
@@ -103,9 +103,9 @@ void handle_faults(Context& c, const char* name, Partner::Function function, Fau
 }
 
 /// The same of a foreign partner; `handle` says how it is resumed.
-template <typename Handle>
+template <typename Action>
 void handle_foreign(Context& c, const char* name, Partner::Function function, abi::Event event,
-                    Handle handle) {
+                    Action handle) {
     const auto endpoint = must(c.pool.create_endpoint(), "no Endpoint");
     const Partner partner(c.pool, &c.other, function, nullptr,
                           {.handler = endpoint.index(), .foreign = true});

@@ -5,6 +5,7 @@
 // together. A value is the time in which one round trip is done, somewhere.
 #include <algorithm>
 #include <atomic>
+#include <new>
 
 #include "bench/ipc/bench.hpp"
 

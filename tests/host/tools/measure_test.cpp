@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Rows of benchmarks as text and back, the gate, and the counting of lines.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
