@@ -1,120 +1,67 @@
 // SPDX-License-Identifier: MIT
-// pith_bench: the benchmarks of `./pith bench`. Suite boot: instructions from the kernel's entry to the shell's first
-// instruction, by QEMU's instruction count, which repeats to the digit. Prints a table; with --json also writes one JSON
-// object a line: suite, name, unit, min, median, max, n, and by the name of a peer what it takes for the same.
-#include <unistd.h>
-
+// pith_bench: the benchmarks of `./pith bench`. Prints a table; with --json also writes one JSON object a line: suite,
+// name, unit, min, median, max, n, and by the name of a peer what it takes for the same.
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <sstream>
+#include <set>
 
-#include "abi/types.hpp"
 #include "tools/base/command_line.hpp"
 #include "tools/base/host.hpp"
-#include "tools/suites/process.hpp"
+#include "tools/measure/suite.hpp"
 
 namespace {
 
 using namespace pith;
 using namespace pith::tools;
 
-/// Linux 6.1 (Debian) in the same QEMU: entry of the kernel to init's first instruction.
-constexpr u64 kLinuxBoot = 1'578'000'000;
-constexpr unsigned kRuns = 3;
-constexpr unsigned kWallRuns = 5;
-
-struct Row {
-    std::string suite, name, unit;
-    std::vector<u64> values;
-    std::vector<std::pair<std::string, u64>> peers;
-
-    u64 median() const {
-        std::vector<u64> sorted = values;
-        std::ranges::sort(sorted);
-        return sorted[sorted.size() / 2];
-    }
-    std::string json() const {
-        std::string text = std::format(
-            R"({{"suite":"{}","name":"{}","unit":"{}","min":{},"median":{},"max":{},"n":{})", suite, name,
-            unit, std::ranges::min(values), median(), std::ranges::max(values), values.size());
-        for (const auto& [peer, value] : peers) text += std::format(",\"{}\":{}", peer, value);
-        return text + "}";
-    }
-    std::string line() const {
-        std::string text = std::format("{:<8}{:<14}{:>16} {:<6}", suite, name, median(), unit);
-        for (const auto& [peer, value] : peers) {
-            text += std::format("  {} {} ({:.3f} of it)", peer, value,
-                                static_cast<double>(median()) / static_cast<double>(value));
-        }
-        return text;
-    }
+struct Suite {
+    const char* name;
+    Measured (*measure)(const BenchTree& tree);
 };
 
-struct Ready {
-    u64 ticks = 0;
-    u64 nanoseconds = 0;
+constexpr Suite kSuites[] = {{"boot", measure_boot}, {"ipc", measure_ipc}, {"size", measure_size}};
+
+Measured measure(const BenchTree& tree, const std::vector<std::string>& names) {
+    Measured all;
+    for (const Suite& suite : kSuites) {
+        if (!names.empty() && std::find(names.begin(), names.end(), suite.name) == names.end()) continue;
+        Measured measured = suite.measure(tree);
+        all.rows.insert(all.rows.end(), measured.rows.begin(), measured.rows.end());
+        all.notes.insert(all.notes.end(), measured.notes.begin(), measured.notes.end());
+    }
+    std::set<std::string> seen;
+    for (const Row& row : all.rows) {
+        if (!seen.insert(row.suite + " " + row.name + " " + row.unit).second)
+            fail(1, "two rows {} {} {}", row.suite, row.name, row.unit);
+    }
+    return all;
+}
+
+/// bench/results/SUITE.json of each suite that was measured: a line with the commit, then the rows.
+void store(const BenchTree& tree, const std::string& commit, const std::vector<Row>& rows) {
+    std::map<std::string, std::string> files;
+    for (const Row& row : rows) {
+        const auto [file, first] = files.try_emplace(row.suite);
+        if (first) file->second = std::format(R"({{"suite":"{}","commit":"{}"}})", row.suite, commit) + "\n";
+        file->second += row.json() + "\n";
+    }
+    for (const auto& [suite, content] : files)
+        write_file(std::format("{}/bench/results/{}.json", tree.root, suite), content);
+}
+
+struct Outputs {
+    std::string json;    ///< file; "": none
+    std::string commit;  ///< of what is measured, to store it; "": it is not stored
 };
 
-/// One boot to the first instruction of a shell.
-Ready boot(const std::string& build, bool icount) {
-    const std::string file = std::format("{}/bench-ready.{}", build, ::getpid());
-    Command command{{build + "/tools/pith_run", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle",
-                     build + "/default.bundle", "--timeout", "120", "--ready-file", file},
-                    130,
-                    "",
-                    false,
-                    {}};
-    if (icount) command.arguments.emplace_back("--icount");
-    command.arguments.insert(command.arguments.end(), {"--", "sh", "-c", ":"});
-    std::filesystem::remove(file);
-    const Finished finished = run_command(command);
-    if (finished.status != 0 || !std::filesystem::exists(file)) {
-        fail(1, "a boot failed with status {}\n{}", finished.status, finished.output);
-    }
-    const std::vector<u8> content = read_file(file);
-    std::filesystem::remove(file);
-    Ready ready;
-    if (!(std::istringstream(std::string(content.begin(), content.end())) >> ready.ticks >>
-          ready.nanoseconds)) {
-        fail(1, "{}: malformed", file);
-    }
-    return ready;
-}
-
-Row boot_shell(const std::string& build) {
-    Row row{"boot", "boot_shell", "insn", {}, {{"linux", kLinuxBoot}}};
-    for (unsigned run = 0; run < kRuns; ++run) row.values.push_back(boot(build, true).ticks);
-    return row;
-}
-
-/// What a user waits for, less what QEMU itself takes (a kernel that ends at once). It depends on the machine: no row.
-void print_wall_clock(const std::string& build) {
-    std::vector<double> full, empty;
-    for (unsigned run = 0; run < kWallRuns; ++run) {
-        full.push_back(static_cast<double>(boot(build, false).nanoseconds) / 1e6);
-        const Finished finished = run_command(
-            {{build + "/tools/pith_run", "--bare", "--kernel", build + "/tests/system/empty-kernel.elf",
-              "--bundle", build + "/default.bundle"},
-             60,
-             "",
-             false,
-             {}});
-        if (finished.status != 0) fail(1, "the empty kernel failed: {}", finished.output);
-        empty.push_back(finished.seconds * 1e3);
-    }
-    std::ranges::sort(full);
-    std::ranges::sort(empty);
-    std::printf(
-        "        wall clock here: %.0f ms from QEMU's start to the shell, %.0f ms of them QEMU's own\n",
-        full[full.size() / 2], empty[empty.size() / 2]);
-}
-
-int run(const std::string& build, const std::string& json) {
-    const Row row = boot_shell(build);
-    std::printf("%s\n", row.line().c_str());
-    print_wall_clock(build);
-    if (!json.empty()) write_file(json, row.json() + "\n");
+int run(const BenchTree& tree, const Outputs& outputs, const std::vector<std::string>& names) {
+    const Measured measured = measure(tree, names);
+    std::printf("%s", table_of(measured.rows).c_str());
+    for (const std::string& note : measured.notes) std::printf("%s\n", note.c_str());
+    std::string lines;
+    for (const Row& row : measured.rows) lines += row.json() + "\n";
+    if (!outputs.json.empty()) write_file(outputs.json, lines);
+    if (!outputs.commit.empty()) store(tree, outputs.commit, measured.rows);
     return 0;
 }
 
@@ -122,16 +69,21 @@ int run(const std::string& build, const std::string& json) {
 
 int main(int argc, char** argv) {
     return guarded_main("pith", [&] {
-        std::string build, json;
-        std::vector<std::string> suites;
+        BenchTree tree;
+        Outputs outputs;
+        std::vector<std::string> names;
         CommandLine line("Runs benchmarks");
-        line.option("--build", build, "The build directory", true)
-            .option("--json", json, "Gets one JSON object a line")
-            .list("suites", suites, "boot");
+        line.option("--tree", tree.root, "The source tree", true)
+            .option("--build", tree.build, "The build directory", true)
+            .option("--json", outputs.json, "Gets one JSON object a line")
+            .option("--store", outputs.commit, "The commit: the results become those of bench/results")
+            .list("suites", names, "boot, ipc, size");
         line.parse(argc, argv);
-        for (const std::string& suite : suites) {
-            if (suite != "boot") fail(kUsage, "unknown benchmark suite '{}'", suite);
+        for (const std::string& name : names) {
+            const bool known = std::ranges::any_of(kSuites,
+                                                   [&](const Suite& suite) { return name == suite.name; });
+            if (!known) fail(kUsage, "unknown benchmark suite '{}'", name);
         }
-        return run(build, json);
+        return run(tree, outputs, names);
     });
 }

@@ -116,6 +116,7 @@ int run(const std::string& root, const std::vector<std::string>& suites, const s
     add("host", host_jobs);
     add("host", lint_jobs);
     add("kernel", kernel_jobs);
+    add("kernel", bench_jobs);
     add("system", system_jobs);
     add("linux", linux_jobs);
     return Scheduler(std::move(jobs), tree.cpus).run(tree.cpus) == 0 ? 0 : 1;

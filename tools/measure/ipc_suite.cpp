@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// Suite ipc: the kernel's benchmark (bench/ipc) as root on the bare kernel. With --icount a tick of its clock is an
+// instruction, exactly; a second run without gives nanoseconds of TCG; runs with several CPUs, which have no common exact
+// clock, give nanoseconds only.
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "tools/base/host.hpp"
+#include "tools/measure/suite.hpp"
+#include "tools/suites/process.hpp"
+
+namespace pith::tools {
+
+namespace {
+
+constexpr double kTimeLimit = 150;  ///< seconds, of one run
+constexpr u64 kBillion = 1'000'000'000;
+
+/// seL4 16, plain kernel, in the same QEMU: instructions, and nanoseconds where they are known.
+const std::map<std::string, u64> kSel4Instructions = {
+    {"call_0w", 477},     {"call_8w", 519}, {"null", 250},     {"signal_idle", 373},
+    {"signal_wake", 553}, {"fault", 1293},  {"foreign", 1551}, {"page_fault_map", 2061},
+    {"map_unmap", 1426},  {"thread", 7362}, {"irq_wake", 389}, {"boot_user", 9'200'000},
+};
+const std::map<std::string, u64> kSel4Nanoseconds = {{"call_0w", 9500}, {"call_same", 1900}};
+
+std::map<std::string, u64> peers_of(const std::map<std::string, u64>& known, const std::string& name) {
+    const auto found = known.find(name);
+    return found == known.end() ? std::map<std::string, u64>{}
+                                : std::map<std::string, u64>{{"sel4", found->second}};
+}
+
+/// How the machine runs, and what the benchmark is asked for.
+struct Run {
+    unsigned cpus = 1;
+    bool icount = false;
+    std::vector<std::string> arguments;
+};
+
+/// The bundle with the benchmark as root; gone with the object.
+class BenchBundle {
+  public:
+    explicit BenchBundle(const std::string& build)
+        : path_(std::format("{}/bench-ipc.{}.bundle", build, ::getpid())) {
+        const Finished packed = run_command({{build + "/tools/pith_bundle", "--output", path_, "--component",
+                                              std::format("root={}/ipc.elf", build)},
+                                             60,
+                                             "",
+                                             false,
+                                             {}});
+        if (packed.status != 0) fail(1, "the benchmark cannot be packed\n{}", packed.output);
+    }
+    ~BenchBundle() { std::filesystem::remove(path_); }
+    BenchBundle(const BenchBundle&) = delete;
+    BenchBundle& operator=(const BenchBundle&) = delete;
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+/// The lines "row NAME MIN MEDIAN MAX N" of a run, in instructions or in nanoseconds.
+std::vector<Row> parse_run(const Run& run, const std::string& output) {
+    std::vector<Row> rows;
+    u64 frequency = 0;
+    std::istringstream lines(output);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string word;
+        Row row{"ipc", "", run.icount ? "insn" : "ns", 0, 0, 0, 0, {}};
+        words >> word;
+        if (word == "row") words >> row.name >> row.min >> row.median >> row.max >> row.n;
+        else if (word == "frequency") words >> frequency;
+        else fail(1, "the benchmark said: {}\n{}", line, output);
+        if (!words) fail(1, "malformed: {}\n{}", line, output);
+        if (word == "row") rows.push_back(row);
+    }
+    if (rows.empty() || frequency == 0) fail(1, "the benchmark did not finish\n{}", output);
+    if (run.icount && frequency != kBillion)
+        fail(1, "a tick is not an instruction: the kernel measured {} Hz", frequency);
+    for (Row& row : rows) {
+        row.peers = peers_of(run.icount ? kSel4Instructions : kSel4Nanoseconds, row.name);
+        for (u64* value : {&row.min, &row.median, &row.max})
+            *value = static_cast<u64>(static_cast<unsigned __int128>(*value) * kBillion / frequency);
+    }
+    return rows;
+}
+
+std::vector<Row> run_bench(const BenchTree& tree, const BenchBundle& bundle, const Run& run) {
+    Command command{{tree.build + "/tools/pith_run", "--bare", "--kernel",
+                     tree.build + "/kernel/pith-kernel.elf", "--bundle", bundle.path(), "--smp",
+                     std::to_string(run.cpus), "--timeout", std::format("{}", kTimeLimit - 10)},
+                    kTimeLimit,
+                    "",
+                    false,
+                    {}};
+    if (run.icount) command.arguments.emplace_back("--icount");
+    command.arguments.emplace_back("--");
+    command.arguments.insert(command.arguments.end(), run.arguments.begin(), run.arguments.end());
+    const Finished finished = run_command(command);
+    if (finished.status != 0)
+        fail(1, "the benchmark failed with status {}\n{}", finished.status, finished.output);
+    return parse_run(run, finished.output);
+}
+
+const Row& find(const std::vector<Row>& rows, const std::string& name) {
+    const auto found = std::ranges::find(rows, name, &Row::name);
+    if (found == rows.end()) fail(1, "the benchmark has no row {}", name);
+    return *found;
+}
+
+/// Takes the rows of several CPUs, with their number in their names, and says how they compare to one pair alone in the same
+/// run: by the best of several trials, since the host's other work only ever takes time.
+void add_scaling(Measured& to, std::vector<Row> rows, unsigned cpus) {
+    const u64 alone = find(rows, "scaling_alone").min;
+    for (Row& row : rows) {
+        if (row.name == "scaling_alone") {
+            if (cpus != 2) continue;
+            row.name = "scaling_1cpu";
+        } else if (row.name == "scaling_separate" || row.name == "scaling_shared") {
+            const bool shared = row.name == "scaling_shared";
+            to.notes.push_back(
+                std::format("ipc: {} pairs on {} CPUs, {}: {:.0f} % of the throughput of one pair", cpus,
+                            cpus, shared ? "one server with a thread on each" : "a server each",
+                            100.0 * static_cast<double>(alone) / static_cast<double>(row.min)));
+            row.name = std::format("scaling_{}{}cpu", shared ? "shared_" : "", cpus);
+        } else if (cpus != 2) {
+            continue;
+        }
+        to.rows.push_back(row);
+    }
+}
+
+}  // namespace
+
+std::vector<Row> count_ipc(const BenchTree& tree, u32 rounds, u32 warm_up) {
+    const BenchBundle bundle(tree.build);
+    return run_bench(tree, bundle,
+                     {1, true, {std::format("rounds={}", rounds), std::format("warm_up={}", warm_up)}});
+}
+
+Measured measure_ipc(const BenchTree& tree) {
+    const BenchBundle bundle(tree.build);
+    Measured measured;
+    measured.rows = run_bench(tree, bundle, {1, true, {}});
+    for (const Row& row : run_bench(tree, bundle, {1, false, {}})) measured.rows.push_back(row);
+    for (const unsigned cpus : {2u, 4u})
+        add_scaling(measured, run_bench(tree, bundle, {cpus, false, {}}), cpus);
+    return measured;
+}
+
+}  // namespace pith::tools
