@@ -55,7 +55,7 @@ struct alignas(64) Cpu {
 
     alignas(64) std::atomic<u32> requested{0};  ///< acknowledgements asked of this CPU
     std::atomic<u32> acknowledged{0};
-    std::atomic<u32> asking_cpus{0};  ///< to interrupt when acknowledged
+    std::atomic<u32> asking_cpus{0};  ///< to interrupt when acknowledged; set after `requested`
 
     alignas(64) Budget* charged = nullptr;  ///< who pays for the time since charged_at
     Budget* overdrawn = nullptr;            ///< the Budget whose debt that time is
