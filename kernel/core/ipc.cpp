@@ -194,12 +194,14 @@ void unregister_receiver(Thread& thread) {
     rebalance(*endpoint);
 }
 
+// Modelled in tests/models/orphans.pml.
 void rebalance(Endpoint& endpoint) {
     for (u32 cpu = 0; cpu < cpu_count; cpu++) {
-        while (endpoint.orphans.load(std::memory_order_seq_cst) != 0) {
-            // A receiver that waits takes one orphan; those that are busy look when they receive next.
+        for (;;) {
+            // A receiver that waits takes one orphan, or one of its own part if it has moved to that; those that are
+            // busy look when they receive next.
             const u32 from = part_with_callers(endpoint, cpu);
-            if (from == abi::kMaxCpus || from == cpu) break;
+            if (from == abi::kMaxCpus) break;
             Thread* caller;
             u32 caller_cpu;
             {
