@@ -126,20 +126,26 @@ void notify_overrun(Budget& budget) {
     }
 }
 
+void lock_cpus(u32 mask) NO_THREAD_SAFETY_ANALYSIS {
+    if constexpr (kAsserts) rank_acquired(Rank::cpu);
+    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
+        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.lock_unranked();
+    }
+}
+
+void unlock_cpus(u32 mask) NO_THREAD_SAFETY_ANALYSIS {
+    if constexpr (kAsserts) rank_released(Rank::cpu);
+    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
+        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.unlock_unranked();
+    }
+}
+
+/// Read anew each time: the thread may be moving.
+u32 home_of(const Thread& thread) { return __atomic_load_n(&thread.cpu, __ATOMIC_RELAXED); }
+
 /// For the other CPUs that ask, what has been asked of this one up to `requested`.
 void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
-    arch::flush_all();
-    Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
-    if (space != nullptr && space->dying.load(std::memory_order_relaxed) &&
-        (cpu.current == nullptr || cpu.current->space != space)) {
-        cpu.loaded_space.store(nullptr, std::memory_order_relaxed);
-        arch::load_kernel();
-    }
-    if (cpu.fpu_owner != nullptr &&
-        (cpu.fpu_owner->fpu_recall || cpu.fpu_owner->dying.load(std::memory_order_relaxed))) {
-        fpu_save_owner(cpu);
-    }
-    renew_ports(cpu);
+    forget_dying(cpu);
     cpu.acknowledged.store(requested, std::memory_order_release);
     for (u32 other = 0; other < cpu_count; other++) {
         if ((asking & cpu_bit(other)) != 0) kick(other);
@@ -149,7 +155,10 @@ void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
 /// Chooses and switches to the next thread. The thread to attend to instead, or null.
 Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_locks) {
     Thread* next = pick_locked(cpu, now);
-    if (next != nullptr && next->attention != 0) return next;
+    if (next != nullptr && next->attention != 0) {
+        cpu.attended = next;
+        return next;
+    }
     if (next != nullptr) cpu.slice_end = now + (next->slice_left != 0 ? next->slice_left : kSlice);
     cpu.rotate = false;
     cpu.charged = next != nullptr ? budget_of(*next) : nullptr;
@@ -172,6 +181,21 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
 }
 
 }  // namespace
+
+void forget_dying(Cpu& cpu) {
+    arch::flush_all();
+    Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
+    if (space != nullptr && space->dying.load(std::memory_order_relaxed) &&
+        (cpu.current == nullptr || cpu.current->space != space)) {
+        cpu.loaded_space.store(nullptr, std::memory_order_relaxed);
+        arch::load_kernel();
+    }
+    if (cpu.fpu_owner != nullptr &&
+        (cpu.fpu_owner->fpu_recall || cpu.fpu_owner->dying.load(std::memory_order_relaxed))) {
+        fpu_save_owner(cpu);
+    }
+    renew_ports(cpu);
+}
 
 void switch_ports(Cpu& cpu, Space& space) {
     cpu.ports_loaded = space.port_count.load(std::memory_order_acquire);
@@ -378,18 +402,28 @@ Thread* RunQueue::pop() {
     return thread;
 }
 
-CpuLocks::CpuLocks(u32 mask) : mask_(mask) {
-    if constexpr (kAsserts) rank_acquired(Rank::cpu);
-    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
-        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.lock_unranked();
+CpuLocks::CpuLocks(u32 mask) : mask_(mask) { lock_cpus(mask); }
+
+CpuLocks::~CpuLocks() { unlock_cpus(mask_); }
+
+ThreadLock::ThreadLock(const Thread& thread) {
+    for (;;) {
+        cpu_ = &cpus[home_of(thread)];
+        cpu_->lock.lock();
+        if (cpu_ == &cpus[home_of(thread)]) return;
+        cpu_->lock.unlock();
     }
 }
 
-CpuLocks::~CpuLocks() {
-    if constexpr (kAsserts) rank_released(Rank::cpu);
-    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
-        if ((mask_ & cpu_bit(cpu)) != 0) cpus[cpu].lock.unlock_unranked();
+ThreadPairLock::ThreadPairLock(const Thread& a, const Thread& b) {
+    for (;;) {
+        mask_ = cpu_bit(home_of(a)) | cpu_bit(home_of(b));
+        lock_cpus(mask_);
+        if (mask_ == (cpu_bit(home_of(a)) | cpu_bit(home_of(b)))) return;
+        unlock_cpus(mask_);
     }
 }
+
+ThreadPairLock::~ThreadPairLock() { unlock_cpus(mask_); }
 
 }  // namespace pith::core
