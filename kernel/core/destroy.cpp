@@ -233,6 +233,8 @@ class Job {
     Error wait(Phase next) {
         if ((thread_.progress2 & kWaited) == 0) {
             thread_.progress2 |= kWaited;
+            if (next == Phase::releasing)
+                forget_dying(this_cpu());  // this thread may have been on another CPU before
             if (wait_for_cpus(thread_, other_cpus())) return Error::restart;
         }
         object_.phase = next;
