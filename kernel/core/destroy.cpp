@@ -9,6 +9,7 @@
 //
 // The job is in the `unfinished` list of the object's Pool. If its worker dies, the next destruction there goes
 // on with it. Locks: the Pool's for the lists; otherwise those of what a step calls.
+// Modelled in tests/models/destroy.pml.
 #include "kernel/core/destroy.hpp"
 
 #include "kernel/core/call.hpp"

@@ -202,6 +202,7 @@ void switch_ports(Cpu& cpu, Space& space) {
     arch::load_ports(space.ports, cpu.ports_loaded);
 }
 
+// Modelled in tests/models/wake.pml.
 void make_ready_locked(Thread& thread, Place place) {
     thread.state = State::ready;
     thread.parked = false;
@@ -290,7 +291,7 @@ void leave_kernel() {
     Cpu& cpu = this_cpu();
     // Who asks is taken before what is asked: so each is told when its own ticket is reached. Both are taken before
     // scheduling: so a thread that was killed before somebody asked runs no more when that one is told.
-    // Modelled in tests/models/tlb.pml.
+    // Modelled in tests/models/tlb.pml and, for what dies, in destroy.cpp's model.
     u32 asking = 0;
     u32 requested = 0;
     if (cpu.asking_cpus.load(std::memory_order_acquire) != 0) {

@@ -30,7 +30,6 @@ bool current[2], attended[2], due[2];
 
 inline lock_cpu(cpu) { atomic { lock[cpu] == NONE -> lock[cpu] = me + 3 } }
 inline unlock_cpu(cpu) { lock[cpu] = NONE }
-
 // ThreadLock
 inline lock_thread() {
     do
@@ -96,7 +95,6 @@ inline migrate(target) {
     fi;
     unlock_cpu(0); unlock_cpu(1)
 }
-
 proctype cpu(byte me) {
     byte at, bits;
     bool busy;
@@ -138,9 +136,7 @@ proctype stopper() {
     :: state == dead
     :: else ->
         assert(mine);
-        attention = attention | Stop;
-        due[home] = true;
-        linked = 0
+        attention = attention | Stop; due[home] = true; linked = 0
     fi;
     unlock_cpu(at);
     lock_thread();
@@ -160,8 +156,7 @@ proctype interrupter() {
     byte at, me = 3;
     lock_thread();
     assert(mine);
-    attention = attention | Interrupt;
-    due[home] = true;
+    attention = attention | Interrupt; due[home] = true;
     unlock_cpu(at)
 }
 
