@@ -181,7 +181,7 @@ Error thread_info(Call& call) {
     Thread& thread = *found;
     abi::ThreadInfo info{};
     {
-        CpuLock locked(cpus[thread.cpu]);
+        ThreadLock locked(thread);
         u64 ran = thread.ran;
         if (cpus[thread.cpu].current == &thread) ran += arch::ticks() - cpus[thread.cpu].switched_at;
         info.cpu_time = ticks_to_nanoseconds(ran);
@@ -198,7 +198,7 @@ Error thread_info(Call& call) {
     return Error::ok;
 }
 
-/// FPU state is in the area, or the call waits for the CPU where it is live.
+/// Modelled in tests/models/fpu.pml. FPU state is in the area, or the call waits for the CPU where it is live.
 Error settle_fpu(Call& call, Thread& thread) {
     if (thread.fpu_cpu == this_cpu().id) fpu_save_owner(this_cpu());
     const u32 holder = thread.fpu_cpu;
@@ -214,8 +214,11 @@ Error thread_fpu(Call& call, bool write) {
     const u64 size = arch::fpu_size();
     const u64 offset = call.argument(0);
     if (offset % abi::kFpuChunk != 0 || offset >= size) return Error::invalid;
-    if (write && thread.state != State::at_event && thread.state != State::inactive) return Error::bad_state;
     if (Error error = settle_fpu(call, thread); error != Error::ok) return error;
+    // Under the lock it does not begin to run, so nothing is loaded before it is safe to load.
+    ThreadLock locked(thread);
+    if (write && thread.state != State::at_event && thread.state != State::inactive) return Error::bad_state;
+    if (thread.state != State::ready && thread.fpu_cpu != Thread::kNoCpu) return Error::restart;
     if (thread.fpu_area == nullptr) {
         thread.fpu_area = PITH_CALL(thread.pool->allocate_bytes(size));
         arch::fpu_init(thread.fpu_area);

@@ -18,7 +18,11 @@ using abi::Syscall;
 
 constexpr u64 kPage = abi::kPageSize;
 constexpr u64 kStale = 1;
+constexpr u32 kStaleCpus = 32;  // from this bit on: the CPUs whose own translations the steps have flushed
 constexpr u32 kMapBits = abi::kMapRead | abi::kMapWrite | abi::kMapExecute;
+
+/// Other CPUs keep translations that this step has made stale; and this one will, if the call goes on elsewhere.
+void note_stale(Thread& thread) { thread.progress2 |= kStale | u64{cpu_bit(thread.cpu)} << kStaleCpus; }
 
 bool aligned(u64 value) { return value % kPage == 0; }
 
@@ -122,7 +126,7 @@ Error map_range(Call& call, Space& space, const abi::MapRange& range, const Chec
                                         checked.maximum,
                                         (range.flags & abi::kMapReplace) != 0};
         auto mapped = space.map_step(request, stale);
-        if (stale) thread.progress2 |= kStale;
+        if (stale) note_stale(thread);
         if (!mapped.ok()) return mapped.error();
         done += *mapped * kPage;
         thread.progress += *mapped * kPage;
@@ -172,7 +176,7 @@ Error space_unmap(Call& call) {
     while (address + call.thread.progress < end) {
         bool stale = false;
         call.thread.progress = space->unmap_step(address + call.thread.progress, end, stale) - address;
-        if (stale) call.thread.progress2 |= kStale;
+        if (stale) note_stale(call.thread);
         if (preempted()) return Error::restart;
     }
     return finish_range(call, *space, Error::ok);
@@ -190,7 +194,7 @@ Error space_protect(Call& call) {
         bool stale = false;
         auto reached = space->protect_step(address + call.thread.progress, end, static_cast<u32>(rights),
                                            stale);
-        if (stale) call.thread.progress2 |= kStale;
+        if (stale) note_stale(call.thread);
         if (!reached.ok()) return finish_range(call, *space, reached.error());
         call.thread.progress = *reached - address;
         if (preempted()) return Error::restart;
@@ -221,7 +225,7 @@ Error space_share(Call& call) {
         bool stale = false;
         error = target->install({pages, allowed}, done).error();
         source->reduce({pages, done}, range.source_rights, stale);
-        if (stale) call.thread.progress2 |= kStale;
+        if (stale) note_stale(call.thread);
         if (error == Error::ok && allowed < count) error = Error::write_execute;
         if (error != Error::ok) break;
         call.thread.progress = next - range.address;
@@ -242,7 +246,7 @@ Error space_dirty(Call& call) {
         bool stale = false;
         call.thread.buffer->words[call.thread.progress] = space->dirty_step(at, address + pages * kPage,
                                                                             stale);
-        if (stale) call.thread.progress2 |= kStale;
+        if (stale) note_stale(call.thread);
         call.thread.progress++;
         if (call.thread.progress < words && preempted()) return Error::restart;
     }
@@ -253,6 +257,8 @@ Error space_dirty(Call& call) {
 
 Error shoot_down(Call& call, Space& space, bool stale) {
     if (!stale) return Error::ok;
+    // Steps that were done on another CPU before the thread moved have not flushed this one.
+    if ((call.thread.progress2 >> kStaleCpus & ~u64{cpu_bit(call.thread.cpu)}) != 0) arch::flush_all();
     return wait_for_cpus(call.thread, other_cpus_with(space)) ? kNoResult : Error::ok;
 }
 

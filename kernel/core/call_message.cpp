@@ -11,13 +11,14 @@ using abi::EndpointRight;
 using abi::Syscall;
 
 /// Answers a thread that waits for it: a call, a fault, or the event of a foreign thread.
-Error answer(Call& call, Thread& caller) {
+/// As its server, or by a Reply capability that is in `held`.
+Error answer(Call& call, Thread& caller, const Slot* held = nullptr) {
     if (caller.state == State::at_event) {
         const auto how = static_cast<abi::Resume>(abi::Tag(call.frame.tag()).operation());
-        return resume_foreign(caller, how, call.frame.word(0));
+        return resume_foreign(caller, how, call.frame.word(0), &call.thread);
     }
     Error error;
-    do { error = reply_to(call.thread, caller); } while (error == Error::restart);
+    do { error = reply_to(call.thread, caller, held); } while (error == Error::restart);
     return error;
 }
 
@@ -39,7 +40,7 @@ Error reply(Call& call) {
     }
     auto found = PITH_CALL(call.object<Reply>(abi::ReplyRight::reply));
     // A Reply that was cut off stays in its holder's slot, which is the holder's to delete.
-    return found->caller != nullptr ? answer(call, *found->caller) : Error::not_found;
+    return found->caller != nullptr ? answer(call, *found->caller, found.capability.slot) : Error::not_found;
 }
 
 Error take_reply(Call& call) {
@@ -47,7 +48,7 @@ Error take_reply(Call& call) {
     auto slot = PITH_CALL(SlotReservation::make(thread.captable, abi::kNoHandle));
     Thread* caller = thread.caller;
     if (caller == nullptr) return Error::bad_state;
-    CpuLocks locks(cpu_bit(thread.cpu) | cpu_bit(caller->cpu));
+    ThreadPairLock locks(thread, *caller);
     if (thread.caller != caller || caller->state != State::awaiting_reply) return Error::bad_state;
     const auto rights = static_cast<RightsBits>(abi::ReplyRight::reply);
     if (auto done = capability::insert(slot.slot(), caller->reply, rights, 0); !done.ok())
@@ -73,8 +74,11 @@ Error adopt(Call& call) {
         if (before != nullptr) mask |= cpu_bit(before->cpu);
         if (worker != nullptr) mask |= cpu_bit(worker->cpu);
         CpuLocks locks(mask);
-        const bool same = thread.lender == before && caller->borrower == worker &&
-                          (mask & cpu_bit(caller->cpu)) != 0;
+        const auto locked = [mask](const Thread* each) {
+            return each == nullptr || (mask & cpu_bit(each->cpu)) != 0;
+        };
+        const bool same = thread.lender == before && caller->borrower == worker && locked(caller) &&
+                          locked(before) && locked(worker);
         if (!same) continue;
         if (caller->state != State::awaiting_reply || caller->server != nullptr) return Error::not_found;
         if (worker != nullptr) unlend_locked(*worker);

@@ -98,7 +98,7 @@ Error start(Call& call) {
     const u64 ip = call.argument(0);
     const u64 sp = call.argument(1);
     if (ip >= abi::kUserTop || sp > abi::kUserTop) return Error::invalid;
-    CpuLock locked(cpus[thread->cpu]);
+    ThreadLock locked(*thread);
     if (thread->state != State::inactive || !alive(*thread)) return Error::bad_state;
     thread->frame.init_native(ip, sp, call.argument(2), thread->tls);
     make_ready_locked(*thread);
@@ -120,7 +120,7 @@ void attract_locked(Thread& thread, u8 bit) REQUIRES(thread_locks) {
 Error interrupt(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
     if (thread->kind != abi::ThreadKind::foreign) return Error::bad_state;
-    CpuLock locked(cpus[thread->cpu]);
+    ThreadLock locked(*thread);
     if (thread->state == State::dead) return Error::bad_state;
     attract_locked(*thread, kAttendInterrupt);
     if (thread->parked) {
@@ -132,7 +132,7 @@ Error interrupt(Call& call) {
 
 Error stop(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
-    CpuLock locked(cpus[thread->cpu]);
+    ThreadLock locked(*thread);
     if (thread->state == State::dead) return Error::bad_state;
     attract_locked(*thread, kAttendStop);
     unqueue_locked(*thread);
@@ -141,11 +141,11 @@ Error stop(Call& call) {
 
 Error go_on(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
-    CpuLock locked(cpus[thread->cpu]);
+    ThreadLock locked(*thread);
     if ((thread->attention & kAttendStop) == 0) return Error::bad_state;
     thread->attention &= static_cast<u8>(~kAttendStop);
     const bool off_queue = thread->state == State::ready && !thread->queue_link.linked();
-    if (off_queue && cpus[thread->cpu].current != thread.object) make_ready_locked(*thread);
+    if (off_queue && !held_locked(*thread)) make_ready_locked(*thread);
     return Error::ok;
 }
 
@@ -155,14 +155,13 @@ Error set_cpu(Call& call) {
     if (cpu >= cpu_count || !cpus[cpu].online) return Error::invalid;
     const u32 target = static_cast<u32>(cpu);
     {
-        CpuLock locked(cpus[thread->cpu]);
+        ThreadLock locked(*thread);
         thread->next_cpu = target;
         if (thread->cpu == target) {
             thread->attention &= static_cast<u8>(~kAttendMigrate);
             return Error::ok;
         }
-        const bool current = cpus[thread->cpu].current == thread.object;
-        if (current || thread->state == State::waiting_cpus) {
+        if (held_locked(*thread) || thread->state == State::waiting_cpus) {
             attract_locked(*thread, kAttendMigrate);
             return Error::ok;
         }
@@ -174,15 +173,14 @@ Error set_cpu(Call& call) {
         wait_for_cpus(call.thread, cpu_bit(holder));
         return Error::restart;
     }
-    migrate(*thread, target);
-    return Error::ok;
+    return migrate(*thread, target) ? Error::ok : Error::restart;
 }
 
 Error set_priority(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
     const u64 priority = call.argument(0);
     {
-        CpuLock locked(cpus[thread->cpu]);
+        ThreadLock locked(*thread);
         const u64 ceiling = thread->budget != nullptr ? thread->budget->ceiling() : 0;
         if (priority >= abi::kPriorities || (priority > ceiling && priority > thread->base_priority))
             return Error::invalid;
@@ -200,7 +198,7 @@ Error set_budget(Call& call) {
     if (auto bound = refer(thread->budget_reference, *budget, *thread, Kind::budget); !bound.ok())
         return bound.error();
     {
-        CpuLock locked(cpus[thread->cpu]);
+        ThreadLock locked(*thread);
         thread->budget = budget.object;
         if (cpus[thread->cpu].current == thread.object) kick(thread->cpu);
     }

@@ -52,12 +52,14 @@ struct alignas(64) Cpu {
     alignas(64) SpinLock<Rank::cpu> lock;
     RunQueue run_queue GUARDED_BY(thread_locks);
     TimerQueue timers GUARDED_BY(thread_locks);
+    Thread* attended GUARDED_BY(thread_locks) =
+        nullptr;  ///< ready, off the queue: this CPU is in attend for it
     List<Thread, &Thread::waiter_link> acknowledgement_waiters GUARDED_BY(thread_locks);
     std::atomic<int> current_priority{-1};  ///< what a newly ready thread has to exceed
 
     alignas(64) std::atomic<u32> requested{0};  ///< acknowledgements asked of this CPU
     std::atomic<u32> acknowledged{0};
-    std::atomic<u32> asking_cpus{0};  ///< to interrupt when acknowledged
+    std::atomic<u32> asking_cpus{0};  ///< to interrupt when acknowledged; set after `requested`
     /// Idle, with no Space loaded and nobody's FPU state: it holds on to nothing, and need not acknowledge.
     std::atomic<bool> quiescent{false};
 
@@ -98,6 +100,30 @@ class SCOPED_CAPABILITY CpuLock {
 
   private:
     SpinLock<Rank::cpu>& lock_;
+};
+
+/// The lock of the CPU that a thread belongs to, wherever it moves until the lock is held.
+class SCOPED_CAPABILITY ThreadLock {
+  public:
+    explicit ThreadLock(const Thread& thread) ACQUIRE(thread_locks) NO_THREAD_SAFETY_ANALYSIS;
+    ~ThreadLock() RELEASE() NO_THREAD_SAFETY_ANALYSIS { cpu_->lock.unlock(); }
+    ThreadLock(const ThreadLock&) = delete;
+    ThreadLock& operator=(const ThreadLock&) = delete;
+
+  private:
+    Cpu* cpu_;
+};
+
+/// The same for two threads.
+class SCOPED_CAPABILITY ThreadPairLock {
+  public:
+    ThreadPairLock(const Thread& a, const Thread& b) ACQUIRE(thread_locks) NO_THREAD_SAFETY_ANALYSIS;
+    ~ThreadPairLock() RELEASE() NO_THREAD_SAFETY_ANALYSIS;
+    ThreadPairLock(const ThreadPairLock&) = delete;
+    ThreadPairLock& operator=(const ThreadPairLock&) = delete;
+
+  private:
+    u32 mask_;
 };
 
 /// Locks of a set of CPUs, taken in index order.

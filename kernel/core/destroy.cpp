@@ -9,6 +9,7 @@
 //
 // The job is in the `unfinished` list of the object's Pool. If its worker dies, the next destruction there goes
 // on with it. Locks: the Pool's for the lists; otherwise those of what a step calls.
+// Modelled in tests/models/destroy.pml.
 #include "kernel/core/destroy.hpp"
 
 #include "kernel/core/call.hpp"
@@ -233,6 +234,8 @@ class Job {
     Error wait(Phase next) {
         if ((thread_.progress2 & kWaited) == 0) {
             thread_.progress2 |= kWaited;
+            if (next == Phase::releasing)
+                forget_dying(this_cpu());  // this thread may have been on another CPU before
             if (wait_for_cpus(thread_, other_cpus())) return Error::restart;
         }
         object_.phase = next;

@@ -61,13 +61,25 @@ Thread* leave_wait_locked(Thread& thread) REQUIRES(thread_locks) {
 
 }  // namespace
 
-bool withdraw(Thread& thread, State state, Error error, State after) {
+Wait wait_of(const Thread& thread) {
+    Wait wait{thread.state, nullptr, thread.call_number,
+              thread.timer.queued ? thread.timer.when : abi::kNoDeadline};
+    switch (thread.state) {
+        case State::awaiting_reply:
+        case State::at_event: wait.partner = thread.server; break;
+        case State::waiting_signal: wait.partner = thread.waiting_on; break;
+        default: wait.partner = thread.endpoint; break;
+    }
+    return wait;
+}
+
+bool withdraw(Thread& thread, const Wait& wait, Error error, State after) {
     Thread* concerned = nullptr;
     for (;;) {
         const u32 mask = locks_for(thread);
         CpuLocks locks(mask);
         if ((locks_for(thread) & ~mask) != 0) continue;
-        if (thread.state != state) return false;
+        if (wait_of(thread) != wait) return false;
         concerned = leave_wait_locked(thread);
         if (after == State::ready) {
             thread.frame.set_error(error);
@@ -82,31 +94,33 @@ bool withdraw(Thread& thread, State state, Error error, State after) {
 }
 
 void time_out(Thread& thread, abi::Time now) {
-    State state;
+    Wait wait;
     {
-        CpuLock locked(cpus[thread.cpu]);
+        ThreadLock locked(thread);
         if (!thread.timer.queued || thread.timer.when > now) return;
-        state = thread.state;
-        if (state == State::ready) {  // parked: its Budget has a new period
+        wait = wait_of(thread);
+        if (wait.state == State::ready) {  // parked: its Budget has a new period
             stop_timer_locked(thread);
             make_ready_locked(thread);
             return;
         }
     }
-    withdraw(thread, state, Error::timed_out, State::ready);
+    withdraw(thread, wait, Error::timed_out, State::ready);
 }
 
 void abandon_call(Thread& caller, u32 call_number) {
+    Wait wait;
+    State after;
     {
-        CpuLock locked(cpus[caller.cpu]);
+        ThreadLock locked(caller);
         if (caller.call_number != call_number || caller.state != State::awaiting_reply ||
             caller.server != nullptr)
             return;
         if (caller.reply_slot != nullptr) return;
+        wait = wait_of(caller);
+        after = caller.native_fault ? State::dead : State::ready;
     }
-    const State after = caller.native_fault ? State::dead : State::ready;
-    if (withdraw(caller, State::awaiting_reply, Error::peer_died, after) && after == State::dead)
-        thread_died(caller);
+    if (withdraw(caller, wait, Error::peer_died, after) && after == State::dead) thread_died(caller);
 }
 
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
@@ -139,12 +153,13 @@ void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     if (after == State::dead) thread_died(thread);
 }
 
-Error resume_foreign(Thread& thread, abi::Resume how, u64 value) {
+Error resume_foreign(Thread& thread, abi::Resume how, u64 value, const Thread* server) {
     Thread* concerned = nullptr;
     for (;;) {
         const u32 mask = locks_for(thread);
         CpuLocks locks(mask);
         if ((locks_for(thread) & ~mask) != 0) continue;
+        if (server != nullptr && thread.server != server) return Error::not_found;
         const bool fresh = thread.state == State::inactive;
         if (!fresh && thread.state != State::at_event) return Error::bad_state;
         if (fresh && how != abi::Resume::state) return Error::bad_state;
@@ -186,14 +201,14 @@ bool sever_endpoint_step(Endpoint& endpoint) {
     for (u32 cpu = 0; cpu < cpu_count; cpu++) {
         Endpoint::Part& part = endpoint.parts[cpu];
         Thread* thread;
-        State state;
+        Wait wait;
         {
             CpuLock locked(cpus[cpu]);
             thread = part.callers.front();
             if (thread == nullptr) thread = part.receivers.front();
             if (thread == nullptr) thread = part.registered.front();
             if (thread == nullptr) continue;
-            state = thread->state;
+            wait = wait_of(*thread);
             if (thread->registered == &endpoint && thread->endpoint != &endpoint) {
                 part.registered.remove(*thread);
                 part.receiver_count.fetch_sub(1, std::memory_order_seq_cst);
@@ -201,11 +216,11 @@ bool sever_endpoint_step(Endpoint& endpoint) {
                 return true;
             }
         }
-        const bool receiving = state == State::receiving;
+        const bool receiving = wait.state == State::receiving;
         State after = State::ready;
-        if (state == State::queued_event)
+        if (wait.state == State::queued_event)
             after = thread->kind == abi::ThreadKind::foreign ? State::at_event : State::dead;
-        const bool done = withdraw(*thread, state, receiving ? Error::cancelled : Error::peer_died, after);
+        const bool done = withdraw(*thread, wait, receiving ? Error::cancelled : Error::peer_died, after);
         if (done && after == State::dead) thread_died(*thread);
         return true;
     }

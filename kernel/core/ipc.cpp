@@ -129,6 +129,13 @@ Error try_take_caller(Thread& thread, Endpoint& endpoint) {
     return taken ? Error::ok : Error::restart;
 }
 
+/// Whether it is this call that is answered: the caller may have been cut off meanwhile, and wait for another's answer.
+bool may_answer_locked(const Thread& thread, Thread& caller, const Slot* held) REQUIRES(thread_locks) {
+    if (held == nullptr) return caller.server == &thread;
+    Guard guard(caller.reply.caps_lock);
+    return caller.server == nullptr && caller.reply_slot == held;
+}
+
 }  // namespace
 
 void enqueue_caller_locked(Endpoint& endpoint, u32 part_index, Thread& caller) {
@@ -185,7 +192,8 @@ void unregister_receiver(Thread& thread) {
     if (endpoint == nullptr) return;
     Thread* heir = nullptr;
     {
-        CpuLock locked(cpus[thread.cpu]);
+        ThreadLock locked(thread);
+        if (thread.registered != endpoint) return;  // it has just been severed
         const u32 cpu = thread.cpu;
         unregister_receiver_locked(thread);
         heir = endpoint->parts[cpu].registered.front();
@@ -194,12 +202,14 @@ void unregister_receiver(Thread& thread) {
     rebalance(*endpoint);
 }
 
+// Modelled in tests/models/orphans.pml.
 void rebalance(Endpoint& endpoint) {
     for (u32 cpu = 0; cpu < cpu_count; cpu++) {
-        while (endpoint.orphans.load(std::memory_order_seq_cst) != 0) {
-            // A receiver that waits takes one orphan; those that are busy look when they receive next.
+        for (;;) {
+            // A receiver that waits takes one orphan, or one of its own part if it has moved to that; those that are
+            // busy look when they receive next.
             const u32 from = part_with_callers(endpoint, cpu);
-            if (from == abi::kMaxCpus || from == cpu) break;
+            if (from == abi::kMaxCpus) break;
             Thread* caller;
             u32 caller_cpu;
             {
@@ -268,21 +278,27 @@ Thread* drop_caller(Thread& thread) {
     Thread* caller = thread.caller;
     Thread* died = nullptr;
     if (caller != nullptr) {
-        if (caller->state == State::at_event) {
-            // A foreign thread stays stopped at its event, on its own.
-            CpuLocks locks(cpu_bit(thread.cpu) | cpu_bit(caller->cpu));
+        Wait wait;
+        bool fault = false;
+        {
+            ThreadPairLock locks(thread, *caller);
             if (thread.caller == caller) {
-                thread.caller = nullptr;
-                caller->server = nullptr;
+                if (caller->state == State::at_event) {
+                    // A foreign thread stays stopped at its event, on its own.
+                    thread.caller = nullptr;
+                    caller->server = nullptr;
+                } else {
+                    wait = wait_of(*caller);
+                    fault = caller->native_fault;
+                }
             }
-        } else {
-            const bool fault = caller->native_fault;
-            const State after = fault ? State::dead : State::ready;
-            if (withdraw(*caller, State::awaiting_reply, Error::peer_died, after) && fault) died = caller;
         }
+        const State after = fault ? State::dead : State::ready;
+        if (wait.state == State::awaiting_reply && withdraw(*caller, wait, Error::peer_died, after) && fault)
+            died = caller;
     }
     if (Thread* lender = thread.lender; lender != nullptr) {
-        CpuLocks locks(cpu_bit(thread.cpu) | cpu_bit(lender->cpu));
+        ThreadPairLock locks(thread, *lender);
         if (thread.lender == lender) unlend_locked(thread);
     }
     return died;
@@ -333,7 +349,8 @@ Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline) {
     }
 }
 
-Error reply_to(Thread& thread, Thread& caller) {
+// Modelled in tests/models/reply.pml.
+Error reply_to(Thread& thread, Thread& caller, const Slot* held) {
     Thread* worker = nullptr;
     bool given_up = false;
     for (;;) {
@@ -345,7 +362,8 @@ Error reply_to(Thread& thread, Thread& caller) {
         if (caller.cpu != caller_cpu || caller.borrower != worker ||
             (worker != nullptr && (mask & cpu_bit(worker->cpu)) == 0))
             continue;
-        if (caller.state != State::awaiting_reply) return Error::not_found;
+        if (caller.state != State::awaiting_reply || !may_answer_locked(thread, caller, held))
+            return Error::not_found;
         State after = State::ready;
         if (caller.native_fault) {
             const bool retry = abi::Tag(thread.frame.tag()).operation() ==

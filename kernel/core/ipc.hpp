@@ -21,8 +21,9 @@ enum class Delivery : u8 { call, send, event };
 Error send_message(Thread& thread, Endpoint& endpoint, u64 badge, Delivery kind);
 /// recv: waits, or has a message in its Frame.
 Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline);
-/// Answers `caller` with the message in the Frame. not_found: it does not wait for this thread any more.
-Error reply_to(Thread& thread, Thread& caller);
+/// Answers `caller` with the message in the Frame: as its server, or by the Reply capability in `held`. not_found: it
+/// does not wait for this answer any more.
+Error reply_to(Thread& thread, Thread& caller, const Slot* held);
 /// What receiving anew does to a current caller that was not answered.
 /// The caller, if it dies of it (its fault will never be mended): the caller of this is to pass it to thread_died.
 Thread* drop_caller(Thread& thread);
@@ -33,16 +34,26 @@ void thread_died(Thread& thread);
 /// Raises an event of a thread that is ready, not queued (current or being attended to): to its handler, or
 /// it dies.
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]);
-/// Lets a foreign thread go on. bad_state: it is not at an event.
-Error resume_foreign(Thread& thread, abi::Resume how, u64 value);
+/// Lets a foreign thread go on. bad_state: it is not at an event. With a server: only while that has its event, else
+/// not_found.
+Error resume_foreign(Thread& thread, abi::Resume how, u64 value, const Thread* server = nullptr);
 /// Delivers the bits of its bound Signal to a receiving thread, if there are any.
 void deliver_signal_locked(Thread& thread) REQUIRES(thread_locks);
 
 /// A deadline has passed (or a parked thread's Budget is refilled).
 void time_out(Thread& thread, abi::Time now);
-/// Takes the thread out of whatever wait it is in (as seen under its lock) if `state` still is its state; it
-/// then is `after`: with `error` as its call's result if it becomes ready. False: its state was another.
-bool withdraw(Thread& thread, State state, Error error, State after);
+/// One wait of a thread, and not the next one of the same kind.
+struct Wait {
+    State state = State::inactive;
+    const Object* partner = nullptr;  ///< whom it waits for: an Endpoint, a Signal, a thread
+    u32 call_number = 0;
+    abi::Time deadline = abi::kNoDeadline;
+    bool operator==(const Wait&) const = default;
+};
+Wait wait_of(const Thread& thread) REQUIRES(thread_locks);
+/// Takes the thread out of that wait if it still is in it; it then is `after`: with `error` as its call's result if it
+/// becomes ready. False: it waits no more, or otherwise.
+bool withdraw(Thread& thread, const Wait& wait, Error error, State after);
 /// A thread's wait on the Reply with that number ends with peer_died.
 void abandon_call(Thread& caller, u32 call_number);
 

@@ -128,23 +128,27 @@ void notify_overrun(Budget& budget) {
     }
 }
 
-void acknowledge(Cpu& cpu) {
-    const u32 requested = cpu.requested.load(std::memory_order_acquire);
-    arch::flush_all();
-    const bool idle = cpu.current ==
-                      nullptr;  // then it lets go of all, so as not to be asked again before it wakes
-    Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
-    if (space != nullptr &&
-        (idle || (space->dying.load(std::memory_order_relaxed) && cpu.current->space != space))) {
-        cpu.loaded_space.store(nullptr, std::memory_order_relaxed);
-        arch::load_kernel();
+void lock_cpus(u32 mask) NO_THREAD_SAFETY_ANALYSIS {
+    if constexpr (kAsserts) rank_acquired(Rank::cpu);
+    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
+        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.lock_unranked();
     }
-    Thread* owner = cpu.fpu_owner;
-    if (owner != nullptr && (idle || owner->fpu_recall || owner->dying.load(std::memory_order_relaxed)))
-        fpu_save_owner(cpu);
-    renew_ports(cpu);
+}
+
+void unlock_cpus(u32 mask) NO_THREAD_SAFETY_ANALYSIS {
+    if constexpr (kAsserts) rank_released(Rank::cpu);
+    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
+        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.unlock_unranked();
+    }
+}
+
+/// Read anew each time: the thread may be moving.
+u32 home_of(const Thread& thread) { return __atomic_load_n(&thread.cpu, __ATOMIC_RELAXED); }
+
+/// For the other CPUs that ask, what has been asked of this one up to `requested`.
+void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
+    forget_dying(cpu);
     cpu.acknowledged.store(requested, std::memory_order_release);
-    const u32 asking = cpu.asking_cpus.exchange(0, std::memory_order_acq_rel);
     for (u32 other = 0; other < cpu_count; other++) {
         if ((asking & cpu_bit(other)) != 0) kick(other);
     }
@@ -153,7 +157,10 @@ void acknowledge(Cpu& cpu) {
 /// Chooses and switches to the next thread. The thread to attend to instead, or null.
 Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_locks) {
     Thread* next = pick_locked(cpu, now);
-    if (next != nullptr && next->attention != 0) return next;
+    if (next != nullptr && next->attention != 0) {
+        cpu.attended = next;
+        return next;
+    }
     if (next != nullptr) cpu.slice_end = now + (next->slice_left != 0 ? next->slice_left : kSlice);
     cpu.rotate = false;
     cpu.charged = next != nullptr ? budget_of(*next) : nullptr;
@@ -177,11 +184,28 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
 
 }  // namespace
 
+void forget_dying(Cpu& cpu) {
+    arch::flush_all();
+    const bool idle = cpu.current ==
+                      nullptr;  // then it lets go of all, so as not to be asked again before it wakes
+    Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
+    if (space != nullptr &&
+        (idle || (space->dying.load(std::memory_order_relaxed) && cpu.current->space != space))) {
+        cpu.loaded_space.store(nullptr, std::memory_order_relaxed);
+        arch::load_kernel();
+    }
+    Thread* owner = cpu.fpu_owner;
+    if (owner != nullptr && (idle || owner->fpu_recall || owner->dying.load(std::memory_order_relaxed)))
+        fpu_save_owner(cpu);
+    renew_ports(cpu);
+}
+
 void switch_ports(Cpu& cpu, Space& space) {
     cpu.ports_loaded = space.port_count.load(std::memory_order_acquire);
     arch::load_ports(space.ports, cpu.ports_loaded);
 }
 
+// Modelled in tests/models/wake.pml.
 void make_ready_locked(Thread& thread, Place place) {
     thread.state = State::ready;
     thread.parked = false;
@@ -268,9 +292,18 @@ void schedule() {
 
 void leave_kernel() {
     Cpu& cpu = this_cpu();
+    // Who asks is taken before what is asked: so each is told when its own ticket is reached. Both are taken before
+    // scheduling: so a thread that was killed before somebody asked runs no more when that one is told.
+    // Modelled in tests/models/tlb.pml and, for what dies, in destroy.cpp's model.
+    u32 asking = 0;
+    u32 requested = 0;
+    if (cpu.asking_cpus.load(std::memory_order_acquire) != 0) {
+        asking = cpu.asking_cpus.exchange(0, std::memory_order_acq_rel);
+        requested = cpu.requested.load(std::memory_order_acquire);
+        cpu.reschedule = true;
+    }
     if (cpu.reschedule) schedule();
-    if (cpu.requested.load(std::memory_order_acquire) != cpu.acknowledged.load(std::memory_order_relaxed))
-        acknowledge(cpu);
+    if (asking != 0) acknowledge(cpu, asking, requested);
     const u64 window = arch::ticks() - cpu.entered_at;
     cpu.counts.longest_window = std::max(cpu.counts.longest_window, window);
     if (cpu.current == nullptr && cpu.loaded_space.load(std::memory_order_relaxed) == nullptr &&
@@ -311,8 +344,8 @@ bool wait_for_cpus(Thread& thread, u32 mask) {
         thread.ticket_mask = mask;
         for (u32 other = 0; other < cpu_count; other++) {
             if ((mask & cpu_bit(other)) == 0) continue;
-            cpus[other].asking_cpus.fetch_or(cpu_bit(cpu.id), std::memory_order_acq_rel);
             thread.tickets[other] = cpus[other].requested.fetch_add(1, std::memory_order_acq_rel) + 1;
+            cpus[other].asking_cpus.fetch_or(cpu_bit(cpu.id), std::memory_order_acq_rel);
         }
         thread.state = State::waiting_cpus;
         cpu.acknowledgement_waiters.push_back(thread);
@@ -386,18 +419,28 @@ Thread* RunQueue::pop() {
     return thread;
 }
 
-CpuLocks::CpuLocks(u32 mask) : mask_(mask) {
-    if constexpr (kAsserts) rank_acquired(Rank::cpu);
-    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
-        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.lock_unranked();
+CpuLocks::CpuLocks(u32 mask) : mask_(mask) { lock_cpus(mask); }
+
+CpuLocks::~CpuLocks() { unlock_cpus(mask_); }
+
+ThreadLock::ThreadLock(const Thread& thread) {
+    for (;;) {
+        cpu_ = &cpus[home_of(thread)];
+        cpu_->lock.lock();
+        if (cpu_ == &cpus[home_of(thread)]) return;
+        cpu_->lock.unlock();
     }
 }
 
-CpuLocks::~CpuLocks() {
-    if constexpr (kAsserts) rank_released(Rank::cpu);
-    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
-        if ((mask_ & cpu_bit(cpu)) != 0) cpus[cpu].lock.unlock_unranked();
+ThreadPairLock::ThreadPairLock(const Thread& a, const Thread& b) {
+    for (;;) {
+        mask_ = cpu_bit(home_of(a)) | cpu_bit(home_of(b));
+        lock_cpus(mask_);
+        if (mask_ == (cpu_bit(home_of(a)) | cpu_bit(home_of(b)))) return;
+        unlock_cpus(mask_);
     }
 }
+
+ThreadPairLock::~ThreadPairLock() { unlock_cpus(mask_); }
 
 }  // namespace pith::core

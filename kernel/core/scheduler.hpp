@@ -79,6 +79,14 @@ bool preempted();
 /// The thread sees to its attention bits; not current, not queued, no lock held.
 void attend(Thread& thread);
 
+/// Running, or about to: nobody but its CPU may take it out of `ready` or move it. Others set attention bits.
+inline bool held_locked(const Thread& thread) REQUIRES(thread_locks) {
+    const Cpu& cpu = cpus[thread.cpu];
+    return cpu.current == &thread || (cpu.attended == &thread && thread.state == State::ready);
+}
+/// This CPU flushes, and has nothing loaded any more of a Space that dies, nor the FPU state of a thread that dies or
+/// is asked for.
+void forget_dying(Cpu& cpu);
 /// This thread waits until each CPU of the mask has been interrupted (and so has left the kernel and
 /// flushed). True: it has to wait; false: there was none. Its call goes on, or its result is already in its
 /// Frame.

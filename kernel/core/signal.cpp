@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Signal: notification and waiting. Bits are set before the waiter's CPU is locked, and a thread that goes to
-// wait looks at the bits under that lock: so one of the two sees the other.
+// wait looks at the bits under that lock: so one of the two sees the other. Modelled in tests/models/signal.pml.
 #include "kernel/core/signal.hpp"
 
 #include "kernel/core/ipc.hpp"
@@ -18,7 +18,7 @@ void Signal::notify(u64 bits) {
     bits_.fetch_or(bits, std::memory_order_seq_cst);
     Guard guard(lock_);
     if (Thread* thread = waiter_; thread != nullptr) {
-        CpuLock locked(cpus[thread->cpu]);
+        ThreadLock locked(*thread);
         const u64 wanted = bits_.load(std::memory_order_relaxed) & thread->wait_mask;
         if (waits_here(*thread, *this) && wanted != 0) {
             thread->waiting_on = thread->waiting_signal = nullptr;
@@ -29,7 +29,7 @@ void Signal::notify(u64 bits) {
         }
     }
     if (Thread* thread = bound_; thread != nullptr && pending()) {
-        CpuLock locked(cpus[thread->cpu]);
+        ThreadLock locked(*thread);
         if (thread->state == State::receiving) deliver_signal_locked(*thread);
     }
 }
@@ -40,11 +40,11 @@ Result<u64> Signal::wait(Thread& thread, u64 mask, abi::Time deadline) {
     Guard guard(lock_);
     if (dying.load(std::memory_order_relaxed)) return Error::bad_handle;
     if (waiter_ != nullptr && waiter_ != &thread) {
-        CpuLock locked(cpus[waiter_->cpu]);
+        ThreadLock locked(*waiter_);
         if (waits_here(*waiter_, *this)) return Error::busy;
         waiter_->waiting_signal = nullptr;
     }
-    CpuLock locked(cpus[thread.cpu]);
+    ThreadLock locked(thread);
     if (const u64 got = take(mask); got != 0) return got;
     if (deadline != abi::kNoDeadline && deadline <= arch::now()) return Error::timed_out;
     waiter_ = &thread;
@@ -62,7 +62,7 @@ Result<> Signal::bind(Thread& thread) {
     if (dying.load(std::memory_order_relaxed)) return Error::bad_handle;
     if (bound_ != nullptr && bound_ != &thread) return Error::busy;
     bound_ = &thread;
-    CpuLock locked(cpus[thread.cpu]);
+    ThreadLock locked(thread);
     thread.bound = this;
     if (thread.state == State::receiving) deliver_signal_locked(thread);
     return {};
@@ -71,7 +71,7 @@ Result<> Signal::bind(Thread& thread) {
 void Signal::unbind(Thread& thread) {
     Guard guard(lock_);
     if (bound_ == &thread) bound_ = nullptr;
-    CpuLock locked(cpus[thread.cpu]);
+    ThreadLock locked(thread);
     if (thread.bound == this) thread.bound = nullptr;
 }
 
@@ -84,21 +84,23 @@ void Signal::forget_waiter(Thread& thread) {
 
 void Signal::sever() {
     Thread* waiter;
+    Wait wait;
     {
         Guard guard(lock_);
         waiter = waiter_;
         waiter_ = nullptr;
         if (Thread* thread = bound_; thread != nullptr) {
-            CpuLock locked(cpus[thread->cpu]);
+            ThreadLock locked(*thread);
             thread->bound = nullptr;
             bound_ = nullptr;
         }
         if (waiter == nullptr) return;
-        CpuLock locked(cpus[waiter->cpu]);
+        ThreadLock locked(*waiter);
         waiter->waiting_signal = nullptr;
         if (!waits_here(*waiter, *this)) return;
+        wait = wait_of(*waiter);
     }
-    withdraw(*waiter, State::waiting_signal, Error::cancelled, State::ready);
+    withdraw(*waiter, wait, Error::cancelled, State::ready);
 }
 
 }  // namespace pith::core

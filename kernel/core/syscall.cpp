@@ -55,6 +55,17 @@ void fault(Thread& thread, abi::Event event, const FaultInfo& info) {
     raise_event(thread, event, words);
 }
 
+/// False: no memory. Others may make the area now, too (thread_fpu), so it takes the lock.
+bool make_fpu_area(Cpu& cpu, Thread& thread) {
+    CpuLock locked(cpu);
+    if (thread.fpu_area != nullptr) return true;
+    auto area = thread.pool->allocate_bytes(arch::fpu_size());
+    if (!area.ok()) return false;
+    arch::fpu_init(*area);
+    thread.fpu_area = *area;
+    return true;
+}
+
 }  // namespace
 
 arch::Frame* slow_syscall(Cpu& cpu, Thread& thread) {
@@ -97,15 +108,10 @@ void fpu_trap() {
     Cpu& cpu = this_cpu();
     cpu.entered_at = arch::ticks();
     Thread& thread = *cpu.current;
-    if (thread.fpu_area == nullptr) {
-        auto area = thread.pool->allocate_bytes(arch::fpu_size());
-        if (!area.ok()) {
-            fault(thread, abi::Event::exception, {false, 0, 0, kVectorNoFpu, 0});
-            leave_kernel();
-            return;
-        }
-        thread.fpu_area = *area;
-        arch::fpu_init(thread.fpu_area);
+    if (!make_fpu_area(cpu, thread)) {
+        fault(thread, abi::Event::exception, {false, 0, 0, kVectorNoFpu, 0});
+        leave_kernel();
+        return;
     }
     fpu_save_owner(cpu);
     arch::fpu_enable();

@@ -26,7 +26,7 @@ void move_locked(Thread& thread, u32 target) REQUIRES(thread_locks) {
 
 }  // namespace
 
-void migrate(Thread& thread, u32 target) {
+bool migrate(Thread& thread, u32 target) {
     Endpoint* endpoint = thread.registered;
     Endpoint::Part* old_part = nullptr;
     Thread* heir = nullptr;
@@ -34,12 +34,13 @@ void migrate(Thread& thread, u32 target) {
         const u32 home = thread.cpu;
         CpuLocks locks(cpu_bit(home) | cpu_bit(target));
         if (thread.cpu != home) continue;
-        if (cpus[home].current == &thread) {  // it goes when it leaves the processor
+        if (held_locked(thread)) {  // it goes when it leaves the processor
             thread.next_cpu = target;
             thread.attention |= kAttendMigrate;
             kick(home);
-            return;
+            return true;
         }
+        if (thread.fpu_cpu != Thread::kNoCpu) return false;
         endpoint = thread.registered;
         old_part = endpoint != nullptr ? &endpoint->parts[home] : nullptr;
         if (endpoint != nullptr) unregister_receiver_locked(thread);
@@ -59,21 +60,31 @@ void migrate(Thread& thread, u32 target) {
         rebalance(*endpoint);
     }
     kick(target);
+    return true;
 }
 
+// Modelled in tests/models/attend.pml.
 void attend(Thread& thread) {
     Cpu& cpu = this_cpu();
     u8 attention;
     bool killed = false;
     {
-        CpuLock locked(cpu);
+        CpuLock locked(cpu);  // it belongs to this CPU as long as it is attended
         attention = thread.attention;
         if ((attention & kAttendKill) != 0 || thread.dying.load(std::memory_order_relaxed)) {
             thread.attention = 0;
             thread.state = State::dead;
             killed = true;
         }
-        if (!killed && (attention & kAttendStop) != 0) return;
+        const bool stopped = !killed && (attention & kAttendStop) != 0;
+        const bool interrupted = !killed && !stopped &&
+                                 (attention & (kAttendMigrate | kAttendInterrupt)) == kAttendInterrupt;
+        if (interrupted) {
+            thread.attention &= static_cast<u8>(~kAttendInterrupt);
+        } else {
+            cpu.attended = nullptr;
+        }
+        if (stopped) return;
     }
     if (killed) {
         thread_died(thread);
@@ -82,37 +93,33 @@ void attend(Thread& thread) {
     if ((attention & kAttendMigrate) != 0) {
         if (thread.fpu_cpu == cpu.id) fpu_save_owner(cpu);
         migrate(thread, thread.next_cpu);
-        CpuLock locked(cpus[thread.cpu]);
-        if (thread.state == State::ready && !thread.queue_link.linked()) make_ready_locked(thread);
-        return;
-    }
-    if ((attention & kAttendInterrupt) != 0) {
-        {
-            CpuLock locked(cpu);
-            thread.attention &= static_cast<u8>(~kAttendInterrupt);
-        }
+    } else if ((attention & kAttendInterrupt) != 0) {
         raise_event(thread, abi::Event::interrupted, {});
-        return;
+        CpuLock locked(cpu);
+        cpu.attended = nullptr;
     }
-    // What it had to attend to has been withdrawn meanwhile, perhaps by someone who has queued it already.
-    CpuLock locked(cpus[thread.cpu]);
-    if (thread.state == State::ready && !thread.queue_link.linked()) make_ready_locked(thread);
+    // It has been moved, or what it had to attend to has been withdrawn meanwhile: perhaps by someone who has queued it.
+    ThreadLock locked(thread);
+    const bool stopped = (thread.attention & (kAttendStop | kAttendKill)) == kAttendStop;
+    if (thread.state == State::ready && !thread.queue_link.linked() && !thread.parked && !stopped &&
+        !held_locked(thread))
+        make_ready_locked(thread);
 }
 
 void kill_thread(Thread& thread) {
     for (;;) {
-        State state;
+        Wait wait;
         {
-            CpuLock locked(cpus[thread.cpu]);
-            state = thread.state;
-            if (cpus[thread.cpu].current == &thread) {
+            ThreadLock locked(thread);
+            if (thread.state == State::dead) return;
+            if (held_locked(thread)) {
                 thread.attention |= kAttendKill;
                 kick(thread.cpu);
                 return;
             }
-            if (state == State::dead) return;
+            wait = wait_of(thread);
         }
-        if (withdraw(thread, state, Error::cancelled, State::dead)) {
+        if (withdraw(thread, wait, Error::cancelled, State::dead)) {
             thread_died(thread);
             return;
         }
@@ -140,14 +147,14 @@ void lose_target(Reference& reference, Thread& thread) {
         case Kind::space: kill_thread(thread); break;
         case Kind::captable: kill_thread(thread); break;
         case Kind::handler: {
-            CpuLock locked(cpus[thread.cpu]);
+            ThreadLock locked(thread);
             thread.handler = nullptr;
             break;
         }
         case Kind::buffer: {
             // It goes on without a buffer of its own until it is seen to be stopped.
             {
-                CpuLock locked(cpus[thread.cpu]);
+                ThreadLock locked(thread);
                 thread.buffer = &spare_buffer();
             }
             kill_thread(thread);
@@ -155,7 +162,7 @@ void lose_target(Reference& reference, Thread& thread) {
         }
         case Kind::budget: {
             {
-                CpuLock locked(cpus[thread.cpu]);
+                ThreadLock locked(thread);
                 thread.budget = nullptr;
                 if (cpus[thread.cpu].current == &thread) kick(thread.cpu);
             }

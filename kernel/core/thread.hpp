@@ -134,8 +134,9 @@ static_assert(sizeof(Thread) <= 2048);
 
 /// A new thread, inactive. no_memory.
 Result<Thread*> make_thread(Pool& pool, abi::ThreadKind kind, u32 cpu);
-/// To another CPU, unless it is current on its own (no lock held).
-void migrate(Thread& thread, u32 target);
+/// To another CPU; if it is held (scheduler.hpp), when it leaves the processor. False: nothing has happened, its FPU
+/// state is live. No lock held.
+bool migrate(Thread& thread, u32 target);
 /// It runs no more: dead at once, or when its CPU has been interrupted.
 void kill_thread(Thread& thread);
 /// Destruction: nothing refers to it any more, nor it to anything. It is dead, and current nowhere.

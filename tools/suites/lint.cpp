@@ -38,7 +38,7 @@ Source read_source(const std::string& root, const fs::path& path) {
 Sources read_sources(const std::string& root) {
     static const char* kFolders[] = {"abi",   "protocol", "kernel", "lib",   "drivers", "servers",
                                      "tools", "tests",    "bench",  "cmake", "systems"};
-    static const char* kExtensions[] = {".cpp", ".hpp", ".h", ".c", ".S", ".ld", ".sh", ".cmake"};
+    static const char* kExtensions[] = {".cpp", ".hpp", ".h", ".c", ".S", ".ld", ".sh", ".cmake", ".pml"};
     Sources sources;
     for (const char* folder : kFolders) {
         if (!fs::is_directory(fs::path(root) / folder)) continue;
@@ -172,6 +172,31 @@ Complaints check_documents(const std::string& root, const Sources& sources) {
     return complaints;
 }
 
+/// The code names each model that is of it, "Modelled in tests/models/NAME.pml"; none is named that isn't there.
+Complaints check_models(const Sources& sources) {
+    static const std::regex kNamed("Modelled in (tests/models/[a-z0-9_]+\\.pml)");
+    std::map<std::string, bool> named;  // by path: whether code names it
+    for (const Source& source : sources) {
+        if (source.extension == ".pml") named.emplace(source.path, false);
+    }
+    Complaints complaints;
+    for (const Source& source : sources) {
+        if (!source.path.starts_with("kernel/")) continue;
+        for (usize line = 0; line < source.lines.size(); ++line) {
+            std::smatch match;
+            if (!std::regex_search(source.lines[line], match, kNamed)) continue;
+            const auto model = named.find(match[1]);
+            if (model == named.end())
+                complaints += std::format("{}:{}: there is no {}\n", source.path, line + 1, match[1].str());
+            else model->second = true;
+        }
+    }
+    for (const auto& [path, there] : named) {
+        if (!there) complaints += path + ": no code in kernel/ says that it is modelled there\n";
+    }
+    return complaints;
+}
+
 Complaints check_systems(const TestTree& tree) {
     Complaints complaints;
     for (const fs::directory_entry& entry : fs::directory_iterator(tree.root + "/systems")) {
@@ -211,6 +236,7 @@ std::vector<Job> lint_jobs(const TestTree& tree) {
                  add("length", check_length(sources));
                  add("includes", check_includes(sources));
                  add("format", check_format(tree.root, sources));
+                 add("models", check_models(sources));
                  add("documents", check_documents(tree.root, sources));
                  add("abi_reference", check_abi_reference(tree));
                  add("systems", check_systems(tree));

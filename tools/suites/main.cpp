@@ -115,6 +115,7 @@ int run(const std::string& root, const std::vector<std::string>& suites, const s
     };
     add("host", host_jobs);
     add("host", lint_jobs);
+    add("models", model_jobs);
     add("kernel", kernel_jobs);
     add("kernel", bench_jobs);
     add("system", system_jobs);
@@ -131,7 +132,7 @@ int main(int argc, char** argv) {
         CommandLine line("Runs tests");
         line.option("--tree", root, "The source tree", true)
             .option("--only", only, "Only jobs with this in their names")
-            .list("suites", suites, "host, kernel, system, linux");
+            .list("suites", suites, "host, models, kernel, system, linux");
         line.parse(argc, argv);
         return run(root, suites, only);
     });
