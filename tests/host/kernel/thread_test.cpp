@@ -235,6 +235,22 @@ TEST_F(ThreadTest, QueuedCallerLendsItsPriorityAlongTheChain) {
     EXPECT_TRUE(runs(high));
 }
 
+TEST_F(ThreadTest, AHelperWithoutTimeStopsNoServer) {
+    HandleIndex e = endpoint();
+    Actor server = actor({.cpu = 1, .priority = 10});
+    ASSERT_EQ(sim.call(*server.thread, message(Syscall::recv, e, {.deadline = abi::kPoll})).error,
+              Error::timed_out);
+    Actor client = actor({.cpu = 1, .priority = 50, .budget = budget(1'000'000, 50'000'000)});
+    ASSERT_TRUE(runs(client));
+    ASSERT_TRUE(sim.call(*client.thread, message(Syscall::call, e)).blocked);
+    ASSERT_TRUE(runs(server));
+    sim.advance(2'000'000);  // on the client's time, until there is none left
+    EXPECT_TRUE(runs(server));
+    sim.call(*server.thread, message(Syscall::recv, e));
+    EXPECT_TRUE(runs(server));
+    EXPECT_EQ(server.thread->caller, client.thread);
+}
+
 TEST_F(ThreadTest, SetCpu) {
     Actor a = actor({.cpu = 1});
     ok(Syscall::thread_set_cpu, a.handle, {2});
