@@ -215,8 +215,10 @@ Error bind_signal(Call& call) {
         return Error::ok;
     }
     auto signal = PITH_CALL(lookup<Signal>(call.thread, call.handle_argument(0), abi::SignalRight::wait));
-    if (Signal* bound = thread->bound; bound != nullptr && bound != signal.object) bound->unbind(*thread);
-    return signal->bind(*thread).error();
+    Signal* before = thread->bound;
+    const Error error = signal->bind(*thread).error();
+    if (error == Error::ok && before != nullptr && before != signal.object) before->unbind(*thread);
+    return error;
 }
 
 }  // namespace

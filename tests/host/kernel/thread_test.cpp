@@ -251,6 +251,20 @@ TEST_F(ThreadTest, AHelperWithoutTimeStopsNoServer) {
     EXPECT_EQ(server.thread->caller, client.thread);
 }
 
+TEST_F(ThreadTest, RefusedBindingKeepsTheOldOne) {
+    HandleIndex e = endpoint(), mine = signal(), others = signal();
+    Actor a = actor({.cpu = 1}), b = actor({.cpu = 2});
+    ok(Syscall::thread_bind_signal, a.handle, {mine});
+    ok(Syscall::thread_bind_signal, b.handle, {others});
+    EXPECT_EQ(root(Syscall::thread_bind_signal, a.handle, {others}).error, Error::busy);
+    ASSERT_TRUE(sim.call(*a.thread, message(Syscall::recv, e)).blocked);
+    ok(Syscall::signal_notify, mine, {4});
+    EXPECT_EQ(sim.answer(*a.thread).words[0], 4u);
+    ok(Syscall::thread_bind_signal, a.handle, {0});
+    ok(Syscall::thread_bind_signal, b.handle, {mine});
+    ok(Syscall::thread_bind_signal, a.handle, {others});
+}
+
 TEST_F(ThreadTest, SetCpu) {
     Actor a = actor({.cpu = 1});
     ok(Syscall::thread_set_cpu, a.handle, {2});
