@@ -40,6 +40,7 @@ abi::KernelCounts kernel_counts() {
 Error machine_info(Call& call) {
     PITH_CALL(call.object<Machine>(MachineRight::info));
     const u64 cpu = call.argument(1);
+    if (call.argument(0) > static_cast<u64>(abi::MachineInfo::trace)) return Error::invalid;
     switch (static_cast<abi::MachineInfo>(call.argument(0))) {
         case abi::MachineInfo::kernel: call.output(kernel_counts()); return Error::ok;
         case abi::MachineInfo::cpu:

@@ -108,6 +108,7 @@ Error start(Call& call) {
 Error resume(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
     if (thread->kind != abi::ThreadKind::foreign) return Error::bad_state;
+    if (call.argument(0) > static_cast<u64>(abi::Resume::state)) return Error::invalid;
     return resume_foreign(*thread, static_cast<abi::Resume>(call.argument(0)), call.argument(1));
 }
 

@@ -184,6 +184,7 @@ TEST_F(DeviceTest, MachineInfo) {
     EXPECT_EQ(info(1, Sim::kCpus).error, Error::invalid);
     EXPECT_EQ(info(2, Sim::kCpus).error, Error::invalid);
     EXPECT_EQ(info(3).error, Error::invalid);
+    EXPECT_EQ(info(u64{1} << 32).error, Error::invalid);
     EXPECT_EQ(root(Syscall::machine_info, without(kMachine, 2), {0}).error, Error::no_right);
 }
 

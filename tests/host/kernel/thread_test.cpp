@@ -368,6 +368,13 @@ TEST_F(ForeignTest, StatePageIsSanitised) {
     EXPECT_EQ(program.thread->frame.state.rflags & 0x3000, 0u);
 }
 
+TEST_F(ForeignTest, ResumesInThreeWaysOnly) {
+    system_call(1, 2);
+    for (u64 how : {u64{3}, u64{0x10000}, u64{0x10001}, u64{1} << 40})
+        EXPECT_EQ(root(Syscall::thread_resume, program.handle, {how, 5}).error, Error::invalid) << how;
+    EXPECT_EQ(root(Syscall::thread_resume, program.handle, {1, 5}).error, Error::ok);
+}
+
 TEST_F(ForeignTest, FaultTellsAllInTheStatePage) {
     sim.fault(2, 0x77000, 3);
     Answer got = sim.answer(*server.thread);
