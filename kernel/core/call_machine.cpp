@@ -152,9 +152,12 @@ Error budget_configure(Call& call) {
     auto budget = PITH_CALL(call.object<Budget>(abi::BudgetRight::manage));
     // It may shrink, or move within what it was created with; more takes a new Budget from the parent.
     const auto checked = PITH_CALL(check_budget(call, budget.object));
-    this_cpu().reschedule = true;
     const Error error = configure(*budget, checked);
     wake_users(*budget);
+    // Whoever runs on it, by its own or another's, looks at it anew.
+    for (u32 cpu = 0; cpu < cpu_count; cpu++) {
+        if (cpus[cpu].online) kick(cpu);
+    }
     return error;
 }
 

@@ -265,6 +265,29 @@ TEST_F(ThreadTest, RefusedBindingKeepsTheOldOne) {
     ok(Syscall::thread_bind_signal, a.handle, {others});
 }
 
+TEST_F(ThreadTest, ConfiguredBudgetCountsAtOnceOnOtherCpus) {
+    HandleIndex b = budget(1'000'000, 1'000'000);
+    Actor a = actor({.cpu = 1, .budget = b});
+    ASSERT_TRUE(runs(a));
+    abi::BudgetParameters less{.capacity = 1'000'000,
+                               .period = 1'000'000,
+                               .cpus = 4,
+                               .ceiling = 255,
+                               .reserved = {},
+                               .signal = 0,
+                               .signal_bits = 0};
+    put(less);
+    ok(Syscall::budget_configure, b);
+    EXPECT_FALSE(runs(a));
+    ok(Syscall::thread_set_cpu, a.handle, {2});
+    EXPECT_TRUE(runs(a));
+    less.capacity = 1000;
+    put(less);
+    ok(Syscall::budget_configure, b);
+    sim.advance(2000);
+    EXPECT_FALSE(runs(a));
+}
+
 TEST_F(ThreadTest, SetCpu) {
     Actor a = actor({.cpu = 1});
     ok(Syscall::thread_set_cpu, a.handle, {2});
