@@ -211,6 +211,14 @@ void Sim::foreign_syscall(u32 cpu) {
     settle();
 }
 
+void Sim::rotate(u32 cpu) {
+    on(cpu, [cpu] {
+        core::cpus[cpu].rotate = true;
+        core::timer_entry(false);
+    });
+    settle();
+}
+
 bool Sim::write(u32 cpu, u64 address) {
     bool done = false;
     on(cpu, [&] { done = machine().write(address); });

@@ -64,6 +64,8 @@ class Sim {
     /// A device raises a line; false: it is masked or not routed, and nothing happens.
     bool interrupt(u32 line);
 
+    /// The slice of the current thread of a CPU ends.
+    void rotate(u32 cpu);
     void settle();
     void advance(abi::Time nanoseconds);
     /// Enters the kernel on a CPU.

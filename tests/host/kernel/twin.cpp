@@ -63,7 +63,7 @@ std::string describe(u32 cpu, Id thread, const Call& c) {
 
 std::array<u64, 256> Twin::calls_made, Twin::calls_succeeded;
 
-Twin::Twin(u64 pages) : model_(pages, Sim::kCpus) {
+Twin::Twin(u64 pages, bool compare) : comparing(compare), model_(pages, Sim::kCpus) {
     auto& root = sim_.root();
     auto must = [&](Syscall number, HandleIndex handle, std::array<u64, 6> a = {}) {
         Answer answer = sim_.call(root, number, handle, a);
@@ -214,10 +214,8 @@ void Twin::call(u32 cpu, const Call& c) {
     // Preempted in its middle: the others of its priority take their turns until it has ended. If one of a higher priority
     // runs, the two cannot be compared any further, since for the specification calls are atomic.
     for (int turns = 0; thread->restarted && thread->state == core::State::ready; turns++) {
-        if (turns > 100 || sim_.current(cpu) == nullptr ||
-            sim_.current(cpu)->kind == abi::ThreadKind::foreign)
-            throw CutShort();
-        sim_.issue(cpu, {.number = Syscall::yield});
+        if (turns > 100 || sim_.current(cpu) == nullptr) throw CutShort();
+        sim_.rotate(cpu);
     }
     Answer answer = sim_.answer(*thread);
     spec::Observed observed{

@@ -79,6 +79,7 @@ void Twin::after(const char*) {
         if (model_.alive(id)) log.back() += picture(id);
     }
     compare_completions();
+    if (!comparing) return;
     compare_objects();
     compare_tables();
     compare_spaces();

@@ -109,6 +109,9 @@ class System {
     /// What is wrong with the state by itself: I1 to I6 as far as a state shows them. Empty: nothing.
     std::string check() const;
 
+    /// The state as text: equal texts are states that no further calls can tell apart, but by names that were used up.
+    std::string canonical() const;
+
     // The state, for who compares it with a kernel's.
     std::map<Id, Object> objects;
     std::map<Id, Capability> capabilities;
