@@ -67,6 +67,8 @@ void unregister_receiver(Thread& thread);
 void unregister_receiver_locked(Thread& thread) REQUIRES(thread_locks);
 /// Brings orphaned callers and waiting receivers of an Endpoint together (no lock held).
 void rebalance(Endpoint& endpoint);
+/// The same for what is in the part of one CPU, where a receiver has come to that waits (no lock held).
+void serve_part(Endpoint& endpoint, u32 cpu);
 /// Destruction: one waiting or registered thread is let go; false: none is left.
 bool sever_endpoint_step(Endpoint& endpoint);
 

@@ -54,7 +54,8 @@ void migrate(Thread& thread, u32 target) {
         break;
     }
     if (endpoint != nullptr) {
-        propagate(thread);  // who queues waits for another one now, here and there
+        serve_part(*endpoint, target);  // it may have been waiting for one of those that queue there
+        propagate(thread);              // who queues waits for another one now, here and there
         if (heir != nullptr) propagate(*heir);
         rebalance(*endpoint);
     }

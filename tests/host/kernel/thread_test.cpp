@@ -304,6 +304,21 @@ TEST_F(ThreadTest, SetCpu) {
     EXPECT_EQ(root(Syscall::thread_set_cpu, a.handle, {Sim::kCpus}).error, Error::invalid);
 }
 
+TEST_F(ThreadTest, ReceiverThatMovesTakesWhoWaitsThere) {
+    HandleIndex e = endpoint();
+    Actor busy = actor({.cpu = 2, .priority = 10}), idle = actor({.cpu = 3});
+    ASSERT_EQ(sim.call(*busy.thread, message(Syscall::recv, e, {.deadline = abi::kPoll})).error,
+              Error::timed_out);
+    ASSERT_TRUE(sim.call(*idle.thread, message(Syscall::recv, e)).blocked);
+    Actor client = actor({.cpu = 2, .priority = 50});
+    ASSERT_TRUE(sim.call(*client.thread, message(Syscall::call, e, {.operation = 9})).blocked);
+    EXPECT_EQ(busy.thread->priority, 50u);
+    ok(Syscall::thread_set_cpu, idle.handle, {2});
+    EXPECT_EQ(idle.thread->caller, client.thread);
+    EXPECT_EQ(abi::Tag(sim.answer(*idle.thread).tag).operation(), 9u);
+    EXPECT_EQ(busy.thread->priority, 10u);
+}
+
 TEST_F(ThreadTest, FaultsGoToTheHandler) {
     HandleIndex e = endpoint();
     Actor pager = actor({.cpu = 2});
