@@ -40,6 +40,7 @@ abi::KernelCounts kernel_counts() {
 Error machine_info(Call& call) {
     PITH_CALL(call.object<Machine>(MachineRight::info));
     const u64 cpu = call.argument(1);
+    if (call.argument(0) > static_cast<u64>(abi::MachineInfo::trace)) return Error::invalid;
     switch (static_cast<abi::MachineInfo>(call.argument(0))) {
         case abi::MachineInfo::kernel: call.output(kernel_counts()); return Error::ok;
         case abi::MachineInfo::cpu:
@@ -151,9 +152,12 @@ Error budget_configure(Call& call) {
     auto budget = PITH_CALL(call.object<Budget>(abi::BudgetRight::manage));
     // It may shrink, or move within what it was created with; more takes a new Budget from the parent.
     const auto checked = PITH_CALL(check_budget(call, budget.object));
-    this_cpu().reschedule = true;
     const Error error = configure(*budget, checked);
     wake_users(*budget);
+    // Whoever runs on it, by its own or another's, looks at it anew.
+    for (u32 cpu = 0; cpu < cpu_count; cpu++) {
+        if (cpus[cpu].online) kick(cpu);
+    }
     return error;
 }
 

@@ -108,6 +108,7 @@ Error start(Call& call) {
 Error resume(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::run));
     if (thread->kind != abi::ThreadKind::foreign) return Error::bad_state;
+    if (call.argument(0) > static_cast<u64>(abi::Resume::state)) return Error::invalid;
     return resume_foreign(*thread, static_cast<abi::Resume>(call.argument(0)), call.argument(1));
 }
 
@@ -213,8 +214,10 @@ Error bind_signal(Call& call) {
         return Error::ok;
     }
     auto signal = PITH_CALL(lookup<Signal>(call.thread, call.handle_argument(0), abi::SignalRight::wait));
-    if (Signal* bound = thread->bound; bound != nullptr && bound != signal.object) bound->unbind(*thread);
-    return signal->bind(*thread).error();
+    Signal* before = thread->bound;
+    const Error error = signal->bind(*thread).error();
+    if (error == Error::ok && before != nullptr && before != signal.object) before->unbind(*thread);
+    return error;
 }
 
 }  // namespace

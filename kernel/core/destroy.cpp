@@ -92,7 +92,7 @@ bool lose_user_step(Object& object) {
     }
     switch (reference->kind) {
         case Reference::Kind::delivery: break;  // the owner sees that the target is gone
-        case Reference::Kind::ports: lose_ports(*reference, static_cast<Space&>(*reference->owner)); break;
+        case Reference::Kind::ports: lose_ports(static_cast<Space&>(*reference->owner)); break;
         default: lose_target(*reference, static_cast<Thread&>(*reference->owner)); break;
     }
     return true;

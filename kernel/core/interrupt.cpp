@@ -113,18 +113,24 @@ void sever_interrupt(Interrupt& interrupt) {
     unrefer(interrupt.delivery);
 }
 
-void lose_ports(Reference& reference, Space& space) {
+/// Drops all ranges whose IoPorts are dying: those whose turn it is, and others whose turn has not come yet, since a
+/// range can't be moved to a new place in the list of users of such a one.
+void lose_ports(Space& space) {
     Guard guard(space.lock);
-    const auto index = static_cast<u32>(&reference - space.port_users);
-    const u32 last = space.port_count.load(std::memory_order_relaxed) - 1;
-    space.ports[index] = space.ports[last];
-    if (index != last) {
-        // The last one takes its place: its link is renewed at its new address.
-        Object* target = space.port_users[last].target;
-        if (unrefer(space.port_users[last]))
-            static_cast<void>(refer(space.port_users[index], *target, space, Reference::Kind::ports));
+    const u32 count = space.port_count.load(std::memory_order_relaxed);
+    u32 kept = 0;
+    for (u32 i = 0; i < count; i++) {
+        Object* target = space.port_users[i].target;
+        if (target == nullptr) continue;
+        if (i != kept) {
+            const bool moved = unrefer(space.port_users[i]) &&
+                               refer(space.port_users[kept], *target, space, Reference::Kind::ports).ok();
+            if (!moved) continue;
+            space.ports[kept] = space.ports[i];
+        }
+        kept++;
     }
-    space.port_count.store(last, std::memory_order_release);
+    space.port_count.store(kept, std::memory_order_release);
     reload_ports(space);
 }
 

@@ -30,7 +30,7 @@ void interrupt_arrived(u32 line);
 
 /// Destruction.
 void sever_interrupt(Interrupt& interrupt);
-void lose_ports(Reference& reference, Space& space);
+void lose_ports(Space& space);
 void release_ports(Space& space);
 /// This CPU opens what the loaded Space has by now.
 void renew_ports(Cpu& cpu);

@@ -202,6 +202,37 @@ void unregister_receiver(Thread& thread) {
     rebalance(*endpoint);
 }
 
+namespace {
+
+/// The first caller in the part `from` goes to the first receiver that waits on `cpu`. False: there is no such pair.
+bool pair_up(Endpoint& endpoint, u32 from, u32 cpu) {
+    Thread* caller;
+    u32 caller_cpu;
+    {
+        CpuLock locked(cpus[from]);
+        caller = endpoint.parts[from].callers.front();
+        if (caller == nullptr) return false;
+        caller_cpu = caller->cpu;
+    }
+    Thread* helped;
+    {
+        CpuLocks locks(cpu_bit(cpu) | cpu_bit(from) | cpu_bit(caller_cpu));
+        if (endpoint.parts[from].callers.front() != caller || caller->cpu != caller_cpu) return true;
+        Thread* receiver = endpoint.parts[cpu].receivers.front();
+        if (receiver == nullptr) return false;
+        if (!take_caller_locked(*caller, *receiver)) return true;
+        endpoint.parts[cpu].receivers.remove(*receiver);
+        receiver->endpoint = nullptr;
+        stop_timer_locked(*receiver);
+        make_ready_locked(*receiver);
+        helped = endpoint.parts[from].registered.front();
+    }
+    if (helped != nullptr) propagate(*helped);  // by who waits no more
+    return true;
+}
+
+}  // namespace
+
 // Modelled in tests/models/orphans.pml.
 void rebalance(Endpoint& endpoint) {
     for (u32 cpu = 0; cpu < cpu_count; cpu++) {
@@ -209,24 +240,7 @@ void rebalance(Endpoint& endpoint) {
             // A receiver that waits takes one orphan, or one of its own part if it has moved to that; those that are
             // busy look when they receive next.
             const u32 from = part_with_callers(endpoint, cpu);
-            if (from == abi::kMaxCpus) break;
-            Thread* caller;
-            u32 caller_cpu;
-            {
-                CpuLock locked(cpus[from]);
-                caller = endpoint.parts[from].callers.front();
-                if (caller == nullptr) break;
-                caller_cpu = caller->cpu;
-            }
-            CpuLocks locks(cpu_bit(cpu) | cpu_bit(from) | cpu_bit(caller_cpu));
-            if (endpoint.parts[from].callers.front() != caller || caller->cpu != caller_cpu) continue;
-            Thread* receiver = endpoint.parts[cpu].receivers.front();
-            if (receiver == nullptr) break;
-            if (!take_caller_locked(*caller, *receiver)) continue;
-            endpoint.parts[cpu].receivers.remove(*receiver);
-            receiver->endpoint = nullptr;
-            stop_timer_locked(*receiver);
-            make_ready_locked(*receiver);
+            if (from == abi::kMaxCpus || !pair_up(endpoint, from, cpu)) break;
         }
     }
 }

@@ -59,11 +59,15 @@ void recompute_locked(Thread& thread) {
     }
     if (Thread* helper = helper_of(thread); helper != nullptr) {
         const bool higher = helper->priority > priority;
-        if (helper->cpu == thread.cpu) {
+        if (helper->cpu == thread.cpu && !thread.on_reserve) {
+            // Never a Budget without time in place of one with some: no client stops a server.
             thread.payer = payer;
-            if (higher || !has_funds(thread, thread.cpu)) payer = helper->payer;
+            if (!has_funds(thread, thread.cpu) || (higher && has_funds(*helper, thread.cpu)))
+                payer = helper->payer;
         }
         if (higher) priority = helper->priority;
+    } else if (thread.lender == nullptr) {
+        thread.on_reserve = false;
     }
     const bool new_payer = thread.payer != payer || thread.parked;
     thread.payer = payer;

@@ -39,12 +39,18 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
             return thread;
         }
         if (thread->payer != thread && !thread->on_reserve) {
-            // What was lent is spent: it finishes on its own.
+            // What was lent is spent: if it was who waits for it that lent it, there is what its caller lent; else it
+            // finishes on its own.
+            const Thread* spent = thread->payer;
+            recompute_locked(*thread);
             u64 own_left = 0;
             abi::Time own_refill = 0;
-            if (funds(thread->budget, cpu.id, now, own_left, own_refill) == Funds::usable) {
+            if (thread->payer == spent &&
+                funds(thread->budget, cpu.id, now, own_left, own_refill) == Funds::usable) {
                 thread->on_reserve = true;
                 recompute_locked(*thread);
+            }
+            if (thread->payer != spent) {
                 if (!List<Thread, &Thread::queue_link>::linked(*thread)) cpu.run_queue.push_back(*thread);
                 continue;
             }

@@ -183,7 +183,9 @@ void Generator::make_thread(u32 cpu, Id thread) {
                              .buffer = buffer,
                              .buffer_offset = chance(95) ? below(4) * abi::kBufferSize : below(6000),
                              .badge = below(100),
-                             .budget = static_cast<HandleIndex>(abi::RootSlot::budget),
+                             .budget = chance(75)   ? static_cast<HandleIndex>(abi::RootSlot::budget)
+                                       : chance(10) ? 0
+                                                    : handle(thread, ObjectType::budget),
                              .priority = static_cast<u8>(2 + below(6) * 10),
                              .kind = foreign ? abi::ThreadKind::foreign : abi::ThreadKind::native,
                              .cpu = static_cast<u16>(below(chance(98) ? Sim::kCpus : 9)),
@@ -207,18 +209,19 @@ void Generator::thread_step(u32 cpu, Id thread) {
     c.handle = handle(thread, ObjectType::thread);
     const auto* target = model().find(thread, c.handle);
     if (target != nullptr && twin_.is_protected(target->object)) return;
-    static constexpr Syscall kNumbers[] = {Syscall::thread_start,       Syscall::thread_resume,
-                                           Syscall::thread_resume,      Syscall::thread_interrupt,
-                                           Syscall::thread_stop,        Syscall::thread_continue,
-                                           Syscall::thread_continue,    Syscall::thread_set_priority,
-                                           Syscall::thread_bind_signal, Syscall::thread_set_cpu};
+    static constexpr Syscall kNumbers[] = {
+        Syscall::thread_start,     Syscall::thread_resume,       Syscall::thread_resume,
+        Syscall::thread_interrupt, Syscall::thread_stop,         Syscall::thread_continue,
+        Syscall::thread_continue,  Syscall::thread_set_priority, Syscall::thread_bind_signal,
+        Syscall::thread_set_cpu,   Syscall::thread_set_budget};
     c.number = kNumbers[below(std::size(kNumbers))];
     switch (c.number) {
         case Syscall::thread_start: c.a = {0x400000, 0x500000, 0}; break;
-        case Syscall::thread_resume: c.a = {below(chance(95) ? 3 : 6), below(1000)}; break;
-        case Syscall::thread_set_priority: c.a[0] = chance(95) ? 2 + below(80) : below(400); break;
+        case Syscall::thread_resume: c.a = {widened(below(chance(95) ? 3 : 6)), below(1000)}; break;
+        case Syscall::thread_set_priority: c.a[0] = widened(chance(95) ? 2 + below(80) : below(400)); break;
         case Syscall::thread_bind_signal: c.a[0] = chance(20) ? 0 : handle(thread, ObjectType::signal); break;
-        case Syscall::thread_set_cpu: c.a[0] = below(chance(95) ? Sim::kCpus : 10); break;
+        case Syscall::thread_set_cpu: c.a[0] = widened(below(chance(95) ? Sim::kCpus : 10)); break;
+        case Syscall::thread_set_budget: c.a[0] = handle(thread, ObjectType::budget); break;
         default: break;
     }
     twin_.call(cpu, c);
@@ -287,9 +290,128 @@ void Generator::signal_step(u32 cpu, Id thread) {
     twin_.call(cpu, c);
 }
 
+/// Limited ones too, and what is more than the parent grants.
+void Generator::budget_step(u32 cpu, Id thread) {
+    Call c;
+    u64 period = chance(95) ? 100'000 + below(10'000'000) : below(20'000);
+    abi::BudgetParameters wanted{.capacity = chance(50)   ? period
+                                             : chance(95) ? 1 + below(period)
+                                                          : below(2 * period),
+                                 .period = period,
+                                 .cpus = chance(80) ? 0xf : below(32),
+                                 .ceiling = static_cast<u8>(chance(80) ? 200 + below(30) : below(256)),
+                                 .reserved = {},
+                                 .signal = chance(50) ? 0 : handle(thread, ObjectType::signal),
+                                 .signal_bits = below(64)};
+    memcpy(c.buffer.words, &wanted, sizeof wanted);
+    if (chance(70)) {
+        c.number = Syscall::budget_create;
+        c.handle = handle(thread, ObjectType::pool);
+        c.a[0] = chance(70) ? static_cast<HandleIndex>(abi::RootSlot::budget)
+                            : handle(thread, ObjectType::budget);
+    } else {
+        c.number = Syscall::budget_configure;
+        c.handle = handle(thread, ObjectType::budget);
+        const auto* target = model().find(thread, c.handle);
+        if (target != nullptr && twin_.is_protected(target->object)) return;
+    }
+    twin_.call(cpu, c);
+}
+
+void Generator::info_step(u32 cpu, Id thread) {
+    static constexpr std::pair<Syscall, ObjectType> kCalls[] = {
+        {Syscall::pool_info, ObjectType::pool},          {Syscall::memory_info, ObjectType::memory},
+        {Syscall::space_info, ObjectType::space},        {Syscall::budget_info, ObjectType::budget},
+        {Syscall::thread_info, ObjectType::thread},      {Syscall::thread_info, ObjectType::thread},
+        {Syscall::thread_fpu_read, ObjectType::thread},  {Syscall::thread_fpu_read, ObjectType::thread},
+        {Syscall::thread_fpu_write, ObjectType::thread}, {Syscall::machine_info, ObjectType::machine}};
+    auto [number, type] = kCalls[below(std::size(kCalls))];
+    Call c{.number = number, .handle = handle(thread, type)};
+    if (number == Syscall::machine_info) c.a = {widened(below(4)), below(6), below(600)};
+    else if (chance(5)) c.a[0] = below(4) * 256;
+    for (u64& word : c.buffer.words) word = random_();
+    twin_.call(cpu, c);
+}
+
+void Generator::make_device(u32 cpu, Id thread) {
+    Call c{.handle = handle(thread, ObjectType::machine), .a = {handle(thread, ObjectType::pool)}};
+    switch (below(3)) {
+        case 0:
+            c.number = Syscall::interrupt_create;
+            c.a[1] = widened(below(chance(90) ? 6 : 40));
+            c.a[2] = below(chance(90) ? 4 : 6);
+            break;
+        case 1:
+            c.number = Syscall::ports_create;
+            c.a[1] = widened(below(0x10000));
+            c.a[2] = widened(below(chance(80) ? 16 : 0x10000));
+            break;
+        default:  // above the RAM, each at a place of its own; sometimes in it
+            c.number = Syscall::machine_device_memory;
+            c.a[1] = chance(90) ? u64{0x1'0000'0000} + (devices_++ << 20) : below(2 * Sim::kRam);
+            if (chance(90)) c.a[1] &= ~(abi::kPageSize - 1);
+            c.a[2] = chance(95) ? (1 + below(8)) * abi::kPageSize - below(2) : below(u64{1} << 50);
+            c.a[3] = below(chance(95) ? 2 : 4);
+    }
+    twin_.call(cpu, c);
+}
+
+void Generator::device_step(u32 cpu, Id thread) {
+    Call c;
+    switch (below(8)) {
+        case 0:
+        case 1:
+        case 2: make_device(cpu, thread); return;
+        case 3:
+            c.number = Syscall::interrupt_bind;
+            c.handle = handle(thread, ObjectType::interrupt);
+            c.a = {handle(thread, ObjectType::signal), below(64)};
+            break;
+        case 4:
+            c.number = Syscall::interrupt_acknowledge;
+            c.handle = handle(thread, ObjectType::interrupt);
+            break;
+        case 5:
+        case 6:
+            c.number = Syscall::ports_bind;
+            c.handle = handle(thread, ObjectType::io_ports);
+            c.a[0] = handle(thread, ObjectType::space);
+            break;
+        default:
+            c.number = chance(80) ? Syscall::machine_log : Syscall::machine_exit;
+            c.handle = handle(thread, ObjectType::machine);
+            c.a[0] = below(chance(90) ? 513 : 2000);
+            for (u64& word : c.buffer.words) word = random_();
+    }
+    twin_.call(cpu, c);
+}
+
+/// What user code does without a call: it writes to a page, it uses the FPU; or a call that finds such writes.
+void Generator::user_step(u32 cpu, Id thread) {
+    const auto& t = model().as<spec::Thread>(thread);
+    u64 address = kBase + below(24) * abi::kPageSize;
+    if (const auto& pages = model().as<spec::Space>(t.space).pages; !pages.empty() && chance(90))
+        address = std::next(pages.begin(), static_cast<i64>(below(pages.size())))->first;
+    bool native = t.kind == abi::ThreadKind::native;
+    if (native && chance(30)) {
+        u64 count = chance(90) ? 1 + below(40) : below(5000);
+        twin_.call(cpu, {.number = Syscall::space_dirty,
+                         .handle = handle(thread, ObjectType::space),
+                         .a = {chance(50) ? kBase : address, count}});
+    } else if (chance(60)) {
+        twin_.write(cpu, address + below(abi::kPageSize));
+    } else {
+        twin_.use_fpu(cpu, 1 + static_cast<u32>(below(63)), random_());
+    }
+}
+
 void Generator::step() {
     if (chance(6)) {
         twin_.advance(1 + below(chance(50) ? 1'000'000 : 8'000'000));
+        return;
+    }
+    if (chance(2)) {
+        twin_.interrupt(static_cast<u32>(below(6)));
         return;
     }
     u32 cpu = static_cast<u32>(below(Sim::kCpus));
@@ -297,7 +419,8 @@ void Generator::step() {
     if (thread == spec::kNone) return;
     const auto& t = model().as<spec::Thread>(thread);
     if (t.kind == abi::ThreadKind::foreign) {
-        if (chance(70)) twin_.foreign_syscall(cpu);
+        if (chance(60)) twin_.foreign_syscall(cpu);
+        else if (chance(30)) user_step(cpu, thread);
         else twin_.fault(cpu, below(1 << 20) << 12, below(8));
         return;
     }
@@ -306,7 +429,7 @@ void Generator::step() {
         twin_.fault(cpu, below(1 << 20) << 12, below(8));
         return;
     }
-    switch (below(14)) {
+    switch (below(19)) {
         case 0:
         case 1: capability_step(cpu, thread); break;
         case 2:
@@ -316,7 +439,15 @@ void Generator::step() {
         case 6:
         case 7: thread_step(cpu, thread); break;
         case 8: signal_step(cpu, thread); break;
-        case 9: twin_.call(cpu, {.number = Syscall::yield}); break;
+        case 9:
+            twin_.call(cpu, {.number = chance(60)   ? Syscall::yield
+                                       : chance(50) ? Syscall::clock
+                                                    : Syscall::null});
+            break;
+        case 10: budget_step(cpu, thread); break;
+        case 11: info_step(cpu, thread); break;
+        case 12: device_step(cpu, thread); break;
+        case 13: user_step(cpu, thread); break;
         default: message_step(cpu, thread);
     }
 }

@@ -31,10 +31,18 @@ class Generator {
     void make_thread(u32 cpu, spec::Id thread);
     void message_step(u32 cpu, spec::Id thread);
     void signal_step(u32 cpu, spec::Id thread);
+    void budget_step(u32 cpu, spec::Id thread);
+    void info_step(u32 cpu, spec::Id thread);
+    void device_step(u32 cpu, spec::Id thread);
+    void make_device(u32 cpu, spec::Id thread);
+    void user_step(u32 cpu, spec::Id thread);
+    /// Now and then more than a field that is narrower than a register has room for.
+    u64 widened(u64 value) { return chance(2) ? value | u64{1} << (16 + below(40)) : value; }
     Call message(spec::Id thread, Syscall number, HandleIndex handle);
 
     Twin& twin_;
     std::mt19937_64 random_;
+    u64 devices_ = 0;  ///< device Memories made
 };
 
 }  // namespace pith::test

@@ -19,6 +19,19 @@ u64 setting(const char* name, u64 otherwise) {
     return text == nullptr ? otherwise : strtoull(text, nullptr, 0);
 }
 
+/// The random walks make each call that the specification has a rule for, and each succeeds in some of them.
+void expect_all_calls() {
+    constexpr auto kNeverRight = static_cast<u32>(Syscall::machine_exit);
+    for (u32 number = 0; number < Twin::calls_made.size(); number++) {
+        spec::System system(1000, 1);
+        Call call{.number = static_cast<Syscall>(number), .handle = abi::kMaxSlots - 1};
+        if (system.call(system.root_thread, call, {}).errors.contains(Error::bad_syscall)) continue;
+        EXPECT_GT(Twin::calls_made[number], 0u) << "call " << number << " is not generated";
+        if (number != kNeverRight)
+            EXPECT_GT(Twin::calls_succeeded[number], 0u) << "call " << number << " is refused";
+    }
+}
+
 TEST(Model, RandomSequences) {
     const u64 seeds = setting("PITH_MODEL_SEEDS", 60), first = setting("PITH_MODEL_FIRST", 1);
     const u64 steps = setting("PITH_MODEL_STEPS", 400);
@@ -47,6 +60,7 @@ TEST(Model, RandomSequences) {
     }
     std::cout << "seeds " << first << " to " << first + seeds - 1 << ", " << made << " steps, " << cut
               << " cut short\n";
+    if (seeds >= 60 && steps >= 400) expect_all_calls();
 }
 
 }  // namespace

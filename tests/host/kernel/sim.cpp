@@ -211,6 +211,39 @@ void Sim::foreign_syscall(u32 cpu) {
     settle();
 }
 
+void Sim::rotate(u32 cpu) {
+    on(cpu, [cpu] {
+        core::cpus[cpu].rotate = true;
+        core::timer_entry(false);
+    });
+    settle();
+}
+
+bool Sim::write(u32 cpu, u64 address) {
+    bool done = false;
+    on(cpu, [&] { done = machine().write(address); });
+    return done;
+}
+
+arch::fake::Machine::FpuState* Sim::fpu(u32 cpu) {
+    auto& hardware = machine().cpus[cpu];
+    const core::Thread* thread = current(cpu);
+    if (!hardware.fpu_enabled) {
+        on(cpu, [] { core::fpu_trap(); });
+        settle();
+    }
+    return current(cpu) == thread && hardware.fpu_enabled ? &hardware.fpu : nullptr;
+}
+
+bool Sim::interrupt(u32 line) {
+    auto& wire = machine().lines[line];
+    if (!wire.routed || wire.masked) return false;
+    wire.masked = true;
+    on(wire.cpu, [line] { core::interrupt_entry(line, false); });
+    settle();
+    return true;
+}
+
 void Sim::advance(abi::Time nanoseconds) {
     machine().now += nanoseconds;
     settle();
@@ -283,6 +316,7 @@ std::string Sim::check() const {
             bool right = entry != nullptr && entry->mapped() && entry->physical() == translation.physical &&
                          (translation.rights & ~entry->rights()) == 0;
             if (!right) return "I2: a CPU still translates what is not mapped so any more";
+            if (translation.dirty && !entry->dirty()) return "a CPU would write to a page without a trace";
         }
     }
     return {};
@@ -321,7 +355,9 @@ void Sim::fill_tlbs() {
         auto& hardware = m.cpus[cpu];
         if (hardware.root == 0) continue;
         arch::for_each_entry(hardware.root, [&](u64 address, const arch::Entry& entry) {
-            if (hardware.tlb.size() < 256) hardware.tlb[address] = {entry.physical(), entry.rights()};
+            if (hardware.tlb.size() < 256)
+                hardware.tlb.try_emplace(
+                    address, arch::fake::Translation{entry.physical(), entry.rights(), entry.dirty()});
         });
     }
 }

@@ -57,7 +57,15 @@ class Sim {
     /// A fault, or a `syscall` of a foreign thread, of the current thread of a CPU.
     void fault(u32 cpu, u64 address, u64 access);
     void foreign_syscall(u32 cpu);
+    /// The current thread of a CPU writes to an address; false: it would fault.
+    bool write(u32 cpu, u64 address);
+    /// The current thread of a CPU uses the FPU: its registers, null if the kernel could not give it any.
+    arch::fake::Machine::FpuState* fpu(u32 cpu);
+    /// A device raises a line; false: it is masked or not routed, and nothing happens.
+    bool interrupt(u32 line);
 
+    /// The slice of the current thread of a CPU ends.
+    void rotate(u32 cpu);
     void settle();
     void advance(abi::Time nanoseconds);
     /// Enters the kernel on a CPU.

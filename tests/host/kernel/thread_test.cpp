@@ -235,6 +235,59 @@ TEST_F(ThreadTest, QueuedCallerLendsItsPriorityAlongTheChain) {
     EXPECT_TRUE(runs(high));
 }
 
+TEST_F(ThreadTest, AHelperWithoutTimeStopsNoServer) {
+    HandleIndex e = endpoint();
+    Actor server = actor({.cpu = 1, .priority = 10});
+    ASSERT_EQ(sim.call(*server.thread, message(Syscall::recv, e, {.deadline = abi::kPoll})).error,
+              Error::timed_out);
+    Actor client = actor({.cpu = 1, .priority = 50, .budget = budget(1'000'000, 50'000'000)});
+    ASSERT_TRUE(runs(client));
+    ASSERT_TRUE(sim.call(*client.thread, message(Syscall::call, e)).blocked);
+    ASSERT_TRUE(runs(server));
+    sim.advance(2'000'000);  // on the client's time, until there is none left
+    EXPECT_TRUE(runs(server));
+    sim.call(*server.thread, message(Syscall::recv, e));
+    EXPECT_TRUE(runs(server));
+    EXPECT_EQ(server.thread->caller, client.thread);
+}
+
+TEST_F(ThreadTest, RefusedBindingKeepsTheOldOne) {
+    HandleIndex e = endpoint(), mine = signal(), others = signal();
+    Actor a = actor({.cpu = 1}), b = actor({.cpu = 2});
+    ok(Syscall::thread_bind_signal, a.handle, {mine});
+    ok(Syscall::thread_bind_signal, b.handle, {others});
+    EXPECT_EQ(root(Syscall::thread_bind_signal, a.handle, {others}).error, Error::busy);
+    ASSERT_TRUE(sim.call(*a.thread, message(Syscall::recv, e)).blocked);
+    ok(Syscall::signal_notify, mine, {4});
+    EXPECT_EQ(sim.answer(*a.thread).words[0], 4u);
+    ok(Syscall::thread_bind_signal, a.handle, {0});
+    ok(Syscall::thread_bind_signal, b.handle, {mine});
+    ok(Syscall::thread_bind_signal, a.handle, {others});
+}
+
+TEST_F(ThreadTest, ConfiguredBudgetCountsAtOnceOnOtherCpus) {
+    HandleIndex b = budget(1'000'000, 1'000'000);
+    Actor a = actor({.cpu = 1, .budget = b});
+    ASSERT_TRUE(runs(a));
+    abi::BudgetParameters less{.capacity = 1'000'000,
+                               .period = 1'000'000,
+                               .cpus = 4,
+                               .ceiling = 255,
+                               .reserved = {},
+                               .signal = 0,
+                               .signal_bits = 0};
+    put(less);
+    ok(Syscall::budget_configure, b);
+    EXPECT_FALSE(runs(a));
+    ok(Syscall::thread_set_cpu, a.handle, {2});
+    EXPECT_TRUE(runs(a));
+    less.capacity = 1000;
+    put(less);
+    ok(Syscall::budget_configure, b);
+    sim.advance(2000);
+    EXPECT_FALSE(runs(a));
+}
+
 TEST_F(ThreadTest, SetCpu) {
     Actor a = actor({.cpu = 1});
     ok(Syscall::thread_set_cpu, a.handle, {2});
@@ -249,6 +302,21 @@ TEST_F(ThreadTest, SetCpu) {
     EXPECT_TRUE(runs(a));
     EXPECT_EQ(a.thread->cpu, 3u);
     EXPECT_EQ(root(Syscall::thread_set_cpu, a.handle, {Sim::kCpus}).error, Error::invalid);
+}
+
+TEST_F(ThreadTest, ReceiverThatMovesTakesWhoWaitsThere) {
+    HandleIndex e = endpoint();
+    Actor busy = actor({.cpu = 2, .priority = 10}), idle = actor({.cpu = 3});
+    ASSERT_EQ(sim.call(*busy.thread, message(Syscall::recv, e, {.deadline = abi::kPoll})).error,
+              Error::timed_out);
+    ASSERT_TRUE(sim.call(*idle.thread, message(Syscall::recv, e)).blocked);
+    Actor client = actor({.cpu = 2, .priority = 50});
+    ASSERT_TRUE(sim.call(*client.thread, message(Syscall::call, e, {.operation = 9})).blocked);
+    EXPECT_EQ(busy.thread->priority, 50u);
+    ok(Syscall::thread_set_cpu, idle.handle, {2});
+    EXPECT_EQ(idle.thread->caller, client.thread);
+    EXPECT_EQ(abi::Tag(sim.answer(*idle.thread).tag).operation(), 9u);
+    EXPECT_EQ(busy.thread->priority, 10u);
 }
 
 TEST_F(ThreadTest, FaultsGoToTheHandler) {
@@ -336,6 +404,13 @@ TEST_F(ForeignTest, StatePageIsSanitised) {
     EXPECT_EQ(program.thread->frame.state.rbx, 99u);
     EXPECT_LT(program.thread->frame.state.rip, abi::kUserTop);
     EXPECT_EQ(program.thread->frame.state.rflags & 0x3000, 0u);
+}
+
+TEST_F(ForeignTest, ResumesInThreeWaysOnly) {
+    system_call(1, 2);
+    for (u64 how : {u64{3}, u64{0x10000}, u64{0x10001}, u64{1} << 40})
+        EXPECT_EQ(root(Syscall::thread_resume, program.handle, {how, 5}).error, Error::invalid) << how;
+    EXPECT_EQ(root(Syscall::thread_resume, program.handle, {1, 5}).error, Error::ok);
 }
 
 TEST_F(ForeignTest, FaultTellsAllInTheStatePage) {

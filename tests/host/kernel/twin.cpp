@@ -14,7 +14,10 @@ namespace {
 
 constexpr abi::Time kEndOfTime = 1'000'000'000'000'000;
 constexpr abi::RootSlot kGiven[] = {abi::RootSlot::pool,   abi::RootSlot::space,  abi::RootSlot::captable,
-                                    abi::RootSlot::thread, abi::RootSlot::budget, abi::RootSlot::buffer};
+                                    abi::RootSlot::thread, abi::RootSlot::budget, abi::RootSlot::buffer,
+                                    abi::RootSlot::machine};
+// Without the right to end it.
+constexpr u64 kMachineRights = abi::kAllRights & ~u64{abi::kRightManage};
 
 bool gives_handle(Syscall number) {
     switch (number) {
@@ -28,6 +31,9 @@ bool gives_handle(Syscall number) {
         case Syscall::captable_create:
         case Syscall::thread_create:
         case Syscall::budget_create:
+        case Syscall::interrupt_create:
+        case Syscall::ports_create:
+        case Syscall::machine_device_memory:
         case Syscall::endpoint_create: return true;
         default: return false;
     }
@@ -55,7 +61,9 @@ std::string describe(u32 cpu, Id thread, const Call& c) {
 
 }  // namespace
 
-Twin::Twin(u64 pages) : model_(pages, Sim::kCpus) {
+std::array<u64, 256> Twin::calls_made, Twin::calls_succeeded;
+
+Twin::Twin(u64 pages, bool compare) : comparing(compare), model_(pages, Sim::kCpus) {
     auto& root = sim_.root();
     auto must = [&](Syscall number, HandleIndex handle, std::array<u64, 6> a = {}) {
         Answer answer = sim_.call(root, number, handle, a);
@@ -98,11 +106,18 @@ Twin::Twin(u64 pages) : model_(pages, Sim::kCpus) {
     auto* thread = static_cast<core::Thread*>(Sim::object(root, made[abi::RootSlot::thread]));
     for (auto [at, handle] : made)
         must(Syscall::cap_copy, handle, {made[abi::RootSlot::captable], slot(at), abi::kAllRights, 0});
+    must(Syscall::cap_copy, slot(abi::RootSlot::machine),
+         {made[abi::RootSlot::captable], slot(abi::RootSlot::machine), kMachineRights, 0});
     for (auto [at, handle] : made)
         if (at != abi::RootSlot::pool) must(Syscall::cap_delete, handle);
     model_.as<spec::Thread>(model_.root_thread).priority = 1;
     model_.as<spec::Budget>(model_.find(model_.root_thread, slot(abi::RootSlot::budget))->object)
         .parameters.cpus = 0xf;
+    model_.platform.ram_base = arch::fake::kRamBase;
+    model_.platform.ram_size = Sim::kRam;
+    for (auto& [id, capability] : model_.capabilities)
+        if (model_.objects.at(capability.object).type == abi::ObjectType::machine)
+            capability.rights = static_cast<abi::RightsBits>(kMachineRights);
     for (auto given : kGiven) {
         Id object = model_.find(model_.root_thread, slot(given))->object;
         pair_up(object, Sim::object(*thread, slot(given)));
@@ -199,10 +214,8 @@ void Twin::call(u32 cpu, const Call& c) {
     // Preempted in its middle: the others of its priority take their turns until it has ended. If one of a higher priority
     // runs, the two cannot be compared any further, since for the specification calls are atomic.
     for (int turns = 0; thread->restarted && thread->state == core::State::ready; turns++) {
-        if (turns > 100 || sim_.current(cpu) == nullptr ||
-            sim_.current(cpu)->kind == abi::ThreadKind::foreign)
-            throw CutShort();
-        sim_.issue(cpu, {.number = Syscall::yield});
+        if (turns > 100 || sim_.current(cpu) == nullptr) throw CutShort();
+        sim_.rotate(cpu);
     }
     Answer answer = sim_.answer(*thread);
     spec::Observed observed{
@@ -212,34 +225,60 @@ void Twin::call(u32 cpu, const Call& c) {
                               const spec::Capability& capability) { return find_slot(table, capability); },
         .choose_thread = [this](const std::vector<Id>& candidates) { return find_thread(candidates); }};
     bool succeeded = !answer.blocked && answer.error == Error::ok;
+    calls_made[static_cast<usize>(c.number)]++;
+    if (succeeded || answer.blocked) Twin::calls_succeeded[static_cast<usize>(c.number)]++;
     handle_result_ = succeeded && gives_handle(c.number) ? answer.r0 : 0;
     taken_.clear();
     spec::Outcome outcome = model_.call(id, c, observed);
     handle_result_ = 0;
+    last_error = answer.error;
+    last_handle = 0;
     if (!outcome.blocks) {
-        std::ostringstream text;
-        for (Error error : outcome.errors) text << " " << static_cast<int>(error);
-        if (answer.blocked) fail("the kernel blocks, the specification answers" + text.str() + picture(id));
-        bool right = outcome.errors.empty() ? answer.error == Error::ok
-                                            : outcome.errors.contains(answer.error);
-        if (!right)
-            fail("the kernel answers " + std::to_string(static_cast<int>(answer.error)) +
-                 ", the specification" + (outcome.errors.empty() ? " ok" : text.str()));
-        bool has_values = c.number == Syscall::space_map || (succeeded && c.number != Syscall::clock);
-        if (has_values && answer.r0 != outcome.r0) fail("r0 differs");
-        if (succeeded && c.number == Syscall::cap_info &&
-            (answer.r1 != outcome.r1 || answer.r2 != outcome.r2))
-            fail("r1 or r2 differ");
-        last_error = answer.error;
-        last_handle = succeeded && gives_handle(c.number) ? static_cast<HandleIndex>(answer.r0) : 0;
-    } else {
-        last_handle = 0;
+        if (answer.blocked) fail("the kernel blocks, the specification does not" + picture(id));
+        compare_result(c, *thread, answer, outcome);
+        if (succeeded && gives_handle(c.number)) last_handle = static_cast<HandleIndex>(answer.r0);
     }
     if (succeeded && creates(c.number)) {
         Id object = model_.find(id, static_cast<HandleIndex>(answer.r0))->object;
         pair_up(object, Sim::object(*thread, static_cast<HandleIndex>(answer.r0)));
     }
     after("a call");
+}
+
+/// The answer of a call that ended at once.
+void Twin::compare_result(const Call& c, core::Thread& thread, const Answer& answer,
+                          const spec::Outcome& outcome) {
+    bool succeeded = answer.error == Error::ok;
+    bool right = outcome.errors.empty() ? succeeded : outcome.errors.contains(answer.error);
+    if (!right) {
+        std::ostringstream text;
+        for (Error error : outcome.errors) text << " " << static_cast<int>(error);
+        fail("the kernel answers " + std::to_string(static_cast<int>(answer.error)) + ", the specification" +
+             (outcome.errors.empty() ? " ok" : text.str()));
+    }
+    if (!succeeded && c.number != Syscall::space_map) return;
+    if (!outcome.any_values && answer.r0 != outcome.r0) fail("r0 differs");
+    if (c.number == Syscall::cap_info && (answer.r1 != outcome.r1 || answer.r2 != outcome.r2))
+        fail("r1 or r2 differ");
+    if (!succeeded) return;
+    for (const spec::Word& word : outcome.output) {
+        u64 got = thread.buffer->words[word.index] & word.mask;
+        if (got < word.least || got > word.most)
+            fail("word " + std::to_string(word.index) + " of the buffer is " + std::to_string(got) +
+                 ", but should be " + std::to_string(word.least) + " to " + std::to_string(word.most));
+    }
+    if (c.number == Syscall::machine_log) {
+        std::string logged(reinterpret_cast<const char*>(c.buffer.words), c.a[0]);
+        if (!machine().console.ends_with(logged)) fail("other text on the console");
+        machine().console.clear();
+    }
+    if (c.number == Syscall::machine_info && c.a[0] == static_cast<u64>(abi::MachineInfo::kernel)) {
+        abi::KernelCounts told, exact = Sim::counts();
+        memcpy(&told, thread.buffer->words, sizeof told);
+        told.pages_total = exact.pages_total;  // (without what the CPUs' caches keep)
+        told.pages_free = exact.pages_free;
+        if (memcmp(&told, &exact, sizeof told) != 0) fail("other counts");
+    }
 }
 
 void Twin::foreign_syscall(u32 cpu) {
@@ -263,11 +302,74 @@ void Twin::fault(u32 cpu, u64 address, u64 access) {
     after("a fault");
 }
 
+bool Twin::spent(Id budget) const {
+    abi::Time refill = 0;
+    return static_cast<core::Budget*>(real(budget))->available(machine().now, refill) == 0;
+}
+
+/// How often each Budget has run out so far.
+std::vector<std::pair<Id, u64>> Twin::overruns() const {
+    std::vector<std::pair<Id, u64>> result;
+    for (const auto& [id, object] : real_)
+        if (object->type == abi::ObjectType::budget)
+            result.emplace_back(id, static_cast<core::Budget*>(object)->info(machine().now).overruns);
+    return result;
+}
+
+/// Time passes: Budgets run out, and tell their Signals; then deadlines pass. (Which of two things that are due at once comes
+/// first is the kernel's choice: a wait that it ended with bits had them before its deadline.)
 void Twin::advance(abi::Time nanoseconds) {
     log.push_back("time advances by " + std::to_string(nanoseconds));
+    const auto before = overruns();
     sim_.advance(nanoseconds);
+    std::vector<Id> late;
+    const auto now = overruns();
+    for (usize i = 0; i < before.size(); i++) {
+        auto [budget, count] = now[i];
+        if (count == before[i].second) continue;
+        Id target = model_.as<spec::Budget>(budget).signal;
+        if (target == spec::kNone) continue;
+        const auto& signal = model_.as<spec::Signal>(target);
+        auto timed_out = [&](Id waiter) {
+            if (waiter == spec::kNone) return false;
+            auto* thread = static_cast<core::Thread*>(real(waiter));
+            return Sim::ended(*thread) && sim_.answer(*thread).error == Error::timed_out;
+        };
+        if (timed_out(signal.waiter) || timed_out(signal.bound)) late.push_back(budget);
+        else model_.overrun(budget);
+    }
     model_.advance(machine().now);
+    for (Id budget : late) model_.overrun(budget);
     after("a moment");
+}
+
+void Twin::interrupt(u32 line) {
+    log.push_back("interrupt " + std::to_string(line));
+    bool arrived = sim_.interrupt(line);
+    if (model_.interrupt(line) != arrived) fail("an interrupt arrives, or not");
+    after("an interrupt");
+}
+
+void Twin::write(u32 cpu, u64 address) {
+    Id id = running(cpu);
+    log.push_back("cpu " + std::to_string(cpu) + " thread " + std::to_string(id) + ": writes");
+    bool written = sim_.write(cpu, address);
+    if (model_.write(id, address) != written) fail("a write succeeds, or not");
+    after("a write");
+}
+
+void Twin::use_fpu(u32 cpu, u32 index, u64 value) {
+    Id id = running(cpu);
+    log.push_back("cpu " + std::to_string(cpu) + " thread " + std::to_string(id) + ": uses the FPU");
+    const u64 rip = sim_.current(cpu)->frame.ip();
+    if (auto* registers = sim_.fpu(cpu); registers != nullptr) {
+        auto& expected = model_.as<spec::Thread>(id).fpu;
+        if (*registers != expected) fail("another FPU state");
+        (*registers)[index] = expected[index] = value;
+    } else {
+        model_.raise(id, abi::Event::exception, {7, 0, rip});  // its Pool has no room for the state
+    }
+    after("an FPU instruction");
 }
 
 void Twin::end() {

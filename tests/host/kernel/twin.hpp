@@ -20,7 +20,7 @@ struct CutShort {};
 class Twin {
   public:
     /// `pages` in the Pool. Root of the simulation waits until `end`.
-    explicit Twin(u64 pages);
+    explicit Twin(u64 pages, bool compare = true);
 
     /// The current thread of a CPU makes a call. Throws Mismatch.
     void call(u32 cpu, const Call& call);
@@ -28,11 +28,20 @@ class Twin {
     void foreign_syscall(u32 cpu);
     void fault(u32 cpu, u64 address, u64 access);
     void advance(abi::Time nanoseconds);
+    /// A device raises an interrupt line.
+    void interrupt(u32 line);
+    /// The current thread of a CPU writes to an address, or changes one of its FPU registers.
+    void write(u32 cpu, u64 address);
+    void use_fpu(u32 cpu, u32 index, u64 value);
     /// Destroys all, and checks that nothing is left.
     void end();
 
     spec::Id running(u32 cpu) const;
     spec::System& model() { return model_; }
+    /// Off: steps are made, but what is then true is not compared (it was when the same steps were made before).
+    bool comparing = true;
+    /// How often each system call was made by all twins so far, and how often it succeeded (or blocked).
+    static std::array<u64, 256> calls_made, calls_succeeded;
     /// What each step did, newest last.
     std::vector<std::string> log;
 
@@ -59,6 +68,12 @@ class Twin {
     void compare_objects();
     void compare_counts();
     void compare_scheduling();
+    void compare_devices();
+    void compare_ports(spec::Id id, const spec::Space& space, core::Space& other);
+    void compare_result(const Call& c, core::Thread& thread, const Answer& answer,
+                        const spec::Outcome& outcome);
+    bool spent(spec::Id budget) const;
+    std::vector<std::pair<spec::Id, u64>> overruns() const;
     std::string picture(spec::Id thread) const;
     [[noreturn]] void fail(const std::string& what) const { throw Mismatch{what}; }
 

@@ -3,6 +3,7 @@
 #include "tests/host/kernel/twin.hpp"
 
 #include "arch/paging.hpp"
+#include "kernel/core/budget.hpp"
 #include "kernel/core/pool.hpp"
 #include "kernel/core/reply.hpp"
 #include "kernel/core/signal.hpp"
@@ -63,17 +64,28 @@ void Twin::after(const char*) {
             static_cast<core::Thread*>(other)->state != core::State::ready)
             model_.arrive(id);
     }
+    for (auto& [id, other] : real_) {  // what was lent has run out or gone
+        if (other->type != abi::ObjectType::thread || !static_cast<core::Thread*>(other)->on_reserve)
+            continue;
+        auto& t = model_.as<spec::Thread>(id);
+        if (!t.on_reserve && t.lender != kNone) {
+            if (!model_.enter_reserve(id, [this](Id budget) { return spent(budget); }))
+                fail("works on its reserve without need" + name(id) + picture(id));
+        }
+    }
     static const char* const kWatched = getenv("PITH_MODEL_WATCH");
-    if (kWatched != nullptr) {
+    if (kWatched != nullptr && !log.empty()) {
         Id id = static_cast<Id>(strtoul(kWatched, nullptr, 0));
         if (model_.alive(id)) log.back() += picture(id);
     }
     compare_completions();
+    if (!comparing) return;
     compare_objects();
     compare_tables();
     compare_spaces();
     compare_threads();
     compare_scheduling();
+    compare_devices();
     compare_counts();
     if (std::string wrong = model_.check(); !wrong.empty()) fail(wrong);
     if (std::string wrong = sim_.check(); !wrong.empty()) fail(wrong);
@@ -118,7 +130,8 @@ void Twin::compare_completion(Id id, const core::Thread& thread) {
         if (thread.buffer->words[i] != message.data[i]) fail("other data" + name(id));
     for (usize i = 0; i < message.handles.size(); i++) {
         const auto& got = thread.buffer->handles[i];
-        if (got.handle != message.handles[i].handle || got.rights != message.handles[i].rights)
+        bool used_up = message.handles[i].handle == spec::kUsedUp;
+        if ((got.handle != message.handles[i].handle && !used_up) || got.rights != message.handles[i].rights)
             fail("another capability" + name(id));
     }
 }
@@ -199,11 +212,47 @@ void Twin::compare_spaces() {
             const auto& page = known->second;
             auto& memory = static_cast<core::Memory&>(*real(page.memory));
             if (entry.physical() != memory.frame(page.page)) fail("a mapping of another frame" + name(id));
+            if (entry.dirty() != page.dirty) fail("a mapping that is dirty or not" + name(id));
             if (entry.rights() != page.rights || entry.maximum() != page.maximum)
                 fail("a mapping with other rights" + name(id));
         });
         if (found != space->pages.size()) fail("a mapping is missing" + name(id));
         if (other.mapped_pages() != found) fail("a Space counts its mappings wrongly" + name(id));
+        compare_ports(id, *space, other);
+    }
+}
+
+/// The ports of a Space, and on the CPUs that have it loaded.
+void Twin::compare_ports(Id id, const spec::Space& space, core::Space& other) NO_THREAD_SAFETY_ANALYSIS {
+    using Ranges = std::multiset<std::pair<u32, u32>>;
+    Ranges expected;
+    for (Id bound : space.ports) {
+        const auto& ports = model_.as<spec::IoPorts>(bound);
+        expected.emplace(ports.first, ports.first + ports.count - 1);
+    }
+    auto ranges = [](std::span<const core::PortRange> open) {
+        Ranges result;
+        for (const auto& range : open) result.emplace(range.first, range.last);
+        return result;
+    };
+    if (ranges({other.ports, other.port_count.load()}) != expected) fail("I2: other ports" + name(id));
+    for (u32 cpu = 0; cpu < Sim::kCpus; cpu++)
+        if (sim_.current(cpu) != nullptr && sim_.current(cpu)->space == &other &&
+            ranges(machine().cpus[cpu].ports) != expected)
+            fail("I2: a CPU opens other ports" + name(id));
+}
+
+/// Each line is masked or not, and routed only for its Interrupt.
+void Twin::compare_devices() {
+    std::map<u32, bool> masked;
+    for (const auto& [id, object] : model_.objects)
+        if (const auto* interrupt = std::get_if<spec::Interrupt>(&object.body))
+            masked[interrupt->line] = interrupt->masked;
+    for (u32 line = 0; line < arch::fake::kLines; line++) {
+        const auto& wire = machine().lines[line];
+        auto known = masked.find(line);
+        if (wire.routed != (known != masked.end())) fail("I2: a line is routed or not");
+        if (wire.routed && wire.masked != known->second) fail("a line is masked or not");
     }
 }
 
@@ -254,6 +303,11 @@ void Twin::compare_threads() {
         same(other.server, t->server, "another server");
         same(other.caller, t->current, "another current caller");
         same(other.lender, t->lender, "another lender");
+        if (t->lender != kNone && other.on_reserve != t->on_reserve)
+            fail("works on its reserve or not" + name(id) + picture(id));
+        if (other.bound !=
+            static_cast<core::Signal*>(t->bound_signal == kNone ? nullptr : real(t->bound_signal)))
+            fail("another bound Signal" + name(id));
         if ((other.reply_slot != nullptr) != (t->reply != kNone)) fail("a Reply is there or not" + name(id));
         if (other.priority != model_.effective_priority(id) && !model_.in_circle(id))
             fail("priority " + std::to_string(other.priority) + ", but should be " +
@@ -267,9 +321,14 @@ void Twin::compare_threads() {
 
 void Twin::compare_scheduling() {
     for (u32 cpu = 0; cpu < Sim::kCpus; cpu++) {
-        auto candidates = model_.may_run(cpu, [](Id) { return false; });
+        auto [candidates, somebody] = model_.may_run(cpu, [this, cpu](Id budget) {
+            // What a CPU found left when it began with a Budget it may use, though others use the same.
+            const auto& user = core::cpus[cpu];
+            bool granted = user.charged == real(budget) && user.budget_end > machine().now;
+            return spent(budget) && !granted;
+        });
         core::Thread* current = sim_.current(cpu);
-        if (current == nullptr && !candidates.empty()) fail("CPU " + std::to_string(cpu) + " idles");
+        if (current == nullptr && somebody) fail("CPU " + std::to_string(cpu) + " idles");
         if (current != nullptr && !candidates.contains(model_of(current)))
             fail("the wrong thread runs on CPU " + std::to_string(cpu) + name(model_of(current)));
     }

@@ -26,7 +26,7 @@ std::string text(std::string_view format, Arguments... arguments) {
 /// I1: everything but the first Pool and Replies is made from a Pool that is there, and no Pool gives more than it has.
 std::string check_pools(const System& s) {
     for (const auto& [id, object] : s.objects) {
-        if (object.type == ObjectType::reply) continue;
+        if (object.type == ObjectType::reply || object.type == ObjectType::machine) continue;
         if (id == s.root_pool) continue;
         Id pool = object.type == ObjectType::pool ? std::get<Pool>(object.body).parent : object.pool;
         if (!s.alive(pool)) return text("I1: object {} was made from no Pool", id);
@@ -42,9 +42,14 @@ std::string check_links(const System& s) {
     for (const auto& [id, c] : s.capabilities)
         if (bad(c.object) || c.object == kNone) return text("I2: capability {} to a destroyed object", id);
     for (const auto& [id, object] : s.objects) {
-        if (const auto* space = std::get_if<Space>(&object.body))
+        if (const auto* space = std::get_if<Space>(&object.body)) {
             for (const auto& [address, page] : space->pages)
                 if (bad(page.memory)) return text("I2: Space {} maps a destroyed Memory", id);
+            for (Id ports : space->ports)
+                if (bad(ports)) return text("I2: Space {} has destroyed IoPorts", id);
+        }
+        if (const auto* i = std::get_if<Interrupt>(&object.body); i != nullptr && bad(i->signal))
+            return text("I2: Interrupt {} has a destroyed Signal", id);
         if (const auto* e = std::get_if<Endpoint>(&object.body))
             for (const auto& queue : {e->senders, e->receivers})
                 for (Id thread : queue)

@@ -69,6 +69,12 @@ Error System::transfer(Id from, Id to, Message& message) {
         Id source = id_of(from, sent.handle);
         Capability copy = capabilities.at(source);
         bool moves = (sent.flags & abi::kHandleMove) != 0;
+        // A Reply in its own answer is used up on its way: the handle that arrives names nothing.
+        if (const auto* reply = std::get_if<Reply>(&objects.at(copy.object).body);
+            reply && reply->caller == to) {
+            arrived.push_back({.handle = kUsedUp, .rights = copy.rights});
+            continue;
+        }
         if (objects.at(copy.object).type != ObjectType::reply) copy.rights &= sent.rights;
         HandleIndex slot = 0;
         if (!place(table, 0, copy, moves ? copy.parent : source, slot)) {
@@ -135,8 +141,10 @@ void System::unqueue(Id thread) {
 /// What a thread lent is its own again.
 void System::withdraw_loan(Id lender) {
     for (auto& [id, object] : objects)
-        if (object.type == ObjectType::thread && std::get<Thread>(object.body).lender == lender)
+        if (object.type == ObjectType::thread && std::get<Thread>(object.body).lender == lender) {
             std::get<Thread>(object.body).lender = kNone;
+            std::get<Thread>(object.body).on_reserve = false;
+        }
 }
 
 /// The thread that was to answer can't any more: the caller gets peer_died. (A thread at an event stays stopped; its
@@ -178,6 +186,7 @@ Error System::deliver(Id from, Id to) {
         sender.server = to;
         receiver.current = from;
         receiver.lender = from;
+        receiver.on_reserve = false;
     }
     return Error::ok;
 }
@@ -192,39 +201,43 @@ void System::enqueue(Id thread, Id endpoint) {
     as<Endpoint>(endpoint).senders.push_back(thread);
 }
 
-/// Who meets whom next at an Endpoint: a receiver takes from its own CPU's part, or from one where nobody receives; the
-/// highest priority first. (kNone, kNone): nobody.
-std::pair<Id, Id> System::next_pair(Id endpoint) const {
+/// Senders that a receiver may take now: of its own CPU's part, else of one where nobody receives (the kernel's choice: the
+/// first that has any); the highest priority of these.
+std::vector<Id> System::senders_for(Id endpoint, Id receiver) const {
     const auto& e = as<Endpoint>(endpoint);
     std::set<u32> with_receivers;
     for (Id id : e.registered) with_receivers.insert(as<Thread>(id).cpu);
-    for (Id receiver : e.receivers) {
-        std::map<u32, std::vector<Id>> best, unspecified;
-        for (Id sender : e.senders) {
-            u32 part = as<Thread>(sender).part;
-            if (part != as<Thread>(receiver).cpu && with_receivers.contains(part)) continue;
-            if (in_circle(sender)) {
-                unspecified[part].push_back(sender);
-                continue;
-            }
-            auto& list = best[part];
-            if (!list.empty() && effective_priority(sender) < effective_priority(list.front())) continue;
-            if (!list.empty() && effective_priority(sender) > effective_priority(list.front())) list.clear();
-            list.push_back(sender);
+    std::map<u32, std::vector<Id>> best, unspecified;
+    for (Id sender : e.senders) {
+        u32 part = as<Thread>(sender).part;
+        if (part != as<Thread>(receiver).cpu && with_receivers.contains(part)) continue;
+        if (in_circle(sender)) {
+            unspecified[part].push_back(sender);
+            continue;
         }
-        for (auto& [part, list] : unspecified) best[part].insert(best[part].end(), list.begin(), list.end());
-        if (best.empty()) continue;
-        auto own = best.find(as<Thread>(receiver).cpu);
-        std::vector<Id> senders = own != best.end() ? own->second : best.begin()->second;
-        Id sender = senders.size() > 1 && observed_.choose_thread ? observed_.choose_thread(senders)
-                                                                  : senders.front();
-        std::vector<Id> receivers;
-        for (Id other : e.receivers)
-            if (as<Thread>(other).cpu == as<Thread>(receiver).cpu) receivers.push_back(other);
-        bool choice = receivers.size() > 1 && observed_.choose_thread;
-        return {sender, choice ? observed_.choose_thread(receivers) : receivers.front()};
+        auto& list = best[part];
+        if (!list.empty() && effective_priority(sender) < effective_priority(list.front())) continue;
+        if (!list.empty() && effective_priority(sender) > effective_priority(list.front())) list.clear();
+        list.push_back(sender);
     }
-    return {kNone, kNone};
+    for (auto& [part, list] : unspecified) best[part].insert(best[part].end(), list.begin(), list.end());
+    if (best.empty()) return {};
+    auto own = best.find(as<Thread>(receiver).cpu);
+    return own != best.end() ? own->second : best.begin()->second;
+}
+
+/// Who meets whom next at an Endpoint. Which of several receivers, also of several CPUs, is the kernel's choice.
+/// (kNone, kNone): nobody.
+std::pair<Id, Id> System::next_pair(Id endpoint) const {
+    std::vector<Id> receivers;
+    for (Id receiver : as<Endpoint>(endpoint).receivers)
+        if (!senders_for(endpoint, receiver).empty()) receivers.push_back(receiver);
+    if (receivers.empty()) return {kNone, kNone};
+    auto choose = [&](const std::vector<Id>& from) {
+        return from.size() > 1 && observed_.choose_thread ? observed_.choose_thread(from) : from.front();
+    };
+    Id receiver = choose(receivers);
+    return {choose(senders_for(endpoint, receiver)), receiver};
 }
 
 /// Receivers and senders at the same Endpoint meet, until there is no pair.
@@ -273,6 +286,7 @@ Outcome System::start_recv(Id thread, const Call& call) {
     }
     if (t.current != kNone) abandon(t.current);
     t.lender = kNone;
+    t.on_reserve = false;
     if (t.bound_signal != kNone && as<Signal>(t.bound_signal).pending != 0) {
         u64 bits = std::exchange(as<Signal>(t.bound_signal).pending, 0);
         Message message{.tag = u64{static_cast<u16>(abi::Event::signal)} | abi::kTagKernel};
@@ -392,6 +406,7 @@ Outcome System::adopt(Id thread, const Call& call) {
     as<Thread>(caller).server = thread;
     as<Thread>(thread).current = caller;
     as<Thread>(thread).lender = caller;
+    as<Thread>(thread).on_reserve = false;
     return {};
 }
 

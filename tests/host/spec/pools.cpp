@@ -34,7 +34,7 @@ std::set<Id> System::pool_contents(Id pool) const {
 u64 System::pool_used_at_least(Id pool) const {
     u64 pages = 0;
     for (const auto& [id, object] : objects) {
-        if (object.type == ObjectType::memory && object.pool == pool)
+        if (object.type == ObjectType::memory && object.pool == pool && !std::get<Memory>(object.body).device)
             pages += std::get<Memory>(object.body).pages;
         if (object.type == ObjectType::pool && std::get<Pool>(object.body).parent == pool)
             pages += std::get<Pool>(object.body).limit;
@@ -116,6 +116,9 @@ Outcome System::object_destroy(Id thread, const Call& call) {
     Errors errors;
     const Capability* capability = lookup(thread, call.handle, ObjectType::none, abi::kRightManage, errors);
     if (capability == nullptr) return {.errors = errors};
+    // (nor can a Reply: it is the caller's)
+    if (objects.at(capability->object).type == ObjectType::reply) return {.errors = {Error::invalid}};
+    if (objects.at(capability->object).type == ObjectType::machine) return {.errors = {Error::invalid}};
     if (capability->object == root_pool) return {.errors = {Error::invalid, Error::busy, Error::bad_state}};
     destroy(capability->object);
     return {};
@@ -165,7 +168,14 @@ void System::destroy(Id object) {
         for (auto& [other_id, other] : objects)
             if (other.type == ObjectType::budget && std::get<Budget>(other.body).signal == id)
                 std::get<Budget>(other.body).signal = kNone;
+        for (auto& [other_id, other] : objects)
+            if (other.type == ObjectType::interrupt && std::get<Interrupt>(other.body).signal == id)
+                std::get<Interrupt>(other.body).signal = kNone;
     }
+    for (auto& [id, other] : objects)
+        if (other.type == ObjectType::space)
+            std::erase_if(std::get<Space>(other.body).ports,
+                          [&](Id ports) { return doomed.contains(ports); });
     for (Id id : of_type(ObjectType::memory))
         for (auto& [space_id, space] : objects)
             if (space.type == ObjectType::space)

@@ -36,7 +36,7 @@ u8 System::priority_of(Id thread, Path path) const {
         circle_ = true;
         return t.priority;
     }
-    u8 priority = t.lender != kNone ? priority_of(t.lender, path) : t.priority;
+    u8 priority = t.lender != kNone && !t.on_reserve ? priority_of(t.lender, path) : t.priority;
     if (Id helper = helper_of(thread, path); helper != kNone)
         priority = std::max(priority, priority_of(helper, path));
     return priority;
@@ -53,35 +53,59 @@ bool System::in_circle(Id thread) const {
 /// Its client's, or the client's client's; its own where none has lent one.
 Id System::paying_budget(Id thread) const {
     Id id = thread;
-    for (u32 depth = 0; depth < kLongestChain && as<Thread>(id).lender != kNone; depth++)
-        id = as<Thread>(id).lender;
+    for (u32 depth = 0; depth < kLongestChain; depth++) {
+        const auto& t = as<Thread>(id);
+        if (t.lender == kNone || t.on_reserve) break;
+        id = t.lender;
+    }
     return as<Thread>(id).budget;
 }
 
-std::set<Id> System::may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const {
-    std::set<Id> best, unspecified;
+/// Whether a thread may run on this Budget on that CPU now.
+bool System::usable(Id budget, u32 cpu, const std::function<bool(Id budget)>& spent) const {
+    return budget != kNone && (as<Budget>(budget).parameters.cpus >> cpu & 1) != 0 && !spent(budget);
+}
+
+bool System::enter_reserve(Id thread, const std::function<bool(Id budget)>& spent) {
+    auto& t = as<Thread>(thread);
+    if (t.lender == kNone || usable(paying_budget(thread), t.cpu, spent)) return false;
+    t.on_reserve = true;
+    return true;
+}
+
+Runnable System::may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const {
+    Runnable result;
+    std::set<Id> unspecified;
     i32 priority = -1;
     for (const auto& [id, object] : objects) {
         if (object.type != ObjectType::thread) continue;
         const auto& t = std::get<Thread>(object.body);
         if (t.cpu != cpu || t.state != State::ready || t.stopped) continue;
         // On the lent Budget, or else to finish on its own reserve.
-        auto usable = [&](Id budget) {
-            return budget != kNone && (as<Budget>(budget).parameters.cpus >> cpu & 1) != 0 && !spent(budget);
-        };
-        if (!usable(paying_budget(id)) && !usable(t.budget)) continue;
-        if (in_circle(id)) {
+        bool pays = usable(paying_budget(id), cpu, spent) || usable(t.budget, cpu, spent);
+        // Who waits for it in the same CPU's queue helps it out, or with a lower priority does not.
+        Id helper = helper_of(id, {});
+        bool helped = helper != kNone && as<Thread>(helper).cpu == cpu &&
+                      usable(paying_budget(helper), cpu, spent);
+        if (!pays && !helped) continue;
+        if (in_circle(id) || !pays) {
             unspecified.insert(id);
             continue;
         }
+        result.somebody = true;
         i32 own = effective_priority(id);
         if (own < priority) continue;
-        if (own > priority) best.clear();
+        if (own > priority) result.threads.clear();
         priority = own;
-        best.insert(id);
+        result.threads.insert(id);
     }
-    best.merge(unspecified);
-    return best;
+    result.threads.merge(unspecified);
+    return result;
+}
+
+void System::overrun(Id budget) {
+    const auto& b = as<Budget>(budget);
+    if (b.signal != kNone) signal(b.signal, b.parameters.signal_bits);
 }
 
 }  // namespace pith::spec

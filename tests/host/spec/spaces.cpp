@@ -114,6 +114,7 @@ Outcome System::space_share(Id thread, const Call& call) {
     auto end = from.pages.lower_bound(range.address + range.length);
     for (auto page = from.pages.lower_bound(range.address); page != end; ++page) {
         Mapping copy = page->second;
+        copy.dirty = false;
         copy.rights &= range.rights;
         copy.maximum &= range.rights;
         if ((copy.rights & kWriteExecute) == kWriteExecute && !to.jit)
@@ -123,6 +124,36 @@ Outcome System::space_share(Id thread, const Call& call) {
         page->second.rights &= range.source_rights;
     }
     return {};
+}
+
+/// Which pages were written since the last look, a bit a page from the lowest address.
+Outcome System::space_dirty(Id thread, const Call& call) {
+    Errors errors;
+    const Capability* target = lookup(thread, call.handle, ObjectType::space, kMap, errors);
+    const u64 count = call.a[1];
+    if (count == 0 || count > abi::kBufferWords * 64 || !valid_range(call.a[0], count * abi::kPageSize))
+        errors.insert(Error::invalid);
+    if (!errors.empty()) return {.errors = errors};
+    auto& pages = as<Space>(target->object).pages;
+    std::vector<u64> words((count + 63) / 64);
+    for (u64 i = 0; i < count; i++) {
+        auto page = pages.find(call.a[0] + i * abi::kPageSize);
+        if (page == pages.end() || !page->second.dirty) continue;
+        page->second.dirty = false;
+        words[i / 64] |= u64{1} << i % 64;
+    }
+    Outcome outcome;
+    for (usize i = 0; i < words.size(); i++)
+        outcome.output.push_back({.index = i, .least = words[i], .most = words[i]});
+    return outcome;
+}
+
+bool System::write(Id thread, u64 address) {
+    auto& pages = as<Space>(as<Thread>(thread).space).pages;
+    auto page = pages.find(address & ~(abi::kPageSize - 1));
+    if (page == pages.end() || !(page->second.rights & abi::kMapWrite)) return false;
+    page->second.dirty = true;
+    return true;
 }
 
 }  // namespace pith::spec

@@ -47,20 +47,23 @@ struct Pool {
 
 struct Memory {
     u64 pages = 0;
+    bool device = false;  ///< its pages are no Pool's
 };
 
 /// One mapped page.
 struct Mapping {
     Id memory = kNone;
-    u64 page = 0;     ///< within the Memory
-    u32 rights = 0;   ///< kMap bits
-    u32 maximum = 0;  ///< what `protect` may raise the rights to: what the capability allowed
+    u64 page = 0;        ///< within the Memory
+    u32 rights = 0;      ///< kMap bits
+    u32 maximum = 0;     ///< what `protect` may raise the rights to: what the capability allowed
+    bool dirty = false;  ///< written since it was mapped, or since space_dirty looked
     bool operator==(const Mapping&) const = default;
 };
 
 struct Space {
     bool jit = false;
     std::map<u64, Mapping> pages;  ///< by address
+    std::vector<Id> ports;         ///< IoPorts that its threads may use, as often as they were bound
 };
 
 struct CapTable {
@@ -90,6 +93,24 @@ struct Budget {
 struct Reply {
     Id caller = kNone;
 };
+
+/// The authority over the machine itself. There is one, from the start to the end, made from no Pool.
+struct Machine {};
+
+struct Interrupt {
+    u32 line = 0;
+    Id signal = kNone;
+    u64 bits = 0;
+    bool masked = true;  ///< from its arrival, and from the start, until it is acknowledged
+};
+
+struct IoPorts {
+    u32 first = 0;
+    u32 count = 0;
+};
+
+/// An arrived handle that is any number that names nothing.
+inline constexpr HandleIndex kUsedUp = ~HandleIndex{0};
 
 /// A message on its way, or arrived.
 struct Message {
@@ -146,13 +167,17 @@ struct Thread {
     Id registered = kNone;  ///< the Endpoint at which it received last
     bool native_fault = false;  ///< its event is a fault of a native thread
     Id bound_signal = kNone;
+    bool on_reserve = false;  ///< what was lent to it could not be used: it finishes on its own Budget
+    std::array<u64, 64> fpu{};
     std::optional<Completion> completion;  ///< of its last call, once it has ended
 };
 
 struct Object {
     ObjectType type = ObjectType::none;
-    Id pool = kNone;  ///< what it was made from; kNone: the first Pool, and a Reply
-    std::variant<std::monostate, Pool, Memory, Space, CapTable, Thread, Budget, Endpoint, Signal, Reply> body;
+    Id pool = kNone;  ///< what it was made from; kNone: the first Pool, the Machine, and a Reply
+    std::variant<std::monostate, Pool, Memory, Space, CapTable, Thread, Budget, Endpoint, Signal, Reply,
+                 Machine, Interrupt, IoPorts>
+        body;
 };
 
 }  // namespace pith::spec

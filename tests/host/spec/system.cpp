@@ -37,6 +37,7 @@ System::System(u64 pool_pages, u32 cpu_count) : cpus(cpu_count) {
     put(abi::RootSlot::thread, root_thread);
     put(abi::RootSlot::budget, budget);
     put(abi::RootSlot::buffer, buffer);
+    put(abi::RootSlot::machine, add(ObjectType::machine, kNone, Machine{}));
 }
 
 Outcome System::call(Id thread, const Call& call, Observed observed) {
@@ -47,8 +48,8 @@ Outcome System::call(Id thread, const Call& call, Observed observed) {
     };
     switch (call.number) {
         case S::null:
-        case S::yield:
-        case S::clock: return {};
+        case S::yield: return {};
+        case S::clock: return {.r0 = now, .output = {}};
         case S::call:
         case S::send: return start_call(thread, call);
         case S::recv: return start_recv(thread, call);
@@ -81,6 +82,14 @@ Outcome System::call(Id thread, const Call& call, Observed observed) {
         case S::space_unmap: return space_unmap(thread, call);
         case S::space_protect: return space_protect(thread, call);
         case S::space_share: return space_share(thread, call);
+        case S::space_dirty: return space_dirty(thread, call);
+        case S::pool_info: return pool_info(thread, call);
+        case S::memory_info: return memory_info(thread, call);
+        case S::space_info: return space_info(thread, call);
+        case S::budget_info: return budget_info(thread, call);
+        case S::thread_info: return thread_info(thread, call);
+        case S::thread_fpu_read:
+        case S::thread_fpu_write: return thread_fpu(thread, call);
         case S::captable_create: return captable_create(thread, call);
         case S::thread_create: return thread_create(thread, call);
         case S::thread_start:
@@ -94,6 +103,15 @@ Outcome System::call(Id thread, const Call& call, Observed observed) {
         case S::thread_bind_signal: return thread_configure(thread, call);
         case S::budget_create: return budget_create(thread, call);
         case S::budget_configure: return budget_configure(thread, call);
+        case S::interrupt_create: return interrupt_create(thread, call);
+        case S::interrupt_bind: return interrupt_bind(thread, call);
+        case S::interrupt_acknowledge: return interrupt_acknowledge(thread, call);
+        case S::ports_create: return ports_create(thread, call);
+        case S::ports_bind: return ports_bind(thread, call);
+        case S::machine_device_memory: return device_memory(thread, call);
+        case S::machine_info:
+        case S::machine_log:
+        case S::machine_exit: return machine_call(thread, call);
         default: return {.errors = {Error::bad_syscall}};
     }
 }

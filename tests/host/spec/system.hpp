@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "abi/info.hpp"
 #include "abi/syscall.hpp"
 #include "tests/host/spec/state.hpp"
 
@@ -42,11 +43,34 @@ struct Observed {
 
 using Errors = std::set<Error>;
 
+/// What a word of the message buffer may be after a call: its bits of `mask` are from `least` to `most`.
+struct Word {
+    usize index = 0;
+    u64 least = 0, most = 0;
+    u64 mask = ~u64{0};
+};
+
 /// How a call ended at once: `errors` empty is success. `blocks`: it has not ended.
 struct Outcome {
     Errors errors;
     u64 r0 = 0, r1 = 0, r2 = 0;
     bool blocks = false;
+    bool any_values = false;   ///< r0 to r2 are not specified
+    std::vector<Word> output;  ///< what is specified of the buffer
+};
+
+/// Who may be the running thread of a CPU.
+struct Runnable {
+    std::set<Id> threads;
+    bool somebody = false;  ///< the CPU must not be idle
+};
+
+/// What the machine is like, which calls on it depend on.
+struct Platform {
+    u64 ram_base = 0, ram_size = 0;
+    u32 lines = 24;      ///< interrupt lines that there are
+    u32 max_lines = 32;  ///< that there could be
+    u64 fpu_words = 64;  ///< of which word 0 is reserved
 };
 
 class System {
@@ -68,17 +92,32 @@ class System {
     /// Whether what it inherits comes from threads that wait for each other in a circle: then its priority is not specified.
     bool in_circle(Id thread) const;
     Id paying_budget(Id thread) const;
-    /// Threads that may be the running one of a CPU. `spent` says which Budgets have run out.
-    std::set<Id> may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const;
+    /// `spent` says which Budgets have run out.
+    Runnable may_run(u32 cpu, const std::function<bool(Id budget)>& spent) const;
+    /// A thread whose lender's Budget can't be used goes on with its own, at its own priority, until it is lent to anew.
+    /// False: it may not.
+    bool enter_reserve(Id thread, const std::function<bool(Id budget)>& spent);
+    /// The Budget ran out before its period did.
+    void overrun(Id budget);
+
+    // What happens to a machine.
+    /// An interrupt line is raised. False: it is masked, or nobody's, and stays pending.
+    bool interrupt(u32 line);
+    /// The thread writes to an address of its Space. False: it faults.
+    bool write(Id thread, u64 address);
 
     /// What is wrong with the state by itself: I1 to I6 as far as a state shows them. Empty: nothing.
     std::string check() const;
+
+    /// The state as text: equal texts are states that no further calls can tell apart, but by names that were used up.
+    std::string canonical() const;
 
     // The state, for who compares it with a kernel's.
     std::map<Id, Object> objects;
     std::map<Id, Capability> capabilities;
     Time now = 0;
     u32 cpus = 1;
+    Platform platform;
     Id root_thread = kNone, root_pool = kNone;
     std::string violation;  ///< a choice of the kernel's that it may not make
 
@@ -94,7 +133,7 @@ class System {
     /// The capability in a slot of a thread's table; null: none.
     const Capability* find(Id thread, HandleIndex handle) const;
     std::set<Id> pool_contents(Id pool) const;  ///< all that was made in it, sub-pools' included
-    u64 pool_used_at_least(Id pool) const;      ///< pages of Memories and limits of sub-pools
+    u64 pool_used_at_least(Id pool) const;      ///< pages of Memories (but devices') and limits of sub-pools
     u64 count(ObjectType type) const;
     std::set<Id> children(Id capability) const;
 
@@ -128,6 +167,24 @@ class System {
     Outcome space_unmap(Id thread, const Call& call);
     Outcome space_protect(Id thread, const Call& call);
     Outcome space_share(Id thread, const Call& call);
+    Outcome space_dirty(Id thread, const Call& call);
+
+    // What objects tell of themselves (info.cpp)
+    Outcome pool_info(Id thread, const Call& call);
+    Outcome memory_info(Id thread, const Call& call);
+    Outcome space_info(Id thread, const Call& call);
+    Outcome budget_info(Id thread, const Call& call);
+    Outcome thread_info(Id thread, const Call& call);
+    Outcome thread_fpu(Id thread, const Call& call);
+
+    // The machine (devices.cpp)
+    Outcome interrupt_create(Id thread, const Call& call);
+    Outcome interrupt_bind(Id thread, const Call& call);
+    Outcome interrupt_acknowledge(Id thread, const Call& call);
+    Outcome ports_create(Id thread, const Call& call);
+    Outcome ports_bind(Id thread, const Call& call);
+    Outcome device_memory(Id thread, const Call& call);
+    Outcome machine_call(Id thread, const Call& call);
 
     // Threads, Budgets (threads.cpp)
     Outcome thread_create(Id thread, const Call& call);
@@ -154,6 +211,8 @@ class System {
     using Path = std::set<Id>;  // threads on the way to this one
     u8 priority_of(Id thread, Path path) const;
     Id helper_of(Id thread, Path path) const;
+    bool usable(Id budget, u32 cpu, const std::function<bool(Id budget)>& spent) const;
+    std::vector<Id> senders_for(Id endpoint, Id receiver) const;
     std::pair<Id, Id> next_pair(Id endpoint) const;
     void receive_next(Id endpoint);
     void enqueue(Id thread, Id endpoint);

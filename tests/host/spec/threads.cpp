@@ -48,7 +48,8 @@ Outcome System::thread_create(Id thread, const Call& call) {
                         errors);
     if (p.kind > abi::ThreadKind::foreign || p.cpu >= cpus || p.buffer_offset % abi::kBufferSize != 0)
         errors.insert(Error::invalid);
-    if (buffer != nullptr && p.buffer_offset >= as<Memory>(buffer->object).pages * abi::kPageSize)
+    if (buffer != nullptr && (p.buffer_offset >= as<Memory>(buffer->object).pages * abi::kPageSize ||
+                              as<Memory>(buffer->object).device))
         errors.insert(Error::invalid);
     if (budget != nullptr) {
         const auto& parameters = as<Budget>(budget->object).parameters;
@@ -181,6 +182,7 @@ void System::kill(Id thread) {
     unqueue(thread);
     if (t.current != kNone) abandon(t.current);
     t.lender = kNone;
+    t.on_reserve = false;
     if (t.registered != kNone) {
         Id endpoint = std::exchange(t.registered, kNone);
         std::erase(as<Endpoint>(endpoint).registered, thread);

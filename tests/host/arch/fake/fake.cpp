@@ -152,8 +152,17 @@ bool Machine::translate(u64 address, Translation& found) {
     if (cpu.root == 0) return false;
     Entry* entry = walk(cpu.root, page);
     if (entry == nullptr || !entry->mapped()) return false;
-    found = {.physical = entry->physical(), .rights = entry->rights()};
+    found = {.physical = entry->physical(), .rights = entry->rights(), .dirty = entry->dirty()};
     cpu.tlb[page] = found;
+    return true;
+}
+
+bool Machine::write(u64 address) {
+    Translation found{};
+    if (!translate(address, found) || !(found.rights & abi::kMapWrite)) return false;
+    if (found.dirty) return true;
+    walk(here().root, address)->write_access();
+    here().tlb[address & ~(abi::kPageSize - 1)].dirty = true;
     return true;
 }
 

@@ -24,6 +24,7 @@ inline constexpr u32 kLines = 32;
 struct Translation {
     u64 physical;
     u32 rights;
+    bool dirty = false;  ///< as the entry was: then the CPU writes without setting its dirty bit again
 };
 
 struct Machine {
@@ -75,6 +76,8 @@ struct Machine {
     }
     /// What user code of this CPU would find at an address: from the TLB, filled from the page tables. False: a fault.
     bool translate(u64 address, Translation& found);
+    /// User code of this CPU writes to an address. False: a fault.
+    bool write(u64 address);
     [[noreturn]] void fail(const char* text) const;
     [[noreturn]] void exit(u32 status) const;
     void reset(u64 bytes);
