@@ -89,6 +89,7 @@ void time_out(Thread& thread, abi::Time now) {
         state = thread.state;
         if (state == State::ready) {  // parked: its Budget has a new period
             stop_timer_locked(thread);
+            this_cpu().trace.add(TraceKind::refill, thread.id);
             make_ready_locked(thread);
             return;
         }
@@ -152,6 +153,7 @@ Error resume_foreign(Thread& thread, abi::Resume how, u64 value) {
             return Error::invalid;
         }
         concerned = leave_wait_locked(thread);
+        trace(TraceKind::resume, thread.id, static_cast<u64>(how));
         make_ready_locked(thread, Place::front);
         break;
     }

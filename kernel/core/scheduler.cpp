@@ -44,6 +44,7 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
             abi::Time own_refill = 0;
             if (funds(thread->budget, cpu.id, now, own_left, own_refill) == Funds::usable) {
                 thread->on_reserve = true;
+                cpu.trace.add(TraceKind::reserve, thread->id);
                 recompute_locked(*thread);
                 if (!List<Thread, &Thread::queue_link>::linked(*thread)) cpu.run_queue.push_back(*thread);
                 continue;
@@ -119,7 +120,6 @@ void arm_timer(Cpu& cpu) {
 }
 
 void notify_overrun(Budget& budget) {
-    trace(TraceKind::overrun, reinterpret_cast<u64>(&budget));
     // The Signal stays in place until this CPU leaves the kernel, also if the reference is severed now.
     if (Object* signal = budget.delivery.target; signal != nullptr) {
         static_cast<Signal*>(signal)->notify(budget.delivery_bits.load(std::memory_order_relaxed));
@@ -157,6 +157,7 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
     cpu.overdrawn = next != nullptr && next->on_reserve && next->lender != nullptr ? budget_of(*next->lender)
                                                                                    : nullptr;
     if (next == nullptr) {
+        if (before != nullptr) cpu.trace.add(TraceKind::switch_thread, 0, before->id);
         cpu.current_priority.store(-1, std::memory_order_seq_cst);
         cpu.switched_at = arch::ticks();
         arch::enter_frame(cpu.area, nullptr);
@@ -180,6 +181,7 @@ void switch_ports(Cpu& cpu, Space& space) {
 }
 
 void make_ready_locked(Thread& thread, Place place) {
+    trace(TraceKind::wake, thread.id);
     thread.state = State::ready;
     thread.parked = false;
     if ((thread.attention & (kAttendStop | kAttendKill)) == kAttendStop) return;
@@ -253,7 +255,10 @@ void schedule() {
             put_back_locked(cpu, now);
             busy = switch_locked(cpu, now, before);
         }
-        if (overrun != nullptr) notify_overrun(*overrun);
+        if (overrun != nullptr) {
+            cpu.trace.add(TraceKind::overrun, before != nullptr ? before->id : 0);
+            notify_overrun(*overrun);
+        }
         if (busy != nullptr) {
             attend(*busy);
             continue;
