@@ -41,7 +41,7 @@ int debug(const Options& options, Terminal& terminal, int signals) {
 
 /// What a run that has ended leaves: the timeline in its file, the tables on stderr.
 void report(const Options& options, int memory) {
-    const std::string tables = report_trace(memory, options.trace);
+    const std::string tables = report_trace(memory, Protocols(read_file(options.bundle)), options.trace);
     ::close(memory);
     std::fputs(tables.c_str(), stderr);
 }

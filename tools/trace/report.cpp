@@ -84,11 +84,11 @@ std::string summary(const Capture& capture, const Totals& totals) {
     return text;
 }
 
-std::string report_trace(int memory, const std::string& path) {
+std::string report_trace(int memory, const Protocols& protocols, const std::string& path) {
     const Capture capture = read_capture(memory);
     if (capture.cpus == 0) fail(1, "the machine ended before its kernel began to trace");
     ChromeJson out(path);
-    const Totals totals = write_timeline(capture, out);
+    const Totals totals = write_timeline(capture, protocols, out);
     out.finish(std::format("\"records\":{},\"lost\":{},\"cpus\":{}", capture.written - capture.lost,
                            capture.lost, capture.cpus));
     return summary(capture, totals);

@@ -13,6 +13,6 @@ namespace pith::tools {
 std::string summary(const Capture& capture, const Totals& totals);
 
 /// Reads the trace from the machine's memory (a descriptor), writes the timeline to the file, and gives the tables.
-std::string report_trace(int memory, const std::string& path);
+std::string report_trace(int memory, const Protocols& protocols, const std::string& path);
 
 }  // namespace pith::tools

@@ -35,7 +35,8 @@ struct Followed {
 
 class Timeline {
   public:
-    Timeline(const Capture& capture, ChromeJson& out) : capture_(capture), out_(out), cpus_(capture.cpus) {
+    Timeline(const Capture& capture, const Protocols& protocols, ChromeJson& out)
+        : capture_(capture), protocols_(protocols), out_(out), cpus_(capture.cpus) {
         totals_.busy.resize(capture.cpus);
     }
     Totals follow();
@@ -55,6 +56,7 @@ class Timeline {
     TracedThread& thread(u32 number);
     Track track(u32 number) { return {thread(number).track_process, number}; }
     std::string full_name(u32 number);
+    std::string method(u32 server, u64 tag);
     void run(u32 cpu, u32 number, u64 time);
     void open(u32 number, Slice slice, std::string_view category, const std::string& name);
     void close_top(u32 number, u64 time, const char* how);
@@ -67,6 +69,7 @@ class Timeline {
     void name_tracks();
 
     const Capture& capture_;
+    const Protocols& protocols_;
     ChromeJson& out_;
     Totals totals_;
     std::vector<Cpu> cpus_;
@@ -85,6 +88,13 @@ std::string Timeline::full_name(u32 number) {
     const TracedThread& which = thread(number);
     if (which.foreign || which.name == "main" || which.name == which.process) return which.process;
     return which.process + "/" + which.name;
+}
+
+/// What a message to that thread asks for.
+std::string Timeline::method(u32 server, u64 tag) {
+    const u64 process = thread(server).track_process;
+    const u64 component = process >= kComponents ? process - kComponents : kLinuxProcesses;
+    return protocols_.method(component, abi::Tag(tag).operation());
 }
 
 /// The CPU runs another thread from now on.
@@ -163,19 +173,18 @@ void Timeline::answer(u32 from, u32 to, u64 time) {
 
 void Timeline::take_message(const CapturedRecord& record) {
     const auto other = static_cast<u32>(record.a);
-    const u32 operation = abi::Tag(record.b).operation();
     switch (record.kind) {
         case TraceKind::call:
         case TraceKind::deliver_call:
             if (in_wait(record.thread, SliceKind::queue)) close_top(record.thread, record.time, nullptr);
             thread(record.thread).totals.calls++;
             open(record.thread, {SliceKind::call, record.time, other, 0}, "call",
-                 std::format("call {} #{}", full_name(other), operation));
-            deliver(record.thread, other, record.time, std::format("#{}", operation));
+                 std::format("call {} {}", full_name(other), method(other, record.b)));
+            deliver(record.thread, other, record.time, method(other, record.b));
             break;
         case TraceKind::deliver_send:
             if (in_wait(record.thread, SliceKind::queue)) close_top(record.thread, record.time, nullptr);
-            deliver(record.thread, other, record.time, std::format("sends #{}", operation));
+            deliver(record.thread, other, record.time, std::format("sends {}", method(other, record.b)));
             break;
         case TraceKind::reply:
             answer(record.thread, other, record.time);
@@ -354,6 +363,8 @@ Totals Timeline::follow() {
 
 }  // namespace
 
-Totals write_timeline(const Capture& capture, ChromeJson& out) { return Timeline(capture, out).follow(); }
+Totals write_timeline(const Capture& capture, const Protocols& protocols, ChromeJson& out) {
+    return Timeline(capture, protocols, out).follow();
+}
 
 }  // namespace pith::tools

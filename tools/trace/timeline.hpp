@@ -14,6 +14,7 @@
 
 #include "tools/trace/capture.hpp"
 #include "tools/trace/chrome_json.hpp"
+#include "tools/trace/protocols.hpp"
 
 namespace pith::tools {
 
@@ -46,6 +47,6 @@ struct Totals {
 };
 
 /// Writes the timeline of all records and adds up. Does not finish `out`.
-Totals write_timeline(const Capture& capture, ChromeJson& out);
+Totals write_timeline(const Capture& capture, const Protocols& protocols, ChromeJson& out);
 
 }  // namespace pith::tools
