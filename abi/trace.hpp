@@ -26,11 +26,11 @@ enum class TraceKind : u32 {
     queue,          ///< thread waits for a receiver. b = tag, or Event
     receive,        ///< thread waits for messages
     wake,           ///< thread (0: nobody) has made a ready
-    system_call,    ///< native, not on a fast path. a = number, b = handle
-    foreign_call,   ///< foreign, not on the fast path. b = number
-    page_fault,     ///< a = address, b = rip
-    exception,      ///< a = vector, b = rip
-    interrupt,      ///< of a device, in thread. a = line
+    system_call,  ///< native, not on a fast path. a = number | handle << 32, b = TSC when the kernel is left; 0: not yet
+    foreign_call,  ///< foreign, not on the fast path. b = number
+    page_fault,    ///< a = address, b = rip
+    exception,     ///< a = vector, b = rip
+    interrupt,     ///< of a device, in thread. a = line
     timer,
     ipi,
     overrun,  ///< the Budget of thread is spent

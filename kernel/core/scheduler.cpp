@@ -268,13 +268,14 @@ void schedule() {
     arm_timer(cpu);
 }
 
-void leave_kernel() {
+u64 leave_kernel() {
     Cpu& cpu = this_cpu();
     if (cpu.reschedule) schedule();
     if (cpu.requested.load(std::memory_order_acquire) != cpu.acknowledged.load(std::memory_order_relaxed))
         acknowledge(cpu);
-    const u64 window = arch::ticks() - cpu.entered_at;
-    cpu.counts.longest_window = std::max(cpu.counts.longest_window, window);
+    const u64 now = arch::ticks();
+    cpu.counts.longest_window = std::max(cpu.counts.longest_window, now - cpu.entered_at);
+    return now;
 }
 
 void kick(u32 cpu) {

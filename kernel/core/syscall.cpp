@@ -64,7 +64,8 @@ arch::Frame* slow_syscall(Cpu& cpu, Thread& thread) {
     cpu.entered_at = arch::ticks();
     Call call{thread, thread.frame};
     const u32 number = thread.frame.number();
-    cpu.trace.add_at(cpu.entered_at, TraceKind::system_call, thread.id, number, thread.frame.handle());
+    u64& left = cpu.trace.add_at(cpu.entered_at, TraceKind::system_call, thread.id,
+                                 number | u64{thread.frame.handle()} << 32, 0);
     if (!thread.restarted) thread.progress = thread.progress2 = 0;
     const Error error = dispatch(call, number);
     thread.restarted = error == Error::restart;
@@ -75,7 +76,7 @@ arch::Frame* slow_syscall(Cpu& cpu, Thread& thread) {
         thread.frame.set_result(error, call.r0, call.r1, call.r2);
     }
     if (number <= static_cast<u32>(Syscall::reply)) cpu.counts.slow_calls++;
-    leave_kernel();
+    left = leave_kernel();
     return cpu.area.frame;
 }
 

@@ -16,10 +16,10 @@ class TraceRing {
   public:
     constexpr TraceRing() = default;
 
-    /// Adds a record. `time` in ticks: what the caller has just read.
-    [[gnu::always_inline]] void add_at(u64 time, TraceKind kind, u32 thread, u64 a, u64 b) {
+    /// Adds a record. `time` in ticks: what the caller has just read. The record's b, to be filled in later.
+    [[gnu::always_inline]] u64& add_at(u64 time, TraceKind kind, u32 thread, u64 a, u64 b) {
         abi::TraceHeader& header = *header_;
-        append(header.at, header.mask, sizeof(header), {time, static_cast<u32>(kind), thread, a, b});
+        return append(header.at, header.mask, sizeof(header), {time, static_cast<u32>(kind), thread, a, b});
     }
     /// The same, with the time that it is.
     void add(TraceKind kind, u32 thread, u64 a = 0, u64 b = 0);
@@ -48,12 +48,14 @@ class TraceRing {
     };
     static Scratch scratch;
 
-    [[gnu::always_inline]] void append(u64& position, u64 mask, u64 offset, const abi::TraceRecord& record) {
+    [[gnu::always_inline]] u64& append(u64& position, u64 mask, u64 offset, const abi::TraceRecord& record) {
         const std::atomic_ref<u64> at(position);
         const u64 now = at.load(std::memory_order_relaxed);
-        *reinterpret_cast<abi::TraceRecord*>(reinterpret_cast<char*>(header_) + offset +
-                                             (now & mask)) = record;
+        auto& place = *reinterpret_cast<abi::TraceRecord*>(reinterpret_cast<char*>(header_) + offset +
+                                                           (now & mask));
+        place = record;
         at.store(now + sizeof(record), std::memory_order_release);
+        return place.b;
     }
     std::atomic_ref<u64> position() const { return std::atomic_ref<u64>(header_->at); }
 

@@ -12,12 +12,12 @@ check_that trace_whole timeline trace.json --open-calls 2
 check_that trace_components timeline trace.json --open-calls 2 --process root --process supervisor --process log \
     --process linux --process console --process uart16550 --process tr --process CPUs
 check_that trace_calls timeline trace.json --open-calls 2 --slice write --slice execve --slice clone --slice wait4 \
-    --slice exit_group
+    --slice exit_group --slice space_map
 check_that trace_methods timeline trace.json --open-calls 2 --slice 'call console Console.Write' \
     --slice 'console: Serial.Transfer' --slice 'call root Root.Shutdown'
 check_that trace_instants timeline trace.json --open-calls 2 --instant timer --instant 'interrupt 4' \
-    --instant transfer --instant attach --instant space_map
-check_that trace_table_threads grep -Eq '^linux +main +[0-9.]+ +[0-9.]+ +[0-9]+ +[0-9]+ +[0-9]+$' err
+    --instant transfer --instant attach --instant reply_recv
+check_that trace_table_threads grep -Eq '^linux +main +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+ +[0-9]+ +[0-9]+$' err
 check_that trace_table_calls grep -Eq '^write +[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+$' err
 check_that trace_nothing_lost test "$(grep -c 'were overwritten' err)" -eq 0
 check_that trace_leaves_one_file test "$(ls trace.json*)" = trace.json

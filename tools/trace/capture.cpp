@@ -103,7 +103,10 @@ u64 Reader::nanoseconds(u64 ticks) const {
 
 Capture Reader::finish() {
     std::ranges::stable_sort(capture_.records, {}, &CapturedRecord::time);
-    for (CapturedRecord& record : capture_.records) record.time = nanoseconds(record.time);
+    for (CapturedRecord& record : capture_.records) {
+        record.time = nanoseconds(record.time);
+        if (record.kind == abi::TraceKind::system_call && record.b != 0) record.b = nanoseconds(record.b);
+    }
     return std::move(capture_);
 }
 

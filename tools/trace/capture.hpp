@@ -16,7 +16,7 @@ struct CapturedRecord {
     abi::TraceKind kind;
     u32 number;  ///< the upper bits of TraceRecord::kind
     u32 thread;
-    u64 a, b;
+    u64 a, b;  ///< as in TraceRecord; what is a TSC there is nanoseconds
 };
 
 struct Capture {

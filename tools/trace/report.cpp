@@ -14,6 +14,7 @@ namespace {
 constexpr usize kMostCalls = 20;
 constexpr usize kMostThreads = 40;
 constexpr u64 kMicrosecond = 1000;
+constexpr char kThreadColumns[] = "{:<20} {:<16} {:>11} {:>5} {:>11} {:>8} {:>8} {:>8}\n";
 
 std::string microseconds(u64 nanoseconds) {
     return std::format("{}.{}", nanoseconds / kMicrosecond, nanoseconds % kMicrosecond / 100);
@@ -34,14 +35,14 @@ std::string thread_table(const Totals& totals, u64 whole) {
     std::ranges::stable_sort(threads, [](const TracedThread* left, const TracedThread* right) {
         return left->totals.cpu_time > right->totals.cpu_time;
     });
-    std::string text = std::format("{:<20} {:<16} {:>12} {:>6} {:>9} {:>9} {:>9}\n", "component", "thread",
-                                   "CPU us", "%", "switches", "calls", "served");
+    std::string text = std::format(kThreadColumns, "component", "thread", "CPU us", "%", "kernel us",
+                                   "switches", "calls", "served");
     const usize shown = std::min(threads.size(), kMostThreads);
     for (usize i = 0; i < shown; i++) {
         const ThreadTotals& of = threads[i]->totals;
-        text += std::format("{:<20} {:<16} {:>12} {:>6} {:>9} {:>9} {:>9}\n", threads[i]->process,
-                            threads[i]->name, microseconds(of.cpu_time), share(of.cpu_time, whole),
-                            of.switches, of.calls, of.served);
+        text += std::format(kThreadColumns, threads[i]->process, threads[i]->name, microseconds(of.cpu_time),
+                            share(of.cpu_time, whole), microseconds(of.call_time), of.switches, of.calls,
+                            of.served);
     }
     if (shown < threads.size()) text += std::format("... and {} threads more\n", threads.size() - shown);
     return text;

@@ -31,6 +31,7 @@ constexpr u64 kNoCall = ~u64{0};
 struct Followed {
     std::vector<Slice> open;
     bool receiving = false;  ///< waits for messages
+    u64 call_end = 0;        ///< end of the native system call whose slice is open; 0: none is
 };
 
 class Timeline {
@@ -55,6 +56,9 @@ class Timeline {
 
     TracedThread& thread(u32 number);
     Track track(u32 number) { return {thread(number).track_process, number}; }
+    Track track_at(u32 number, u64 time);
+    void end_call(u32 number, u64 time);
+    void take_system_call(const CapturedRecord& record);
     std::string full_name(u32 number);
     std::string method(u32 server, u64 tag);
     void run(u32 cpu, u32 number, u64 time);
@@ -113,12 +117,27 @@ void Timeline::run(u32 cpu, u32 number, u64 time) {
     out_.begin(on, time, "cpu", full_name(number), std::format("\"thread\":{}", number));
 }
 
+/// The slice of a native system call ends, at the latest now.
+void Timeline::end_call(u32 number, u64 time) {
+    u64& end = followed_[number].call_end;
+    if (end != 0) out_.end(track(number), std::min(end, time));
+    end = 0;
+}
+
+/// The thread's track, at that time.
+Track Timeline::track_at(u32 number, u64 time) {
+    if (followed_[number].call_end <= time) end_call(number, time);
+    return track(number);
+}
+
 void Timeline::open(u32 number, Slice slice, std::string_view category, const std::string& name) {
+    end_call(number, slice.begun);
     out_.begin(track(number), slice.begun, category, name);
     followed_[number].open.push_back(slice);
 }
 
 void Timeline::close_top(u32 number, u64 time, const char* how) {
+    end_call(number, time);
     std::vector<Slice>& slices = followed_[number].open;
     const Slice slice = slices.back();
     slices.pop_back();
@@ -137,6 +156,7 @@ void Timeline::close_waits(u32 number, u64 time, const char* how) {
 }
 
 void Timeline::end_service(u32 number, u64 time) {
+    end_call(number, time);
     std::vector<Slice>& slices = followed_[number].open;
     while (!slices.empty()) close_top(number, time, nullptr);
 }
@@ -156,8 +176,8 @@ void Timeline::deliver(u32 from, u32 to, u64 time, const std::string& what) {
     if (slices.empty()) return;
     slices.back().flow = next_flow_;
     next_flow_ += 2;
-    out_.flow_start(track(from), time, "message", slices.back().flow);
-    out_.flow_end(track(to), time, "message", slices.back().flow);
+    out_.flow_start(track_at(from, time), time, "message", slices.back().flow);
+    out_.flow_end(track_at(to, time), time, "message", slices.back().flow);
 }
 
 /// `from` lets `to` go on: with an arrow if it is at work on something.
@@ -165,8 +185,8 @@ void Timeline::answer(u32 from, u32 to, u64 time) {
     std::vector<Slice>& waiting = followed_[to].open;
     if (waiting.empty() || waiting.back().kind == SliceKind::serve) return;
     if (from != 0 && !followed_[from].open.empty() && waiting.back().flow != 0) {
-        out_.flow_start(track(from), time, "answer", waiting.back().flow + 1);
-        out_.flow_end(track(to), time, "answer", waiting.back().flow + 1);
+        out_.flow_start(track_at(from, time), time, "answer", waiting.back().flow + 1);
+        out_.flow_end(track_at(to, time), time, "answer", waiting.back().flow + 1);
     }
     close_waits(to, time, "answered");
 }
@@ -257,11 +277,28 @@ void Timeline::take_event(const CapturedRecord& record) {
     }
 }
 
+/// A slice for the time in the kernel. Messages have slices for what becomes of them, and those may be longer.
+void Timeline::take_system_call(const CapturedRecord& record) {
+    const u64 number = record.a & 0xff;
+    if (number == static_cast<u64>(abi::Syscall::trace_mark)) return;  // the mark follows
+    end_call(record.thread, record.time);
+    const std::string name = system_call_name(number);
+    const std::string arguments = std::format("\"handle\":{}", record.a >> 32);
+    const bool ended = record.b > record.time;
+    if (ended) thread(record.thread).totals.call_time += record.b - record.time;
+    if (ended && number > static_cast<u64>(abi::Syscall::adopt)) {
+        out_.begin(track(record.thread), record.time, "kernel", name, arguments);
+        followed_[record.thread].call_end = record.b;
+    } else {
+        out_.instant(track(record.thread), record.time, "kernel", name, arguments);
+    }
+}
+
 void Timeline::take_instant(const CapturedRecord& record) {
     const Track on_cpu{kCpusProcess, record.cpu + 1};
     const auto on_thread = [&](std::string_view category, const std::string& name,
                                const std::string& arguments) {
-        const Track where = record.thread != 0 ? track(record.thread) : on_cpu;
+        const Track where = record.thread != 0 ? track_at(record.thread, record.time) : on_cpu;
         out_.instant(where, record.time, category, name, arguments);
     };
     switch (record.kind) {
@@ -270,10 +307,7 @@ void Timeline::take_instant(const CapturedRecord& record) {
             break;
         case TraceKind::timer: out_.instant(on_cpu, record.time, "interrupt", "timer"); break;
         case TraceKind::ipi: out_.instant(on_cpu, record.time, "interrupt", "from another CPU"); break;
-        case TraceKind::system_call:
-            if (record.a == static_cast<u64>(abi::Syscall::trace_mark)) break;  // the mark follows
-            on_thread("kernel", system_call_name(record.a), std::format("\"handle\":{}", record.b));
-            break;
+        case TraceKind::system_call: take_system_call(record); break;
         case TraceKind::overrun: on_thread("budget", "budget spent", {}); break;
         case TraceKind::refill: on_thread("budget", "budget refilled", {}); break;
         case TraceKind::reserve: on_thread("budget", "goes on on its reserve", {}); break;
@@ -295,6 +329,7 @@ void Timeline::take_name(const CapturedRecord& record) {
     named.foreign = (record.number & abi::kTraceForeign) != 0;
     const u64 number = record.number & (abi::kTraceForeign - 1);
     const u64 process = (named.foreign ? kLinuxProcesses : kComponents) + number;
+    end_call(record.thread, record.time);
     if (process != named.track_process)
         end_service(record.thread, record.time);  // its slices are on the old track
     named.process = named.foreign ? std::format("{} [{}]", text, number) : text;
@@ -329,6 +364,7 @@ void Timeline::take(const CapturedRecord& record) {
 void Timeline::close_all() {
     for (u32 cpu = 0; cpu < cpus_.size(); cpu++) run(cpu, 0, totals_.end);
     for (auto& [number, state] : followed_) {
+        end_call(number, totals_.end);
         while (!state.open.empty()) close_top(number, totals_.end, "trace ends");
     }
 }

@@ -19,10 +19,11 @@
 namespace pith::tools {
 
 struct ThreadTotals {
-    u64 cpu_time = 0;  ///< nanoseconds
-    u64 switches = 0;  ///< times that it began to run
-    u64 calls = 0;     ///< calls, events and system calls of Linux that it made
-    u64 served = 0;    ///< that it received
+    u64 cpu_time = 0;   ///< nanoseconds
+    u64 call_time = 0;  ///< of that in native system calls that are not on a fast path
+    u64 switches = 0;   ///< times that it began to run
+    u64 calls = 0;      ///< calls, events and system calls of Linux that it made
+    u64 served = 0;     ///< that it received
 };
 
 struct TracedThread {

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "abi/message.hpp"
+#include "abi/syscall.hpp"
 #include "tools/base/host.hpp"
 #include "tools/trace/report.hpp"
 #include "tools/trace_check/check.hpp"
@@ -149,6 +150,24 @@ TEST(Trace, LinuxCallsAreNamedAndCounted) {
     EXPECT_NE(result.tables.find("write                        2"), std::string::npos) << result.tables;
     EXPECT_NE(result.tables.find("read                         1          0.6"), std::string::npos)
         << result.tables;
+}
+
+TEST(Trace, SystemCallsLastAsLongAsTheKernelWorks) {
+    FakeMemory memory;
+    memory.add_cpu(0, 1);
+    memory.name(0, 1, 1, 7, "maker", "main");
+    const auto number = [](abi::Syscall call) { return static_cast<u64>(call) | u64{3} << 32; };
+    memory.add(0, 1000, TraceKind::switch_thread, 1);
+    memory.add(0, 2000, TraceKind::system_call, 1, number(abi::Syscall::memory_create), 2600);
+    memory.add(0, 2500, TraceKind::refill, 1);  // within
+    memory.add(0, 3000, TraceKind::system_call, 1, number(abi::Syscall::send), 3100);
+    memory.add(0, 4000, TraceKind::system_call, 1, number(abi::Syscall::object_destroy), 0);  // goes on
+    const Result result = timeline(
+        memory, {.slices = {"memory_create"}, .instants = {"send", "object_destroy", "budget refilled"}});
+    EXPECT_EQ(result.complaints, "");
+    EXPECT_EQ(count(result.document, "B", "send"), 0u);
+    // 600 ns and 100 ns of the 3 us that it ran.
+    EXPECT_NE(result.tables.find("3.0 100.0         0.7        1"), std::string::npos) << result.tables;
 }
 
 TEST(Trace, WrappedRingKeepsTheNewestAndNames) {
