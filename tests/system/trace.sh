@@ -35,7 +35,18 @@ check_that trace_lost_status test "$status" -eq 0
 check_that trace_lost_counted grep -Eq '^trace: [1-9][0-9]* older records were overwritten' err
 check_that trace_lost_whole timeline lost.json --open-calls 2 --process linux --process busybox --slice chdir
 
-# A machine that is killed is read as well.
-run boot --trace killed.json --timeout 4 -- busybox sleep 100 </dev/null
-check_that trace_killed_status test "$status" -eq 124
-check_that trace_killed timeline killed.json --open-calls 9 --process busybox --slice clock_nanosleep
+# A machine that is ended in the middle is read as well.
+"${runner[@]}" --trace ended.json -- busybox sh -c 'echo up; sleep 1000; true' </dev/null >out 2>err &
+runner_id=$!
+while kill -0 $runner_id 2>/dev/null && ! grep -q up out; do sleep 0.05; done
+kill -TERM $runner_id
+wait $runner_id
+check_that trace_ended_status test $? -eq 143
+check_that trace_ended timeline ended.json --open-calls 9 --process busybox --process linux --slice write
+check_that trace_ended_table grep -q '^write ' err
+
+# So is one whose kernel panics before there is anything to tell.
+: >nothing
+run "${runner[@]}" --bundle nothing --trace panic.json
+check_that trace_panic_status test "$status" -eq 125
+check_that trace_panic_file test -s panic.json
