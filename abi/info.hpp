@@ -34,13 +34,7 @@ struct CpuCounts {
     u64 longest_window;  ///< ticks: longest stretch with interrupts off
 };
 
-/// Selector trace, a1 = CPU, a2 = sequence to start from: up to 16 records, r0 = how many, r1 = first sequence.
-struct TraceRecord {
-    u64 time;  ///< TSC
-    u32 kind;  ///< kernel/core/trace.hpp
-    u32 thread;
-    u64 a, b;
-};
-static_assert(sizeof(TraceRecord) == 32);
+// Selector trace, a1 = CPU, a2 = sequence to start from: up to 16 TraceRecords (abi/trace.hpp), r0 = how many,
+// r1 = first sequence.
 
 }  // namespace pith::abi

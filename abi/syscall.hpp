@@ -33,6 +33,9 @@ enum class Syscall : u8 {
 
     yield = 11,  ///< -> ; to the end of its priority's queue
     clock = 12,  ///< -> r0 = nanoseconds since boot
+    trace_mark =
+        13,  ///< a0, a1 -> ; a record of the caller's in the trace (abi/trace.hpp). a0: a name, of up to
+             ///< eight characters
 
     // Capabilities. `handle` is a slot of the caller's table
     cap_copy = 16,  ///< capability(copy): a0 = CapTable(insert) or kNoHandle (own), a1 = slot or 0 (any),
@@ -83,6 +86,9 @@ enum class Syscall : u8 {
     thread_fpu_write = 74,  ///< Thread(registers), stopped at an event: a0 = offset, 512 bytes in buffer
     thread_stop = 75,       ///< Thread(run): a running or ready thread stops; thread_continue lets it go on
     thread_continue = 76,   ///< Thread(run)
+    thread_name =
+        77,  ///< Thread(manage): a0, a1 = name of what it belongs to (16 bytes), a2 = number of that
+             ///< (23 bits), a3, a4 = its own name (16 bytes): for readers of the trace
 
     budget_create = 80,     ///< Pool(allocate): BudgetParameters in buffer; a0 = parent Budget(manage) whose
                             ///< ceiling and CPU set bound it -> r0
@@ -105,6 +111,8 @@ enum class Syscall : u8 {
     machine_info = 113,  ///< Machine(info): a0 = MachineInfo selector -> in buffer (abi/info.hpp)
     machine_exit = 114,  ///< Machine(manage): a0 = status; ends an emulator that has a debug exit, else halts
     machine_log = 115,   ///< Machine(debug): a0 = bytes in buffer, to the debug console
+    machine_trace =
+        116,  ///< Machine(info): a0 = Pool, a1 = CPU -> r0 = Memory, read only: its trace (abi/trace.hpp)
 };
 
 }  // namespace pith::abi

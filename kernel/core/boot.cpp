@@ -22,6 +22,7 @@ using abi::RootSlot;
 
 constexpr u64 kPage = abi::kPageSize;
 constexpr u64 kRootStack = 64 * 1024;
+constexpr u32 kRootNumber = 0x7f'fffe;  // in the trace; the supervisor numbers what it starts from 0 on
 constexpr u32 kReadWrite = abi::kMapRead | abi::kMapWrite;
 
 /// The value of a Result at boot, when nothing may fail.
@@ -102,6 +103,8 @@ Thread* make_root_thread(Pool& pool, Space& space, CapTable& table, Budget& budg
     thread->budget = &budget;
     thread->buffer = reinterpret_cast<abi::MessageBuffer*>(page_of(buffer, 0));
     thread->base_priority = thread->priority = abi::kPriorities - 1;
+    constexpr u64 kRoot[2] = {0x746f'6f72, 0};  // "root"
+    this_cpu().trace.add_names(thread->id, kRootNumber, kRoot, kRoot);
     return thread;
 }
 
@@ -168,6 +171,11 @@ void clock_changed(u64 tsc_base, u64 clock_base, u64 multiplier, u64 tsc_frequen
     info_page->multiplier = multiplier;
     info_page->tsc_frequency = tsc_frequency;
     sequence.fetch_add(1, std::memory_order_release);
+    abi::TraceHeader& trace = cpus[0].trace.header();
+    trace.tsc_base = tsc_base;
+    trace.clock_base = clock_base;
+    trace.multiplier = multiplier;
+    trace.tsc_frequency = tsc_frequency;
 }
 
 void main_boot_cpu(const BootParameters& boot) {
@@ -178,7 +186,7 @@ void main_boot_cpu(const BootParameters& boot) {
     frames::initialise({boot.free, boot.free_count}, boot.bundle);
     // What the caches of the CPUs may hold back is not for Pools, so that a charged frame is always to be
     // had. One frame is the root Pool's own: objects are named by their place in the direct map.
-    const u64 pages = frames::total() - u64{cpu_count} * kFrameCache - 1;
+    const u64 pages = frames::total() - open_traces(boot.command_line) - u64{cpu_count} * kFrameCache - 1;
     void* place = arch::physical_to_virtual(frames::allocate(FrameKind::reserved, nullptr, 0));
     root_pool = ::new (place) Pool(nullptr, static_cast<u32>(pages));
     root_pool->pool = root_pool;  // every object has a Pool that may be asked whether it dies

@@ -66,7 +66,7 @@ class SlotReservation {
     }
     HandleIndex index() const { return index_; }
     /// Fills it with the first capability to a new object.
-    Error fill(Object& object, u64& handle);
+    Error fill(Object& object, u64& handle, RightsBits rights = abi::kAllRights);
     Slot& slot() { return *slot_; }
     void filled() { slot_ = nullptr; }
 

@@ -11,8 +11,8 @@ Result<SlotReservation> SlotReservation::make(CapTable* table, HandleIndex wante
     return SlotReservation(table->slot(index), index);
 }
 
-Error SlotReservation::fill(Object& object, u64& handle) {
-    if (auto done = capability::insert(*slot_, object, abi::kAllRights, 0); !done.ok()) return done.error();
+Error SlotReservation::fill(Object& object, u64& handle, RightsBits rights) {
+    if (auto done = capability::insert(*slot_, object, rights, 0); !done.ok()) return done.error();
     handle = index_;
     slot_ = nullptr;
     return Error::ok;

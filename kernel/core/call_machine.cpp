@@ -76,6 +76,21 @@ Error device_memory(Call& call) {
     return slot.fill(*PITH_CALL(Memory::create_foreign(*pool, base, pages, cache)), call.r0);
 }
 
+/// A view of the run that the CPU's rings are in. They outlive it: what the kernel writes to does not go.
+Error machine_trace(Call& call) {
+    PITH_CALL(call.object<Machine>(MachineRight::info));
+    auto pool = PITH_CALL(lookup<Pool>(call.thread, call.handle_argument(0), abi::PoolRight::allocate));
+    if (call.argument(1) >= cpu_count) return Error::invalid;
+    const abi::TraceHeader& run = cpus[call.argument(1)].trace.header();
+    if (run.physical == 0) return Error::unsupported;
+    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    const u64 pages = TraceRing::run_bytes(run.mask + 1) / abi::kPageSize;
+    Memory* memory = PITH_CALL(Memory::create_foreign(*pool, run.physical, pages, Cache::normal));
+    constexpr auto kRights = static_cast<RightsBits>(abi::MemoryRight::read) | abi::kRightManage |
+                             abi::kRightCopy;
+    return slot.fill(*memory, call.r0, static_cast<RightsBits>(kRights));
+}
+
 Error machine_log(Call& call) {
     PITH_CALL(call.object<Machine>(MachineRight::debug));
     const u64 bytes = call.argument(0);
@@ -249,6 +264,7 @@ Error call_machine(Call& call, Syscall number) {
             PITH_CALL(call.object<Machine>(MachineRight::manage));
             arch::exit_machine(static_cast<u32>(call.argument(0)));
         case Syscall::machine_log: return machine_log(call);
+        case Syscall::machine_trace: return machine_trace(call);
         default: return Error::bad_syscall;
     }
 }

@@ -220,6 +220,15 @@ Error bind_signal(Call& call) {
     return error;
 }
 
+Error name(Call& call) {
+    auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
+    if (call.argument(2) >= abi::kTraceForeign) return Error::invalid;
+    const u32 foreign = thread->kind == abi::ThreadKind::foreign ? abi::kTraceForeign : 0;
+    this_cpu().trace.add_names(thread->id, static_cast<u32>(call.argument(2)) | foreign,
+                               {call.argument(0), call.argument(1)}, {call.argument(3), call.argument(4)});
+    return Error::ok;
+}
+
 }  // namespace
 
 Result<Thread*> make_thread(Pool& pool, abi::ThreadKind kind, u32 cpu) {
@@ -239,6 +248,7 @@ Error call_thread(Call& call, Syscall number) {
         case Syscall::thread_set_priority: return set_priority(call);
         case Syscall::thread_set_budget: return set_budget(call);
         case Syscall::thread_bind_signal: return bind_signal(call);
+        case Syscall::thread_name: return name(call);
         case Syscall::thread_stop: return stop(call);
         case Syscall::thread_continue: return go_on(call);
         default: return Error::bad_syscall;

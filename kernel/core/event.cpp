@@ -101,6 +101,7 @@ void time_out(Thread& thread, abi::Time now) {
         wait = wait_of(thread);
         if (wait.state == State::ready) {  // parked: its Budget has a new period
             stop_timer_locked(thread);
+            this_cpu().trace.add(TraceKind::refill, thread.id);
             make_ready_locked(thread);
             return;
         }
@@ -171,6 +172,7 @@ Error resume_foreign(Thread& thread, abi::Resume how, u64 value, const Thread* s
             return Error::invalid;
         }
         concerned = leave_wait_locked(thread);
+        trace(TraceKind::resume, thread.id, static_cast<u64>(how));
         make_ready_locked(thread, Place::front);
         break;
     }

@@ -45,6 +45,7 @@ void fill_event(const Thread& from, Thread& to) {
 /// sender's, and then nothing has happened to `to`.
 Error deliver_locked(Thread& from, Thread& to, Delivery kind) REQUIRES(thread_locks) {
     if (kind == Delivery::event) {
+        this_cpu().trace.add(TraceKind::deliver_event, from.id, to.id, static_cast<u64>(from.event));
         fill_event(from, to);
         from.state = from.kind == abi::ThreadKind::foreign ? State::at_event : State::awaiting_reply;
     } else {
@@ -52,6 +53,8 @@ Error deliver_locked(Thread& from, Thread& to, Delivery kind) REQUIRES(thread_lo
         if (Error error = transfer_locked(from, to, from.sent_badge, receiver_error); error != Error::ok)
             return error;
         if (receiver_error != Error::ok) return receiver_error;
+        this_cpu().trace.add(kind == Delivery::send ? TraceKind::deliver_send : TraceKind::deliver_call,
+                             from.id, to.id, from.frame.tag());
         if (kind == Delivery::send) return Error::ok;
         from.state = State::awaiting_reply;
     }
@@ -273,6 +276,8 @@ Error send_message(Thread& thread, Endpoint& endpoint, u64 badge, Delivery kind)
         }
         if (expired(deadline)) return Error::timed_out;
         thread.state = queued_state(kind);
+        trace(TraceKind::queue, 0,
+              kind == Delivery::event ? static_cast<u64>(thread.event) : thread.frame.tag());
         thread.call_number++;
         enqueue_caller_locked(endpoint, target, thread);
         start_timer_locked(thread, deadline);
@@ -353,6 +358,7 @@ Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline) {
             if (part_with_callers(endpoint, thread.cpu) != abi::kMaxCpus) continue;
             if (thread.bound != nullptr && thread.bound->pending()) continue;
             thread.state = State::receiving;
+            trace(TraceKind::receive);
             thread.endpoint = &endpoint;
             endpoint.parts[thread.cpu].receivers.push_back(thread);
             start_timer_locked(thread, deadline);
@@ -389,6 +395,7 @@ Error reply_to(Thread& thread, Thread& caller, const Slot* held) {
                 return error;
             if (receiver_error != Error::ok) caller.frame.set_error(receiver_error);
         }
+        trace(TraceKind::deliver_reply, caller.id, thread.frame.tag());
         if (caller.server != nullptr) caller.server->caller = nullptr;
         caller.server = nullptr;
         caller.native_fault = false;

@@ -95,6 +95,7 @@ constexpr u64 kPlainTag = 0x0000'ffff'0000'ffff;  // operation and status: no bu
     receiver->frame.set_error(Error::ok);
     cpu.counts.fast_calls++;
     leave_current(cpu, thread);
+    cpu.trace.add_at(cpu.switched_at, TraceKind::call, thread.id, receiver->id, frame.tag());
     switch_to(cpu, *receiver);
     // Nobody touches this Frame before the receiver has run, which is on this CPU: so its words need no copying.
     return &frame;
@@ -126,6 +127,7 @@ constexpr u64 kPlainTag = 0x0000'ffff'0000'ffff;  // operation and status: no bu
     disconnect(*endpoint, part, thread, *caller);
     cpu.counts.fast_calls++;
     leave_current(cpu, thread);
+    cpu.trace.add_at(cpu.switched_at, TraceKind::reply, thread.id, caller->id, frame.tag());
     switch_to(cpu, *caller);
     return &caller->frame;
 }
@@ -153,6 +155,7 @@ constexpr u64 kPlainTag = 0x0000'ffff'0000'ffff;  // operation and status: no bu
     to.set_badge(thread.badge);
     to.set_error(Error::ok);
     cpu.counts.fast_calls++;
+    cpu.trace.add_at(cpu.switched_at, TraceKind::foreign, thread.id, receiver->id, words[0]);
     switch_to(cpu, *receiver);
     return &to;
 }

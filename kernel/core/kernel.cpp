@@ -61,8 +61,12 @@ void print_hex(u64 value) {
 /// What this CPU did last, newest at the end.
 void print_trace(const TraceRing& ring) {
     constexpr u32 kShown = 12;
-    constexpr const char* kNames[] = {"none", "switch",  "syscall", "fault",  "interrupt",
-                                      "ipi",  "destroy", "wake",    "overrun"};
+    constexpr const char* kNames[] = {"none",    "switch",   "call",     "reply",  "foreign",   "to call",
+                                      "to send", "to event", "to reply", "resume", "queue",     "recv",
+                                      "wake",    "syscall",  "linux",    "fault",  "exception", "interrupt",
+                                      "timer",   "ipi",      "spent",    "refill", "reserve",   "destroy",
+                                      "end",     "mark",     "process",  "name"};
+    static_assert(std::size(kNames) == static_cast<usize>(TraceKind::count));
     abi::TraceRecord records[kShown];
     u64 from = ring.end() > kShown ? ring.end() - kShown : 0;
     const u32 count = ring.read(from, records, kShown);

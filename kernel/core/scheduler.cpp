@@ -48,6 +48,7 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
             if (thread->payer == spent &&
                 funds(thread->budget, cpu.id, now, own_left, own_refill) == Funds::usable) {
                 thread->on_reserve = true;
+                cpu.trace.add(TraceKind::reserve, thread->id);
                 recompute_locked(*thread);
             }
             if (thread->payer != spent) {
@@ -127,7 +128,6 @@ void arm_timer(Cpu& cpu) {
 }
 
 void notify_overrun(Budget& budget) {
-    trace(TraceKind::overrun, reinterpret_cast<u64>(&budget));
     // The Signal stays in place until this CPU leaves the kernel, also if the reference is severed now.
     if (Object* signal = budget.delivery.target; signal != nullptr) {
         static_cast<Signal*>(signal)->notify(budget.delivery_bits.load(std::memory_order_relaxed));
@@ -173,6 +173,7 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
     cpu.overdrawn = next != nullptr && next->on_reserve && next->lender != nullptr ? budget_of(*next->lender)
                                                                                    : nullptr;
     if (next == nullptr) {
+        if (before != nullptr) cpu.trace.add(TraceKind::switch_thread, 0, before->id);
         cpu.current_priority.store(-1, std::memory_order_seq_cst);
         cpu.switched_at = arch::ticks();
         arch::enter_frame(cpu.area, nullptr);
@@ -213,6 +214,7 @@ void switch_ports(Cpu& cpu, Space& space) {
 
 // Modelled in tests/models/wake.pml.
 void make_ready_locked(Thread& thread, Place place) {
+    trace(TraceKind::wake, thread.id);
     thread.state = State::ready;
     thread.parked = false;
     if ((thread.attention & (kAttendStop | kAttendKill)) == kAttendStop) return;
@@ -286,7 +288,10 @@ void schedule() {
             put_back_locked(cpu, now);
             busy = switch_locked(cpu, now, before);
         }
-        if (overrun != nullptr) notify_overrun(*overrun);
+        if (overrun != nullptr) {
+            cpu.trace.add(TraceKind::overrun, before != nullptr ? before->id : 0);
+            notify_overrun(*overrun);
+        }
         if (busy != nullptr) {
             attend(*busy);
             continue;
@@ -296,7 +301,7 @@ void schedule() {
     arm_timer(cpu);
 }
 
-void leave_kernel() {
+u64 leave_kernel() {
     Cpu& cpu = this_cpu();
     // Who asks is taken before what is asked: so each is told when its own ticket is reached. Both are taken before
     // scheduling: so a thread that was killed before somebody asked runs no more when that one is told.
@@ -310,12 +315,13 @@ void leave_kernel() {
     }
     if (cpu.reschedule) schedule();
     if (asking != 0) acknowledge(cpu, asking, requested);
-    const u64 window = arch::ticks() - cpu.entered_at;
-    cpu.counts.longest_window = std::max(cpu.counts.longest_window, window);
+    const u64 now = arch::ticks();
+    cpu.counts.longest_window = std::max(cpu.counts.longest_window, now - cpu.entered_at);
     if (cpu.current == nullptr && cpu.loaded_space.load(std::memory_order_relaxed) == nullptr &&
         cpu.fpu_owner == nullptr) {
         cpu.quiescent.store(true, std::memory_order_release);
     }
+    return now;
 }
 
 void awake(Cpu& cpu) {

@@ -31,8 +31,8 @@ inline Budget* budget_of(const Thread& thread) { return thread.payer->budget; }
 
 /// Chooses what runs next, and switches. At the end of kernel entries that call for it.
 void schedule();
-/// At the end of every slow entry.
-void leave_kernel();
+/// At the end of every slow entry. The time that it is then, in ticks.
+u64 leave_kernel();
 /// I/O ports go with the Space that is loaded.
 void switch_ports(Cpu& cpu, Space& space);
 /// The rest of switch_to where the Space differs. Loading the tables orders the store before any use of them,

@@ -18,6 +18,9 @@ Error dispatch(Call& call, u32 number) {
         case static_cast<u32>(Syscall::yield):
             this_cpu().rotate = this_cpu().reschedule = true;
             return Error::ok;
+        case static_cast<u32>(Syscall::trace_mark):
+            trace(TraceKind::mark, call.argument(0), call.argument(1));
+            return Error::ok;
         case static_cast<u32>(Syscall::clock): call.r0 = arch::now(); return Error::ok;
         case static_cast<u32>(Syscall::object_destroy): return call_destroy(call);
         case 1 ... 7: return call_message(call, what);
@@ -29,12 +32,12 @@ Error dispatch(Call& call, u32 number) {
         case 40 ... 41: return call_memory(call, what);
         case 48 ... 54: return call_space(call, what);
         case 64 ... 71:
-        case 75 ... 76: return call_thread(call, what);
+        case 75 ... 77: return call_thread(call, what);
         case 72 ... 74: return call_thread_state(call, what);
         case 80 ... 82: return call_budget(call, what);
         case 96 ... 98:
         case 104 ... 105: return call_device(call, what);
-        case 112 ... 115: return call_machine(call, what);
+        case 112 ... 116: return call_machine(call, what);
         default: return Error::bad_syscall;
     }
 }
@@ -72,7 +75,8 @@ arch::Frame* slow_syscall(Cpu& cpu, Thread& thread) {
     cpu.entered_at = arch::ticks();
     Call call{thread, thread.frame};
     const u32 number = thread.frame.number();
-    cpu.trace.add(TraceKind::system_call, thread.id, number, thread.frame.handle());
+    u64& left = cpu.trace.add_at(cpu.entered_at, TraceKind::system_call, thread.id,
+                                 number | u64{thread.frame.handle()} << 32, 0);
     if (!thread.restarted) thread.progress = thread.progress2 = 0;
     const Error error = dispatch(call, number);
     thread.restarted = error == Error::restart;
@@ -83,12 +87,15 @@ arch::Frame* slow_syscall(Cpu& cpu, Thread& thread) {
         thread.frame.set_result(error, call.r0, call.r1, call.r2);
     }
     if (number <= static_cast<u32>(Syscall::reply)) cpu.counts.slow_calls++;
-    leave_kernel();
+    left = leave_kernel();
     return cpu.area.frame;
 }
 
 arch::Frame* slow_foreign_call(Cpu& cpu, Thread& thread) {
     cpu.entered_at = arch::ticks();
+    u64 words[abi::kRegisterWords];
+    thread.frame.foreign_words(words);
+    cpu.trace.add_at(cpu.entered_at, TraceKind::foreign_call, thread.id, 0, words[0]);
     raise_event(thread, abi::Event::syscall, {});
     leave_kernel();
     return cpu.area.frame;
@@ -98,8 +105,8 @@ void fault_entry(const FaultInfo& info) {
     Cpu& cpu = this_cpu();
     cpu.entered_at = arch::ticks();
     Thread& thread = *cpu.current;
-    cpu.trace.add(TraceKind::fault, thread.id, info.page_fault ? info.address : info.vector,
-                  thread.frame.ip());
+    cpu.trace.add_at(cpu.entered_at, info.page_fault ? TraceKind::page_fault : TraceKind::exception,
+                     thread.id, info.page_fault ? info.address : info.vector, thread.frame.ip());
     fault(thread, info.page_fault ? abi::Event::page_fault : abi::Event::exception, info);
     leave_kernel();
 }
@@ -127,6 +134,7 @@ void timer_entry(bool nested) {
     cpu.armed = kNever;
     cpu.reschedule = true;
     cpu.counts.interrupts++;
+    trace(TraceKind::timer);
     if (nested) return;
     awake(cpu);
     cpu.entered_at = arch::ticks();
@@ -137,6 +145,7 @@ void ipi_entry(bool nested) {
     Cpu& cpu = this_cpu();
     cpu.reschedule = true;
     cpu.counts.ipis++;
+    trace(TraceKind::ipi);
     if (nested) return;
     awake(cpu);
     cpu.entered_at = arch::ticks();

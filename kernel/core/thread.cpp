@@ -127,6 +127,7 @@ void kill_thread(Thread& thread) {
 }
 
 void sever_thread(Thread& thread) {
+    this_cpu().trace.add(TraceKind::end, thread.id);
     kill_thread(thread);
     thread_died(thread);
     if (Signal* signal = thread.waiting_signal; signal != nullptr) signal->forget_waiter(thread);

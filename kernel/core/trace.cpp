@@ -1,35 +1,105 @@
 // SPDX-License-Identifier: MIT
-// The trace ring.
+// The trace rings: their memory, and what is not on a fast path.
 #include "kernel/core/trace.hpp"
 
+#include <bit>
+#include <string_view>
+
+#include "arch/paging.hpp"
 #include "kernel/core/cpu.hpp"
 
 namespace pith::core {
 
-void TraceRing::add(TraceKind kind, u32 thread, u64 a, u64 b) {
-    const u64 sequence = next_.load(std::memory_order_relaxed);
-    records_[sequence % kRecords] = {arch::ticks(), static_cast<u32>(kind), thread, a, b};
-    next_.store(sequence + 1, std::memory_order_release);
+namespace {
+
+constexpr u64 kRecord = sizeof(abi::TraceRecord);
+
+/// Bytes of a ring by the word "trace=MIB" of the command line.
+u64 wanted_bytes(std::string_view line) {
+    constexpr std::string_view kWord = "trace=";
+    while (!line.starts_with(kWord)) {
+        while (!line.empty() && line.front() != ' ') line.remove_prefix(1);
+        if (line.empty()) return abi::kTraceDefault;
+        line.remove_prefix(1);
+    }
+    u64 mebibytes = 0;
+    for (const char digit : line.substr(kWord.size())) {
+        if (digit < '0' || digit > '9' || mebibytes > abi::kTraceLargest) break;
+        mebibytes = mebibytes * 10 + static_cast<u64>(digit - '0');
+    }
+    if (mebibytes == 0) return abi::kTraceDefault;
+    return mebibytes >= abi::kTraceLargest >> 20 ? abi::kTraceLargest : std::bit_floor(mebibytes) << 20;
+}
+
+}  // namespace
+
+constinit TraceRing::Scratch TraceRing::scratch{{.mask = kRecord - 1, .names_mask = kRecord - 1}, {}};
+
+void TraceRing::add(TraceKind kind, u32 thread, u64 a, u64 b) { add_at(arch::ticks(), kind, thread, a, b); }
+
+void TraceRing::add_names(u32 thread, u32 number, const u64 (&process)[2], const u64 (&name)[2]) {
+    abi::TraceHeader& header = *header_;
+    const u64 offset = sizeof(header) + header.mask + 1;
+    const u64 time = arch::ticks();
+    const u32 kind = static_cast<u32>(TraceKind::process) | number << 8;
+    append(header.names_at, header.names_mask, offset, {time, kind, thread, process[0], process[1]});
+    append(header.names_at, header.names_mask, offset,
+           {time, static_cast<u32>(TraceKind::name), thread, name[0], name[1]});
 }
 
 u32 TraceRing::read(u64& from, abi::TraceRecord* out, u32 capacity) const {
-    u64 next = next_.load(std::memory_order_acquire);
-    if (from + kRecords <= next) from = next - kRecords + 1;
+    const u64 records = (header_->mask + 1) / kRecord;
+    const auto* ring = reinterpret_cast<const abi::TraceRecord*>(header_ + 1);
+    u64 next = end();
+    if (from + records <= next) from = next - records + 1;
     const u64 available = next > from ? next - from : 0;
     u32 count = available < capacity ? static_cast<u32>(available) : capacity;
-    for (u32 i = 0; i < count; i++) out[i] = records_[(from + i) % kRecords];
+    for (u32 i = 0; i < count; i++) out[i] = ring[(from + i) & (records - 1)];
     // What the writer may have been overwriting meanwhile is dropped from the front.
-    next = next_.load(std::memory_order_acquire);
+    next = end();
     u32 lost = 0;
-    while (lost < count && from + lost + kRecords <= next) lost++;
+    while (lost < count && from + lost + records <= next) lost++;
     for (u32 i = lost; i < count; i++) out[i - lost] = out[i];
     from += lost;
     return count - lost;
 }
 
+void TraceRing::open(abi::TraceHeader& run, u64 physical, u64 ring_bytes, u32 cpu) {
+    // The whole run: who maps it sees nothing of what was in this RAM before.
+    for (u64 at = 0; at < run_bytes(ring_bytes); at += abi::kPageSize)
+        arch::clear_page(reinterpret_cast<char*>(&run) + at);
+    run.magic = abi::kTraceMagic;
+    run.physical = physical;
+    run.cpu = cpu;
+    run.cpus = cpu_count;
+    run.mask = ring_bytes - 1;
+    run.names_mask = ring_bytes / abi::kTraceNamesPart - 1;
+    header_ = &run;
+}
+
 void trace(TraceKind kind, u64 a, u64 b) {
     Cpu& cpu = this_cpu();
     cpu.trace.add(kind, cpu.current != nullptr ? cpu.current->id : 0, a, b);
+}
+
+u64 open_traces(const char* command_line) {
+    const u64 wanted = wanted_bytes(command_line != nullptr ? command_line : "");
+    u64 taken = 0;
+    for (u32 id = 0; id < cpu_count; id++) {
+        for (u64 bytes = wanted; bytes >= abi::kPageSize * abi::kTraceNamesPart; bytes /= 2) {
+            const u64 pages = TraceRing::run_bytes(bytes) / abi::kPageSize;
+            const u64 run_pages = std::bit_ceil(pages);
+            const auto order = static_cast<u32>(std::countr_zero(run_pages));
+            const u64 physical = frames::allocate_run(order, FrameKind::reserved, nullptr);
+            if (physical == 0) continue;
+            frames::release_run(physical + pages * abi::kPageSize, run_pages - pages);
+            auto* run = static_cast<abi::TraceHeader*>(arch::physical_to_virtual(physical));
+            cpus[id].trace.open(*run, physical, bytes, id);
+            taken += pages;
+            break;
+        }
+    }
+    return taken;
 }
 
 }  // namespace pith::core

@@ -1,42 +1,71 @@
 // SPDX-License-Identifier: MIT
-// The trace ring of each CPU: what the kernel did last, for `./pith trace` and post-mortems. Written by its
-// CPU only; a reader takes records whose sequence it finds unchanged after the copy.
+// The trace ring of each CPU: what the kernel did last, for `./pith trace` and post-mortems (abi/trace.hpp has the
+// format). Always on. Written by its CPU only, with interrupts off; anybody may read.
 #pragma once
 
 #include <atomic>
 
-#include "abi/info.hpp"
+#include "abi/trace.hpp"
+#include "arch/cpu.hpp"
 
 namespace pith::core {
 
-enum class TraceKind : u32 {
-    none,
-    switch_thread,
-    system_call,
-    fault,
-    interrupt,
-    ipi,
-    destroy,
-    wake,
-    overrun
-};
+using abi::TraceKind;
 
 class TraceRing {
   public:
-    static constexpr u32 kRecords = 256;
-    void add(TraceKind kind, u32 thread, u64 a, u64 b);
+    constexpr TraceRing() = default;
+
+    /// Adds a record. `time` in ticks: what the caller has just read. The record's b, to be filled in later.
+    [[gnu::always_inline]] u64& add_at(u64 time, TraceKind kind, u32 thread, u64 a, u64 b) {
+        abi::TraceHeader& header = *header_;
+        return append(header.at, header.mask, sizeof(header), {time, static_cast<u32>(kind), thread, a, b});
+    }
+    /// The same, with the time that it is.
+    void add(TraceKind kind, u32 thread, u64 a = 0, u64 b = 0);
+    /// Adds the names of a thread: 16 bytes each. `number` of the process, or'ed with kTraceForeign.
+    void add_names(u32 thread, u32 number, const u64 (&process)[2], const u64 (&name)[2]);
+
     /// Sequence of the next record.
-    u64 end() const { return next_.load(std::memory_order_acquire); }
+    u64 end() const { return position().load(std::memory_order_acquire) / sizeof(abi::TraceRecord); }
     /// Copies up to `capacity` records from sequence `from` on, or the oldest kept; sets `from` to the first
     /// one's.
     u32 read(u64& from, abi::TraceRecord* out, u32 capacity) const;
 
+    /// Puts the rings in a run of RAM of `bytes_of_run` bytes.
+    void open(abi::TraceHeader& run, u64 physical, u64 ring_bytes, u32 cpu);
+    abi::TraceHeader& header() const { return *header_; }
+    /// Bytes of header and rings.
+    static constexpr u64 run_bytes(u64 ring_bytes) {
+        return sizeof(abi::TraceHeader) + ring_bytes + ring_bytes / abi::kTraceNamesPart;
+    }
+
   private:
-    std::atomic<u64> next_{0};
-    abi::TraceRecord records_[kRecords] = {};
+    /// Until there is RAM to be had, all CPUs write over this.
+    struct Scratch {
+        abi::TraceHeader header;
+        abi::TraceRecord records[2];
+    };
+    static Scratch scratch;
+
+    [[gnu::always_inline]] u64& append(u64& position, u64 mask, u64 offset, const abi::TraceRecord& record) {
+        const std::atomic_ref<u64> at(position);
+        const u64 now = at.load(std::memory_order_relaxed);
+        auto& place = *reinterpret_cast<abi::TraceRecord*>(reinterpret_cast<char*>(header_) + offset +
+                                                           (now & mask));
+        place = record;
+        at.store(now + sizeof(record), std::memory_order_release);
+        return place.b;
+    }
+    std::atomic_ref<u64> position() const { return std::atomic_ref<u64>(header_->at); }
+
+    abi::TraceHeader* header_ = &scratch.header;
 };
 
-/// Adds to this CPU's ring.
+/// Adds to this CPU's ring, about the current thread.
 void trace(TraceKind kind, u64 a = 0, u64 b = 0);
+
+/// Allocates the rings of all CPUs, as large as the command line says or memory allows. The frames taken.
+u64 open_traces(const char* command_line);
 
 }  // namespace pith::core

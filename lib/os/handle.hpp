@@ -239,6 +239,11 @@ class Handle<Thread> : public HandleBase<Thread> {
         if (result.error != Error::ok) return result.error;
         return buffer_as<abi::ThreadInfo>();
     }
+    /// For readers of the trace: what it belongs to, the number of that (below kTraceForeign), and what it is. Of
+    /// each name the first 16 bytes count.
+    Result<> set_name(std::string_view process, u32 number, std::string_view name) const {
+        return name_thread(index(), process, number, name);
+    }
     /// 512 bytes of the extended state at `offset` to this_buffer().words; gives the size of the whole.
     Result<u64> fpu_read(u64 offset) const {
         const SyscallResult result = invoke(abi::Syscall::thread_fpu_read, index(), offset);
@@ -356,6 +361,10 @@ class Handle<Machine> : public HandleBase<Machine> {
                                             static_cast<u64>(abi::MachineInfo::cpu), cpu);
         if (result.error != Error::ok) return result.error;
         return buffer_as<abi::CpuCounts>();
+    }
+    /// A read-only view of a CPU's trace (abi/trace.hpp).
+    Result<Handle<Memory>> trace(const HandleBase<Pool>& pool, u32 cpu) const {
+        return create<Memory>(invoke(abi::Syscall::machine_trace, index(), pool.index(), cpu));
     }
     /// Ends an emulator that has a debug exit, else halts. Comes back only with an error.
     Result<> exit(u32 status) const { return as_result(invoke(abi::Syscall::machine_exit, index(), status)); }

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "abi/trace.hpp"
 #include "lib/os/elf_loader.hpp"
 #include "lib/os/mapping.hpp"
 
@@ -155,6 +156,7 @@ Result<Launched> prepare_component(const LaunchPlan& plan, u64& entry) {
     parts.thread = PITH_TRY(create_thread(parts, plan));
     parts.signal = PITH_TRY(plan.run_pool->create_signal());
     PITH_CHECK(parts.thread.bind_signal(parts.signal));
+    PITH_CHECK(parts.thread.set_name(plan.name, plan.component & (abi::kTraceForeign - 1), "main"));
     PITH_CHECK(fill_start_info(*mapping.as<StartInfo>(kStartPage), parts, plan));
     entry = image.entry;
     return Launched{std::move(parts.thread), std::move(parts.signal), std::move(parts.space)};

@@ -64,6 +64,8 @@ struct StartInfo {
 static_assert(sizeof(StartInfo) <= abi::kPageSize);
 
 inline constexpr u32 kStartDeterministic = 1;  ///< fixed random seed and wall clock (--icount)
+inline constexpr u32
+    kStartTraced = 2;  ///< events of components are wanted in the kernel's trace (./pith trace)
 
 /// The StartInfo of this component.
 const StartInfo& start_info();

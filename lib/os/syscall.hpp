@@ -4,6 +4,8 @@
 // fills it must not make another system call that uses it before his own.
 #pragma once
 
+#include <string_view>
+
 #include "abi/message.hpp"
 #include "abi/syscall.hpp"
 #include "lib/base/result.hpp"
@@ -119,6 +121,16 @@ inline Result<> as_result(Error error) {
     return error;
 }
 inline Result<> as_result(const SyscallResult& result) { return as_result(result.error); }
+
+/// thread_name (see Handle<Thread>::set_name).
+inline Result<> name_thread(abi::HandleIndex thread, std::string_view process, u32 number,
+                            std::string_view name) {
+    u64 words[4] = {};
+    __builtin_memcpy(&words[0], process.data(), process.size() < 16 ? process.size() : 16);
+    __builtin_memcpy(&words[2], name.data(), name.size() < 16 ? name.size() : 16);
+    return as_result(
+        invoke(abi::Syscall::thread_name, thread, words[0], words[1], number, words[2], words[3]));
+}
 
 /// Nanoseconds since boot, read by system call (lib/os/clock.hpp reads it without one).
 inline abi::Time kernel_clock() { return invoke(abi::Syscall::clock).r0; }

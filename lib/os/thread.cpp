@@ -4,6 +4,7 @@
 
 #include <new>
 
+#include "abi/trace.hpp"
 #include "lib/os/panic.hpp"
 #include "lib/os/start_info.hpp"
 #include "protocol/ipc.hpp"
@@ -63,6 +64,8 @@ Result<NativeThread> NativeThread::start(const Handle<Pool>& pool, Function func
     create.cpu = options.cpu;
     create.buffer_address = reinterpret_cast<u64>(entry->buffer);
     result.thread_ = PITH_TRY(pool.create_thread(create));
+    PITH_CHECK(result.thread_.set_name(start_info().name, start_info().component & (abi::kTraceForeign - 1),
+                                       options.name));
     PITH_CHECK(result.thread_.start(reinterpret_cast<u64>(&pith_thread_entry),
                                     reinterpret_cast<u64>(result.area_.as<u8>(result.area_.size())),
                                     reinterpret_cast<u64>(entry)));

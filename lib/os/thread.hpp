@@ -3,6 +3,8 @@
 // stack, message buffer and ThreadContext. Destroyed with the object, at once, wherever it is.
 #pragma once
 
+#include <string_view>
+
 #include "lib/os/mapping.hpp"
 #include "lib/os/thread_context.hpp"
 
@@ -10,6 +12,7 @@ namespace pith {
 
 /// Where and how a thread runs.
 struct ThreadOptions {
+    std::string_view name = "thread";  ///< in the trace
     u8 priority = 0;
     u16 cpu = 0;
     u64 stack_size = 16 * 1024;

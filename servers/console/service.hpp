@@ -39,6 +39,10 @@ class Service {
         u32 what;  // opcode of a request, or kNotified and so on
         u32 error;
         u64 value;
+        const char* trace_name() const {
+            return what == kLineLost ? "lost" : what == kNotified ? "notify" : "attach";
+        }
+        u64 trace_value() const { return value; }
     };
     static constexpr u32 kLineLost = 0x100;
     static constexpr u32 kNotified = 0x101;

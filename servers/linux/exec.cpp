@@ -209,6 +209,7 @@ void set_name(Thread& thread, const std::string& path) {
     thread.process.name = base;
     memset(thread.name, 0, sizeof thread.name);
     memcpy(thread.name, base.data(), base.size());
+    thread.publish_name();
 }
 
 void set_registers(Thread& thread, const LoadedProgram& program) {

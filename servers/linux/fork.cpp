@@ -155,6 +155,7 @@ Outcome do_clone(Thread& parent, const CloneRequest& request) {
         return made.error() == Errno::ENOMEM ? Errno::EAGAIN : made.error();
     }
     copy_thread(parent, *thread, request);
+    thread->publish_name();
     if ((request.flags & kCloneParentSettid) != 0) static_cast<void>(put(parent, request.parent_tid, tid));
     if ((request.flags & kCloneChildSettid) != 0)
         static_cast<void>(copy_out(*process->memory, request.child_tid, &tid, sizeof tid));

@@ -181,6 +181,7 @@ Outcome sys_prctl(Thread& thread, const SyscallArgs& args) {
             }
             memcpy(thread.name, name, sizeof name);
             if (thread.tid == process.pid) process.name = name;
+            thread.publish_name();
             return 0;
         }
         case 16: return copy_out(thread, args.a1, thread.name, sizeof thread.name);

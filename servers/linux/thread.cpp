@@ -45,6 +45,11 @@ SysResult<> Thread::create_kernel_thread() {
     return {};
 }
 
+void Thread::publish_name() const {
+    const usize length = strnlen(name, sizeof name);
+    static_cast<void>(name_thread(handle, process.name, static_cast<u32>(process.pid), {name, length}));
+}
+
 void Thread::destroy_kernel_thread() {
     if (handle == 0) return;
     invoke(abi::Syscall::object_destroy, handle);

@@ -108,6 +108,8 @@ class Thread {
     /// Makes its kernel Thread, in its process's Space, stopped. ENOMEM.
     SysResult<> create_kernel_thread();
     void destroy_kernel_thread();
+    /// Tells readers of the trace its name and its process's.
+    void publish_name() const;
     u64 cpu_time() const;
 
   private:

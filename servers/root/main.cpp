@@ -229,6 +229,8 @@ void make_start_info() {
     std::memcpy(root_start.name, "root", 5);
     root_start.memory_size = boot.memory_size;
     root_start.cpus = boot.cpus;
+    const std::string_view line(boot.command_line);
+    if (line.starts_with("trace=") || line.find(" trace=") != line.npos) root_start.flags |= kStartTraced;
     const struct {
         const char* name;
         abi::RootSlot slot;

@@ -31,6 +31,7 @@ void System::hold(u32 number) {
     Life& life = lives_[number];
     if (life.hold.valid() || component(number).provides.count == 0) return;
     ThreadOptions options;
+    options.name = name_of(number);
     options.priority = static_cast<u8>(component(number).priority);
     options.stack_size = abi::kPageSize;
     auto thread = NativeThread::start(own_pool(), refuse_all,

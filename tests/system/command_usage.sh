@@ -37,7 +37,11 @@ usage system_path '--system' run --system ../default
 usage flag_value '--icount takes no value' run --icount=yes
 usage disk 'not there yet' run --disk file
 usage image 'not there yet' image file
-usage trace 'not there yet' trace -- true
+usage trace_output 'no such directory' trace --output nowhere/file -- true
+usage trace_output_empty 'no such directory' trace --output= -- true
+usage trace_ring '--ring 3' trace --ring 3 -- true
+usage trace_only 'option of trace' run --output file -- true
+usage trace_command "no command behind" trace --
 usage suite "unknown test suite 'everything'" test everything
 usage bench_suite "unknown benchmark suite 'everything'" bench everything
 usage bench_json 'no such directory' bench boot --json nowhere/file
@@ -52,6 +56,8 @@ run "$pith" --version
 check_that version test $status -eq 0 -a -s out -a ! -s err
 run "$pith" run --help
 check_that run_help test $status -eq 0 -a -s out -a ! -s err
+run "$pith" trace --help
+check_that trace_help test $status -eq 0 -a -s out -a ! -s err
 
 # What the runner itself checks, for those that call it directly.
 run "$tools/pith_run" --bundle x

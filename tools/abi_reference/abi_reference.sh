@@ -35,7 +35,7 @@ match($0, /^ *[a-z_]+ = [0-9]+,/) {
 echo
 
 # Every other enumeration and structure, as declared.
-for header in error types message thread memory boot info; do
+for header in error types message thread memory boot info trace; do
     printf '## abi/%s.hpp\n\n' "$header"
     awk '/^\/\/ SPDX/ {next} /^\/\// {sub(/^\/\/ ?/, ""); print; next} {exit}' "abi/$header.hpp"
     printf '\n```cpp\n'

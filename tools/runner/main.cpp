@@ -9,6 +9,7 @@
 #include "tools/runner/config.hpp"
 #include "tools/runner/debugger.hpp"
 #include "tools/runner/session.hpp"
+#include "tools/trace/report.hpp"
 
 namespace {
 
@@ -38,6 +39,13 @@ int debug(const Options& options, Terminal& terminal, int signals) {
     return Session(options, terminal, qemu, signals).run(debugger.process());
 }
 
+/// What a run that has ended leaves: the timeline in its file, the tables on stderr.
+void report(const Options& options, int memory) {
+    const std::string tables = report_trace(memory, Protocols(read_file(options.bundle)), options.trace);
+    ::close(memory);
+    std::fputs(tables.c_str(), stderr);
+}
+
 int run(int argc, char** argv) {
     const Options options = parse_options(argc, argv);
     const int signals = signal_descriptor();
@@ -45,12 +53,14 @@ int run(int argc, char** argv) {
     if (options.debug) return debug(options, terminal, signals);
     for (;;) {
         const int initrd = make_initrd(options, terminal.streams());
+        const int memory = options.trace.empty() ? -1 : make_memory(options);
         if (!options.bare) terminal.set_raw();
-        Qemu qemu(options, initrd, "");
+        Qemu qemu(options, initrd, "", memory);
         ::close(initrd);
         Session session(options, terminal, qemu, signals);
         const int status = session.run();
         terminal.restore();
+        if (memory >= 0) report(options, memory);
         // A reboot of an interactive system boots it again; one that a command asks for ends the run.
         if (!session.reboot() || !options.command.empty()) return status;
     }

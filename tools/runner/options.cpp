@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/runner/options.hpp"
 
-#include "abi/types.hpp"
+#include "abi/trace.hpp"
 #include "tools/base/command_line.hpp"
 #include "tools/base/host.hpp"
 #include "tools/bundle/builder.hpp"
@@ -41,6 +41,9 @@ Options parse_options(int argc, char** argv) {
         .list("--add", added, "FILE[:GUESTPATH]")
         .list("--env", options.environment, "NAME=VALUE")
         .option("--ready-file", options.ready_file, "Gets the time of the command's first instruction")
+        .option("--trace", options.trace, "Gets the timeline of the run")
+        .number("--ring", options.trace_ring, 1, static_cast<u32>(abi::kTraceLargest >> 20),
+                "MiB for the trace of each CPU")
         .flag("--icount", options.icount, "Deterministic: one virtual nanosecond an instruction")
         .flag("--log", options.log, "System log to stderr")
         .flag("--debug", options.debug, "Stop at the first instruction, with gdb on it")

@@ -21,6 +21,8 @@ struct Options {
     std::string
         ready_file;  ///< gets "TICKS NANOSECONDS" when the command begins: the guest's count, and our time
     std::string memory = "256M";
+    std::string trace;    ///< file that gets the timeline; empty: no trace
+    u32 trace_ring = 16;  ///< MiB for each CPU's trace
     u32 cpus = 1;
     double timeout = 0;  ///< seconds; 0: none
     bool icount = false;

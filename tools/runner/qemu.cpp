@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 
 #include "tools/base/host.hpp"
@@ -22,21 +24,43 @@ namespace {
 constexpr int kInitrd = 10;
 constexpr int kSerial = 11;
 constexpr int kConsole = 12;
+constexpr int kMemory = 13;
 
-std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket) {
+/// Bytes of --mem.
+u64 memory_size(const std::string& text) {
+    u64 number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string_view unit(end, text.data() + text.size());
+    if (error != std::errc{} || number > 65536 || (unit != "M" && unit != "G"))
+        fail(kUsage, "--mem {}: must be a size such as 256M or 1G", text);
+    return number << (unit == "G" ? 30 : 20);
+}
+
+/// The kernel takes each CPU's trace from a block of twice its size, aligned to that.
+u64 traced_memory_size(const Options& options) {
+    return memory_size(options.memory) + (u64{options.trace_ring} << 20) * 2 * (options.cpus + 1);
+}
+
+std::vector<std::string> trace_options(const Options& options) {
+    return {"-append", std::format("trace={}", options.trace_ring), "-object",
+            std::format("memory-backend-file,id=ram,size={},share=on,mem-path=/proc/self/fd/{}",
+                        traced_memory_size(options), kMemory)};
+}
+
+std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket, bool traced) {
     std::vector<std::string> line = {
         "qemu-system-x86_64",
         "-nodefaults",
         "-no-user-config",
         "-no-reboot",
         "-machine",
-        "q35",
+        traced ? "q35,memory-backend=ram" : "q35",
         "-cpu",
         "max",
         "-bios",
         "qboot.rom",
         "-m",
-        options.memory,
+        traced ? std::format("{}M", traced_memory_size(options) >> 20) : options.memory,
         "-smp",
         std::to_string(options.cpus),
         "-display",
@@ -68,6 +92,10 @@ std::vector<std::string> command_line(const Options& options, const std::string&
     } else {
         line.insert(line.end(), {"-accel", "tcg", "-rtc", "base=utc"});
     }
+    if (traced) {
+        const std::vector<std::string> more = trace_options(options);
+        line.insert(line.end(), more.begin(), more.end());
+    }
     if (options.debug) {
         line.insert(line.end(),
                     {"-S", "-chardev", std::format("socket,id=gdb,path={},server=on,wait=off", gdb_socket),
@@ -77,7 +105,7 @@ std::vector<std::string> command_line(const Options& options, const std::string&
 }
 
 /// In the child, between fork and exec: only system calls.
-[[noreturn]] void become_qemu(char** arguments, const int (&from)[3], int errors, pid_t parent) {
+[[noreturn]] void become_qemu(char** arguments, const int (&from)[4], int errors, pid_t parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);  // the parent died before it was asked for
     ::setpgid(0, 0);                        // the terminal's signals are for our parent, which decides
@@ -86,10 +114,13 @@ std::vector<std::string> command_line(const Options& options, const std::string&
     ::dup2(null, 1);
     ::dup2(errors, 2);
     // First out of the way of the fixed numbers, then to them.
-    int moved[3];
-    for (int index = 0; index < 3; ++index) moved[index] = ::fcntl(from[index], F_DUPFD_CLOEXEC, 20);
-    constexpr int kTo[3] = {kInitrd, kSerial, kConsole};
-    for (int index = 0; index < 3; ++index) ::dup2(moved[index], kTo[index]);
+    int moved[4];
+    for (int index = 0; index < 4; ++index)
+        moved[index] = from[index] < 0 ? -1 : ::fcntl(from[index], F_DUPFD_CLOEXEC, 20);
+    constexpr int kTo[4] = {kInitrd, kSerial, kConsole, kMemory};
+    for (int index = 0; index < 4; ++index) {
+        if (moved[index] >= 0) ::dup2(moved[index], kTo[index]);
+    }
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -106,7 +137,14 @@ void pair_of_sockets(int (&ends)[2]) {
 
 }  // namespace
 
-Qemu::Qemu(const Options& options, int initrd, const std::string& gdb_socket) {
+int make_memory(const Options& options) {
+    const int file = ::memfd_create("pith-memory", MFD_CLOEXEC);
+    if (file < 0 || ::ftruncate(file, static_cast<off_t>(traced_memory_size(options))) != 0)
+        fail(1, "{}", error_text("the machine's memory"));
+    return file;
+}
+
+Qemu::Qemu(const Options& options, int initrd, const std::string& gdb_socket, int memory) {
     int serial[2], console[2], errors[2];
     pair_of_sockets(serial);
     pair_of_sockets(console);
@@ -114,14 +152,14 @@ Qemu::Qemu(const Options& options, int initrd, const std::string& gdb_socket) {
     constexpr int kLineBuffer = 4096;
     ::setsockopt(serial[0], SOL_SOCKET, SO_SNDBUF, &kLineBuffer, sizeof(kLineBuffer));
     if (::pipe2(errors, O_CLOEXEC) != 0) fail(1, "{}", error_text("pipe"));
-    const std::vector<std::string> line = command_line(options, gdb_socket);
+    const std::vector<std::string> line = command_line(options, gdb_socket, memory >= 0);
     std::vector<char*> arguments;
     for (const std::string& argument : line) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ < 0) fail(1, "{}", error_text("fork"));
-    if (pid_ == 0) become_qemu(arguments.data(), {initrd, serial[1], console[1]}, errors[1], parent);
+    if (pid_ == 0) become_qemu(arguments.data(), {initrd, serial[1], console[1], memory}, errors[1], parent);
     ::close(serial[1]);
     ::close(console[1]);
     ::close(errors[1]);

@@ -11,10 +11,14 @@
 
 namespace pith::tools {
 
+/// An anonymous file for the RAM of a machine that is traced: as much as the options say, and room for the trace.
+int make_memory(const Options& options);
+
 class Qemu {
   public:
-    /// Starts it. `initrd` is a descriptor (make_initrd); with options.debug it waits for gdb on `gdb_socket`.
-    Qemu(const Options& options, int initrd, const std::string& gdb_socket);
+    /// Starts it. `initrd` is a descriptor (make_initrd); with options.debug it waits for gdb on `gdb_socket`. `memory`
+    /// is the file that is to be its RAM (make_memory), or -1.
+    Qemu(const Options& options, int initrd, const std::string& gdb_socket, int memory = -1);
     Qemu(const Qemu&) = delete;
     Qemu& operator=(const Qemu&) = delete;
     ~Qemu();

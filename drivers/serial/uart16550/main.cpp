@@ -37,6 +37,15 @@ class Buffer {
 struct Record {
     enum Kind : u32 { interrupt = 1, transfer = 2, open = 3 } kind;
     u32 a, b;
+    const char* trace_name() const {
+        switch (kind) {
+            case interrupt: return "irq";
+            case transfer: return "transfer";
+            case open: return "open";
+        }
+        return "?";
+    }
+    u64 trace_value() const { return a; }
 };
 
 class Uart {

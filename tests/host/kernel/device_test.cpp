@@ -10,6 +10,7 @@ namespace {
 using arch::fake::machine;
 
 constexpr auto kMachine = static_cast<HandleIndex>(abi::RootSlot::machine);
+constexpr auto kThread = static_cast<HandleIndex>(abi::RootSlot::thread);
 constexpr auto kSpace = static_cast<HandleIndex>(abi::RootSlot::space);
 constexpr u64 kDevice = 0x4000'0000;  // not RAM
 
@@ -189,16 +190,27 @@ TEST_F(DeviceTest, MachineInfo) {
 }
 
 TEST_F(DeviceTest, TraceTellsTheLatest) {
-    for (int i = 0; i < 1000; i++) root(Syscall::clock);
+    for (u64 i = 0; i < abi::kTraceDefault / sizeof(abi::TraceRecord) + 16; i++) root(Syscall::clock);
     auto read = [&](u64 from) { return root(Syscall::machine_info, kMachine, {2, 0, from}); };
     Answer oldest = read(0);
     EXPECT_EQ(oldest.r0, 16u);
     EXPECT_GT(oldest.r1, 0u);
     const auto record = get<abi::TraceRecord>(sim.root());
     EXPECT_EQ(record.kind, static_cast<u32>(core::TraceKind::system_call));
-    EXPECT_EQ(record.a, static_cast<u64>(Syscall::clock));
+    EXPECT_EQ(static_cast<u32>(record.a), static_cast<u32>(Syscall::clock));
     EXPECT_EQ(read(oldest.r1 + 10'000).r0, 0u);
     EXPECT_EQ(read(~u64{0}).error, Error::ok);
+}
+
+TEST_F(DeviceTest, TraceIsWrittenAndMapped) {
+    EXPECT_EQ(root(Syscall::trace_mark, 0, {0x6b72616d, 7}).error, Error::ok);
+    EXPECT_EQ(root(Syscall::thread_name, kThread, {1, 2, 3, 4, 5}).error, Error::ok);
+    EXPECT_EQ(root(Syscall::thread_name, without(kThread, abi::kRightManage)).error, Error::no_right);
+    EXPECT_EQ(root(Syscall::thread_name, kMachine).error, Error::wrong_type);
+    const auto pool = static_cast<HandleIndex>(abi::RootSlot::pool);
+    EXPECT_EQ(root(Syscall::machine_trace, without(kMachine, 2), {pool, 0}).error, Error::no_right);
+    EXPECT_EQ(root(Syscall::machine_trace, kMachine, {pool, Sim::kCpus}).error, Error::invalid);
+    EXPECT_EQ(root(Syscall::machine_trace, kMachine, {kMachine, 0}).error, Error::wrong_type);
 }
 
 TEST_F(DeviceTest, Log) {
@@ -214,7 +226,7 @@ TEST_F(DeviceTest, Log) {
 }
 
 TEST_F(DeviceTest, UnknownCalls) {
-    for (u32 number : {13u, 15u, 21u, 25u, 35u, 42u, 55u, 61u, 77u, 83u, 89u, 99u, 106u, 116u, 255u})
+    for (u32 number : {14u, 15u, 21u, 25u, 35u, 42u, 55u, 61u, 78u, 83u, 89u, 99u, 106u, 117u, 255u})
         EXPECT_EQ(root(static_cast<Syscall>(number)).error, Error::bad_syscall) << number;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Signals: bits, waiting, deadlines, bound threads; and the clock.
+#include "abi/trace.hpp"
 #include "tests/kernel/kernel_test/harness.hpp"
 
 namespace pith::test {
@@ -140,6 +141,34 @@ TEST(machine_info) {
                          static_cast<u64>(abi::MachineInfo::trace), 0, 0);
     CHECK_ERROR(ok, traced);
     CHECK(traced.r0 <= 16);
+}
+
+TEST(trace_can_be_mapped) {
+    constexpr u64 kMarkName = 0x6b72'616d, kValue = 0x1234'5678'9abc;
+    CHECK_ERROR(invalid, machine().trace(t.pool, cpu_count()));
+    const auto memory = MUST(machine().trace(t.pool, 0));
+    CHECK_ERROR(no_right, own_space().map(take_addresses(abi::kPageSize), memory, 0, abi::kPageSize,
+                                          abi::kMapRead | abi::kMapWrite));
+    const u64 size = MUST(memory.memory_info()).size;
+    const u64 address = map_somewhere(memory, size, abi::kMapRead);
+    CHECK(address != 0);
+    const auto& header = *reinterpret_cast<const volatile abi::TraceHeader*>(address);
+    CHECK_EQUAL(header.magic, abi::kTraceMagic);
+    CHECK_EQUAL(header.cpus, cpu_count());
+    CHECK_EQUAL(sizeof(header) + header.mask + 1 + header.names_mask + 1, size);
+    const u64 before = header.at;
+    MUST_OK(as_result(invoke(abi::Syscall::trace_mark, 0, kMarkName, kValue)));
+    MUST_OK(own_thread().set_name("kernel_test", 77, "marker"));
+    bool marked = false;
+    const char* ring = reinterpret_cast<const char*>(address) + sizeof(header);
+    for (u64 at = before; at < header.at; at += sizeof(abi::TraceRecord)) {
+        const auto& record = *reinterpret_cast<const abi::TraceRecord*>(ring + (at & header.mask));
+        const bool mark = record.kind == static_cast<u32>(abi::TraceKind::mark);
+        marked = marked || (mark && record.a == kMarkName && record.b == kValue && record.time != 0);
+    }
+    CHECK(marked);
+    MUST_OK(own_space().unmap(address, size));
+    CHECK_ERROR(invalid, own_thread().set_name("x", abi::kTraceForeign, "y"));
 }
 
 }  // namespace pith::test
