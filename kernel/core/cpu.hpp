@@ -44,6 +44,7 @@ struct alignas(64) Cpu {
     bool reschedule = false;
     bool rotate = false;  ///< the current thread goes to the end of its queue
     bool fpu_on = false;
+    bool frame_left = false;  ///< the Frame of `current` is stored, others may write to it
     Thread* fpu_owner = nullptr;
     u64 switched_at = 0;  ///< ticks
 

@@ -125,7 +125,11 @@ void abandon_call(Thread& caller, u32 call_number) {
 
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     Cpu& cpu = this_cpu();
-    if (cpu.current == &thread) arch::leave_frame(thread.frame);
+    if (cpu.current == &thread) {
+        // Once its handler has the event, another CPU may load its Frame anew: nothing is stored there after this.
+        arch::leave_frame(thread.frame);
+        cpu.frame_left = true;
+    }
     const bool foreign = thread.kind == abi::ThreadKind::foreign;
     thread.event = event;
     for (u32 i = 0; i < 4; i++) thread.event_words[i] = words[i];

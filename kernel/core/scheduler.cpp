@@ -58,7 +58,9 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
 void put_back_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
     Thread* thread = cpu.current;
     if (thread == nullptr) return;
-    leave_current(cpu, *thread);
+    count_time(cpu, *thread);
+    if (!cpu.frame_left) arch::leave_frame(thread->frame);
+    cpu.frame_left = false;
     cpu.current = nullptr;
     thread->slice_left = 0;
     if (thread->state != State::ready) return;

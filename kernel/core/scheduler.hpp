@@ -57,11 +57,14 @@ inline void switch_fpu(Cpu& cpu, const Thread& next) {
     if (cpu.fpu_owner != nullptr) switch_fpu(cpu, next);
     arch::enter_frame(cpu.area, &next.frame);
 }
-/// The current thread is about to be switched from: its time and live registers are put away.
-[[gnu::always_inline]] inline void leave_current(Cpu& cpu, Thread& current) {
+[[gnu::always_inline]] inline void count_time(Cpu& cpu, Thread& current) {
     const u64 now = arch::ticks();
     current.ran += now - cpu.switched_at;
     cpu.switched_at = now;
+}
+/// The current thread is about to be switched from: its time and live registers are put away.
+[[gnu::always_inline]] inline void leave_current(Cpu& cpu, Thread& current) {
+    count_time(cpu, current);
     arch::leave_frame(current.frame);
 }
 /// Charges the time since the last charging. Returns a Budget to notify, or null.
