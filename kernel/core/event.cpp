@@ -127,6 +127,7 @@ void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     Cpu& cpu = this_cpu();
     if (cpu.current == &thread) {
         // Once its handler has the event, another CPU may load its Frame anew: nothing is stored there after this.
+        // Modelled in tests/models/frame.pml.
         arch::leave_frame(thread.frame);
         cpu.frame_left = true;
     }
