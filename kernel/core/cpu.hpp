@@ -46,6 +46,7 @@ struct alignas(64) Cpu {
     bool put_away =
         false;  ///< what is live of the current thread is in its Frame, which others may have changed since
     bool fpu_on = false;
+    bool frame_left = false;  ///< the Frame of `current` is stored, others may write to it
     Thread* fpu_owner = nullptr;
     u64 switched_at = 0;  ///< ticks
 

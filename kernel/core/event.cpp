@@ -127,9 +127,10 @@ void abandon_call(Thread& caller, u32 call_number) {
 void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     Cpu& cpu = this_cpu();
     if (cpu.current == &thread) {
-        // Now, and not when this CPU switches: the handler may resume it with other registers from another CPU before that.
+        // Once its handler has the event, another CPU may load its Frame anew: nothing is stored there after this.
+        // Modelled in tests/models/frame.pml.
         arch::leave_frame(thread.frame);
-        cpu.put_away = true;
+        cpu.frame_left = true;
     }
     const bool foreign = thread.kind == abi::ThreadKind::foreign;
     thread.event = event;

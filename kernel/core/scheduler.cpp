@@ -65,9 +65,9 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
 void put_back_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
     Thread* thread = cpu.current;
     if (thread == nullptr) return;
-    stop_clock(cpu, *thread);
-    if (!cpu.put_away) arch::leave_frame(thread->frame);
-    cpu.put_away = false;
+    count_time(cpu, *thread);
+    if (!cpu.frame_left) arch::leave_frame(thread->frame);
+    cpu.frame_left = false;
     cpu.current = nullptr;
     thread->slice_left = 0;
     if (thread->state != State::ready) return;

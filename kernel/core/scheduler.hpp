@@ -58,14 +58,14 @@ inline void switch_fpu(Cpu& cpu, const Thread& next) {
     arch::enter_frame(cpu.area, &next.frame);
 }
 /// The time that the current thread ran goes to its account.
-[[gnu::always_inline]] inline void stop_clock(Cpu& cpu, Thread& current) {
+[[gnu::always_inline]] inline void count_time(Cpu& cpu, Thread& current) {
     const u64 now = arch::ticks();
     current.ran += now - cpu.switched_at;
     cpu.switched_at = now;
 }
 /// The current thread is about to be switched from: its time and live registers are put away.
 [[gnu::always_inline]] inline void leave_current(Cpu& cpu, Thread& current) {
-    stop_clock(cpu, current);
+    count_time(cpu, current);
     arch::leave_frame(current.frame);
 }
 /// At the beginning of entries that may have found the CPU idle, before anything is looked up.
