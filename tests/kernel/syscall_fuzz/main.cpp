@@ -26,7 +26,7 @@ constexpr u64 kBuffers = 0x100'0000'0000;  // where the threads' message buffers
 constexpr u64 kTarget = 0x200'0000'0000;   // where ranges of the threads' own Space begin
 constexpr HandleIndex kRest = 30;          // slot of the Signal at which a thread rests that is done
 constexpr u64 kNotManage = u64{abi::kAllRights} & ~u64{abi::kRightManage};
-constexpr u64 kPatience = 1'000'000'000;  // nanoseconds that a round lasts at most: threads stop each other
+constexpr u64 kPatience = 400'000'000;  // nanoseconds that a round lasts at most: threads stop each other
 
 constinit StartInfo root_start{};
 alignas(16) constinit char stacks[kThreads][kStack] = {};
