@@ -68,6 +68,27 @@ TEST_F(CornerTest, TimersStopInAnyOrder) {
     for (usize i : {0u, 4u, 5u, 7u}) EXPECT_EQ(sim.answer(*actors[i].thread).error, Error::timed_out);
 }
 
+TEST_F(CornerTest, StoppedAndThenKilledIsDead) {
+    HandleIndex space = make(Syscall::space_create), buffer = memory(1);
+    put(abi::ThreadCreate{.space = space,
+                          .captable = static_cast<HandleIndex>(abi::RootSlot::captable),
+                          .handler = 0,
+                          .buffer = buffer,
+                          .buffer_offset = 0,
+                          .badge = 0,
+                          .budget = 0,
+                          .priority = 0,
+                          .kind = abi::ThreadKind::native,
+                          .cpu = 1,
+                          .buffer_address = 0});
+    HandleIndex thread = make(Syscall::thread_create);
+    ok(Syscall::thread_start, thread, {0x400000, 0x500000});
+    ok(Syscall::thread_stop, thread);
+    ok(Syscall::object_destroy, space);
+    ok(Syscall::thread_info, thread);
+    EXPECT_EQ(get<abi::ThreadInfo>(sim.root()).state, static_cast<u32>(abi::ThreadState::dead));
+}
+
 TEST_F(CornerTest, LargeMemory) {
     HandleIndex m = memory(1300), space = make(Syscall::space_create);
     EXPECT_EQ(map(space, m, 0x1000'0000, 2, abi::kMapRead, 700 * kPage).error, Error::ok);
