@@ -35,7 +35,7 @@ commit=$(git -C "$root" rev-parse --short HEAD)
 {
     echo "commit $commit, seed ${3-1}, $2 seconds"
     "$program" "${common[@]}" -max_total_time="$2" -seed="${3-1}" -artifact_prefix="$corpus/../" "$corpus" 2>&1 |
-        grep -v -E '^#[0-9]+\s+(NEW|REDUCE|pulse|RELOAD)'
+        grep -v -E '^#[0-9]+\s+(NEW|REDUCE|pulse|RELOAD)|NEW_FUNC' | sed "s#$root/##g"
     echo "status ${PIPESTATUS[0]}"
 } | tee "$log" | tail -12
 grep -q '^status 0$' "$log" || { echo "FAIL syscall_fuzz: see $log"; exit 1; }
