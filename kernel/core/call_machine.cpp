@@ -178,7 +178,7 @@ Error budget_configure(Call& call) {
 
 abi::ThreadState visible_state(const Thread& thread) {
     using abi::ThreadState;
-    if ((thread.attention & kAttendStop) != 0) return ThreadState::stopped;
+    if (thread.state != State::dead && (thread.attention & kAttendStop) != 0) return ThreadState::stopped;
     switch (thread.state) {
         case State::inactive: return ThreadState::inactive;
         case State::ready:

@@ -43,8 +43,6 @@ struct alignas(64) Cpu {
     bool online = false;
     bool reschedule = false;
     bool rotate = false;  ///< the current thread goes to the end of its queue
-    bool put_away =
-        false;  ///< what is live of the current thread is in its Frame, which others may have changed since
     bool fpu_on = false;
     bool frame_left = false;  ///< the Frame of `current` is stored, others may write to it
     Thread* fpu_owner = nullptr;

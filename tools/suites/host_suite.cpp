@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Suite host: every GoogleTest program host_*_test of the debug build, and the lints.
+// Suites fuzz and coverage: tests/host/fuzz.sh, a short run; tests/host/coverage.sh.
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
@@ -14,10 +15,13 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr double kTimeout = 300;
+constexpr double kScriptTimeout = 1800;  // coverage builds the kernel first
 
 /// GoogleTest's own lines, "[       OK ] Suite.Case (3 ms)" and "[  FAILED  ] Suite.Case (3 ms)".
 std::vector<TestResult> parse_google_test(const std::string& program, const std::string& output, int status) {
     std::vector<TestResult> results;
+    // The same tests, of the kernel as it is built for a release.
+    const std::string variant = program.ends_with("_without_asserts_test") ? " without asserts" : "";
     std::istringstream lines(output);
     std::string since, running;
     for (std::string line; std::getline(lines, line);) {
@@ -29,14 +33,14 @@ std::vector<TestResult> parse_google_test(const std::string& program, const std:
             running = line.substr(13);
             since.clear();
         } else if (ok || failed || skipped) {
-            results.push_back({"host/" + running, ok, ok ? "" : tail(since, 40)});
+            results.push_back({"host/" + running + variant, ok, ok ? "" : tail(since, 40)});
             running.clear();
         } else {
             since += line + "\n";
         }
     }
     if (!running.empty()) {
-        results.push_back({"host/" + running, false,
+        results.push_back({"host/" + running + variant, false,
                            std::format("{}{}: exit status {}\n", tail(since, 60), program, status)});
     } else if (status != 0 && std::ranges::all_of(results, &TestResult::passed)) {
         results.push_back(
@@ -47,7 +51,23 @@ std::vector<TestResult> parse_google_test(const std::string& program, const std:
     return results;
 }
 
+/// A script of tests/host that prints "ok NAME" or "FAIL NAME".
+std::vector<Job> script_jobs(const TestTree& tree, const std::string& suite) {
+    return {{suite + "/" + suite, 1, [tree, suite] {
+                 const Finished finished = run_command({{"bash", tree.root + "/tests/host/" + suite + ".sh"},
+                                                        kScriptTimeout,
+                                                        tree.root,
+                                                        false,
+                                                        {}});
+                 write_log(tree, suite, finished.output);
+                 return parse_results(suite, "", suite, finished.output, finished.status);
+             }}};
+}
+
 }  // namespace
+
+std::vector<Job> fuzz_jobs(const TestTree& tree) { return script_jobs(tree, "fuzz"); }
+std::vector<Job> coverage_jobs(const TestTree& tree) { return script_jobs(tree, "coverage"); }
 
 std::vector<Job> host_jobs(const TestTree& tree) {
     std::vector<Job> jobs;

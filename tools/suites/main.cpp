@@ -120,6 +120,9 @@ int run(const std::string& root, const std::vector<std::string>& suites, const s
     add("kernel", bench_jobs);
     add("system", system_jobs);
     add("linux", linux_jobs);
+    add("fuzz", fuzz_jobs);
+    // Another build of the kernel, so only where it is asked for.
+    if (std::ranges::find(suites, "coverage") != suites.end()) add("coverage", coverage_jobs);
     return Scheduler(std::move(jobs), tree.cpus).run(tree.cpus) == 0 ? 0 : 1;
 }
 
@@ -132,7 +135,7 @@ int main(int argc, char** argv) {
         CommandLine line("Runs tests");
         line.option("--tree", root, "The source tree", true)
             .option("--only", only, "Only jobs with this in their names")
-            .list("suites", suites, "host, models, kernel, system, linux");
+            .list("suites", suites, "host, models, kernel, system, linux, fuzz, coverage");
         line.parse(argc, argv);
         return run(root, suites, only);
     });

@@ -31,6 +31,8 @@ struct TestTree {
 std::vector<Job> host_jobs(const TestTree& tree);
 std::vector<Job> lint_jobs(const TestTree& tree);
 std::vector<Job> model_jobs(const TestTree& tree);
+std::vector<Job> fuzz_jobs(const TestTree& tree);
+std::vector<Job> coverage_jobs(const TestTree& tree);
 std::vector<Job> kernel_jobs(const TestTree& tree);
 std::vector<Job> bench_jobs(const TestTree& tree);
 std::vector<Job> system_jobs(const TestTree& tree);

@@ -21,6 +21,7 @@ using arch::fake::machine;
 constexpr u64 kPages = 600;
 constexpr u64 kAddress = 0x10'0000'0000;
 constexpr usize kMostSteps = 200;
+constexpr u64 kNotManage = u64{abi::kAllRights} & ~u64{abi::kRightManage};
 
 [[noreturn]] void fail(const std::string& what) {
     fprintf(stderr, "syscall_fuzz: %s\n", what.c_str());
@@ -71,14 +72,13 @@ class Run {
     Run() : before_(Sim::counts()) {
         arena_ = must(Syscall::pool_create, slot(RootSlot::pool), {kPages});
         table_ = must(Syscall::captable_create, arena_, {64});
-        give(arena_, 1);
+        give(arena_, 1, kNotManage);  // it is destroyed at the end, and not before
         const HandleIndex space = must(Syscall::space_create, arena_, {});
         give(space, 2);
         give(table_, 3);
         const HandleIndex budget = make_budget();
         give(budget, 4);
-        must(Syscall::cap_copy, slot(RootSlot::machine),
-             {table_, 5, u64{abi::kAllRights} & ~u64{abi::kRightManage}});
+        must(Syscall::cap_copy, slot(RootSlot::machine), {table_, 5, kNotManage});
         const HandleIndex endpoint = must(Syscall::endpoint_create, arena_, {});
         give(endpoint, 6);
         give(must(Syscall::signal_create, arena_, {}), 7);
@@ -136,8 +136,8 @@ class Run {
                  std::to_string(static_cast<int>(answer.error)));
         return static_cast<HandleIndex>(answer.r0);
     }
-    void give(HandleIndex handle, HandleIndex at) {
-        must(Syscall::cap_copy, handle, {table_, at, abi::kAllRights});
+    void give(HandleIndex handle, HandleIndex at, u64 rights = abi::kAllRights) {
+        must(Syscall::cap_copy, handle, {table_, at, rights});
     }
     template <typename T>
     void put(const T& value) {

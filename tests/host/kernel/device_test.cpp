@@ -181,7 +181,7 @@ TEST_F(DeviceTest, MachineInfo) {
     EXPECT_EQ(memcmp(told.objects, exact.objects, sizeof told.objects), 0);
     EXPECT_LE(told.pages_free, told.pages_total);
     ASSERT_EQ(info(1, 0).error, Error::ok);
-    EXPECT_GT(get<abi::CpuCounts>(sim.root()).slow_calls, 0u);
+    EXPECT_GT(get<abi::CpuCounts>(sim.root()).switches, 0u);
     EXPECT_EQ(info(1, Sim::kCpus).error, Error::invalid);
     EXPECT_EQ(info(2, Sim::kCpus).error, Error::invalid);
     EXPECT_EQ(info(3).error, Error::invalid);

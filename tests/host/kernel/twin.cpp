@@ -221,6 +221,7 @@ void Twin::call(u32 cpu, const Call& c) {
     spec::Observed observed{
         .error = answer.blocked ? Error::ok : answer.error,
         .progress = answer.r0,
+        .mapped = [this](Id space, u64 address) { return maps(space, address); },
         .choose_slot = [this](Id table,
                               const spec::Capability& capability) { return find_slot(table, capability); },
         .choose_thread = [this](const std::vector<Id>& candidates) { return find_thread(candidates); }};

@@ -73,6 +73,7 @@ class Twin {
     void compare_result(const Call& c, core::Thread& thread, const Answer& answer,
                         const spec::Outcome& outcome);
     bool spent(spec::Id budget) const;
+    bool maps(spec::Id space, u64 address) const;
     std::vector<std::pair<spec::Id, u64>> overruns() const;
     std::string picture(spec::Id thread) const;
     [[noreturn]] void fail(const std::string& what) const { throw Mismatch{what}; }

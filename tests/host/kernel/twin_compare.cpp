@@ -48,6 +48,11 @@ core::State expected_state(const spec::Thread& t) {
 
 }  // namespace
 
+bool Twin::maps(Id space, u64 address) const {
+    const arch::Entry* entry = arch::walk(root_of(static_cast<core::Space&>(*real(space))), address);
+    return entry != nullptr && entry->mapped();
+}
+
 void Twin::after(const char*) {
     for (auto it = real_.begin(); it != real_.end();) {
         if (model_.alive(it->first)) {

@@ -120,6 +120,8 @@ Outcome System::space_share(Id thread, const Call& call) {
         if ((copy.rights & kWriteExecute) == kWriteExecute && !to.jit)
             return {.errors = {Error::write_execute}};
         if (to.pages.contains(page->first)) return {.errors = {Error::occupied}};
+        if (observed_.error == Error::no_memory && !observed_.mapped(target->object, page->first))
+            return {.errors = {Error::no_memory}};
         to.pages[page->first] = copy;
         page->second.rights &= range.source_rights;
     }

@@ -34,6 +34,8 @@ struct Observed {
     Error error = Error::ok;
     /// What space_map said: how far it came before it ran out of pages.
     u64 progress = 0;
+    /// Whether it has mapped a page: how far space_share came before it ran out of pages.
+    std::function<bool(Id space, u64 address)> mapped;
     /// The slot in which it put a capability that was put "anywhere". Default: the lowest free one.
     std::function<HandleIndex(Id table, const Capability&)> choose_slot;
     /// Which of several waiting senders of equal priority was received, which of several receivers received. Default: the

@@ -49,6 +49,8 @@ struct Machine {
     abi::Time now = 1000;
     std::array<Line, kLines> lines;
     std::string console;
+    bool may_exit =
+        false;  ///< the end of the machine is the end of this process with its status, and no failure
     char* ram = nullptr;
     u64 ram_size = 0;
     u64 windows = 0;                  ///< preemption points passed
