@@ -73,7 +73,7 @@ static_assert(FrameContract<Frame>);
 /// - `leave_frame(frame)`: the user state that is live in the processor beyond what the entry stub stored (fs
 ///   and gs base) goes to *area.frame. `enter_frame(area, frame)`: area.frame = frame; loads that state if
 ///   not null. The core calls these in pairs when another thread becomes current; and save_to only after
-///   leave_frame.
+///   leave_frame. `switch_native_frames(area, from, to)`: both at once, for two native threads.
 /// - After syscall_entry the exit path loads message words and tag from the Frame that it returned.
 /// - `send_ipi(cpu)`: the other CPU calls core::ipi_entry soon. `now()`: nanoseconds since boot.
 /// - `arm_timer(absolute)`: core::timer_entry is called at or soon after it; kNever disarms.
@@ -85,6 +85,7 @@ concept CpuContract = requires(A area, Frame* frame, u32 cpu, abi::Time t) {
     { area.frame } -> std::same_as<Frame*&>;
     leave_frame(*frame);
     enter_frame(area, frame);
+    switch_native_frames(area, *frame, *frame);
     send_ipi(cpu);
     { now() } -> std::same_as<abi::Time>;
     arm_timer(t);

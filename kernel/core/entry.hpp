@@ -21,6 +21,10 @@ void main_other_cpu(u32 id);
 /// thread that is resumed gets: its own, or that of its partner in a message, which saves copying them. Null
 /// only if area.frame is null.
 arch::Frame* syscall_entry();
+/// The same for an architecture that knows that the thread is foreign; or native, and that has tried the fast paths
+/// (ipc_fast.hpp) with the words in registers.
+arch::Frame* foreign_syscall_entry();
+arch::Frame* slow_syscall_entry();
 
 /// A fault of user code (faults of the kernel are the architecture's to report, by `panic`).
 void fault_entry(const FaultInfo& fault);

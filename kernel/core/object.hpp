@@ -6,7 +6,10 @@
 // (rank 30) guards the derivation tree and the list of References to the object, which destruction severs.
 #pragma once
 
+#include <stddef.h>
+
 #include <atomic>
+#include <bit>
 
 #include "abi/types.hpp"
 #include "kernel/core/spinlock.hpp"
@@ -48,6 +51,15 @@ struct alignas(64) Object {
     List<Reference, &Reference::link> users GUARDED_BY(caps_lock);
     Thread* worker = nullptr;  ///< who destroys it; under the lock of `pool`
 };
+
+/// Whether the object is of this type and not dying itself: one comparison.
+[[gnu::always_inline]] inline bool live_as(const Object& object, ObjectType type) {
+    static_assert(offsetof(Object, type) == 0 && offsetof(Object, dying) == 1);
+    static_assert(std::endian::native == std::endian::little);
+    using Both [[gnu::may_alias]] = u16;
+    return __atomic_load_n(reinterpret_cast<const Both*>(&object), __ATOMIC_ACQUIRE) ==
+           static_cast<u16>(type);
+}
 
 /// Puts a Reference in place: bad_handle if the target dies.
 Result<> refer(Reference& reference, Object& target, Object& owner, Reference::Kind kind);

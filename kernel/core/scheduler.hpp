@@ -41,7 +41,8 @@ void switch_ports(Cpu& cpu, Space& space);
     cpu.counts.space_switches++;
     cpu.loaded_space.store(&space, std::memory_order_release);
     space.load();
-    if ((space.port_count.load(std::memory_order_acquire) | cpu.ports_loaded) != 0) switch_ports(cpu, space);
+    if ((space.port_count.load(std::memory_order_acquire) | cpu.ports_loaded) != 0) [[unlikely]]
+        switch_ports(cpu, space);
 }
 /// The FPU is enabled only while its owner runs; without an owner it is disabled.
 inline void switch_fpu(Cpu& cpu, const Thread& next) {
@@ -50,11 +51,16 @@ inline void switch_fpu(Cpu& cpu, const Thread& next) {
     fpu ? arch::fpu_enable() : arch::fpu_disable();
     cpu.fpu_on = fpu;
 }
-/// Makes `next` the current thread after leave_current; locks and accounting are the caller's concern.
-[[gnu::always_inline]] inline void switch_to(Cpu& cpu, Thread& next) {
+/// The first part of switch_to.
+[[gnu::always_inline]] inline void make_current(Cpu& cpu, Thread& next) {
     cpu.current = &next;
     if (cpu.loaded_space.load(std::memory_order_relaxed) != next.space) load_space(cpu, *next.space);
-    if (cpu.fpu_owner != nullptr) switch_fpu(cpu, next);
+    if (cpu.fpu_owner != nullptr) [[unlikely]]
+        switch_fpu(cpu, next);
+}
+/// Makes `next` the current thread after leave_current; locks and accounting are the caller's concern.
+[[gnu::always_inline]] inline void switch_to(Cpu& cpu, Thread& next) {
+    make_current(cpu, next);
     arch::enter_frame(cpu.area, &next.frame);
 }
 /// The time that the current thread ran goes to its account.
@@ -70,6 +76,17 @@ inline void switch_fpu(Cpu& cpu, const Thread& next) {
 }
 /// At the beginning of entries that may have found the CPU idle, before anything is looked up.
 void awake(Cpu& cpu);
+/// leave_current, its time already counted, and switch_to.
+inline void exchange(Cpu& cpu, Thread& from, Thread& to) {
+    arch::leave_frame(from.frame);
+    make_current(cpu, to);
+    arch::enter_frame(cpu.area, &to.frame);
+}
+/// The same for two native threads.
+[[gnu::always_inline]] inline void exchange_native(Cpu& cpu, Thread& from, Thread& to) {
+    make_current(cpu, to);
+    arch::switch_native_frames(cpu.area, from.frame, to.frame);
+}
 /// Charges the time since the last charging. Returns a Budget to notify, or null.
 Budget* charge_time(Cpu& cpu, abi::Time now);
 /// The other CPU looks at its queue.

@@ -61,6 +61,13 @@ inline void enter_frame(CpuArea& area, Frame* frame) {
     write_user_gs_base(frame->gs_base);
 }
 
+inline void switch_native_frames(CpuArea& area, Frame& from, Frame& to) {
+    // Native threads use fs alone; what one leaves in gs, another native one may find.
+    from.fs_base = read_fs_base();
+    area.frame = &to;
+    write_fs_base(to.fs_base);
+}
+
 /// Another CPU calls core::ipi_entry soon.
 void send_ipi(u32 cpu);
 

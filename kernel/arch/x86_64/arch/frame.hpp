@@ -72,7 +72,8 @@ struct alignas(16) Frame {
     static constexpr u64 Frame::* kWords[8] = {&Frame::rdx, &Frame::r10, &Frame::r8,  &Frame::r9,
                                                &Frame::r12, &Frame::r13, &Frame::r14, &Frame::r15};
 };
-static_assert(offsetof(Frame, r15) == 120 && offsetof(Frame, rip) == 128 && offsetof(Frame, full) == 160);
+static_assert(offsetof(Frame, r15) == 120 && offsetof(Frame, rip) == 128 && offsetof(Frame, full) == 160 &&
+              offsetof(Frame, foreign) == 168);
 static_assert(offsetof(abi::ForeignState, gs_base) == offsetof(Frame, gs_base));
 
 }  // namespace pith::arch

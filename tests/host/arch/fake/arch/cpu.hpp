@@ -16,6 +16,7 @@ inline core::Cpu& this_cpu() { return *fake::machine().current; }
 
 inline void leave_frame(Frame&) {}
 inline void enter_frame(CpuArea& area, Frame* frame) { area.frame = frame; }
+inline void switch_native_frames(CpuArea& area, Frame&, Frame& to) { area.frame = &to; }
 
 inline void send_ipi(u32 cpu) { fake::machine().cpus[cpu].ipi_pending = true; }
 inline abi::Time now() { return fake::machine().now; }
