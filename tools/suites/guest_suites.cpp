@@ -116,7 +116,8 @@ std::vector<Job> system_jobs(const TestTree& tree) {
             const bool once = script.stem().string().starts_with("command");
             if (once && (on.type != "release" || on.cpus != 1)) continue;
             jobs.push_back({std::format("system/{} {}", script.stem().string(), on.text()), 1,
-                            [tree, script, on] { return run_script(tree, script, on); }});
+                            [tree, script, on] { return run_script(tree, script, on); },
+                            script.stem() == "streams" || script.stem() == "recovery" ? 40u : 15u});
         }
     }
     return jobs;

@@ -69,6 +69,9 @@ std::string difference(const Outcome& wanted, const Outcome& got) {
     return text + "all of Pith's output:\n" + tail(got.output, 30);
 }
 
+/// Whether the tests work on all their data in this configuration.
+bool full(const Configuration& on) { return on.type == "release" && on.cpus == 1; }
+
 /// All tests: what to run where. What they give on the host is found out once for each scale.
 class Batch {
   public:
@@ -109,7 +112,7 @@ class Batch {
 
     std::vector<TestResult> run_on(const Configuration& on) {
         const std::string build = tree_.build(on.type);
-        const unsigned scale = on.type == "release" && on.cpus == 1 ? kFull : kSmall;
+        const unsigned scale = full(on) ? kFull : kSmall;
         Command command{boot_command(tree_, on, kBatchTimeout), kBatchTimeout + 10, "", true, {"TERM=dumb"}};
         for (const std::string& argument :
              {std::string("--bundle"), build + "/default.bundle", std::string("--mem"), std::string("1G"),
@@ -168,7 +171,8 @@ std::vector<Job> linux_jobs(const TestTree& tree) {
     if (batch->names().empty()) fail(1, "there are no programs in build/debug/linux-tests");
     std::vector<Job> jobs;
     for (const Configuration& on : configurations()) {
-        jobs.push_back({"linux " + on.text(), 1, [batch, on] { return batch->run_on(on); }});
+        const unsigned seconds = full(on) ? 300 : 60;
+        jobs.push_back({"linux " + on.text(), 1, [batch, on] { return batch->run_on(on); }, seconds});
     }
     return jobs;
 }

@@ -21,8 +21,9 @@ using namespace pith::tools;
 class Scheduler {
   public:
     explicit Scheduler(std::vector<Job> jobs, unsigned cpus) : jobs_(std::move(jobs)), free_(cpus) {
-        // Large jobs first: the small ones fill the gaps at the end.
-        std::ranges::stable_sort(jobs_, std::greater{}, &Job::weight);
+        // Those that take more than one CPU first, then the long ones: the short ones fill the gaps at the end.
+        std::ranges::stable_sort(jobs_, std::greater{},
+                                 [](const Job& job) { return std::pair(job.weight, job.seconds); });
     }
 
     /// Number of failed tests.

@@ -18,6 +18,7 @@ struct Job {
     std::string name;
     unsigned weight = 1;  ///< how many of the host's CPUs it keeps busy
     std::function<std::vector<TestResult>()> run;
+    unsigned seconds = 10;  ///< about how long: the long ones begin first
 };
 
 /// Where everything is.
