@@ -11,7 +11,8 @@ enum class MachineInfo : u32 { kernel = 0, cpu = 1, trace = 2 };
 /// Selector kernel: exact counts, not estimates.
 struct KernelCounts {
     u64 objects[16];       ///< live objects by ObjectType
-    u64 capabilities;      ///< occupied slots, in all tables
+    u64 capabilities;      ///< in all tables
+    u64 slots;             ///< taken slots, in all tables: those of capabilities, and stale ones
     u64 pages_total;       ///< pages that Pools may hand out
     u64 pages_free;        ///< of them free
     u64 pages_tables;      ///< page tables

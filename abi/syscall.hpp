@@ -41,13 +41,18 @@ enum class Syscall : u8 {
     cap_copy = 16,  ///< capability(copy): a0 = CapTable(insert) or kNoHandle (own), a1 = slot or 0 (any),
     ///< a2 = rights mask, a3 = badge (Endpoint with mint and no badge yet; else 0) -> r0 = slot.
     ///< The new one is derived from this one
-    cap_delete = 17,  ///< capability: -> ; a CapTable(take) in a0 (or kNoHandle) names whose slot it is
-    cap_revoke = 18,  ///< capability: deletes all that was derived from it
+    cap_delete = 17,  ///< capability: -> ; a CapTable(take) in a0 (or kNoHandle) names whose slot it is.
+    ///< Frees the slot. A slot whose capability was taken away by its object's death or by cap_revoke is stale:
+    ///< calls on it give bad_handle, but it stays taken, so that its number names nothing else, until this is
+    ///< called on it (and succeeds). bad_handle: a free slot
+    cap_revoke = 18,  ///< capability: deletes all that was derived from it; their slots are stale then
     cap_info = 19,    ///< capability: -> r0 = ObjectType, r1 = rights, r2 = badge
     cap_take = 20,    ///< CapTable(take): a0 = its slot, a1 = own slot or 0 -> r0 = own slot; a derived copy
 
     // Objects
-    object_destroy = 24,  ///< any(manage): the object, and for a Pool all that was made from it
+    object_destroy = 24,  ///< any(manage): the object, and for a Pool all that was made from it. Consumes the
+                          ///< handle: its slot is free; those of all other capabilities to what was
+                          ///< destroyed are stale (see cap_delete)
 
     pool_create = 32,  ///< Pool(allocate): a0 = pages -> r0; the new Pool's limit is taken from this one
     pool_info = 33,    ///< Pool(info): -> PoolInfo in buffer

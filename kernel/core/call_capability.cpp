@@ -21,6 +21,7 @@ Error SlotReservation::fill(Object& object, u64& handle, RightsBits rights) {
 namespace {
 
 using abi::Syscall;
+using capability::Removal;
 
 /// The table that an argument names: kNoHandle is the thread's own.
 Result<CapTable*> table_argument(Call& call, HandleIndex handle, abi::CapTableRight right) {
@@ -56,12 +57,15 @@ Error remove(Call& call) {
     Slot* slot = call.handle() != abi::kNoHandle ? table->slot(call.handle()) : nullptr;
     if (slot == nullptr) return Error::bad_handle;
     // The object may be dying; the slot can be emptied all the same.
-    Capability which = read_slot(*slot);
-    if (which.word == 0) return call.thread.restarted ? Error::ok : Error::bad_handle;
-    for (u32 steps = 1; !delete_step(which); steps++) {
-        if (steps % 32 == 0 && preempted()) return Error::restart;
+    const Capability which = read_slot(*slot);
+    auto removal = which.word == 0 ? Removal::changed : Removal::more;
+    for (u32 steps = 1; removal == Removal::more; steps++) {
+        removal = delete_step(which);
+        if (removal == Removal::more && steps % 32 == 0 && preempted()) return Error::restart;
     }
-    return Error::ok;
+    // What was taken away before or meanwhile has left a stale slot.
+    const bool gone = removal == Removal::done || CapTable::give_up(*slot) || call.thread.restarted;
+    return gone ? Error::ok : Error::bad_handle;
 }
 
 Error revoke(Call& call) {

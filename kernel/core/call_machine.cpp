@@ -24,6 +24,7 @@ abi::KernelCounts kernel_counts() {
         for (u32 type = 0; type < 16; type++)
             counts.objects[type] += static_cast<u64>(cpu.object_counts[type]);
         counts.capabilities += static_cast<u64>(cpu.capability_count);
+        counts.slots += static_cast<u64>(cpu.slot_count);
         counts.mappings += static_cast<u64>(cpu.mapping_count);
     }
     counts.pages_total = root_pool->limit();

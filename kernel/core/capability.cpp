@@ -85,6 +85,7 @@ void clear(Slot& slot) {
     this_cpu().capability_count--;
 }
 
+/// Whether the slot still holds that. Certain under the object's caps_lock only.
 bool unchanged(const Capability& which) {
     return which.slot->word.load(std::memory_order_relaxed) == which.word;
 }
@@ -96,17 +97,15 @@ void drop(Object& object, Slot& slot) REQUIRES(object.caps_lock) {
     clear(slot);
 }
 
-/// Deletes the deepest first descendant of `top`, or of the object's list if it is null.
-bool remove_leaf(Object& object, Slot* top) {
-    Slot* leaf;
-    {
-        Guard guard(object.caps_lock);
-        leaf = head_of(object, top);
-        if (leaf == nullptr) return false;
-        while (leaf->child != nullptr) leaf = leaf->child;
-        drop(object, *leaf);
-    }
-    CapTable::release(*leaf);
+/// Takes the deepest first descendant of `top`, or of the object's list if it is null, from whoever holds it.
+bool take_leaf(Object& object, Slot* top) REQUIRES(object.caps_lock) {
+    Slot* leaf = head_of(object, top);
+    if (leaf == nullptr) return false;
+    while (leaf->child != nullptr) leaf = leaf->child;
+    // Stale before it is empty: who finds it empty and gives it up finds it stale.
+    const bool stale = CapTable::make_stale(*leaf);
+    drop(object, *leaf);
+    if (!stale) CapTable::release(*leaf);
     return true;
 }
 
@@ -156,30 +155,38 @@ Result<> move(const Capability& from, Slot& to, RightsBits mask) {
     return {};
 }
 
-bool remove_step(const Capability& which) {
+Removal remove_step(const Capability& which) {
     Object& object = *which.object();
     Guard guard(object.caps_lock);
-    if (!unchanged(which)) return true;
+    if (!unchanged(which)) return Removal::changed;
     Slot& slot = *which.slot;
     Slot* child = slot.child;
     if (child == nullptr) {
         drop(object, slot);
-        return true;
+        return Removal::done;
     }
     Slot* grandchildren = child->child;
     unlink(object, *child);
     link(*child, slot.parent, head_of(object, slot.parent));
     child->child = grandchildren;
-    return false;
+    return Removal::more;
 }
 
 bool revoke_step(const Capability& which) {
     Object& object = *which.object();
-    if (!unchanged(which)) return false;
-    return remove_leaf(object, which.slot);
+    Guard guard(object.caps_lock);
+    return unchanged(which) && take_leaf(object, which.slot);
 }
 
-bool sever_step(Object& object) { return remove_leaf(object, nullptr); }
+bool sever_step(Object& object) {
+    Guard guard(object.caps_lock);
+    return take_leaf(object, nullptr);
+}
+
+void consume(const Capability& which) {
+    Guard guard(which.object()->caps_lock);
+    if (unchanged(which)) CapTable::consume(*which.slot);
+}
 
 }  // namespace capability
 

@@ -61,13 +61,18 @@ Result<> derive(const Capability& from, Slot& to, RightsBits mask, u64 badge);
 /// Moves to a reserved slot; same place in the tree; `from`'s slot is then empty, but still reserved. `mask`
 /// drops rights. busy: more was derived from it than one step can move.
 Result<> move(const Capability& from, Slot& to, RightsBits mask);
-/// One bounded step of deleting: true when it is done (or the slot holds something else by now); then the
-/// slot is empty and its owner frees it.
-bool remove_step(const Capability& which);
-/// Deletes one leaf of what was derived from `which`, and frees its slot: false: there is none left.
+/// How far a step of deleting has come. done: the slot is empty, and who took the step frees it. changed: the
+/// slot did not hold that capability any more.
+enum class Removal : u8 { more, done, changed };
+/// One bounded step of deleting.
+Removal remove_step(const Capability& which);
+/// Takes away one leaf of what was derived from `which`; its slot is stale then. false: there is none left.
 bool revoke_step(const Capability& which);
-/// Deletes one capability to the object, a leaf first; false: none is left. For destruction.
+/// Takes away one capability to the object, a leaf first; its slot is stale then, or free if it was consumed.
+/// false: none is left. For destruction.
 bool sever_step(Object& object);
+/// The capability's owner has given its slot up: it is free as soon as the capability is taken away.
+void consume(const Capability& which);
 
 }  // namespace capability
 

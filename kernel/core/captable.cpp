@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: MIT
-// CapTable: allocation of slots. Invariant: a slot that holds a capability has its bit set; a bit that is set
-// with an empty slot belongs to a call in progress, which fills or releases it before it leaves the kernel.
+// CapTable: allocation of slots, in three bitmaps a page. Invariants:
+// - A slot that holds a capability is `taken`. A taken slot that is empty is `stale`, or belongs to a call in
+//   progress, which fills or releases it before it leaves the kernel.
+// - A slot is stale from when its capability is taken away (destruction, revocation) until its owner gives it up:
+//   nothing else comes into a slot whose number its owner may still use.
+// - A slot is `consumed` from when its owner asked for the destruction of the object until that has reached it.
+//   It is released then.
 #include "kernel/core/captable.hpp"
 
 #include <bit>
 
+#include "kernel/core/cpu.hpp"
 #include "kernel/core/reply.hpp"
 
 namespace pith::core {
@@ -14,7 +20,11 @@ Slot* page_of(const Slot& slot) {
     return reinterpret_cast<Slot*>(reinterpret_cast<uintptr_t>(&slot) & ~uintptr_t{abi::kPageSize - 1});
 }
 
-u64& bitmap(Slot* page) { return page[1].page_data[0]; }
+u64& taken(Slot* page) { return page[1].page_data[0]; }
+u64& stale_bits(Slot* page) { return page[1].page_data[1]; }
+u64& consumed(Slot* page) { return page[0].page_data[1]; }
+
+u64 bit_of(const Slot& slot) { return u64{1} << (&slot - page_of(slot)); }
 
 }  // namespace
 
@@ -38,7 +48,7 @@ Result<> CapTable::grow(u32 page) {
     const u64 physical = PITH_TRY(pool->allocate_page(FrameKind::objects, pool, 0));
     auto* slots = static_cast<Slot*>(arch::physical_to_virtual(physical));
     slots[0].page_data[0] = reinterpret_cast<u64>(this);
-    bitmap(slots) = page == 0 ? 1 : 0;  // handle 0 names no slot
+    taken(slots) = page == 0 ? 1 : 0;  // handle 0 names no slot
     slots[2].page_data[0] = page;
     pages_[page].store(slots, std::memory_order_release);
     return {};
@@ -51,32 +61,65 @@ Result<HandleIndex> CapTable::reserve(HandleIndex wanted) {
     if (wanted >= abi::kMaxSlots) return Error::invalid;
     const u32 page = wanted / kPageSlots;
     if (pages_[page].load(std::memory_order_relaxed) == nullptr) PITH_CHECK(grow(page));
-    u64& bits = bitmap(pages_[page].load(std::memory_order_relaxed));
+    u64& bits = taken(pages_[page].load(std::memory_order_relaxed));
     const u64 bit = u64{1} << wanted % kPageSlots;
     if ((bits & bit) != 0) return Error::occupied;
     bits |= bit;
+    this_cpu().slot_count++;
     return wanted;
 }
 
 Result<HandleIndex> CapTable::reserve_any() {
     for (; hint_ < kPages; hint_++) {
         if (pages_[hint_].load(std::memory_order_relaxed) == nullptr) PITH_CHECK(grow(hint_));
-        u64& bits = bitmap(pages_[hint_].load(std::memory_order_relaxed));
+        u64& bits = taken(pages_[hint_].load(std::memory_order_relaxed));
         if (bits == ~u64{0}) continue;
         const auto free = static_cast<u32>(std::countr_one(bits));
         bits |= u64{1} << free;
+        this_cpu().slot_count++;
         return hint_ * kPageSlots + free;
     }
     return Error::no_slot;
 }
 
+void CapTable::free_slot(Slot& slot) {
+    Slot* page = page_of(slot);
+    const u64 others = ~bit_of(slot);
+    taken(page) &= others;
+    stale_bits(page) &= others;
+    consumed(page) &= others;
+    this_cpu().slot_count--;
+    const auto number = static_cast<u32>(page[2].page_data[0]);
+    if (number < hint_) hint_ = number;
+}
+
 void CapTable::release(Slot& slot) {
     CapTable& table = table_of(slot);
     Guard guard(table.lock_);
-    const HandleIndex index = index_of(slot);
-    bitmap(page_of(slot)) &= ~(u64{1} << index % kPageSlots);
-    if (index / kPageSlots < table.hint_) table.hint_ = index / kPageSlots;
+    table.free_slot(slot);
 }
+
+bool CapTable::make_stale(Slot& slot) {
+    Guard guard(table_of(slot).lock_);
+    if ((consumed(page_of(slot)) & bit_of(slot)) != 0) return false;
+    stale_bits(page_of(slot)) |= bit_of(slot);
+    return true;
+}
+
+bool CapTable::give_up(Slot& slot) {
+    CapTable& table = table_of(slot);
+    Guard guard(table.lock_);
+    if (!stale(slot)) return false;
+    table.free_slot(slot);
+    return true;
+}
+
+void CapTable::consume(Slot& slot) {
+    Guard guard(table_of(slot).lock_);
+    consumed(page_of(slot)) |= bit_of(slot);
+}
+
+bool CapTable::stale(const Slot& slot) { return (stale_bits(page_of(slot)) & bit_of(slot)) != 0; }
 
 bool CapTable::empty_step(HandleIndex& cursor) {
     while (cursor < abi::kMaxSlots) {
@@ -103,6 +146,8 @@ bool CapTable::release_step() {
         Slot* page = entry.load(std::memory_order_relaxed);
         if (page == nullptr) continue;
         entry.store(nullptr, std::memory_order_relaxed);
+        const u64 unused = page[2].page_data[0] == 0 ? 1 : 0;
+        this_cpu().slot_count -= std::popcount(taken(page) & ~unused);
         pool->release_page(arch::virtual_to_physical(page));
         return true;
     }

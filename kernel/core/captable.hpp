@@ -3,7 +3,7 @@
 // each page.
 //
 // Looking a slot up takes no lock. `lock` (rank 32) guards bitmaps and growth; the first slots of each page
-// keep the page's table, bitmap and number in their page_data.
+// keep the page's table, bitmaps and number in their page_data.
 #pragma once
 
 #include "kernel/core/capability.hpp"
@@ -32,6 +32,14 @@ class CapTable : public Object {
     Result<HandleIndex> reserve(HandleIndex wanted);
     /// Gives back a reserved, empty slot.
     static void release(Slot& slot);
+    /// Its capability is being taken away by another than its owner, whose the slot stays. false: the owner has
+    /// consumed it; it is to be released. With the object's caps_lock.
+    static bool make_stale(Slot& slot);
+    /// The owner gives back a stale slot; false: it is not stale.
+    static bool give_up(Slot& slot);
+    /// The owner won't name it again: it does not become stale. With the object's caps_lock.
+    static void consume(Slot& slot);
+    static bool stale(const Slot& slot);
     /// Its number in its table.
     static HandleIndex index_of(const Slot& slot);
     static CapTable& table_of(const Slot& slot);
@@ -43,6 +51,7 @@ class CapTable : public Object {
   private:
     Result<> grow(u32 page) REQUIRES(lock_);
     Result<HandleIndex> reserve_any() REQUIRES(lock_);
+    void free_slot(Slot& slot) REQUIRES(lock_);
 
     SpinLock<Rank::table> lock_;
     u32 hint_ GUARDED_BY(lock_) = 0;  ///< no free slot in the pages before

@@ -77,6 +77,7 @@ struct alignas(64) Cpu {
     i64 frame_counts[static_cast<usize>(FrameKind::count)] = {};
     i64 object_counts[16] = {};
     i64 capability_count = 0;
+    i64 slot_count = 0;  ///< taken
     i64 mapping_count = 0;
     abi::CpuCounts counts{};
     TraceRing trace;

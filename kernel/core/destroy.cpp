@@ -374,6 +374,9 @@ Error call_destroy(Call& call) {
         if (!found.allows(abi::kRightManage)) return Error::no_right;
         if (!destructible(*found.object())) return Error::invalid;
         if (Error error = begin(thread, *found.object()); error != Error::ok) return error;
+        // Nobody severs before this CPU has left the kernel: the handle that the caller gave up is free when
+        // severing reaches it, whoever does it.
+        capability::consume(found);
         trace(TraceKind::destroy, static_cast<u64>(found.object()->type), call.handle());
     }
     while (Object* job = thread.job) {

@@ -9,15 +9,17 @@ namespace pith::core {
 
 Reply* dead_reply = nullptr;
 
-bool delete_step(const Capability& which) {
+using capability::Removal;
+
+Removal delete_step(const Capability& which) {
     Object& object = *which.object();
     Thread* caller = object.type == ObjectType::reply ? static_cast<Reply&>(object).caller : nullptr;
     const u32 call_number = caller != nullptr ? caller->call_number : 0;
-    if (!capability::remove_step(which)) return false;
-    if (which.slot->word.load(std::memory_order_acquire) != 0) return true;
+    const Removal removal = capability::remove_step(which);
+    if (removal != Removal::done) return removal;
     CapTable::release(*which.slot);
     if (caller != nullptr) abandon_call(*caller, call_number);
-    return true;
+    return removal;
 }
 
 Slot* detach_reply(Thread& caller) {
@@ -27,7 +29,7 @@ Slot* detach_reply(Thread& caller) {
         if (caller.reply_slot == nullptr) return nullptr;
         held = read_slot(*caller.reply_slot);
     }
-    return held.word != 0 && capability::remove_step(held) ? held.slot : nullptr;
+    return held.word != 0 && capability::remove_step(held) == Removal::done ? held.slot : nullptr;
 }
 
 void cut_reply(Thread& caller) {

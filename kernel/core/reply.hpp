@@ -11,9 +11,9 @@ namespace pith::core {
 
 extern Reply* dead_reply;
 
-/// One bounded step of deleting a capability; true: done, its slot is free. A Reply's caller learns that its
-/// peer died.
-bool delete_step(const Capability& which);
+/// One bounded step of deleting a capability; done: its slot is free. A Reply's caller learns that its peer
+/// died.
+capability::Removal delete_step(const Capability& which);
 
 /// Takes the capability away from a Reply, if there is one: its slot is empty, but still reserved. With the
 /// caller's CPU locked.

@@ -81,8 +81,13 @@ class HandleBase {
         return CapabilityInfo{static_cast<abi::ObjectType>(result.r0),
                               static_cast<abi::RightsBits>(result.r1), result.r2};
     }
-    /// Destroys the object, and with it this capability.
-    Result<> destroy() { return as_result(invoke(abi::Syscall::object_destroy, release())); }
+    /// Destroys the object, and with it this capability, which goes also if the object does not.
+    Result<> destroy() {
+        const Result<> result = as_result(invoke(abi::Syscall::object_destroy, index_));
+        if (result.ok()) release();
+        else reset();
+        return result;
+    }
 
   protected:
     template <typename U = T>

@@ -31,7 +31,10 @@ void Service::pump() {
 }
 
 abi::Time Service::deadline() {
-    abi::Time time = exit_call_.pending() ? exit_limit_ : abi::kNoDeadline;
+    // The limit of an exit is for a host that says nothing. With one that does, the exit waits for its
+    // acknowledgements, which are the link's.
+    const bool limited = exit_call_.pending() && !plain() && !link_.synced();
+    const abi::Time time = limited ? exit_limit_ : abi::kNoDeadline;
     if (!line_.is_open()) return earlier(time, line_.retry_time());
     return plain() ? time : earlier(time, link_.deadline());
 }
@@ -98,6 +101,7 @@ void Service::line_lost() {
     if (plain()) return;
     wire_begin_ = wire_end_ = 0;
     link_.wire_lost();
+    if (exit_call_.pending()) exit_limit_ = now() + kHostPatience;  // the host has to answer anew
 }
 
 /// All output has arrived.

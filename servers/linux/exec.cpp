@@ -288,7 +288,7 @@ SysResult<> replace_kernel_thread(Thread& thread, LoadedProgram& program) {
         return made.error();
     }
     if (old_handle != 0) {
-        invoke(abi::Syscall::object_destroy, old_handle);
+        static_cast<void>(Handle<pith::Thread>(old_handle).destroy());
         thread.zone().states.free(old_slot);
         thread.usage.user_time += spent;
     }

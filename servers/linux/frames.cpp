@@ -47,7 +47,7 @@ SysResult<> FrameAllocator::grow() {
     const auto memory = static_cast<HandleIndex>(made.r0);
     const auto first = static_cast<FrameNumber>(chunks_.size() * kChunkFrames);
     if (auto done = append(memory, 0, frames, false, abi::kMapRead | abi::kMapWrite); !done.ok()) {
-        invoke(abi::Syscall::object_destroy, memory);
+        static_cast<void>(Handle<Memory>(memory).destroy());
         return Errno::ENOMEM;
     }
     fresh_next_ = first;

@@ -52,8 +52,7 @@ void Thread::publish_name() const {
 
 void Thread::destroy_kernel_thread() {
     if (handle == 0) return;
-    invoke(abi::Syscall::object_destroy, handle);
-    handle = 0;
+    static_cast<void>(Handle<pith::Thread>(std::exchange(handle, 0)).destroy());
     zone().states.free(state_slot);
     state = nullptr;
 }

@@ -177,11 +177,8 @@ void RootServer::supervisor_died(std::string_view cause) {
     cause_length_ = cause.size() < sizeof(cause_) ? cause.size() : sizeof(cause_);
     std::memcpy(cause_, cause.data(), cause_length_);
     beat_.cancel();
-    // The objects behind these go with the Pool, and the capabilities with the objects.
-    supervisor_.thread.release();
-    supervisor_.signal.release();
-    supervisor_.space.release();
     static_cast<void>(run_.destroy());
+    supervisor_ = {};
     const abi::Time time = now();
     quick_deaths_ = time - started_ < 10 * kSecond ? quick_deaths_ + 1 : 0;
     if (quick_deaths_ > 20) panic(std::string_view(cause_, cause_length_));

@@ -32,12 +32,15 @@ bool System::known_slot(abi::HandleIndex slot) const {
 }
 
 /// Ends what a predecessor had made and not yet written down. Objects of ours that others only lent us are
-/// let go.
+/// let go, and so are the slots of what died with the predecessor.
 void System::destroy_unknown() {
     for (abi::HandleIndex slot = 1; slot < 1024; slot++) {
         if (known_slot(slot)) continue;
         const SyscallResult info = invoke(abi::Syscall::cap_info, slot);
-        if (info.error != Error::ok) continue;
+        if (info.error != Error::ok) {
+            HandleBase<Memory>(slot).reset();
+            continue;
+        }
         const auto type = static_cast<abi::ObjectType>(info.r0);
         const bool ours = type == abi::ObjectType::pool || type == abi::ObjectType::interrupt ||
                           type == abi::ObjectType::io_ports ||

@@ -110,7 +110,7 @@ void Services::handle(const Name::Lookup& message, Request<Name::Lookup> request
     auto endpoint = system_.lookup(request.badge().client(), name_in(message.name));
     if (!endpoint.ok()) return request.fail(endpoint.error());
     HandleList handles;
-    handles.move(std::move(*endpoint));
+    handles.add(*endpoint);  // (a move would leave it here if the client is dead)
     request.reply({}, handles);
 }
 

@@ -108,8 +108,11 @@ void System::take_down(u32 number) {
     ComponentRecord& r = records_->components[number];
     r.intent = Intent::ending;
     r.state = ComponentState::ending;
-    if (r.run != abi::kNoHandle) static_cast<void>(Handle<Pool>(r.run).destroy());
-    r.run = r.thread = r.signal = abi::kNoHandle;
+    // Off the record first: what is not in it, a successor destroys and gives up.
+    Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
+    const Handle<Thread> thread(std::exchange(r.thread, abi::kNoHandle));
+    const Handle<Signal> signal(std::exchange(r.signal, abi::kNoHandle));
+    if (run.valid()) static_cast<void>(run.destroy());
     r.state = ComponentState::stopped;
     r.intent = Intent::none;
 }

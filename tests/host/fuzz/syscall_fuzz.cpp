@@ -122,6 +122,7 @@ class Run {
         if (sim_.current(0) != &root) fail("root does not run at the end");
         must(Syscall::object_destroy, arena_, {});
         must(Syscall::object_destroy, wake_, {});
+        sim_.give_up_stale_slots();
         if (std::string wrong = Sim::differences(before_, Sim::counts()); !wrong.empty()) fail(wrong);
         if (std::string wrong = sim_.check(); !wrong.empty()) fail(wrong);
         if (std::string wrong = Sim::check_frames(); !wrong.empty()) fail(wrong);

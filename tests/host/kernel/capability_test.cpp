@@ -81,6 +81,42 @@ TEST_F(CapabilityTest, RevokeTakesAWholeTree) {
     EXPECT_EQ(root(Syscall::cap_info, other).error, Error::bad_handle);
 }
 
+TEST_F(CapabilityTest, DestructionLeavesStaleSlots) {
+    HandleIndex table = make(Syscall::captable_create, {0}), other = endpoint();
+    HandleIndex s = signal(), held = copy(s);
+    ok(Syscall::cap_copy, s, {table, 12, abi::kAllRights, 0});
+    const u64 slots = Sim::counts().slots;
+    ok(Syscall::object_destroy, s);
+    EXPECT_EQ(Sim::counts().slots, slots - 1);  // its own handle is consumed
+    EXPECT_EQ(root(Syscall::signal_notify, held, {1}).error, Error::bad_handle);
+    EXPECT_EQ(root(Syscall::cap_info, held).error, Error::bad_handle);
+    EXPECT_EQ(root(Syscall::cap_copy, other, {0, held, 1, 0}).error, Error::occupied);
+    EXPECT_EQ(root(Syscall::cap_copy, other, {table, 12, 1, 0}).error, Error::occupied);
+    ok(Syscall::cap_copy, other, {table, 13, abi::kAllRights, 0});
+    EXPECT_EQ(root(Syscall::cap_take, table, {13, held}).error, Error::occupied);
+    EXPECT_EQ(signal(), s);
+    EXPECT_NE(signal(), held);
+    ok(Syscall::cap_delete, held);
+    EXPECT_EQ(root(Syscall::cap_delete, held).error, Error::bad_handle);
+    EXPECT_EQ(signal(), held);
+    ok(Syscall::cap_delete, 12, {table});
+    EXPECT_EQ(root(Syscall::cap_delete, 12, {table}).error, Error::bad_handle);
+    ok(Syscall::cap_copy, other, {table, 12, abi::kAllRights, 0});
+}
+
+TEST_F(CapabilityTest, RevocationLeavesStaleSlots) {
+    HandleIndex e = endpoint(), a = copy(e), b = copy(a);
+    const u64 slots = Sim::counts().slots;
+    ok(Syscall::cap_revoke, e);
+    EXPECT_EQ(Sim::counts().slots, slots);
+    HandleIndex next = endpoint();
+    EXPECT_TRUE(next != a && next != b);
+    ok(Syscall::cap_delete, a);
+    ok(Syscall::cap_delete, b);
+    EXPECT_EQ(Sim::counts().slots, slots - 1);
+    EXPECT_EQ(root(Syscall::cap_delete, a).error, Error::bad_handle);
+}
+
 TEST_F(CapabilityTest, OtherTables) {
     HandleIndex table = make(Syscall::captable_create, {0});
     HandleIndex e = endpoint();

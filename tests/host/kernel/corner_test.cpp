@@ -131,6 +131,7 @@ TEST_F(CornerTest, DestructionIsFinishedByTheNext) {
     ok(Syscall::object_destroy, killer.handle);
     ok(Syscall::object_destroy, e);
     EXPECT_EQ(objects_of(arena), objects - 3);  // the killer, its victim, the Endpoint
+    EXPECT_EQ(root(Syscall::cap_delete, victim).error, Error::bad_handle);  // consumed, and free
 }
 
 TEST_F(CornerTest, DestructionBecomesPartOfAGreaterOne) {
@@ -140,6 +141,7 @@ TEST_F(CornerTest, DestructionBecomesPartOfAGreaterOne) {
     for (int i = 0; i < 60; i++) ok(Syscall::memory_create, victim, {kPage});
     begin(killer, {.number = Syscall::object_destroy, .handle = victim});
     ok(Syscall::object_destroy, above);
+    EXPECT_EQ(root(Syscall::cap_delete, victim).error, Error::bad_handle);  // consumed, and free
     while (!runs(killer)) sim.rotate(1);
     EXPECT_TRUE(Sim::ended(*killer.thread));
     EXPECT_EQ(sim.answer(*killer.thread).error, Error::ok);

@@ -65,6 +65,13 @@ class World {
             if (model.objects.at(model.capabilities.at(id).object).type == ObjectType::reply) return slot;
         return 0;
     }
+    /// The first stale slot; else one that is free.
+    HandleIndex stale() const {
+        const auto& model = const_cast<Twin&>(twin).model();
+        const auto& slots = model.as<spec::CapTable>(model.as<spec::Thread>(model.root_thread).captable)
+                                .stale;
+        return slots.empty() ? 200 : *slots.begin();
+    }
     bool acts(u32 cpu) const {
         return twin.running(cpu) != spec::kNone && twin.running(cpu) != twin.controller(cpu);
     }
@@ -157,6 +164,10 @@ std::vector<Operation> control_operations() {
     add("resume", Syscall::thread_resume, &World::foreign, with({1, 5}));
     add("revoke", Syscall::cap_revoke, &World::endpoint, with({}));
     add("copy", Syscall::cap_copy, &World::badged, with({0, 0, 1}));
+    add("copy to a stale slot", Syscall::cap_copy, &World::memory,
+        [](const World& w) { return std::array<u64, 6>{0, w.stale(), 1}; });
+    list.push_back({"give up a stale slot", [](const World&) { return true; },
+                    [](World& w) { w.control(Syscall::cap_delete, w.stale()); }});
     add("unmap", Syscall::space_unmap, &World::space, with({kAddress, 2 * abi::kPageSize}));
     add("protect", Syscall::space_protect, &World::space, with({kAddress, abi::kPageSize, 1}));
     add("resize", Syscall::pool_resize, &World::pool, with({40}));

@@ -29,6 +29,7 @@ void KernelTest::TearDown() {
     EXPECT_FALSE(end.blocked);
     EXPECT_EQ(end.error, Error::ok);
     for (HandleIndex handle : copies) root(Syscall::cap_delete, handle);
+    sim.give_up_stale_slots();
     EXPECT_EQ(Sim::differences(before, Sim::counts()), "");
     EXPECT_EQ(sim.check(), "");
     EXPECT_EQ(sim.check_frames(), "");

@@ -41,6 +41,15 @@ bool Generator::may_die(Id thread, Id object) {
     return true;
 }
 
+/// A stale slot of the thread's table; if there is none, any number.
+HandleIndex Generator::stale_slot(Id thread) {
+    const Id table = model().as<spec::Thread>(thread).captable;
+    if (table == spec::kNone) return 0;
+    const auto& stale = model().as<spec::CapTable>(table).stale;
+    if (stale.empty()) return static_cast<HandleIndex>(below(700));
+    return *std::next(stale.begin(), static_cast<long>(below(stale.size())));
+}
+
 void Generator::capability_step(u32 cpu, Id thread) {
     Call c;
     switch (below(12)) {
@@ -51,14 +60,14 @@ void Generator::capability_step(u32 cpu, Id thread) {
             c.number = Syscall::cap_copy;
             c.handle = handle(thread, chance(40) ? ObjectType::endpoint : ObjectType::none);
             HandleIndex table = chance(50) ? 0 : handle(thread, ObjectType::captable);
-            c.a = {table, chance(80) ? 0 : below(700), chance(70) ? abi::kAllRights : below(64),
+            c.a = {table, named_slot(thread), chance(70) ? abi::kAllRights : below(64),
                    chance(75) ? 0 : 1 + below(9)};
             break;
         }
         case 4:
         case 5: {
             c.number = Syscall::cap_delete;
-            c.handle = handle(thread, ObjectType::none);
+            c.handle = chance(50) ? stale_slot(thread) : handle(thread, ObjectType::none);
             if (c.handle < static_cast<HandleIndex>(abi::RootSlot::first_free)) return;
             if (chance(20)) c.a[0] = handle(thread, ObjectType::captable);
             break;
@@ -71,9 +80,11 @@ void Generator::capability_step(u32 cpu, Id thread) {
         case 8:
             c.number = Syscall::cap_take;
             c.handle = handle(thread, ObjectType::captable);
-            c.a = {below(60), chance(80) ? 0 : below(700)};
+            c.a = {below(60), named_slot(thread)};
             break;
-        default: c.number = Syscall::cap_info; c.handle = handle(thread, ObjectType::none);
+        default:
+            c.number = Syscall::cap_info;
+            c.handle = chance(10) ? stale_slot(thread) : handle(thread, ObjectType::none);
     }
     twin_.call(cpu, c);
 }

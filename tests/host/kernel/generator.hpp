@@ -22,6 +22,12 @@ class Generator {
 
     /// A handle of the thread to an object of that type (none: any), 0 if it has none; now and then any number.
     HandleIndex handle(spec::Id thread, abi::ObjectType type);
+    HandleIndex stale_slot(spec::Id thread);
+    /// Where a copy is to go: anywhere, a stale slot, or any number.
+    HandleIndex named_slot(spec::Id thread) {
+        if (chance(80)) return 0;
+        return chance(30) ? stale_slot(thread) : static_cast<HandleIndex>(below(700));
+    }
     abi::Time deadline(bool controller);
     bool may_die(spec::Id thread, spec::Id object);
     void capability_step(u32 cpu, spec::Id thread);

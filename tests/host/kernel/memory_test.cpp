@@ -22,6 +22,7 @@ class MemoryTest : public KernelTest {
         before = Sim::counts();
         before.objects[static_cast<usize>(abi::ObjectType::pool)]--;
         before.capabilities--;
+        before.slots--;
     }
     /// The address as root's CPU sees it.
     bool translate(u64 address, arch::fake::Translation& found) {

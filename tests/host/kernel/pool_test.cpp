@@ -142,6 +142,7 @@ TEST_F(PoolTest, DestructionIsPreempted) {
     EXPECT_GT(ran, 5u);
     sim.on_window = nullptr;
     while (sim.current(0) != &sim.root()) sim.issue(0, {.number = Syscall::yield});
+    EXPECT_EQ(root(Syscall::cap_delete, p).error, Error::bad_handle);  // free
     ok(Syscall::object_destroy, other.handle);
 }
 

@@ -118,6 +118,7 @@ Sim::Sim() {
     for (u64 slot = 63; slot < abi::kMaxSlots; slot += 64)
         call(*root_, Syscall::cap_copy, static_cast<HandleIndex>(endpoint.r0), {0, slot, 1, 0});
     call(*root_, Syscall::object_destroy, static_cast<HandleIndex>(endpoint.r0));
+    give_up_stale_slots();
 }
 
 void Sim::on(u32 cpu, const std::function<void()>& entry) {
@@ -256,21 +257,30 @@ core::Object* Sim::object(core::Thread& thread, HandleIndex handle) {
     return capability.word == 0 ? nullptr : capability.object();
 }
 
+void Sim::give_up_stale_slots() {
+    for (HandleIndex i = 1; i < abi::kMaxSlots; i++) {
+        const core::Slot* slot = root_->captable->slot(i);
+        if (slot != nullptr && core::CapTable::stale(*slot)) call(*root_, Syscall::cap_delete, i);
+    }
+}
+
 abi::KernelCounts Sim::counts() {
     abi::KernelCounts total{};
     i64 kinds[static_cast<usize>(core::FrameKind::count)] = {};
     i64 objects[16] = {};
-    i64 capabilities = 0, mappings = 0;
+    i64 capabilities = 0, slots = 0, mappings = 0;
     for (u32 cpu = 0; cpu < kCpus; cpu++) {
         const auto& c = core::cpus[cpu];
         for (usize i = 0; i < std::size(kinds); i++) kinds[i] += c.frame_counts[i];
         for (usize i = 0; i < 16; i++) objects[i] += c.object_counts[i];
         capabilities += c.capability_count;
+        slots += c.slot_count;
         mappings += c.mapping_count;
     }
     auto of = [&](core::FrameKind kind) { return static_cast<u64>(kinds[static_cast<usize>(kind)]); };
     for (usize i = 0; i < 16; i++) total.objects[i] = static_cast<u64>(objects[i]);
     total.capabilities = static_cast<u64>(capabilities);
+    total.slots = static_cast<u64>(slots);
     total.mappings = static_cast<u64>(mappings);
     total.pages_total = core::frames::total();
     total.pages_tables = of(core::FrameKind::table);
@@ -292,6 +302,7 @@ std::string Sim::differences(const abi::KernelCounts& before, const abi::KernelC
                                            "machine", "",         "",       ""};
     for (usize i = 0; i < 16; i++) compare(kTypes[i], before.objects[i], after.objects[i]);
     compare("capabilities", before.capabilities, after.capabilities);
+    compare("slots", before.slots, after.slots);
     compare("free pages", before.pages_free, after.pages_free);
     compare("table pages", before.pages_tables, after.pages_tables);
     compare("object pages", before.pages_objects, after.pages_objects);

@@ -75,6 +75,8 @@ class Sim {
     static core::Object* object(core::Thread& thread, HandleIndex handle);
     /// Exact counts over all CPUs.
     static abi::KernelCounts counts();
+    /// Gives up the slots of root's table whose capabilities were taken away.
+    void give_up_stale_slots();
     static std::string differences(const abi::KernelCounts& before, const abi::KernelCounts& after);
     /// What is wrong: locks that are held, TLB entries that no page table has any more, frames that are lost.
     std::string check() const;

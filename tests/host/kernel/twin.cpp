@@ -132,6 +132,7 @@ Twin::Twin(u64 pages, bool compare) : comparing(compare), model_(pages, Sim::kCp
     for (usize type = 0; type < 16; type++)
         base_.objects[type] -= model_.count(static_cast<abi::ObjectType>(type));
     base_.capabilities -= model_.capabilities.size();
+    base_.slots -= model_.capabilities.size();
     after("the set-up");
 
     for (u32 cpu = 1; cpu < Sim::kCpus; cpu++) {

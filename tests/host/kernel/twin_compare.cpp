@@ -179,6 +179,7 @@ void Twin::compare_tables() {
             std::string where = " in slot " + std::to_string(i) + name(id);
             if ((held.word != 0) != (known != table->slots.end()))
                 fail("a capability too many or too few" + where);
+            if (core::CapTable::stale(*slot) != table->stale.contains(i)) fail("stale or not" + where);
             if (held.word == 0) continue;
             const auto& capability = model_.capabilities.at(known->second);
             if (model_.objects.at(capability.object).type == abi::ObjectType::reply) {
@@ -201,6 +202,8 @@ void Twin::compare_tables() {
         }
         for (auto [slot, capability] : table->slots)
             if (other.slot(slot) == nullptr) fail("a slot that the kernel does not have");
+        for (auto slot : table->stale)
+            if (other.slot(slot) == nullptr) fail("a stale slot that the kernel does not have");
     }
 }
 
@@ -350,9 +353,13 @@ void Twin::compare_counts() {
     }
     if (now.capabilities != base_.capabilities + model_.capabilities.size())
         fail("I2: capabilities are counted wrongly");
-    u64 mappings = 0;
-    for (const auto& [id, object] : model_.objects)
+    u64 mappings = 0, slots = 0;
+    for (const auto& [id, object] : model_.objects) {
         if (const auto* space = std::get_if<spec::Space>(&object.body)) mappings += space->pages.size();
+        if (const auto* table = std::get_if<spec::CapTable>(&object.body))
+            slots += table->slots.size() + table->stale.size();
+    }
+    if (now.slots != base_.slots + slots) fail("I2: taken slots are counted wrongly");
     if (now.mappings != base_.mappings + mappings) fail("I2: mappings are counted wrongly");
 }
 

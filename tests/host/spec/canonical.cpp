@@ -59,6 +59,7 @@ class Writer {
                 put(name(parent.table), parent.slot);
             }
         }
+        for (auto slot : t.stale) put('s', slot);
     }
     void write(const Thread& t) {
         put(name(t.space), name(t.captable), name(t.handler), name(t.buffer), name(t.budget), t.cpu,

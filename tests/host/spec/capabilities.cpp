@@ -46,15 +46,15 @@ std::set<Id> System::children(Id capability) const {
 /// Puts a capability into a slot of a table; slot 0: where the kernel chooses. False: it must not go there, or the
 /// kernel found no room.
 bool System::place(Id table, HandleIndex slot, Capability capability, Id parent, HandleIndex& placed) {
-    auto& slots = as<CapTable>(table).slots;
+    auto& at = as<CapTable>(table);
     if (slot == 0) {
         if (observed_.choose_slot) {
             slot = observed_.choose_slot(table, capability);
         } else {
-            for (slot = 1; slots.contains(slot);) slot++;
+            for (slot = 1; at.taken(slot);) slot++;
         }
         if (slot == 0) return false;
-        if (slot >= abi::kMaxSlots || slots.contains(slot)) {
+        if (slot >= abi::kMaxSlots || at.taken(slot)) {
             violation = "the kernel chose a slot that is not free";
             return false;
         }
@@ -64,12 +64,12 @@ bool System::place(Id table, HandleIndex slot, Capability capability, Id parent,
     capability.parent = parent;
     Id id = next_++;
     capabilities[id] = capability;
-    slots[slot] = id;
+    at.slots[slot] = id;
     placed = slot;
     return true;
 }
 
-/// Deletes one capability. What was derived from it belongs to its parent from then on.
+/// Deletes one capability; its slot is free. What was derived from it belongs to its parent from then on.
 void System::remove(Id id) {
     Capability capability = capabilities.at(id);
     for (Id child : children(id)) capabilities.at(child).parent = capability.parent;
@@ -83,10 +83,17 @@ void System::remove(Id id) {
     }
 }
 
+/// Deletes a capability that its owner has not asked to delete: the slot stays his.
+void System::take_away(Id id) {
+    const Capability capability = capabilities.at(id);
+    remove(id);
+    if (alive(capability.table)) as<CapTable>(capability.table).stale.insert(capability.slot);
+}
+
 void System::remove_below(Id id) {
     for (Id child : children(id)) {
         remove_below(child);
-        remove(child);
+        take_away(child);
     }
 }
 
@@ -117,7 +124,7 @@ Outcome System::cap_copy(Id thread, const Call& call) {
             errors.insert(Error::no_right);
         else if (source->badge != 0) errors.insert(Error::invalid);
     }
-    if (call.a[1] < abi::kMaxSlots && table != kNone && slot != 0 && as<CapTable>(table).slots.contains(slot))
+    if (call.a[1] < abi::kMaxSlots && table != kNone && slot != 0 && as<CapTable>(table).taken(slot))
         errors.insert(Error::occupied);
     if (!errors.empty()) return {.errors = errors};
     if (observed_.error == Error::no_memory || observed_.error == Error::no_slot)
@@ -141,8 +148,10 @@ Outcome System::cap_delete(Id thread, const Call& call) {
         if (other == nullptr) return {.errors = errors};
         table = other->object;
     }
-    auto slot = as<CapTable>(table).slots.find(call.handle);
-    if (slot == as<CapTable>(table).slots.end()) return {.errors = {Error::bad_handle}};
+    auto& from = as<CapTable>(table);
+    if (from.stale.erase(call.handle) != 0) return {};
+    auto slot = from.slots.find(call.handle);
+    if (slot == from.slots.end()) return {.errors = {Error::bad_handle}};
     remove(slot->second);
     return {};
 }
@@ -175,7 +184,7 @@ Outcome System::cap_take(Id thread, const Call& call) {
     Id own = as<Thread>(thread).captable;
     const Capability& capability = capabilities.at(source->second);
     if (call.a[1] >= abi::kMaxSlots) errors.insert(Error::invalid);
-    else if (call.a[1] != 0 && as<CapTable>(own).slots.contains(static_cast<HandleIndex>(call.a[1])))
+    else if (call.a[1] != 0 && as<CapTable>(own).taken(static_cast<HandleIndex>(call.a[1])))
         errors.insert(Error::occupied);
     if (!(capability.rights & abi::kRightCopy)) errors.insert(Error::no_right);
     if (!errors.empty()) return {.errors = errors};

@@ -85,9 +85,12 @@ std::string check_capabilities(const System& s) {
     }
     for (const auto& [id, object] : s.objects)
         if (const auto* table = std::get_if<CapTable>(&object.body))
-            for (auto [slot, capability] : table->slots)
+            for (auto [slot, capability] : table->slots) {
                 if (!s.capabilities.contains(capability))
                     return text("I5: slot {} of {} holds nothing", slot, id);
+                if (table->stale.contains(slot))
+                    return text("I5: slot {} of {} is stale, but not empty", slot, id);
+            }
     return {};
 }
 

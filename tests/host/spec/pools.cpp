@@ -121,6 +121,8 @@ Outcome System::object_destroy(Id thread, const Call& call) {
     if (objects.at(capability->object).type == ObjectType::machine) return {.errors = {Error::invalid}};
     if (capability->object == root_pool) return {.errors = {Error::invalid, Error::busy, Error::bad_state}};
     destroy(capability->object);
+    // The handle that it was invoked with is consumed.
+    if (Id table = as<Thread>(thread).captable; alive(table)) as<CapTable>(table).stale.erase(call.handle);
     return {};
 }
 
@@ -192,7 +194,7 @@ void System::destroy(Id object) {
         for (const auto& [id, capability] : capabilities)
             if (doomed.contains(capability.object)) {
                 found = true;
-                remove(id);
+                take_away(id);
                 break;
             }
     }

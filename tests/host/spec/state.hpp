@@ -68,6 +68,11 @@ struct Space {
 
 struct CapTable {
     std::map<HandleIndex, Id> slots;  ///< capabilities
+    /// Slots whose capability was taken away (its object was destroyed, or it was revoked), until the table's owner
+    /// gives them up: nothing comes into them.
+    std::set<HandleIndex> stale;
+
+    bool taken(HandleIndex slot) const { return slots.contains(slot) || stale.contains(slot); }
 };
 
 struct Signal {

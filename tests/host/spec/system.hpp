@@ -146,6 +146,7 @@ class System {
     Id id_of(Id thread, HandleIndex handle) const;
     bool place(Id table, HandleIndex slot, Capability capability, Id parent, HandleIndex& placed);
     void remove(Id capability);
+    void take_away(Id capability);
     void remove_below(Id capability);
     Outcome install(Id thread, Id object);
     Outcome cap_copy(Id thread, const Call& call);

@@ -125,7 +125,9 @@ TEST(capability_table_full) {
     CHECK_ERROR(no_slot, error);
     CHECK(filled > abi::kMaxSlots - 64);
     MUST_OK(signal.revoke());
-    MUST(signal.copy_to(table));
+    CHECK_ERROR(no_slot, signal.copy_to(table));  // its slots are stale
+    MUST_OK(table.remove(1000));
+    CHECK_EQUAL(MUST(signal.copy_to(table)), 1000);
 }
 
 TEST(capability_revoke) {
@@ -148,23 +150,21 @@ TEST(capability_revoke) {
     MUST_OK(f.notify(1));
     MUST_OK(a.revoke());
     CHECK_ERROR(bad_handle, f.notify(1));
-    static_cast<void>(b.release());
-    static_cast<void>(c.release());
-    static_cast<void>(d.release());
-    static_cast<void>(f.release());
 }
 
 TEST(capability_long_chain) {
     auto signal = MUST(t.pool.create_signal());
     auto first = MUST(signal.copy());
+    static abi::HandleIndex made[2000];
     abi::HandleIndex last = first.index();
-    for (int i = 0; i < 2000; i++) {
+    for (auto& slot : made) {
         auto next = invoke(abi::Syscall::cap_copy, last, 0, 0, abi::kAllRights, 0);
         CHECK_ERROR(ok, next);
-        last = static_cast<abi::HandleIndex>(next.r0);
+        slot = last = static_cast<abi::HandleIndex>(next.r0);
     }
     MUST_OK(first.revoke());
     CHECK_ERROR(bad_handle, invoke(abi::Syscall::signal_notify, last, 1));
+    for (auto slot : made) CHECK_ERROR(ok, invoke(abi::Syscall::cap_delete, slot));
 }
 
 TEST(capability_badges) {
@@ -189,7 +189,31 @@ TEST(capability_destroyed_object) {
     MUST_OK(signal.destroy());
     CHECK_ERROR(bad_handle, copy.notify(1));
     CHECK_ERROR(bad_handle, table.take<Signal>(3));
-    static_cast<void>(copy.release());
+}
+
+TEST(capability_stale_slots) {
+    auto signal = MUST(t.pool.create_signal());
+    auto other = MUST(t.pool.create_signal());
+    auto copy = MUST(signal.copy());
+    const abi::HandleIndex destroyed = signal.index(), stale = copy.index();
+    MUST_OK(signal.destroy());
+    // The destroyed one's handle is free; the other is its owner's until he deletes it.
+    CHECK_ERROR(bad_handle, invoke(abi::Syscall::cap_delete, destroyed));
+    CHECK_ERROR(bad_handle, copy.info());
+    CHECK_ERROR(occupied, other.copy_to(own_captable(), stale));
+    auto next = MUST(t.pool.create_signal());
+    CHECK(next.index() != stale);
+    // A new capability comes before the old handle goes: it stays.
+    copy = MUST(other.copy());
+    MUST_OK(copy.notify(1));
+    CHECK(copy.index() != stale);
+    CHECK_ERROR(bad_handle, invoke(abi::Syscall::cap_delete, stale));
+    auto derived = MUST(copy.copy());
+    MUST_OK(other.revoke());
+    CHECK_ERROR(bad_handle, derived.notify(1));
+    CHECK_ERROR(occupied, other.copy_to(own_captable(), derived.index()));
+    CHECK_ERROR(ok, invoke(abi::Syscall::cap_delete, derived.index()));
+    CHECK_ERROR(bad_handle, invoke(abi::Syscall::cap_delete, derived.release()));
 }
 
 }  // namespace pith::test

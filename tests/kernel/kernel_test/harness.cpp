@@ -20,14 +20,14 @@ constinit Registration* last = nullptr;
 constinit u64 next_address = kTestAddresses;
 
 struct Counts {
-    u64 objects, capabilities, free_pages, mappings;
+    u64 objects, capabilities, slots, free_pages, mappings;
     bool operator==(const Counts&) const = default;
 };
 
 Counts read_counts() {
     auto counts = machine().kernel_counts();
     if (!counts.ok()) panic("machine_info failed");
-    Counts result{0, counts->capabilities, counts->pages_free, counts->mappings};
+    Counts result{0, counts->capabilities, counts->slots, counts->pages_free, counts->mappings};
     for (u64 objects : counts->objects) result.objects += objects;
     return result;
 }
@@ -96,6 +96,7 @@ bool run_one(const Registration& test) {
         print(": left behind:");
         print_pair("objects", before.objects, after.objects);
         print_pair("capabilities", before.capabilities, after.capabilities);
+        print_pair("slots", before.slots, after.slots);
         print_pair("free pages", before.free_pages, after.free_pages);
         print_pair("mappings", before.mappings, after.mappings);
         print("\n");

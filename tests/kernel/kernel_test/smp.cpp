@@ -209,7 +209,6 @@ TEST(smp_pool_destroyed_while_its_threads_run) {
         CHECK(wait_for_value(loops[7].count, 3));
         MUST_OK(inner.pool.destroy());
         CHECK(!endpoint.info().ok());
-        static_cast<void>(endpoint.release());
         u64 seen = loops[7].count;
         for (int i = 0; i < 10; i++) yield_cpu();
         CHECK_EQUAL(loops[7].count, seen);

@@ -70,6 +70,8 @@ HandleIndex must(const char* what, const SyscallResult& result) {
     panic("a call of root's failed");
 }
 
+constexpr HandleIndex kHandles = 512;  // root's are below
+
 abi::KernelCounts counts() {
     must("counts", invoke(Syscall::machine_info, slot(RootSlot::machine), 0));
     return buffer_as<abi::KernelCounts>();
@@ -248,6 +250,9 @@ void run_round(u64 round) {
     }
     must("end", invoke(Syscall::object_destroy, r.pool));
     must("end", invoke(Syscall::object_destroy, sleep));
+    // What root's handles named went with the Pool.
+    for (HandleIndex handle = 1; handle < kHandles; handle++)
+        if (invoke(Syscall::cap_info, handle).error != Error::ok) invoke(Syscall::cap_delete, handle);
 }
 
 bool same(const abi::KernelCounts& before, const abi::KernelCounts& after) {

@@ -129,10 +129,11 @@ TextResult text_kernel(Subject subject, Thread&) {
     Text text;
     for (u32 type = 1; type < std::size(kTypes); ++type)
         text << "objects." << kTypes[type] << ' ' << counts.objects[type] << '\n';
-    text << "capabilities " << counts.capabilities << "\npages.total " << counts.pages_total
-         << "\npages.free " << counts.pages_free << "\npages.tables " << counts.pages_tables
-         << "\npages.objects " << counts.pages_objects << "\npages.memory " << counts.pages_memory
-         << "\npages.quarantine " << counts.pages_quarantine << "\nmappings " << counts.mappings << '\n';
+    text << "capabilities " << counts.capabilities << "\nslots " << counts.slots << "\npages.total "
+         << counts.pages_total << "\npages.free " << counts.pages_free << "\npages.tables "
+         << counts.pages_tables << "\npages.objects " << counts.pages_objects << "\npages.memory "
+         << counts.pages_memory << "\npages.quarantine " << counts.pages_quarantine << "\nmappings "
+         << counts.mappings << '\n';
     return text.take();
 }
 
