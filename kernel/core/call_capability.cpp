@@ -63,9 +63,11 @@ Error remove(Call& call) {
         removal = delete_step(which);
         if (removal == Removal::more && steps % 32 == 0 && preempted()) return Error::restart;
     }
-    // What was taken away before or meanwhile has left a stale slot.
-    const bool gone = removal == Removal::done || CapTable::give_up(*slot) || call.thread.restarted;
-    return gone ? Error::ok : Error::bad_handle;
+    if (removal == Removal::done) return Error::ok;
+    // What was taken away before or meanwhile has left a stale slot. (A Reply that is being cut off leaves it empty
+    // for an instant.)
+    const Error error = CapTable::give_up(*slot);
+    return error == Error::bad_handle && call.thread.restarted ? Error::ok : error;
 }
 
 Error revoke(Call& call) {

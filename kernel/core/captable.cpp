@@ -106,12 +106,15 @@ bool CapTable::make_stale(Slot& slot) {
     return true;
 }
 
-bool CapTable::give_up(Slot& slot) {
+Error CapTable::give_up(Slot& slot) {
     CapTable& table = table_of(slot);
     Guard guard(table.lock_);
-    if (!stale(slot)) return false;
-    table.free_slot(slot);
-    return true;
+    if (stale(slot)) {
+        table.free_slot(slot);
+        return Error::ok;
+    }
+    const bool empty = slot.word.load(std::memory_order_relaxed) == 0;
+    return empty && (taken(page_of(slot)) & bit_of(slot)) != 0 ? Error::restart : Error::bad_handle;
 }
 
 void CapTable::consume(Slot& slot) {

@@ -35,8 +35,9 @@ class CapTable : public Object {
     /// Its capability is being taken away by another than its owner, whose the slot stays. false: the owner has
     /// consumed it; it is to be released. With the object's caps_lock.
     static bool make_stale(Slot& slot);
-    /// The owner gives back a stale slot; false: it is not stale.
-    static bool give_up(Slot& slot);
+    /// The owner gives back a stale slot. bad_handle: it is not stale; restart: a call in progress on another CPU
+    /// is about to fill or release it.
+    static Error give_up(Slot& slot);
     /// The owner won't name it again: it does not become stale. With the object's caps_lock.
     static void consume(Slot& slot);
     static bool stale(const Slot& slot);

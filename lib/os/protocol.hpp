@@ -235,7 +235,9 @@ class Server {
     void try_methods(Message& message, PendingReply& pending, MethodList<M...>) {
         const bool known = ((message.tag.operation() == M::kOpcode && (run<M>(message, pending), true)) ||
                             ...);
-        if (!known) pending.fail(Error::unsupported);
+        if (known) return;
+        const ReceivedHandles unwanted(message);
+        pending.fail(Error::unsupported);
     }
     template <Method M>
     void run(Message& message, PendingReply& pending) {
