@@ -324,6 +324,7 @@ u64 leave_kernel() {
     return now;
 }
 
+// Modelled in tests/models/idle.pml.
 void awake(Cpu& cpu) {
     if (!cpu.quiescent.load(std::memory_order_relaxed)) return;
     cpu.quiescent.store(false, std::memory_order_relaxed);

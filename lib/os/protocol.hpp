@@ -17,12 +17,9 @@ class HandleList {
     HandleList() = default;
     template <typename T>
     HandleList& add(const HandleBase<T>& handle, abi::RightsBits mask = abi::kAllRights) {
-        return add_slot(handle.index(), mask, 0);
-    }
-    /// Sent for good: the own capability goes. Not for requests (they may have to be sent again).
-    template <typename T>
-    HandleList& move(HandleBase<T>&& handle, abi::RightsBits mask = abi::kAllRights) {
-        return add_slot(handle.release(), mask, abi::kHandleMove);
+        if (count_ == abi::kMessageHandles) panic("too many capabilities in a message");
+        entries_[count_++] = {handle.index(), mask, 0, 0};
+        return *this;
     }
     u32 count() const { return count_; }
     /// Puts them where the kernel looks.
@@ -31,11 +28,6 @@ class HandleList {
     }
 
   private:
-    HandleList& add_slot(abi::HandleIndex slot, abi::RightsBits mask, u8 flags) {
-        if (count_ == abi::kMessageHandles) panic("too many capabilities in a message");
-        entries_[count_++] = {slot, mask, flags, 0};
-        return *this;
-    }
     abi::MessageHandle entries_[abi::kMessageHandles];
     u32 count_ = 0;
 };
