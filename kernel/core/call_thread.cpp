@@ -196,15 +196,15 @@ Error set_budget(Call& call) {
     auto budget = PITH_CALL(lookup<Budget>(call.thread, call.handle_argument(0), abi::BudgetRight::bind));
     if (thread->base_priority > budget->ceiling()) return Error::invalid;
     unrefer(thread->budget_reference);
-    if (auto bound = refer(thread->budget_reference, *budget, *thread, Kind::budget); !bound.ok())
-        return bound.error();
+    const Error error = refer(thread->budget_reference, *budget, *thread, Kind::budget).error();
     {
         ThreadLock locked(*thread);
-        thread->budget = budget.object;
+        // If the new one has just begun to die, nobody would tell the thread of the old one's death any more.
+        thread->budget = error == Error::ok ? budget.object : nullptr;
         if (cpus[thread->cpu].current == thread.object) kick(thread->cpu);
     }
     propagate(*thread);
-    return Error::ok;
+    return error;
 }
 
 Error bind_signal(Call& call) {

@@ -51,8 +51,8 @@ struct alignas(64) Cpu {
     alignas(64) SpinLock<Rank::cpu> lock;
     RunQueue run_queue GUARDED_BY(thread_locks);
     TimerQueue timers GUARDED_BY(thread_locks);
-    Thread* attended GUARDED_BY(thread_locks) =
-        nullptr;  ///< ready, off the queue: this CPU is in attend for it
+    /// Ready, off the queue: this CPU is in attend for it.
+    Thread* attended GUARDED_BY(thread_locks) = nullptr;
     List<Thread, &Thread::waiter_link> acknowledgement_waiters GUARDED_BY(thread_locks);
     std::atomic<int> current_priority{-1};  ///< what a newly ready thread has to exceed
 

@@ -193,8 +193,8 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
 
 void forget_dying(Cpu& cpu) {
     arch::flush_all();
-    const bool idle = cpu.current ==
-                      nullptr;  // then it lets go of all, so as not to be asked again before it wakes
+    // A CPU that is idle lets go of all, so as not to be asked again before it wakes.
+    const bool idle = cpu.current == nullptr;
     Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
     if (space != nullptr &&
         (idle || (space->dying.load(std::memory_order_relaxed) && cpu.current->space != space))) {
