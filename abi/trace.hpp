@@ -3,7 +3,8 @@
 // map (machine_trace) and that a host finds in the memory of an emulator by its magic.
 //
 // The run: a TraceHeader (one page), the ring of `mask` + 1 bytes, then the ring of names with `names_mask` + 1 bytes.
-// Record n of a ring is at n * 32 & mask; the last one written is the one before `at`. A reader takes what it wants,
+// Record n of a ring is at n * 32 & mask; the last one written is the one before `at`, but for those that fast paths have
+// added since the CPU's last other kernel entry: they follow, and have later times. A reader takes what it wants,
 // looks at `at` again, and drops what has been overwritten meanwhile.
 #pragma once
 

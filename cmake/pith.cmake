@@ -2,7 +2,7 @@
 # How each kind of code is compiled: the kernel, the components (user space, freestanding) and host programs.
 
 set(PITH_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wold-style-cast -Wthread-safety
-    -Wno-gnu-statement-expression -Wno-missing-field-initializers -Werror)
+    -Wno-gnu-statement-expression -Wno-missing-field-initializers -Wno-invalid-offsetof -Werror)
 
 set(PITH_LIBCXX /usr/lib/llvm-19/include/c++/v1)
 set(PITH_LIBC_HEADERS /usr/include/x86_64-linux-musl)

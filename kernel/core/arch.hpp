@@ -65,29 +65,31 @@ concept FrameContract = requires(F f, const F c, F& to, u64 v, unsigned i, Error
 };
 static_assert(FrameContract<Frame>);
 
-/// arch/cpu.hpp: `struct CpuArea`, the architecture's part of a core::Cpu (its first member; `Frame* frame`
-/// in it is what the exit path resumes; null: the exit path idles). The core has an array `core::Cpu
+/// arch/cpu.hpp: `struct CpuArea`, the architecture's part of a core::Cpu (its first member; `core::Thread* current`
+/// in it is whose Frame the exit path resumes; null: it idles; `kThreadFrame` in arch/frame.hpp is where in a Thread that is). The core has an array `core::Cpu
 /// core::cpus[]`; the architecture makes this_cpu() (declared in contract.hpp, defined inline in
 /// arch/cpu.hpp) return this CPU's element.
 ///
 /// - `leave_frame(frame)`: the user state that is live in the processor beyond what the entry stub stored (fs
-///   and gs base) goes to *area.frame. `enter_frame(area, frame)`: area.frame = frame; loads that state if
-///   not null. The core calls these in pairs when another thread becomes current; and save_to only after
-///   leave_frame. `switch_native_frames(area, from, to)`: both at once, for two native threads.
-/// - After syscall_entry the exit path loads message words and tag from the Frame that it returned.
-/// - `send_ipi(cpu)`: the other CPU calls core::ipi_entry soon. `now()`: nanoseconds since boot.
+///   and gs base) goes to the Frame. `enter_frame(frame)`: loads that state. The core calls these in pairs when another thread becomes current; and save_to only after
+///   leave_frame. `switch_native_frames(from, to)`: both at once, for two native threads: `both_native(a, b)`.
+/// - After a syscall entry the exit path loads message words and tag from the Frame of the thread that it returned.
+/// - `send_ipi(cpu)`: the other CPU calls core::ipi_entry soon. `now()`: nanoseconds since boot; `time_at(ticks)`: the same
+///   when ticks() was that, not long ago.
 /// - `arm_timer(absolute)`: core::timer_entry is called at or soon after it; kNever disarms.
 /// - `interrupt_window()`: pending interrupts come in (entries get nested = true), then interrupts are off
 ///   again.
 /// - `relax()`: in spin loops. `ticks()`: cheap cycle counter.
 template <typename A>
 concept CpuContract = requires(A area, Frame* frame, u32 cpu, abi::Time t) {
-    { area.frame } -> std::same_as<Frame*&>;
+    { area.current } -> std::same_as<core::Thread*&>;
     leave_frame(*frame);
-    enter_frame(area, frame);
-    switch_native_frames(area, *frame, *frame);
+    enter_frame(*frame);
+    { both_native(*frame, *frame) } -> std::same_as<bool>;
+    switch_native_frames(*frame, *frame);
     send_ipi(cpu);
     { now() } -> std::same_as<abi::Time>;
+    { time_at(t) } -> std::same_as<abi::Time>;
     arm_timer(t);
     interrupt_window();
     relax();

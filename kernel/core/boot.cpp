@@ -100,6 +100,7 @@ Thread* make_root_thread(Pool& pool, Space& space, CapTable& table, Budget& budg
     if (!bound) panic("Root cannot be bound");
     thread->space = &space;
     thread->captable = &table;
+    thread->first_slots = table.first_slots();
     thread->budget = &budget;
     thread->buffer = reinterpret_cast<abi::MessageBuffer*>(page_of(buffer, 0));
     thread->base_priority = thread->priority = abi::kPriorities - 1;
@@ -181,7 +182,11 @@ void clock_changed(u64 tsc_base, u64 clock_base, u64 multiplier, u64 tsc_frequen
 void main_boot_cpu(const BootParameters& boot) {
     Cpu& cpu = this_cpu();
     cpu_count = std::min(boot.cpus, abi::kMaxCpus);
-    for (u32 id = 0; id < abi::kMaxCpus; id++) cpus[id].id = id;
+    for (u32 id = 0; id < abi::kMaxCpus; id++) {
+        cpus[id].id = id;
+        cpus[id].plain_caller = condition(State::awaiting_reply, id);
+        cpus[id].part = offsetof(Endpoint, parts) + id * sizeof(Endpoint::Part);
+    }
     cpu.online = true;
     frames::initialise({boot.free, boot.free_count}, boot.bundle);
     // What the caches of the CPUs may hold back is not for Pools, so that a charged frame is always to be

@@ -21,6 +21,10 @@ class Budget : public Object {
     /// invalid: the parameters are out of range, or beyond what `parent` (null: none) allows.
     static Result<> check(const abi::BudgetParameters& parameters, const Budget* parent);
 
+    /// Whether it pays on that CPU without end, so that nothing need be decided.
+    bool plain(u32 cpu) const {
+        return unlimited() && allows_cpu(cpu) && !dying.load(std::memory_order_relaxed);
+    }
     bool unlimited() const { return unlimited_.load(std::memory_order_relaxed); }
     bool allows_cpu(u32 cpu) const { return (cpus_.load(std::memory_order_relaxed) >> cpu & 1) != 0; }
     u8 ceiling() const { return ceiling_.load(std::memory_order_relaxed); }

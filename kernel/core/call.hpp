@@ -51,8 +51,8 @@ struct Call {
 };
 
 /// The system call of the current thread by the general paths; a foreign thread's is an event.
-arch::Frame* slow_syscall(Cpu& cpu, Thread& thread);
-arch::Frame* slow_foreign_call(Cpu& cpu, Thread& thread);
+Thread* slow_syscall(Cpu& cpu, Thread& thread);
+Thread* slow_foreign_call(Cpu& cpu, Thread& thread);
 
 /// A free slot of a table, given back if it is not filled.
 class SlotReservation {

@@ -183,7 +183,7 @@ abi::ThreadState visible_state(const Thread& thread) {
     switch (thread.state) {
         case State::inactive: return ThreadState::inactive;
         case State::ready:
-            return cpus[thread.cpu].current == &thread ? ThreadState::running : ThreadState::ready;
+            return cpus[thread.cpu].area.current == &thread ? ThreadState::running : ThreadState::ready;
         case State::queued_call:
         case State::awaiting_reply: return ThreadState::calling;
         case State::queued_send: return ThreadState::sending;
@@ -203,7 +203,7 @@ Error thread_info(Call& call) {
     {
         ThreadLock locked(thread);
         u64 ran = thread.ran;
-        if (cpus[thread.cpu].current == &thread) ran += arch::ticks() - cpus[thread.cpu].switched_at;
+        if (cpus[thread.cpu].area.current == &thread) ran += arch::ticks();
         info.cpu_time = ticks_to_nanoseconds(ran);
         info.rip = thread.frame.ip();
         info.rsp = thread.frame.sp();

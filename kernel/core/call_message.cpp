@@ -119,7 +119,7 @@ Error call_signal(Call& call, Syscall number) {
     switch (number) {
         case Syscall::signal_notify: {
             auto signal = PITH_CALL(call.object<Signal>(abi::SignalRight::notify));
-            signal->notify(call.argument(0));
+            signal->notify(call.argument(0));  // ipc_fast.cpp has done so, but where it could not
             return Error::ok;
         }
         case Syscall::signal_wait: {

@@ -76,6 +76,7 @@ Error create(Call& call) {
     Thread* thread = PITH_CALL(make_thread(*pool, wanted.kind, wanted.cpu));
     thread->space = parts.space;
     thread->captable = parts.captable;
+    if (parts.captable != nullptr) thread->first_slots = parts.captable->first_slots();
     thread->handler = parts.handler;
     // An Endpoint that a badge was minted for keeps it out of the creator's hands: the event has its own
     // badge.
@@ -115,7 +116,7 @@ Error resume(Call& call) {
 /// Sets an attention bit; the thread sees to it before it runs in user mode again.
 void attract_locked(Thread& thread, u8 bit) REQUIRES(thread_locks) {
     thread.attention |= bit;
-    if (cpus[thread.cpu].current == &thread) kick(thread.cpu);
+    if (cpus[thread.cpu].area.current == &thread) kick(thread.cpu);
 }
 
 Error interrupt(Call& call) {
@@ -201,7 +202,7 @@ Error set_budget(Call& call) {
         ThreadLock locked(*thread);
         // If the new one has just begun to die, nobody would tell the thread of the old one's death any more.
         thread->budget = error == Error::ok ? budget.object : nullptr;
-        if (cpus[thread->cpu].current == thread.object) kick(thread->cpu);
+        if (cpus[thread->cpu].area.current == thread.object) kick(thread->cpu);
     }
     propagate(*thread);
     return error;

@@ -70,7 +70,7 @@ void publish(Slot& slot, const Object& object, RightsBits rights, u64 badge) {
     // The generation changes at each use of a slot (it stays in the badge field while the slot is empty), so
     // that a reader that sees the same word twice has seen the badge that belongs to it.
     const u64 generation = slot.badge.load(std::memory_order_relaxed) & ~(kGenerationStep - 1);
-    const u64 word = (generation + kGenerationStep) | (arch::virtual_to_physical(&object) & kAddressMask) |
+    const u64 word = (generation + kGenerationStep) | (reinterpret_cast<u64>(&object) & kAddressMask) |
                      rights;
     slot.badge.store(badge, std::memory_order_relaxed);
     slot.word.store(word, std::memory_order_release);

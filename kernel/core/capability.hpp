@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Capabilities: the slots of CapTables, linked in a derivation tree for each object.
 //
-// `word` is generation << 48 | physical address of the object | rights; 0: empty. Reading a slot takes no
+// `word` is generation << 48 | address of the object, less its sign | rights; 0: empty. Reading a slot takes no
 // lock: word, badge, word again. Writing one sets word to 0, then the badge, then the new word, under the
 // object's caps_lock (rank 30), which also guards the links. Rights are masked on the way and never widened
 // (I5).
@@ -37,7 +37,7 @@ struct Capability {
     Slot* slot = nullptr;
 
     Object* object() const {
-        return static_cast<Object*>(arch::physical_to_virtual(word & 0x0000'ffff'ffff'ffc0));
+        return reinterpret_cast<Object*>(static_cast<i64>(word << 16) >> 16 & ~i64{0x3f});
     }
     RightsBits rights() const { return static_cast<RightsBits>(word & abi::kAllRights); }
     bool allows(RightsBits right) const { return (word & right) == right; }

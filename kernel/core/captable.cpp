@@ -37,6 +37,8 @@ HandleIndex CapTable::index_of(const Slot& slot) {
     return static_cast<HandleIndex>(page[2].page_data[0] * kPageSlots + static_cast<u64>(&slot - page));
 }
 
+constinit const Slot CapTable::kNoSlots[kPageSlots]{};
+
 Result<> CapTable::prepare(u64 slots) {
     if (slots > abi::kMaxSlots) return Error::invalid;
     Guard guard(lock_);

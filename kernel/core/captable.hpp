@@ -28,6 +28,12 @@ class CapTable : public Object {
         return page == nullptr ? nullptr : page + index % kPageSlots;
     }
 
+    /// The first page of slots, for good; one of empty slots if the table has none yet.
+    const Slot* first_slots() const {
+        const Slot* page = pages_[0].load(std::memory_order_acquire);
+        return page != nullptr ? page : kNoSlots;
+    }
+
     /// Takes a free slot: `wanted`, or any if that is kNoHandle. occupied, no_slot, no_memory, invalid.
     Result<HandleIndex> reserve(HandleIndex wanted);
     /// Gives back a reserved, empty slot.
@@ -50,6 +56,8 @@ class CapTable : public Object {
     bool release_step();
 
   private:
+    static const Slot kNoSlots[kPageSlots];
+    friend struct arch::Offsets;
     Result<> grow(u32 page) REQUIRES(lock_);
     Result<HandleIndex> reserve_any() REQUIRES(lock_);
     void free_slot(Slot& slot) REQUIRES(lock_);

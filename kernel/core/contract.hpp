@@ -7,7 +7,9 @@
 
 namespace pith::arch {
 struct Frame;
-}
+/// What an architecture's assembler code knows of the layout of the core's classes.
+struct Offsets;
+}  // namespace pith::arch
 
 namespace pith::core {
 

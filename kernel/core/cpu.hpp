@@ -35,21 +35,25 @@ class RunQueue {
 class CAPABILITY("role") ThreadLocks {};
 extern ThreadLocks thread_locks;
 
-struct alignas(64) Cpu {
-    arch::CpuArea area;         ///< first: the architecture finds it
-    Thread* current = nullptr;  ///< null: idle
+/// What the fast paths touch is on its first page.
+struct alignas(abi::kPageSize) Cpu {
+    arch::CpuArea
+        area;  ///< first: the architecture finds it; `current` in it is the thread that runs, null: idle
     std::atomic<Space*> loaded_space{nullptr};
     u32 id = 0;
+    u32 plain_caller =
+        0;  ///< `condition` of a thread of this CPU that waits for the answer to a call, and nothing else
+    u64 part = 0;  ///< where an Endpoint has this CPU's part
     bool online = false;
     bool reschedule = false;
     bool rotate = false;  ///< the current thread goes to the end of its queue
     bool fpu_on = false;
+    /// Why a switch of threads may take more than loading another Space: kFpuOwned, kPortsOpen.
+    u32 unusual = 0;
     bool frame_left = false;  ///< the Frame of `current` is stored, others may write to it
     Thread* fpu_owner = nullptr;
-    u64 switched_at = 0;  ///< ticks
 
     alignas(64) SpinLock<Rank::cpu> lock;
-    RunQueue run_queue GUARDED_BY(thread_locks);
     TimerQueue timers GUARDED_BY(thread_locks);
     /// Ready, off the queue: this CPU is in attend for it.
     Thread* attended GUARDED_BY(thread_locks) = nullptr;
@@ -68,7 +72,6 @@ struct alignas(64) Cpu {
     abi::Time slice_end = 0;
     abi::Time budget_end = kNever;
     abi::Time armed = kNever;
-    u32 ports_loaded = 0;
     FrameCache frame_cache;
     u32 held_ranks[8] = {};
     u32 held_count = 0;
@@ -81,12 +84,20 @@ struct alignas(64) Cpu {
     i64 mapping_count = 0;
     abi::CpuCounts counts{};
     TraceRing trace;
+    RunQueue run_queue GUARDED_BY(thread_locks);
 };
+
+/// Bits of Cpu::unusual.
+inline constexpr u32 kFpuOwned = 1;   ///< somebody's FPU state is live
+inline constexpr u32 kPortsOpen = 2;  ///< I/O ports are
 
 extern Cpu cpus[abi::kMaxCpus];
 extern u32 cpu_count;
 
 inline Cpu& this_cpu() { return arch::this_cpu(); }
+
+/// Where the thread belongs; read anew each time, since it may be moving.
+inline u32 home_of(const Thread& thread) { return __atomic_load_n(&thread.cpu, __ATOMIC_RELAXED); }
 
 /// The lock of one CPU.
 class SCOPED_CAPABILITY CpuLock {
@@ -105,7 +116,14 @@ class SCOPED_CAPABILITY CpuLock {
 /// The lock of the CPU that a thread belongs to, wherever it moves until the lock is held.
 class SCOPED_CAPABILITY ThreadLock {
   public:
-    explicit ThreadLock(const Thread& thread) ACQUIRE(thread_locks) NO_THREAD_SAFETY_ANALYSIS;
+    explicit ThreadLock(const Thread& thread) ACQUIRE(thread_locks) NO_THREAD_SAFETY_ANALYSIS {
+        for (;;) {
+            cpu_ = &cpus[home_of(thread)];
+            cpu_->lock.lock();
+            if (cpu_ == &cpus[home_of(thread)]) return;
+            cpu_->lock.unlock();
+        }
+    }
     ~ThreadLock() RELEASE() NO_THREAD_SAFETY_ANALYSIS { cpu_->lock.unlock(); }
     ThreadLock(const ThreadLock&) = delete;
     ThreadLock& operator=(const ThreadLock&) = delete;

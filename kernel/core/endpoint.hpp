@@ -16,12 +16,18 @@ class Endpoint : public Object {
     static constexpr ObjectType kType = ObjectType::endpoint;
     Endpoint() : Object(kType) {}
 
+    using Receivers = List<Thread, &Thread::queue_link>;
     struct alignas(64) Part {
-        List<Thread, &Thread::queue_link> receivers;  ///< waiting
+        Receivers receivers;  ///< waiting
         List<Thread, &Thread::queue_link> callers;
         List<Thread, &Thread::registered_link> registered;  ///< all that receive here, waiting or busy
         std::atomic<u32> receiver_count{0};                 ///< length of `registered`
     };
+
+    /// That of this CPU. Cpu::part is where it is.
+    [[gnu::always_inline]] Part& part_at(u64 place) {
+        return *reinterpret_cast<Part*>(reinterpret_cast<char*>(this) + place);
+    }
 
     Part parts[abi::kMaxCpus];
     alignas(64) std::atomic<u32> orphans{0};

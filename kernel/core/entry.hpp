@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The entries of the core: what an architecture calls, with interrupts off, on the CPU's kernel stack.
 //
-// At each of them but the nested ones the user registers are in *area.frame (unless the CPU was idle). When
-// one returns, area.frame is the thread to resume, null: idle (interrupts on, halt, until an interrupt; then
-// its entry with nested = false, then look at area.frame again). Nested: the interrupt came in inside
+// At each of them but the nested ones the user registers are in the Frame of area.current (unless the CPU was idle). When
+// one returns, area.current is the thread to resume, null: idle (interrupts on, halt, until an interrupt; then
+// its entry with nested = false, then look at area.current again). Nested: the interrupt came in inside
 // arch::interrupt_window; return to where it was.
 #pragma once
 
@@ -17,14 +17,13 @@ void main_boot_cpu(const BootParameters& boot);
 /// Once on each other CPU, after main_boot_cpu has returned.
 void main_other_cpu(u32 id);
 
-/// The `syscall` instruction of any thread. Returns the Frame whose message words and tag (w0..w7, tag) the
-/// thread that is resumed gets: its own, or that of its partner in a message, which saves copying them. Null
-/// only if area.frame is null.
-arch::Frame* syscall_entry();
-/// The same for an architecture that knows that the thread is foreign; or native, and that has tried the fast paths
-/// (ipc_fast.hpp) with the words in registers.
-arch::Frame* foreign_syscall_entry();
-arch::Frame* slow_syscall_entry();
+/// The `syscall` instruction, of a foreign thread or a native one. Returns the thread from whose Frame the
+/// one that is resumed gets message words and tag (w0..w7, tag): itself, or its partner in a message, which saves copying
+/// them. Null only if area.current is null.
+Thread* foreign_syscall_entry();
+Thread* native_syscall_entry();
+/// The same, of a native thread, for signal_notify.
+Thread* notify_entry();
 
 /// A fault of user code (faults of the kernel are the architecture's to report, by `panic`).
 void fault_entry(const FaultInfo& fault);

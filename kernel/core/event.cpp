@@ -40,13 +40,10 @@ Thread* leave_wait_locked(Thread& thread) REQUIRES(thread_locks) {
         case State::at_event:
             if (thread.server != nullptr) thread.server->caller = nullptr;
             thread.server = nullptr;
-            thread.native_fault = false;
+            thread.hindrance &= static_cast<u8>(~kNativeFault);
             cut_reply(thread);
             break;
-        case State::receiving:
-            thread.endpoint->parts[thread.cpu].receivers.remove(thread);
-            thread.endpoint = nullptr;
-            break;
+        case State::receiving: Endpoint::Receivers::remove(thread); break;
         case State::waiting_signal: thread.waiting_on = nullptr; break;
         case State::waiting_cpus: cpus[thread.cpu].acknowledgement_waiters.remove(thread); break;
         case State::ready: unqueue_locked(thread); break;
@@ -63,11 +60,12 @@ Thread* leave_wait_locked(Thread& thread) REQUIRES(thread_locks) {
 
 Wait wait_of(const Thread& thread) {
     Wait wait{thread.state, nullptr, thread.call_number,
-              thread.timer.queued ? thread.timer.when : abi::kNoDeadline};
+              timed(thread) ? thread.timer.when : abi::kNoDeadline};
     switch (thread.state) {
         case State::awaiting_reply:
         case State::at_event: wait.partner = thread.server; break;
         case State::waiting_signal: wait.partner = thread.waiting_on; break;
+        case State::receiving: wait.partner = thread.registered; break;
         default: wait.partner = thread.endpoint; break;
     }
     return wait;
@@ -97,7 +95,7 @@ void time_out(Thread& thread, abi::Time now) {
     Wait wait;
     {
         ThreadLock locked(thread);
-        if (!thread.timer.queued || thread.timer.when > now) return;
+        if (!timed(thread) || thread.timer.when > now) return;
         wait = wait_of(thread);
         if (wait.state == State::ready) {  // parked: its Budget has a new period
             stop_timer_locked(thread);
@@ -119,14 +117,14 @@ void abandon_call(Thread& caller, u32 call_number) {
             return;
         if (caller.reply_slot != nullptr) return;
         wait = wait_of(caller);
-        after = caller.native_fault ? State::dead : State::ready;
+        after = native_fault(caller) ? State::dead : State::ready;
     }
     if (withdraw(caller, wait, Error::peer_died, after) && after == State::dead) thread_died(caller);
 }
 
-void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
+void raise_event(Thread& thread, abi::Event event) {
     Cpu& cpu = this_cpu();
-    if (cpu.current == &thread) {
+    if (cpu.area.current == &thread) {
         // Once its handler has the event, another CPU may load its Frame anew: nothing is stored there after this.
         // Modelled in tests/models/frame.pml.
         arch::leave_frame(thread.frame);
@@ -134,13 +132,12 @@ void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]) {
     }
     const bool foreign = thread.kind == abi::ThreadKind::foreign;
     thread.event = event;
-    for (u32 i = 0; i < 4; i++) thread.event_words[i] = words[i];
     if (foreign) {
         auto& page = *reinterpret_cast<abi::ForeignState*>(thread.buffer);
         thread.frame.save_to(page);
         page.event = static_cast<u64>(event);
     } else {
-        thread.native_fault = true;
+        thread.hindrance |= kNativeFault;
     }
     cpu.reschedule = true;
     Endpoint* handler = thread.handler;
@@ -181,16 +178,14 @@ Error resume_foreign(Thread& thread, abi::Resume how, u64 value, const Thread* s
     return Error::ok;
 }
 
-void deliver_signal_locked(Thread& thread) {
+bool deliver_signal_locked(Thread& thread) {
     Signal* signal = thread.bound;
-    if (signal == nullptr) return;
+    if (signal == nullptr) return false;
     const u64 bits = signal->take(~u64{0});
-    if (bits == 0) return;
+    if (bits == 0) return false;
     if (thread.state == State::receiving) {
-        thread.endpoint->parts[thread.cpu].receivers.remove(thread);
-        thread.endpoint = nullptr;
+        Endpoint::Receivers::remove(thread);
         stop_timer_locked(thread);
-        make_ready_locked(thread);
     }
     arch::Frame& frame = thread.frame;
     frame.set_tag(abi::kTagKernel | static_cast<u64>(abi::Event::signal));
@@ -198,6 +193,7 @@ void deliver_signal_locked(Thread& thread) {
     frame.set_word(0, bits);
     for (u32 i = 1; i < abi::kRegisterWords; i++) frame.set_word(i, 0);
     frame.set_error(Error::ok);
+    return true;
 }
 
 bool sever_endpoint_step(Endpoint& endpoint) {
@@ -212,7 +208,8 @@ bool sever_endpoint_step(Endpoint& endpoint) {
             if (thread == nullptr) thread = part.registered.front();
             if (thread == nullptr) continue;
             wait = wait_of(*thread);
-            if (thread->registered == &endpoint && thread->endpoint != &endpoint) {
+            if (thread->registered == &endpoint && thread->state != State::receiving &&
+                thread->endpoint != &endpoint) {
                 part.registered.remove(*thread);
                 part.receiver_count.fetch_sub(1, std::memory_order_seq_cst);
                 thread->registered = nullptr;

@@ -10,11 +10,12 @@
 #include "kernel/core/signal.hpp"
 
 namespace pith::core {
+
+constinit std::atomic<Interrupt*> lines[arch::kInterruptLines];
+
 namespace {
 
 using abi::Syscall;
-
-std::atomic<Interrupt*> lines[arch::kInterruptLines];
 
 Error create_interrupt(Call& call) {
     PITH_CALL(call.object<Machine>(abi::MachineRight::devices));
@@ -70,8 +71,7 @@ Error create_ports(Call& call) {
 void reload_ports(Space& space) {
     Cpu& cpu = this_cpu();
     if (cpu.loaded_space.load(std::memory_order_relaxed) != &space) return;
-    cpu.ports_loaded = space.port_count.load(std::memory_order_relaxed);
-    arch::load_ports(space.ports, cpu.ports_loaded);
+    switch_ports(cpu, space);
 }
 
 Error bind_ports(Call& call) {
@@ -94,15 +94,6 @@ Error bind_ports(Call& call) {
 }
 
 }  // namespace
-
-void interrupt_arrived(u32 line) {
-    Interrupt* interrupt = line < arch::kInterruptLines ? lines[line].load(std::memory_order_acquire)
-                                                        : nullptr;
-    if (interrupt == nullptr) return;
-    if (Object* signal = interrupt->delivery.target; signal != nullptr) {
-        static_cast<Signal*>(signal)->notify(interrupt->bits.load(std::memory_order_relaxed));
-    }
-}
 
 void sever_interrupt(Interrupt& interrupt) {
     if (lines[interrupt.line].load() == &interrupt) {
@@ -143,10 +134,8 @@ void release_ports(Space& space) {
 void renew_ports(Cpu& cpu) {
     Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
     if (space == nullptr) return;
-    const u32 count = space->port_count.load(std::memory_order_acquire);
-    if (count == 0 && cpu.ports_loaded == 0) return;
-    cpu.ports_loaded = count;
-    arch::load_ports(space->ports, count);
+    if (space->port_count.load(std::memory_order_acquire) != 0 || (cpu.unusual & kPortsOpen) != 0)
+        switch_ports(cpu, *space);
 }
 
 Error call_device(Call& call, Syscall number) {

@@ -3,7 +3,9 @@
 // until it is acknowledged, also when its Signal dies.
 #pragma once
 
+#include "arch/interrupt.hpp"
 #include "kernel/core/object.hpp"
+#include "kernel/core/signal.hpp"
 #include "kernel/core/space.hpp"
 
 namespace pith::core {
@@ -25,8 +27,19 @@ class IoPorts : public Object {
     const PortRange range;
 };
 
-/// The line's interrupt has come in and is masked.
-void interrupt_arrived(u32 line);
+/// By line; null: nobody's.
+extern std::atomic<Interrupt*> lines[arch::kInterruptLines];
+
+/// The line's interrupt has come in and is masked. With `may_switch` whoever waits for it may become the current thread at
+/// once; then true.
+inline bool interrupt_arrived(u32 line, bool may_switch) {
+    const Interrupt* interrupt = line < arch::kInterruptLines ? lines[line].load(std::memory_order_acquire)
+                                                              : nullptr;
+    if (interrupt == nullptr) return false;
+    Object* signal = interrupt->delivery.target;
+    return signal != nullptr &&
+           static_cast<Signal*>(signal)->notify(interrupt->bits.load(std::memory_order_relaxed), may_switch);
+}
 
 /// Destruction.
 void sever_interrupt(Interrupt& interrupt);

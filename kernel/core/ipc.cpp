@@ -24,23 +24,6 @@ u32 choose_part(Endpoint& endpoint, u32 own) {
 
 bool expired(abi::Time deadline) { return deadline != abi::kNoDeadline && deadline <= arch::now(); }
 
-/// The words of a kernel message for an event.
-void fill_event(const Thread& from, Thread& to) {
-    arch::Frame& frame = to.frame;
-    const auto operation = static_cast<u16>(from.event);
-    frame.set_tag(abi::kTagKernel | operation);
-    frame.set_badge(from.badge);
-    if (from.event == abi::Event::syscall) {
-        u64 words[abi::kRegisterWords];
-        from.frame.foreign_words(words);
-        for (u32 i = 0; i < abi::kRegisterWords; i++) frame.set_word(i, words[i]);
-    } else {
-        for (u32 i = 0; i < abi::kRegisterWords; i++) frame.set_word(i, i < 4 ? from.event_words[i] : 0);
-        if (from.event == abi::Event::interrupted) frame.set_word(7, from.frame.ip());
-    }
-    frame.set_error(Error::ok);
-}
-
 /// Hands `from`'s message or event to `to`, which is not queued any more, and links the two. An error is the
 /// sender's, and then nothing has happened to `to`.
 Error deliver_locked(Thread& from, Thread& to, Delivery kind) REQUIRES(thread_locks) {
@@ -141,6 +124,24 @@ bool may_answer_locked(const Thread& thread, Thread& caller, const Slot* held) R
 
 }  // namespace
 
+void fill_event(const Thread& from, Thread& to) {
+    arch::Frame& frame = to.frame;
+    const auto operation = static_cast<u16>(from.event);
+    frame.set_tag(abi::kTagKernel | operation);
+    frame.set_badge(from.badge);
+    if (from.event == abi::Event::syscall) {
+        u64 words[abi::kRegisterWords];
+        from.frame.foreign_words(words);
+        for (u32 i = 0; i < abi::kRegisterWords; i++) frame.set_word(i, words[i]);
+    } else {
+        const bool interrupted = from.event == abi::Event::interrupted;
+        for (u32 i = 0; i < 4; i++) frame.set_word(i, interrupted ? 0 : from.event_words[i]);
+        for (u32 i = 4; i < 7; i++) frame.set_word(i, 0);
+        frame.set_word(7, interrupted ? from.frame.ip() : 0);
+    }
+    frame.set_error(Error::ok);
+}
+
 void enqueue_caller_locked(Endpoint& endpoint, u32 part_index, Thread& caller) {
     Endpoint::Part& part = endpoint.parts[part_index];
     Thread* after = part.callers.back();
@@ -225,7 +226,6 @@ bool pair_up(Endpoint& endpoint, u32 from, u32 cpu) {
         if (receiver == nullptr) return false;
         if (!take_caller_locked(*caller, *receiver)) return true;
         endpoint.parts[cpu].receivers.remove(*receiver);
-        receiver->endpoint = nullptr;
         stop_timer_locked(*receiver);
         make_ready_locked(*receiver);
         helped = endpoint.parts[from].registered.front();
@@ -261,7 +261,6 @@ Error send_message(Thread& thread, Endpoint& endpoint, u64 badge, Delivery kind)
         if (Thread* receiver = part.receivers.front(); receiver != nullptr) {
             if (Error error = deliver_locked(thread, *receiver, kind); error != Error::ok) return error;
             part.receivers.remove(*receiver);
-            receiver->endpoint = nullptr;
             stop_timer_locked(*receiver);
             if (kind == Delivery::send) recompute_locked(*receiver);
             make_ready_locked(*receiver, kind == Delivery::send ? Place::back : Place::front);
@@ -308,7 +307,7 @@ Thread* drop_caller(Thread& thread) {
                     caller->server = nullptr;
                 } else {
                     wait = wait_of(*caller);
-                    fault = caller->native_fault;
+                    fault = native_fault(*caller);
                 }
             }
         }
@@ -345,8 +344,7 @@ Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline) {
             recompute_locked(thread);  // others may queue for it, or none any more
             if (endpoint.dying.load(std::memory_order_relaxed)) return Error::bad_handle;
             if (thread.bound != nullptr && thread.bound->pending()) {
-                deliver_signal_locked(thread);
-                if (thread.state == State::ready) return kNoResult;
+                if (deliver_signal_locked(thread)) return kNoResult;
             }
         }
         const Error taken = try_take_caller(thread, endpoint);
@@ -359,7 +357,6 @@ Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline) {
             if (thread.bound != nullptr && thread.bound->pending()) continue;
             thread.state = State::receiving;
             trace(TraceKind::receive);
-            thread.endpoint = &endpoint;
             endpoint.parts[thread.cpu].receivers.push_back(thread);
             start_timer_locked(thread, deadline);
             this_cpu().reschedule = true;
@@ -385,7 +382,7 @@ Error reply_to(Thread& thread, Thread& caller, const Slot* held) {
         if (caller.state != State::awaiting_reply || !may_answer_locked(thread, caller, held))
             return Error::not_found;
         State after = State::ready;
-        if (caller.native_fault) {
+        if (native_fault(caller)) {
             const bool retry = abi::Tag(thread.frame.tag()).operation() ==
                                static_cast<u16>(abi::Resume::retry);
             after = retry ? State::ready : State::dead;
@@ -398,7 +395,7 @@ Error reply_to(Thread& thread, Thread& caller, const Slot* held) {
         trace(TraceKind::deliver_reply, caller.id, thread.frame.tag());
         if (caller.server != nullptr) caller.server->caller = nullptr;
         caller.server = nullptr;
-        caller.native_fault = false;
+        caller.hindrance &= static_cast<u8>(~kNativeFault);
         if (Slot* slot = detach_reply(caller); slot != nullptr) CapTable::release(*slot);
         if (worker != nullptr) unlend_locked(*worker);
         stop_timer_locked(caller);

@@ -31,14 +31,15 @@ Thread* drop_caller(Thread& thread);
 /// may be called again.
 void thread_died(Thread& thread);
 
-/// Raises an event of a thread that is ready, not queued (current or being attended to): to its handler, or
-/// it dies.
-void raise_event(Thread& thread, abi::Event event, const u64 (&words)[4]);
+/// Raises an event of a thread that is ready, not queued (current or being attended to), with the words in `event_words`: to
+/// its handler, or it dies.
+void raise_event(Thread& thread, abi::Event event);
 /// Lets a foreign thread go on. bad_state: it is not at an event. With a server: only while that has its event, else
 /// not_found.
 Error resume_foreign(Thread& thread, abi::Resume how, u64 value, const Thread* server = nullptr);
-/// Delivers the bits of its bound Signal to a receiving thread, if there are any.
-void deliver_signal_locked(Thread& thread) REQUIRES(thread_locks);
+/// Delivers the bits of its bound Signal to a thread that is about to receive, or that does: then it is to be made ready.
+/// False: there are none.
+bool deliver_signal_locked(Thread& thread) REQUIRES(thread_locks);
 
 /// A deadline has passed (or a parked thread's Budget is refilled).
 void time_out(Thread& thread, abi::Time now);
@@ -60,6 +61,9 @@ void abandon_call(Thread& caller, u32 call_number);
 /// Transfers words, buffer and capabilities; `badge` for the receiver. `receiver_error`: capabilities did not
 /// arrive.
 Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error) REQUIRES(thread_locks);
+
+/// The words of a kernel message for an event of `from`.
+void fill_event(const Thread& from, Thread& to) REQUIRES(thread_locks);
 
 /// What transfer would say to the sender.
 Error check_message(Thread& from);

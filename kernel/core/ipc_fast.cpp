@@ -1,97 +1,236 @@
 // SPDX-License-Identifier: MIT
-// The system call entry with the message words in the Frame, and the fast path of foreign threads (ipc_fast.hpp has those
-// of native ones). Each fast path returns the Frame with the message words of the thread that it switched to (entry.hpp), or
-// null.
+// The short paths of messages: a partner that waits on this CPU is switched to directly, under this CPU's own lock alone.
+// Calls and answers with all that a message can have, system calls of foreign threads, and faults. Null: nothing has been
+// done, and the general path (ipc.cpp) is to do it, or to tell why not. An architecture may have shorter ones yet, for
+// messages in registers (arch/x86_64/ipc.S).
+//
+// An Endpoint that begins to die now is severed only after this CPU has left the kernel, and a thread sees to
+// its attention bits when it runs next: neither is looked at under the lock.
+// No Budget is charged here: the Budget stays the same, only the thread that uses it changes; nor does the
+// priority.
 #include "kernel/core/ipc_fast.hpp"
 
 #include "kernel/core/call.hpp"
+#include "kernel/core/signal.hpp"
 
 namespace pith::core {
 namespace {
 
 using abi::Syscall;
 
-arch::Frame* call_from_frame(Cpu& cpu, Thread& thread) {
-    const arch::Frame& frame = thread.frame;
-    u64 badge;
-    Thread* receiver = fast_call(cpu, thread, frame.handle(), frame.tag(), frame.deadline(), badge);
-    if (receiver == nullptr) return nullptr;
-    receiver->frame.set_badge(badge);
-    receiver->frame.set_error(Error::ok);
-    // Nobody touches this Frame before the receiver has run, which is on this CPU: so its words need no copying.
-    return &thread.frame;
+/// Buffer words, capabilities: what has to be transferred.
+constexpr u64 kLoaded = 0x07ff'0000;
+/// What a sender may set, and nothing else means anything.
+constexpr u64 kKnown = 0x0000'ffff'077f'ffff;
+
+/// The object behind a handle with the right, and the capability's badge; null: the general path tells why not.
+template <typename T, typename Right>
+[[gnu::always_inline]] inline T* object_of(const Thread& thread, HandleIndex handle, Right right,
+                                           u64& badge) {
+    Slot* slot = thread.captable->slot(handle);
+    if (slot == nullptr) return nullptr;
+    const Capability found = read_slot(*slot);
+    badge = found.badge;
+    if (!found.allows(static_cast<RightsBits>(right))) return nullptr;  // nor does an empty slot
+    Object* object = found.object();
+    if (!live_as(*object, T::kType) || !live_as(*object->pool, ObjectType::pool)) return nullptr;
+    return static_cast<T*>(object);
 }
 
-arch::Frame* reply_from_frame(Cpu& cpu, Thread& thread) {
-    const arch::Frame& frame = thread.frame;
-    Answer answer;
-    Thread* caller = fast_reply_recv(cpu, thread, frame.handle(), frame.tag(), frame.deadline(),
-                                     frame.word(0), answer, [&frame](Thread& to) {
-                                         frame.copy_words_to(to.frame);
-                                         to.frame.set_tag(frame.tag());
-                                         to.frame.set_badge(0);
-                                         to.frame.set_error(Error::ok);
-                                     });
-    return caller != nullptr ? &caller->frame : nullptr;
+/// A receiver that can be switched to at once.
+[[gnu::always_inline]] inline Thread* waiting_receiver(Endpoint::Part& part) REQUIRES(thread_locks) {
+    Thread* receiver = part.receivers.front();
+    return receiver != nullptr && receiver->attention == 0 ? receiver : nullptr;
 }
 
-[[gnu::noinline]] arch::Frame* fast_foreign_call(Cpu& cpu, Thread& thread) {
-    Endpoint* endpoint = thread.handler;
-    if (endpoint == nullptr || thread.depth >= Thread::kMaxDepth) return nullptr;
-    if (!alive(*endpoint)) return nullptr;
-    CpuLock locked(cpu);
-    Endpoint::Part& part = endpoint->parts[cpu.id];
-    Thread* receiver = fast::waiting_receiver(part);
-    if (receiver == nullptr) return nullptr;
-    fast::connect(part, thread, *receiver);
-    thread.state = State::at_event;
-    thread.event = abi::Event::syscall;
-    leave_current(cpu, thread);
-    auto& page = *reinterpret_cast<abi::ForeignState*>(thread.buffer);
-    thread.frame.save_to(page);
-    page.event = static_cast<u64>(abi::Event::syscall);
-    u64 words[abi::kRegisterWords];
-    thread.frame.foreign_words(words);
-    arch::Frame& to = receiver->frame;
-    for (u32 i = 0; i < abi::kRegisterWords; i++) to.set_word(i, words[i]);
-    to.set_tag(abi::kTagKernel | static_cast<u64>(abi::Event::syscall));
-    to.set_badge(thread.badge);
-    to.set_error(Error::ok);
+/// Takes the receiver off its queue, and has it work for the sender.
+[[gnu::always_inline]] inline void connect(Thread& sender, Thread& receiver) REQUIRES(thread_locks) {
+    Endpoint::Receivers::remove(receiver);
+    stop_timer_locked(receiver);
+    receiver.state = State::ready;
+    receiver.caller = receiver.lender = &sender;
+    receiver.payer = sender.payer;
+    receiver.priority = sender.priority;
+    receiver.depth = static_cast<u8>(sender.depth + 1);
+    sender.server = sender.borrower = &receiver;
+}
+
+/// The opposite: the server waits again, the caller is free.
+[[gnu::always_inline]] inline void disconnect(Endpoint::Part& part, Thread& server, Thread& caller)
+    REQUIRES(thread_locks) {
+    server.caller = server.lender = nullptr;
+    server.payer = &server;
+    server.priority = server.base_priority;
+    server.depth = 0;
+    server.state = State::receiving;
+    part.receivers.push_back(server);
+    caller.server = caller.borrower = nullptr;
+    stop_timer_locked(caller);
+    caller.state = State::ready;
+}
+
+/// Whether the answer ends all that the caller has lent, and so the switch to it changes neither priority nor Budget.
+bool lent_by(const Thread& server, const Thread& caller) REQUIRES(thread_locks) {
+    return &caller == server.lender && caller.payer == server.payer && caller.priority == server.priority &&
+           !server.on_reserve;
+}
+
+/// The message in `from`'s Frame to one that gets it there, or from it: `words` is then who has words and tag. False: there
+/// is an error.
+bool pass_message(Thread& from, Thread& to, u64 badge, Thread*& words) REQUIRES(thread_locks) {
+    words = &from;
+    if ((from.frame.tag() & kLoaded) != 0) {
+        Error receiver_error;
+        if (transfer_locked(from, to, badge, receiver_error) != Error::ok) return false;
+        words = &to;
+        return receiver_error == Error::ok;
+    }
+    // Nobody touches the sender's Frame before the receiver has run, which is on this CPU: so its words need no copying.
+    to.frame.set_badge(badge);
+    to.frame.set_error(Error::ok);
+    return true;
+}
+
+/// From one thread of this CPU to another.
+[[gnu::always_inline]] inline void switch_directly(Cpu& cpu, Thread& from, Thread& to, TraceKind kind, u64 b)
+    REQUIRES(thread_locks) {
     cpu.counts.fast_calls++;
-    cpu.trace.add_at(cpu.switched_at, TraceKind::foreign, thread.id, receiver->id, words[0]);
-    switch_to(cpu, *receiver);
-    return &to;
+    cpu.trace.add_at(switch_time(from, to), kind, from.id, to.id, b);
+    exchange(cpu, from, to);
+}
+
+/// The Resume of a foreign thread, or of one that has its fault mended, is in its Frame. False: not so simple.
+bool resume_caller(Thread& caller, Thread& server) REQUIRES(thread_locks) {
+    const u64 tag = server.frame.tag();
+    if (native_fault(caller)) {
+        if (caller.state != State::awaiting_reply || tag != static_cast<u64>(abi::Resume::retry))
+            return false;
+        caller.hindrance &= static_cast<u8>(~kNativeFault);
+        return true;
+    }
+    switch (tag) {
+        case static_cast<u64>(abi::Resume::retry): return true;
+        case static_cast<u64>(abi::Resume::result):
+            caller.frame.set_foreign_result(server.frame.word(0));
+            return true;
+        case static_cast<u64>(abi::Resume::state):
+            caller.frame.load_from(*reinterpret_cast<const abi::ForeignState*>(caller.buffer));
+            return true;
+        default: return false;
+    }
 }
 
 }  // namespace
 
-arch::Frame* foreign_syscall_entry() {
+Thread* call_directly(Cpu& cpu, Thread& thread) {
+    const arch::Frame& frame = thread.frame;
+    const u64 tag = frame.tag();
+    u64 badge;
+    auto* endpoint = object_of<Endpoint>(thread, frame.handle(), abi::EndpointRight::send, badge);
+    if (endpoint == nullptr || (tag & ~kKnown) != 0 || thread.depth >= Thread::kMaxDepth) return nullptr;
+    const abi::Time deadline = frame.deadline();
+    Thread* words;
+    {
+        CpuLock locked(cpu);
+        Thread* receiver = waiting_receiver(endpoint->part_at(cpu.part));
+        if (receiver == nullptr || !pass_message(thread, *receiver, badge, words)) return nullptr;
+        connect(thread, *receiver);
+        thread.state = State::awaiting_reply;
+        thread.call_number++;
+        start_timer_locked(thread, deadline);
+        switch_directly(cpu, thread, *receiver, TraceKind::call, tag);
+    }
+    if (deadline != abi::kNoDeadline) arm_timer_for(cpu, deadline);
+    return words;
+}
+
+Thread* reply_directly(Cpu& cpu, Thread& thread) {
+    const arch::Frame& frame = thread.frame;
+    const u64 tag = frame.tag();
+    u64 badge;
+    auto* endpoint = object_of<Endpoint>(thread, frame.handle(), abi::EndpointRight::receive, badge);
+    if (endpoint == nullptr || endpoint != thread.registered || (tag & ~kKnown) != 0) return nullptr;
+    if (frame.deadline() != abi::kNoDeadline) return nullptr;
+    CpuLock locked(cpu);
+    Thread* caller = thread.caller;
+    if (caller == nullptr || caller->cpu != cpu.id || caller->attention != 0 || !lent_by(thread, *caller))
+        return nullptr;
+    Endpoint::Part& part = endpoint->part_at(cpu.part);
+    if (!part.callers.empty() || endpoint->orphans.load(std::memory_order_seq_cst) != 0) return nullptr;
+    if (thread.bound != nullptr && thread.bound->pending()) return nullptr;
+    Thread* words = caller;
+    if (caller->state == State::at_event || native_fault(*caller)) {
+        if (!resume_caller(*caller, thread)) return nullptr;
+    } else if (caller->state != State::awaiting_reply || !pass_message(thread, *caller, 0, words)) {
+        return nullptr;
+    }
+    disconnect(part, thread, *caller);
+    switch_directly(cpu, thread, *caller, TraceKind::reply, tag);
+    if (words == &thread) {
+        // This thread waits now, and another CPU may write to its Frame.
+        thread.frame.copy_words_to(caller->frame);
+        caller->frame.set_tag(tag);
+    }
+    return caller;
+}
+
+Thread* raise_directly(Cpu& cpu, Thread& thread, abi::Event event) {
+    Endpoint* endpoint = thread.handler;
+    if (endpoint == nullptr || !alive(*endpoint) || thread.depth >= Thread::kMaxDepth) return nullptr;
+    CpuLock locked(cpu);
+    Thread* receiver = waiting_receiver(endpoint->part_at(cpu.part));
+    if (receiver == nullptr) return nullptr;
+    connect(thread, *receiver);
+    thread.event = event;
+    fill_event(thread, *receiver);
+    const bool call = event == abi::Event::syscall;
+    switch_directly(cpu, thread, *receiver, call ? TraceKind::foreign : TraceKind::deliver_event,
+                    call ? receiver->frame.word(0) : static_cast<u64>(event));
+    if (thread.kind == abi::ThreadKind::foreign) {
+        thread.state = State::at_event;
+        auto& page = *reinterpret_cast<abi::ForeignState*>(thread.buffer);
+        thread.frame.save_to(page);
+        page.event = static_cast<u64>(event);
+    } else {
+        thread.state = State::awaiting_reply;
+        thread.hindrance |= kNativeFault;
+    }
+    return receiver;
+}
+
+Thread* foreign_syscall_entry() {
     Cpu& cpu = this_cpu();
-    Thread& thread = *cpu.current;
-    arch::Frame* words = fast_foreign_call(cpu, thread);
+    Thread& thread = *cpu.area.current;
+    Thread* words = raise_directly(cpu, thread, abi::Event::syscall);
     return words != nullptr ? words : slow_foreign_call(cpu, thread);
 }
 
-arch::Frame* slow_syscall_entry() {
+Thread* native_syscall_entry() {
     Cpu& cpu = this_cpu();
-    return slow_syscall(cpu, *cpu.current);
-}
-
-arch::Frame* syscall_entry() {
-    Cpu& cpu = this_cpu();
-    Thread& thread = *cpu.current;
-    if (thread.kind == abi::ThreadKind::foreign) return foreign_syscall_entry();
-    const u32 number = thread.frame.number();
-    arch::Frame* words = nullptr;
-    if (number == static_cast<u32>(Syscall::reply_recv)) {
-        words = reply_from_frame(cpu, thread);
-    } else if (number == static_cast<u32>(Syscall::call)) {
-        words = call_from_frame(cpu, thread);
-    } else if (number == static_cast<u32>(Syscall::null)) {
-        thread.frame.set_error(Error::ok);
-        return &thread.frame;
+    Thread& thread = *cpu.area.current;
+    Thread* words = nullptr;
+    switch (thread.frame.number()) {
+        case static_cast<u32>(Syscall::call): words = call_directly(cpu, thread); break;
+        case static_cast<u32>(Syscall::reply_recv): words = reply_directly(cpu, thread); break;
+        default: break;
     }
     return words != nullptr ? words : slow_syscall(cpu, thread);
+}
+
+// Whoever waits and is more urgent runs at once.
+Thread* notify_entry() {
+    Cpu& cpu = this_cpu();
+    Thread& thread = *cpu.area.current;
+    u64 badge;
+    auto* signal = object_of<Signal>(thread, thread.frame.handle(), abi::SignalRight::notify, badge);
+    if (signal == nullptr) return slow_syscall(cpu, thread);
+    const u64 bits = thread.frame.arg(0);
+    thread.frame.set_result(Error::ok, 0, 0, 0);  // while it is certain to be this CPU's
+    if (!signal->notify(bits, true) && cpu.reschedule) {
+        cpu.entered_at = arch::ticks();
+        leave_kernel();
+    }
+    return cpu.area.current;
 }
 
 }  // namespace pith::core

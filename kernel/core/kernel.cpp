@@ -96,6 +96,7 @@ void panic(const char* text) {
     print(text);
     print("\n");
     arch::print_cpu_state();
+    this_cpu().trace.publish();
     print_trace(this_cpu().trace);
     arch::exit_machine(kPanicExit);
     __builtin_unreachable();

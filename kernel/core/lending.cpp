@@ -78,7 +78,7 @@ void recompute_locked(Thread& thread) {
         unqueue_locked(thread);
         make_ready_locked(thread);
     }
-    if (cpus[thread.cpu].current == &thread) kick(thread.cpu);
+    if (cpus[thread.cpu].area.current == &thread) kick(thread.cpu);
 }
 
 void propagate(Thread& start) {

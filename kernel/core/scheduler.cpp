@@ -57,18 +57,18 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
             }
         }
         thread->parked = true;
-        if (has == Funds::spent) cpu.timers.insert(thread->timer, refill);
+        if (has == Funds::spent) start_timer_locked(*thread, refill);
     }
     return nullptr;
 }
 
 void put_back_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
-    Thread* thread = cpu.current;
+    Thread* thread = cpu.area.current;
     if (thread == nullptr) return;
-    count_time(cpu, *thread);
+    thread->ran += arch::ticks();
     if (!cpu.frame_left) arch::leave_frame(thread->frame);
     cpu.frame_left = false;
-    cpu.current = nullptr;
+    cpu.area.current = nullptr;
     thread->slice_left = 0;
     if (thread->state != State::ready) return;
     if (cpu.rotate || now >= cpu.slice_end) {
@@ -114,17 +114,18 @@ void expire_timers(Cpu& cpu, abi::Time now) {
     }
 }
 
-void arm_timer(Cpu& cpu) {
+/// Whether somebody waits for a time that has come, or for other CPUs.
+bool waiters_due_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
+    const Timer* timer = cpu.timers.first();
+    return (timer != nullptr && timer->when <= now) || !cpu.acknowledgement_waiters.empty();
+}
+
+/// When this CPU has to look again.
+abi::Time next_event_locked(Cpu& cpu) REQUIRES(thread_locks) {
     abi::Time next = kNever;
-    {
-        CpuLock locked(cpu);
-        if (Timer* timer = cpu.timers.first(); timer != nullptr) next = timer->when;
-    }
-    if (cpu.current != nullptr) next = std::min({next, cpu.slice_end, cpu.budget_end});
-    // A timer that is armed earlier than needed fires for nothing, and is armed anew then.
-    if (next >= cpu.armed) return;
-    cpu.armed = next;
-    arch::arm_timer(next);
+    if (const Timer* timer = cpu.timers.first(); timer != nullptr) next = timer->when;
+    if (cpu.area.current != nullptr) next = std::min({next, cpu.slice_end, cpu.budget_end});
+    return next;
 }
 
 void notify_overrun(Budget& budget) {
@@ -148,9 +149,6 @@ void unlock_cpus(u32 mask) NO_THREAD_SAFETY_ANALYSIS {
     }
 }
 
-/// Read anew each time: the thread may be moving.
-u32 home_of(const Thread& thread) { return __atomic_load_n(&thread.cpu, __ATOMIC_RELAXED); }
-
 /// For the other CPUs that ask, what has been asked of this one up to `requested`.
 void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
     forget_dying(cpu);
@@ -160,6 +158,40 @@ void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
     }
 }
 
+/// The thread runs from now on: its turn, who pays, and what others have to exceed.
+void begin_turn_locked(Cpu& cpu, Thread& next, abi::Time now, Budget* payer) REQUIRES(thread_locks) {
+    cpu.slice_end = now + (next.slice_left != 0 ? next.slice_left : kSlice);
+    cpu.rotate = false;
+    cpu.charged = payer;
+    cpu.current_priority.store(next.priority, std::memory_order_seq_cst);
+}
+
+/// Switches from the current thread, which stays ready, to one that has become ready and is more urgent, where this takes
+/// no decisions: nothing else is due, and nobody's Budget is limited. False, and nothing is done: schedule() is to see.
+[[gnu::always_inline]] inline bool give_way_locked(Cpu& cpu, Thread& next) REQUIRES(thread_locks) {
+    Thread& thread = *cpu.area.current;
+    if (next.priority <= thread.priority || next.attention != 0 || next.on_reserve) return false;
+    if (cpu.overdrawn != nullptr || cpu.reschedule) return false;  // nor is it to rotate, then
+    Budget* payer = budget_of(next);
+    if (payer != cpu.charged) {
+        if (payer == nullptr || cpu.charged == nullptr || !payer->plain(cpu.id) ||
+            !cpu.charged->plain(cpu.id))
+            return false;
+    }
+    const u64 ticks = switch_time(thread, next);
+    const abi::Time now = arch::time_at(ticks);
+    if (payer != cpu.charged) charge_time(cpu, now);
+    thread.slice_left = cpu.slice_end > now ? cpu.slice_end - now : 1;
+    cpu.run_queue.push_front(thread);
+    next.state = State::ready;
+    begin_turn_locked(cpu, next, now, payer);
+    arm_timer_for(cpu, cpu.slice_end);
+    cpu.counts.switches++;
+    cpu.trace.add_at(ticks, TraceKind::switch_thread, next.id, thread.id, next.priority);
+    exchange(cpu, thread, next);
+    return true;
+}
+
 /// Chooses and switches to the next thread. The thread to attend to instead, or null.
 Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_locks) {
     Thread* next = pick_locked(cpu, now);
@@ -167,20 +199,16 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
         cpu.attended = next;
         return next;
     }
-    if (next != nullptr) cpu.slice_end = now + (next->slice_left != 0 ? next->slice_left : kSlice);
-    cpu.rotate = false;
-    cpu.charged = next != nullptr ? budget_of(*next) : nullptr;
-    cpu.overdrawn = next != nullptr && next->on_reserve && next->lender != nullptr ? budget_of(*next->lender)
-                                                                                   : nullptr;
     if (next == nullptr) {
+        cpu.charged = cpu.overdrawn = nullptr;
+        cpu.rotate = false;
         if (before != nullptr) cpu.trace.add(TraceKind::switch_thread, 0, before->id);
         cpu.current_priority.store(-1, std::memory_order_seq_cst);
-        cpu.switched_at = arch::ticks();
-        arch::enter_frame(cpu.area, nullptr);
         return nullptr;
     }
-    cpu.current_priority.store(next->priority, std::memory_order_seq_cst);
-    if (before == nullptr) cpu.switched_at = arch::ticks();
+    begin_turn_locked(cpu, *next, now, budget_of(*next));
+    cpu.overdrawn = next->on_reserve && next->lender != nullptr ? budget_of(*next->lender) : nullptr;
+    next->ran -= arch::ticks();
     if (next != before) {
         cpu.counts.switches++;
         cpu.trace.add(TraceKind::switch_thread, next->id, before != nullptr ? before->id : 0, next->priority);
@@ -194,10 +222,10 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
 void forget_dying(Cpu& cpu) {
     arch::flush_all();
     // A CPU that is idle lets go of all, so as not to be asked again before it wakes.
-    const bool idle = cpu.current == nullptr;
+    const bool idle = cpu.area.current == nullptr;
     Space* space = cpu.loaded_space.load(std::memory_order_relaxed);
     if (space != nullptr &&
-        (idle || (space->dying.load(std::memory_order_relaxed) && cpu.current->space != space))) {
+        (idle || (space->dying.load(std::memory_order_relaxed) && cpu.area.current->space != space))) {
         cpu.loaded_space.store(nullptr, std::memory_order_relaxed);
         arch::load_kernel();
     }
@@ -208,8 +236,9 @@ void forget_dying(Cpu& cpu) {
 }
 
 void switch_ports(Cpu& cpu, Space& space) {
-    cpu.ports_loaded = space.port_count.load(std::memory_order_acquire);
-    arch::load_ports(space.ports, cpu.ports_loaded);
+    const u32 count = space.port_count.load(std::memory_order_acquire);
+    cpu.unusual = (cpu.unusual & ~kPortsOpen) | (count != 0 ? kPortsOpen : 0);
+    arch::load_ports(space.ports, count);
 }
 
 // Modelled in tests/models/wake.pml.
@@ -219,7 +248,7 @@ void make_ready_locked(Thread& thread, Place place) {
     thread.parked = false;
     if ((thread.attention & (kAttendStop | kAttendKill)) == kAttendStop) return;
     Cpu& cpu = cpus[thread.cpu];
-    if (cpu.current == &thread) {  // it had not left the processor yet, and goes on
+    if (cpu.area.current == &thread) {  // it had not left the processor yet, and goes on
         kick(cpu.id);
         return;
     }
@@ -229,6 +258,13 @@ void make_ready_locked(Thread& thread, Place place) {
         cpu.run_queue.push_back(thread);
     }
     if (thread.priority > cpu.current_priority.load(std::memory_order_seq_cst)) kick(cpu.id);
+}
+
+bool wake_locked(Thread& thread, bool may_switch) {
+    Cpu& cpu = this_cpu();
+    if (may_switch && thread.cpu == cpu.id && give_way_locked(cpu, thread)) return true;
+    make_ready_locked(thread);
+    return false;
 }
 
 void unqueue_locked(Thread& thread) {
@@ -247,22 +283,25 @@ void set_priority_locked(Thread& thread, u8 priority) {
     if (in_run_queue) cpu.run_queue.remove(thread);
     thread.priority = priority;
     if (in_run_queue) make_ready_locked(thread);
-    if (cpu.current == &thread) kick(cpu.id);
+    if (cpu.area.current == &thread) kick(cpu.id);
 }
 
 void start_timer_locked(Thread& thread, abi::Time deadline) {
-    if (deadline != abi::kNoDeadline) cpus[thread.cpu].timers.insert(thread.timer, deadline);
+    if (deadline == abi::kNoDeadline) return;
+    thread.hindrance |= kTimed;
+    cpus[thread.cpu].timers.insert(thread.timer, deadline);
 }
 
-void stop_timer_locked(Thread& thread) {
-    if (thread.timer.queued) cpus[thread.cpu].timers.remove(thread.timer);
+void take_off_timer_locked(Thread& thread) {
+    thread.hindrance &= static_cast<u8>(~kTimed);
+    cpus[thread.cpu].timers.remove(thread.timer);
 }
 
 Budget* charge_time(Cpu& cpu, abi::Time now) {
     const u64 elapsed = now - cpu.charged_at;
     cpu.charged_at = now;
     Budget* budget = cpu.charged;
-    if (cpu.current == nullptr) {
+    if (cpu.area.current == nullptr) {
         cpu.counts.idle_time += elapsed;
     } else {
         cpu.counts.busy_time += elapsed;
@@ -274,31 +313,41 @@ Budget* charge_time(Cpu& cpu, abi::Time now) {
 
 void schedule() {
     Cpu& cpu = this_cpu();
-    Thread* before = cpu.current;
-    for (;;) {
+    Thread* before = cpu.area.current;
+    abi::Time next = kNever;
+    bool waiters_seen = false;
+    do {
         cpu.reschedule = false;
         const abi::Time now = arch::now();
-        expire_timers(cpu, now);
-        wake_acknowledged(cpu);
-        Budget* overrun;
-        Thread* busy;
+        Budget* overrun = nullptr;
+        Thread* busy = nullptr;
+        bool due;
         {
             CpuLock locked(cpu);
-            overrun = charge_time(cpu, now);
-            put_back_locked(cpu, now);
-            busy = switch_locked(cpu, now, before);
+            due = !waiters_seen && waiters_due_locked(cpu, now);
+            if (!due) {
+                overrun = charge_time(cpu, now);
+                put_back_locked(cpu, now);
+                busy = switch_locked(cpu, now, before);
+                next = next_event_locked(cpu);
+            }
         }
+        if (due) {
+            expire_timers(cpu, now);
+            wake_acknowledged(cpu);
+            cpu.reschedule = true;
+        }
+        waiters_seen = due;
         if (overrun != nullptr) {
             cpu.trace.add(TraceKind::overrun, before != nullptr ? before->id : 0);
             notify_overrun(*overrun);
         }
         if (busy != nullptr) {
             attend(*busy);
-            continue;
+            cpu.reschedule = true;
         }
-        if (!cpu.reschedule) break;
-    }
-    arm_timer(cpu);
+    } while (cpu.reschedule);
+    arm_timer_for(cpu, next);
 }
 
 u64 leave_kernel() {
@@ -317,7 +366,8 @@ u64 leave_kernel() {
     if (asking != 0) acknowledge(cpu, asking, requested);
     const u64 now = arch::ticks();
     cpu.counts.longest_window = std::max(cpu.counts.longest_window, now - cpu.entered_at);
-    if (cpu.current == nullptr && cpu.loaded_space.load(std::memory_order_relaxed) == nullptr &&
+    cpu.trace.publish();
+    if (cpu.area.current == nullptr && cpu.loaded_space.load(std::memory_order_relaxed) == nullptr &&
         cpu.fpu_owner == nullptr) {
         cpu.quiescent.store(true, std::memory_order_release);
     }
@@ -325,8 +375,7 @@ u64 leave_kernel() {
 }
 
 // Modelled in tests/models/idle.pml.
-void awake(Cpu& cpu) {
-    if (!cpu.quiescent.load(std::memory_order_relaxed)) return;
+void end_quiescence(Cpu& cpu) {
     cpu.quiescent.store(false, std::memory_order_relaxed);
     // Either who looks for quiescent CPUs sees that this one is not, or this one sees what that one has unlinked.
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -397,6 +446,7 @@ void fpu_save_owner(Cpu& cpu) {
     arch::fpu_disable();
     cpu.fpu_on = false;
     cpu.fpu_owner = nullptr;
+    cpu.unusual &= ~kFpuOwned;
     owner->fpu_recall = false;
     owner->fpu_cpu = Thread::kNoCpu;
 }
@@ -435,15 +485,6 @@ Thread* RunQueue::pop() {
 CpuLocks::CpuLocks(u32 mask) : mask_(mask) { lock_cpus(mask); }
 
 CpuLocks::~CpuLocks() { unlock_cpus(mask_); }
-
-ThreadLock::ThreadLock(const Thread& thread) {
-    for (;;) {
-        cpu_ = &cpus[home_of(thread)];
-        cpu_->lock.lock();
-        if (cpu_ == &cpus[home_of(thread)]) return;
-        cpu_->lock.unlock();
-    }
-}
 
 ThreadPairLock::ThreadPairLock(const Thread& a, const Thread& b) {
     for (;;) {

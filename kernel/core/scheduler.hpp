@@ -14,13 +14,19 @@ enum class Place : u8 { back, front };
 
 /// The thread can run: to its run queue, and its CPU learns of it if that should switch.
 void make_ready_locked(Thread& thread, Place place = Place::back) REQUIRES(thread_locks);
+/// The same; but with `may_switch`, if this CPU is to run it at once, it is the current thread already: then true. The one
+/// before it stays ready, and its registers must all be in its Frame.
+bool wake_locked(Thread& thread, bool may_switch) REQUIRES(thread_locks);
 /// Takes a ready thread off its run queue, if it is on it.
 void unqueue_locked(Thread& thread) REQUIRES(thread_locks);
 /// A new effective priority; moves it in its run queue.
 void set_priority_locked(Thread& thread, u8 priority) REQUIRES(thread_locks);
 /// Starts or ends the wait for a deadline (kNoDeadline: none).
 void start_timer_locked(Thread& thread, abi::Time deadline) REQUIRES(thread_locks);
-void stop_timer_locked(Thread& thread) REQUIRES(thread_locks);
+void take_off_timer_locked(Thread& thread) REQUIRES(thread_locks);
+inline void stop_timer_locked(Thread& thread) REQUIRES(thread_locks) {
+    if (timed(thread)) take_off_timer_locked(thread);
+}
 
 /// The thread's effective priority and payer, from its lender and whoever waits for it.
 void recompute_locked(Thread& thread) REQUIRES(thread_locks);
@@ -41,7 +47,7 @@ void switch_ports(Cpu& cpu, Space& space);
     cpu.counts.space_switches++;
     cpu.loaded_space.store(&space, std::memory_order_release);
     space.load();
-    if ((space.port_count.load(std::memory_order_acquire) | cpu.ports_loaded) != 0) [[unlikely]]
+    if ((space.port_count.load(std::memory_order_acquire) | (cpu.unusual & kPortsOpen)) != 0) [[unlikely]]
         switch_ports(cpu, space);
 }
 /// The FPU is enabled only while its owner runs; without an owner it is disabled.
@@ -53,42 +59,50 @@ inline void switch_fpu(Cpu& cpu, const Thread& next) {
 }
 /// The first part of switch_to.
 [[gnu::always_inline]] inline void make_current(Cpu& cpu, Thread& next) {
-    cpu.current = &next;
+    cpu.area.current = &next;
     if (cpu.loaded_space.load(std::memory_order_relaxed) != next.space) load_space(cpu, *next.space);
-    if (cpu.fpu_owner != nullptr) [[unlikely]]
-        switch_fpu(cpu, next);
+    if ((cpu.unusual & kFpuOwned) != 0) switch_fpu(cpu, next);
 }
-/// Makes `next` the current thread after leave_current; locks and accounting are the caller's concern.
+/// Makes `next` the current thread; locks and accounting are the caller's concern.
 [[gnu::always_inline]] inline void switch_to(Cpu& cpu, Thread& next) {
     make_current(cpu, next);
-    arch::enter_frame(cpu.area, &next.frame);
+    arch::enter_frame(next.frame);
 }
-/// The time that the current thread ran goes to its account.
-[[gnu::always_inline]] inline void count_time(Cpu& cpu, Thread& current) {
+/// The time that it is, in ticks; with it the account of the first one is closed, and that of the other opened.
+[[gnu::always_inline]] inline u64 switch_time(Thread& from, Thread& to) {
     const u64 now = arch::ticks();
-    current.ran += now - cpu.switched_at;
-    cpu.switched_at = now;
+    from.ran += now;
+    to.ran -= now;
+    return now;
 }
-/// The current thread is about to be switched from: its time and live registers are put away.
-[[gnu::always_inline]] inline void leave_current(Cpu& cpu, Thread& current) {
-    count_time(cpu, current);
-    arch::leave_frame(current.frame);
-}
+void end_quiescence(Cpu& cpu);
 /// At the beginning of entries that may have found the CPU idle, before anything is looked up.
-void awake(Cpu& cpu);
-/// leave_current, its time already counted, and switch_to.
-inline void exchange(Cpu& cpu, Thread& from, Thread& to) {
-    arch::leave_frame(from.frame);
-    make_current(cpu, to);
-    arch::enter_frame(cpu.area, &to.frame);
+inline void awake(Cpu& cpu) {
+    if (cpu.quiescent.load(std::memory_order_relaxed)) end_quiescence(cpu);
 }
 /// The same for two native threads.
 [[gnu::always_inline]] inline void exchange_native(Cpu& cpu, Thread& from, Thread& to) {
     make_current(cpu, to);
-    arch::switch_native_frames(cpu.area, from.frame, to.frame);
+    arch::switch_native_frames(from.frame, to.frame);
+}
+/// From one thread to another; their times are the caller's concern.
+[[gnu::always_inline]] inline void exchange(Cpu& cpu, Thread& from, Thread& to) {
+    if (arch::both_native(from.frame, to.frame)) {
+        exchange_native(cpu, from, to);
+    } else {
+        arch::leave_frame(from.frame);
+        switch_to(cpu, to);
+    }
 }
 /// Charges the time since the last charging. Returns a Budget to notify, or null.
 Budget* charge_time(Cpu& cpu, abi::Time now);
+/// The timer interrupt comes no later than at `deadline`.
+inline void arm_timer_for(Cpu& cpu, abi::Time deadline) {
+    // One that comes earlier than needed is for nothing, and the timer is armed anew then.
+    if (deadline >= cpu.armed) return;
+    cpu.armed = deadline;
+    arch::arm_timer(deadline);
+}
 /// The other CPU looks at its queue.
 void kick(u32 cpu);
 /// True: the call must be restarted, something else is due. Lets interrupts in. No lock may be held.
@@ -99,7 +113,7 @@ void attend(Thread& thread);
 /// Running, or about to: nobody but its CPU may take it out of `ready` or move it. Others set attention bits.
 inline bool held_locked(const Thread& thread) REQUIRES(thread_locks) {
     const Cpu& cpu = cpus[thread.cpu];
-    return cpu.current == &thread || (cpu.attended == &thread && thread.state == State::ready);
+    return cpu.area.current == &thread || (cpu.attended == &thread && thread.state == State::ready);
 }
 /// This CPU flushes, and has nothing loaded any more of a Space that dies, nor the FPU state of a thread that dies or
 /// is asked for.

@@ -14,8 +14,9 @@ bool waits_here(const Thread& thread, const Signal& signal) {
 
 }  // namespace
 
-void Signal::notify(u64 bits) {
+bool Signal::notify(u64 bits, bool may_switch) {
     bits_.fetch_or(bits, std::memory_order_seq_cst);
+    bool switched = false;
     Guard guard(lock_);
     if (Thread* thread = waiter_; thread != nullptr) {
         ThreadLock locked(*thread);
@@ -25,13 +26,15 @@ void Signal::notify(u64 bits) {
             waiter_ = nullptr;
             stop_timer_locked(*thread);
             thread->frame.set_result(Error::ok, take(wanted), 0, 0);
-            make_ready_locked(*thread);
+            switched = wake_locked(*thread, may_switch);
         }
     }
     if (Thread* thread = bound_; thread != nullptr && pending()) {
         ThreadLock locked(*thread);
-        if (thread->state == State::receiving) deliver_signal_locked(*thread);
+        if (thread->state == State::receiving && deliver_signal_locked(*thread))
+            switched |= wake_locked(*thread, may_switch && !switched);
     }
+    return switched;
 }
 
 Result<u64> Signal::wait(Thread& thread, u64 mask, abi::Time deadline) {
@@ -64,7 +67,7 @@ Result<> Signal::bind(Thread& thread) {
     bound_ = &thread;
     ThreadLock locked(thread);
     thread.bound = this;
-    if (thread.state == State::receiving) deliver_signal_locked(thread);
+    if (thread.state == State::receiving && deliver_signal_locked(thread)) make_ready_locked(thread);
     return {};
 }
 

@@ -15,8 +15,9 @@ class Signal : public Object {
     static constexpr ObjectType kType = ObjectType::signal;
     Signal() : Object(kType) {}
 
-    /// Sets bits and wakes whoever waits for one of them. Any context without a lock of rank 8 or more.
-    void notify(u64 bits);
+    /// Sets bits and wakes whoever waits for one of them. Any context without a lock of rank 8 or more. `may_switch`: a more
+    /// urgent one may become the current thread at once. True: it has.
+    bool notify(u64 bits, bool may_switch = false);
     /// The waiting thread gets bits of its mask; kNoResult: there are none, and it is now the
     /// waiter. busy: another waits.
     Result<u64> wait(Thread& thread, u64 mask, abi::Time deadline);
@@ -33,6 +34,7 @@ class Signal : public Object {
     void sever();
 
   private:
+    friend struct arch::Offsets;
     SpinLock<Rank::signal> lock_;
     std::atomic<u64> bits_{0};
     Thread* waiter_ GUARDED_BY(lock_) = nullptr;

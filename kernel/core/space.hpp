@@ -79,6 +79,7 @@ class Space : public Object {
     std::atomic<u32> port_count{0};
 
   private:
+    friend struct arch::Offsets;
     static constexpr usize kBuckets = 16;
     using Attachments = List<Attachment, &Attachment::space_link>;
 

@@ -39,19 +39,20 @@ class CAPABILITY("spinlock") SpinLock {
     }
     void unlock() RELEASE() {
         if constexpr (kAsserts) rank_released(kRank);
-        held_.store(false, std::memory_order_release);
+        held_.store(0, std::memory_order_release);
     }
-    bool held() const { return held_.load(std::memory_order_relaxed); }
+    bool held() const { return held_.load(std::memory_order_relaxed) != 0; }
     /// For CpuLocks, which takes several of one rank.
     void lock_unranked() NO_THREAD_SAFETY_ANALYSIS {
-        while (held_.exchange(true, std::memory_order_acquire)) {
-            while (held_.load(std::memory_order_relaxed)) arch::relax();
+        while ((held_.fetch_or(1, std::memory_order_acquire) & 1) != 0) {
+            while (held()) arch::relax();
         }
     }
-    void unlock_unranked() NO_THREAD_SAFETY_ANALYSIS { held_.store(false, std::memory_order_release); }
+    void unlock_unranked() NO_THREAD_SAFETY_ANALYSIS { held_.store(0, std::memory_order_release); }
 
   private:
-    std::atomic<bool> held_{false};
+    // Of two bytes, one instruction sets a bit and tells what it was.
+    std::atomic<u16> held_{0};
 };
 
 /// Holds a lock for a scope.

@@ -3,6 +3,7 @@
 #include "arch/machine.hpp"
 #include "kernel/core/call.hpp"
 #include "kernel/core/interrupt.hpp"
+#include "kernel/core/ipc_fast.hpp"
 
 namespace pith::core {
 namespace {
@@ -42,20 +43,27 @@ Error dispatch(Call& call, u32 number) {
     }
 }
 
-void fault(Thread& thread, abi::Event event, const FaultInfo& info) {
-    u64 words[4] = {info.address, info.access, thread.frame.ip(), 0};
-    if (event == abi::Event::exception) {
-        words[0] = info.vector;
-        words[1] = info.error_code;
-        words[3] = info.address;
-    }
+/// To its handler, by the short path if that will do; leaves the kernel.
+[[gnu::always_inline]] inline void fault(Cpu& cpu, Thread& thread, const FaultInfo& info) {
+    const u64 entered_at = arch::ticks();
+    cpu.trace.add_at(entered_at, info.page_fault ? TraceKind::page_fault : TraceKind::exception, thread.id,
+                     info.page_fault ? info.address : info.vector, thread.frame.ip());
+    const abi::Event event = info.page_fault ? abi::Event::page_fault : abi::Event::exception;
+    u64* words = thread.event_words;
+    words[0] = info.page_fault ? info.address : info.vector;
+    words[1] = info.page_fault ? info.access : info.error_code;
+    words[2] = thread.frame.ip();
+    words[3] = info.page_fault ? 0 : info.address;
     if (thread.kind == abi::ThreadKind::foreign) {
         auto& page = *reinterpret_cast<abi::ForeignState*>(thread.buffer);
         page.fault_address = info.address;
         page.error_code = info.error_code;
         page.vector = info.vector;
     }
-    raise_event(thread, event, words);
+    if (raise_directly(cpu, thread, event) != nullptr) return;
+    cpu.entered_at = entered_at;
+    raise_event(thread, event);
+    leave_kernel();
 }
 
 /// False: no memory. Others may make the area now, too (thread_fpu), so it takes the lock.
@@ -71,7 +79,7 @@ bool make_fpu_area(Cpu& cpu, Thread& thread) {
 
 }  // namespace
 
-arch::Frame* slow_syscall(Cpu& cpu, Thread& thread) {
+Thread* slow_syscall(Cpu& cpu, Thread& thread) {
     cpu.entered_at = arch::ticks();
     Call call{thread, thread.frame};
     const u32 number = thread.frame.number();
@@ -88,43 +96,35 @@ arch::Frame* slow_syscall(Cpu& cpu, Thread& thread) {
     }
     if (number <= static_cast<u32>(Syscall::reply)) cpu.counts.slow_calls++;
     left = leave_kernel();
-    return cpu.area.frame;
+    return cpu.area.current;
 }
 
-arch::Frame* slow_foreign_call(Cpu& cpu, Thread& thread) {
+Thread* slow_foreign_call(Cpu& cpu, Thread& thread) {
     cpu.entered_at = arch::ticks();
     u64 words[abi::kRegisterWords];
     thread.frame.foreign_words(words);
     cpu.trace.add_at(cpu.entered_at, TraceKind::foreign_call, thread.id, 0, words[0]);
-    raise_event(thread, abi::Event::syscall, {});
+    raise_event(thread, abi::Event::syscall);
     leave_kernel();
-    return cpu.area.frame;
+    return cpu.area.current;
 }
 
 void fault_entry(const FaultInfo& info) {
     Cpu& cpu = this_cpu();
-    cpu.entered_at = arch::ticks();
-    Thread& thread = *cpu.current;
-    cpu.trace.add_at(cpu.entered_at, info.page_fault ? TraceKind::page_fault : TraceKind::exception,
-                     thread.id, info.page_fault ? info.address : info.vector, thread.frame.ip());
-    fault(thread, info.page_fault ? abi::Event::page_fault : abi::Event::exception, info);
-    leave_kernel();
+    fault(cpu, *cpu.area.current, info);
 }
 
 void fpu_trap() {
     Cpu& cpu = this_cpu();
     cpu.entered_at = arch::ticks();
-    Thread& thread = *cpu.current;
-    if (!make_fpu_area(cpu, thread)) {
-        fault(thread, abi::Event::exception, {false, 0, 0, kVectorNoFpu, 0});
-        leave_kernel();
-        return;
-    }
+    Thread& thread = *cpu.area.current;
+    if (!make_fpu_area(cpu, thread)) return fault_entry({false, 0, 0, kVectorNoFpu, 0});
     fpu_save_owner(cpu);
     arch::fpu_enable();
     arch::fpu_restore(thread.fpu_area);
     cpu.fpu_on = true;
     cpu.fpu_owner = &thread;
+    cpu.unusual |= kFpuOwned;
     thread.fpu_cpu = cpu.id;
     leave_kernel();
 }
@@ -155,13 +155,16 @@ void ipi_entry(bool nested) {
 void interrupt_entry(u32 line, bool nested) {
     Cpu& cpu = this_cpu();
     cpu.counts.interrupts++;
-    if (!nested) {
-        awake(cpu);
-        cpu.entered_at = arch::ticks();
+    const u64 now = arch::ticks();
+    const Thread* thread = cpu.area.current;
+    cpu.trace.add_at(now, TraceKind::interrupt, thread != nullptr ? thread->id : 0, line, 0);
+    if (nested) {
+        interrupt_arrived(line, false);
+        return;
     }
-    trace(TraceKind::interrupt, line);
-    interrupt_arrived(line);
-    if (!nested) leave_kernel();
+    awake(cpu);
+    cpu.entered_at = now;
+    if (!interrupt_arrived(line, thread != nullptr)) leave_kernel();
 }
 
 }  // namespace pith::core

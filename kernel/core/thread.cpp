@@ -13,12 +13,12 @@ namespace {
 
 /// With both CPUs locked: what hangs on the thread's CPU goes along.
 void move_locked(Thread& thread, u32 target) REQUIRES(thread_locks) {
-    const abi::Time deadline = thread.timer.queued ? thread.timer.when : abi::kNoDeadline;
+    const abi::Time deadline = timed(thread) ? thread.timer.when : abi::kNoDeadline;
     stop_timer_locked(thread);
     const bool receiving = thread.state == State::receiving;
     Endpoint* endpoint = thread.registered;
     if (receiving) endpoint->parts[thread.cpu].receivers.remove(thread);
-    thread.cpu = target;
+    thread.cpu = static_cast<u8>(target);
     if (receiving) endpoint->parts[target].receivers.push_back(thread);
     start_timer_locked(thread, deadline);
     thread.attention &= static_cast<u8>(~kAttendMigrate);
@@ -94,7 +94,7 @@ void attend(Thread& thread) {
         if (thread.fpu_cpu == cpu.id) fpu_save_owner(cpu);
         migrate(thread, thread.next_cpu);
     } else if ((attention & kAttendInterrupt) != 0) {
-        raise_event(thread, abi::Event::interrupted, {});
+        raise_event(thread, abi::Event::interrupted);
         CpuLock locked(cpu);
         cpu.attended = nullptr;
     }
@@ -165,7 +165,7 @@ void lose_target(Reference& reference, Thread& thread) {
             {
                 ThreadLock locked(thread);
                 thread.budget = nullptr;
-                if (cpus[thread.cpu].current == &thread) kick(thread.cpu);
+                if (cpus[thread.cpu].area.current == &thread) kick(thread.cpu);
             }
             propagate(thread);
             break;

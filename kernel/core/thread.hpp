@@ -54,25 +54,35 @@ inline constexpr u8 kAttendKill = 2;
 inline constexpr u8 kAttendInterrupt = 4;  ///< foreign: raise Event::interrupted
 inline constexpr u8 kAttendMigrate = 8;    ///< to `next_cpu`
 
+/// Bits of Thread::hindrance.
+inline constexpr u8 kTimed = 1;        ///< its timer is queued
+inline constexpr u8 kNativeFault = 2;  ///< awaiting_reply to a fault, and not to a call
+
 struct Thread : Object {
     static constexpr ObjectType kType = ObjectType::thread;
     static constexpr u8 kMaxDepth = 32;
     static constexpr u32 kNoCpu = ~0u;
 
     Thread(abi::ThreadKind thread_kind, u32 home)
-        : Object(kType), kind(thread_kind), cpu(home), reply(this) {}
+        : Object(kType), cpu(static_cast<u8>(home)), kind(thread_kind), reply(this) {}
 
-    const abi::ThreadKind kind;
+    arch::Frame frame;  ///< here, where the entry stubs look for it
+
+    // These four make one word, which says whether the thread can be switched to directly (`condition`).
     State state = State::inactive;
     u8 attention = 0;
+    u8 hindrance = 0;  ///< kTimed, kNativeFault
+    u8 cpu;
+    // These two make one: what is lent.
     u8 priority = 0;  ///< effective
+    u8 depth = 0;     ///< links of lending before it
     u8 base_priority = 0;
-    u8 depth = 0;             ///< links of lending before it
     bool on_reserve = false;  ///< what was lent is spent; runs on its own
     bool parked = false;      ///< ready, but off the queue for want of a Budget
-    u32 cpu;
+    const abi::ThreadKind kind;
     u32 next_cpu = 0;
     CapTable* captable = nullptr;
+    const Slot* first_slots = nullptr;  ///< of the CapTable, to find them without it
     Space* space = nullptr;
     Endpoint* handler = nullptr;
     u64 badge = 0;                         ///< of its events
@@ -85,8 +95,8 @@ struct Thread : Object {
     Thread* lender = nullptr;
     Thread* borrower = nullptr;
     Thread* payer = this;
-    Endpoint* endpoint = nullptr;    ///< where it is queued or receives
-    Endpoint* registered = nullptr;  ///< whose part of this CPU counts it as receiver
+    Endpoint* endpoint = nullptr;    ///< where it is queued as a caller
+    Endpoint* registered = nullptr;  ///< where it receives: whose part of this CPU counts it as receiver
     u64 sent_badge = 0;              ///< of the capability that it called or sent with
     Slot* reply_slot = nullptr;      ///< of the Reply capability, under reply.caps_lock
     u32 queue_cpu = 0;
@@ -104,8 +114,6 @@ struct Thread : Object {
 
     abi::Event event{};  ///< of the queued_event, awaiting_reply or at_event state
     u64 event_words[4] = {};
-    bool native_fault = false;  ///< awaiting_reply to a fault, and not to a call
-
     bool restarted = false;  ///< the system call goes on: `progress` is valid
     u64 progress = 0;
     u64 progress2 = 0;
@@ -117,7 +125,7 @@ struct Thread : Object {
     void* fpu_area = nullptr;
     u64 slice_left = 0;  ///< nanoseconds, of its turn when it was preempted; 0: a whole one
     u64 tls = 0;         ///< native: fs base at its start
-    u64 ran = 0;         ///< ticks
+    u64 ran = 0;  ///< ticks that it has run; while it runs, less those of the clock when it was switched to
     u32 id = 0;
 
     Reference space_reference;
@@ -128,9 +136,22 @@ struct Thread : Object {
     Reference binding_reference;
 
     alignas(64) Reply reply;
-    alignas(16) arch::Frame frame;
 };
-static_assert(sizeof(Thread) <= 2048);
+static_assert(sizeof(Thread) <= 2048 && offsetof(Thread, frame) == arch::kThreadFrame);
+
+inline bool timed(const Thread& thread) { return (thread.hindrance & kTimed) != 0; }
+inline bool native_fault(const Thread& thread) { return (thread.hindrance & kNativeFault) != 0; }
+
+/// `state`, `attention`, `hindrance` and `cpu` of a thread, in one comparison.
+constexpr u32 condition(State state, u32 cpu, u8 attention = 0, u8 hindrance = 0) {
+    return static_cast<u32>(state) | u32{attention} << 8 | u32{hindrance} << 16 | cpu << 24;
+}
+[[gnu::always_inline]] inline u32 condition_of(const Thread& thread) {
+    using Word [[gnu::may_alias]] = u32;
+    return *reinterpret_cast<const Word*>(&thread.state);
+}
+static_assert(offsetof(Thread, state) % 4 == 0 && offsetof(Thread, cpu) == offsetof(Thread, state) + 3);
+static_assert(std::endian::native == std::endian::little);
 
 /// A new thread, inactive. no_memory.
 Result<Thread*> make_thread(Pool& pool, abi::ThreadKind kind, u32 cpu);

@@ -44,7 +44,7 @@ Timer* TimerQueue::combine(Timer* list) {
 }
 
 void TimerQueue::insert(Timer& timer, abi::Time when) {
-    timer = Timer{.when = when, .queued = true};
+    timer = Timer{.when = when};
     root_ = meld(root_, &timer);
 }
 
@@ -60,7 +60,6 @@ void TimerQueue::remove(Timer& timer) {
         if (timer.sibling != nullptr) timer.sibling->previous = timer.previous;
         root_ = meld(root_, combine(timer.child));
     }
-    timer = Timer{};
 }
 
 }  // namespace pith::core

@@ -13,7 +13,6 @@ struct Timer {
     Timer* child = nullptr;
     Timer* sibling = nullptr;
     Timer* previous = nullptr;  ///< left sibling, or the parent of a first child
-    bool queued = false;
 };
 
 class TimerQueue {

@@ -39,12 +39,19 @@ void TraceRing::add(TraceKind kind, u32 thread, u64 a, u64 b) { add_at(arch::tic
 
 void TraceRing::add_names(u32 thread, u32 number, const u64 (&process)[2], const u64 (&name)[2]) {
     abi::TraceHeader& header = *header_;
-    const u64 offset = sizeof(header) + header.mask + 1;
+    char* ring = reinterpret_cast<char*>(header_ + 1) + header.mask + 1;
     const u64 time = arch::ticks();
     const u32 kind = static_cast<u32>(TraceKind::process) | number << 8;
-    append(header.names_at, header.names_mask, offset, {time, kind, thread, process[0], process[1]});
-    append(header.names_at, header.names_mask, offset,
-           {time, static_cast<u32>(TraceKind::name), thread, name[0], name[1]});
+    const abi::TraceRecord records[] = {
+        {time, kind, thread, process[0], process[1]},
+        {time, static_cast<u32>(TraceKind::name), thread, name[0], name[1]},
+    };
+    u64 at = header.names_at;
+    for (const abi::TraceRecord& record : records) {
+        *reinterpret_cast<abi::TraceRecord*>(ring + (at & header.names_mask)) = record;
+        at += kRecord;
+    }
+    std::atomic_ref<u64>(header.names_at).store(at, std::memory_order_release);
 }
 
 u32 TraceRing::read(u64& from, abi::TraceRecord* out, u32 capacity) const {
@@ -75,11 +82,14 @@ void TraceRing::open(abi::TraceHeader& run, u64 physical, u64 ring_bytes, u32 cp
     run.mask = ring_bytes - 1;
     run.names_mask = ring_bytes / abi::kTraceNamesPart - 1;
     header_ = &run;
+    records_ = reinterpret_cast<abi::TraceRecord*>(&run + 1);
+    mask_ = run.mask;
+    at_ = 0;
 }
 
 void trace(TraceKind kind, u64 a, u64 b) {
     Cpu& cpu = this_cpu();
-    cpu.trace.add(kind, cpu.current != nullptr ? cpu.current->id : 0, a, b);
+    cpu.trace.add(kind, cpu.area.current != nullptr ? cpu.area.current->id : 0, a, b);
 }
 
 u64 open_traces(const char* command_line) {

@@ -18,16 +18,22 @@ class TraceRing {
 
     /// Adds a record. `time` in ticks: what the caller has just read. The record's b, to be filled in later.
     [[gnu::always_inline]] u64& add_at(u64 time, TraceKind kind, u32 thread, u64 a, u64 b) {
-        abi::TraceHeader& header = *header_;
-        return append(header.at, header.mask, sizeof(header), {time, static_cast<u32>(kind), thread, a, b});
+        auto& place = *reinterpret_cast<abi::TraceRecord*>(reinterpret_cast<char*>(records_) + (at_ & mask_));
+        place = {time, static_cast<u32>(kind), thread, a, b};
+        at_ += sizeof(place);
+        return place.b;
     }
     /// The same, with the time that it is.
     void add(TraceKind kind, u32 thread, u64 a = 0, u64 b = 0);
     /// Adds the names of a thread: 16 bytes each. `number` of the process, or'ed with kTraceForeign.
     void add_names(u32 thread, u32 number, const u64 (&process)[2], const u64 (&name)[2]);
 
-    /// Sequence of the next record.
-    u64 end() const { return position().load(std::memory_order_acquire) / sizeof(abi::TraceRecord); }
+    /// Readers see what there is: at the end of slow kernel entries. What a fast path has added since is behind it.
+    void publish() { std::atomic_ref<u64>(header_->at).store(at_, std::memory_order_release); }
+    /// Sequence of the next record that is published.
+    u64 end() const {
+        return std::atomic_ref<u64>(header_->at).load(std::memory_order_acquire) / sizeof(abi::TraceRecord);
+    }
     /// Copies up to `capacity` records from sequence `from` on, or the oldest kept; sets `from` to the first
     /// one's.
     u32 read(u64& from, abi::TraceRecord* out, u32 capacity) const;
@@ -41,6 +47,7 @@ class TraceRing {
     }
 
   private:
+    friend struct arch::Offsets;
     /// Until there is RAM to be had, all CPUs write over this.
     struct Scratch {
         abi::TraceHeader header;
@@ -48,17 +55,10 @@ class TraceRing {
     };
     static Scratch scratch;
 
-    [[gnu::always_inline]] u64& append(u64& position, u64 mask, u64 offset, const abi::TraceRecord& record) {
-        const std::atomic_ref<u64> at(position);
-        const u64 now = at.load(std::memory_order_relaxed);
-        auto& place = *reinterpret_cast<abi::TraceRecord*>(reinterpret_cast<char*>(header_) + offset +
-                                                           (now & mask));
-        place = record;
-        at.store(now + sizeof(record), std::memory_order_release);
-        return place.b;
-    }
-    std::atomic_ref<u64> position() const { return std::atomic_ref<u64>(header_->at); }
-
+    // Here, and not only in the header: on the page of the Cpu.
+    abi::TraceRecord* records_ = scratch.records;
+    u64 mask_ = sizeof(scratch.records) - 1;
+    u64 at_ = 0;  ///< bytes of records ever written
     abi::TraceHeader* header_ = &scratch.header;
 };
 

@@ -62,6 +62,7 @@ class Reader {
   public:
     explicit Reader(std::span<const char> memory) : memory_(memory) {}
     void take_run(const abi::TraceHeader& header, u64 at);
+    u64 end_of_ring(u64 ring, u64 mask, u64 at) const;
     Capture finish();
 
   private:
@@ -84,12 +85,25 @@ u64 Reader::take_ring(u32 cpu, u64 ring, u64 mask, u64 position) {
     return (position - kept) / kRecord;
 }
 
+/// Fast paths add records without telling: those are newer than the last one that is told of.
+u64 Reader::end_of_ring(u64 ring, u64 mask, u64 at) const {
+    const auto time_of = [&](u64 position) {
+        u64 time;
+        std::memcpy(&time, memory_.data() + ring + (position & mask), sizeof(time));
+        return time;
+    };
+    u64 last = at != 0 ? time_of(at - kRecord) : 0;
+    for (u64 more = 0; more < mask && time_of(at) > last; more += kRecord, at += kRecord) last = time_of(at);
+    return at;
+}
+
 void Reader::take_run(const abi::TraceHeader& header, u64 at) {
     if (header.cpu == 0) clock_ = header;
     capture_.cpus = header.cpus;
     const u64 ring = at + sizeof(header);
-    capture_.written += header.at / kRecord;
-    capture_.lost += take_ring(header.cpu, ring, header.mask, header.at);
+    const u64 end = end_of_ring(ring, header.mask, header.at);
+    capture_.written += end / kRecord;
+    capture_.lost += take_ring(header.cpu, ring, header.mask, end);
     capture_.lost_names += take_ring(header.cpu, ring + header.mask + 1, header.names_mask, header.names_at);
 }
 

@@ -29,10 +29,10 @@ inline u64 scale(u64 value, u64 multiplier) {
     return static_cast<u64>((static_cast<unsigned __int128>(value) * multiplier) >> 32);
 }
 
-inline abi::Time now() {
+/// The time when the TSC was that, not long ago.
+[[gnu::always_inline]] inline abi::Time time_at(u64 tsc) {
     for (;;) {
         u32 sequence = clock.sequence.load(std::memory_order_acquire);
-        u64 tsc = read_tsc();
         // A CPU whose TSC is behind by a little must not see a huge time.
         u64 elapsed = tsc > clock.tsc_base ? tsc - clock.tsc_base : 0;
         u64 time = clock.clock_base + scale(elapsed, clock.multiplier);
@@ -40,6 +40,7 @@ inline abi::Time now() {
         if (!(sequence & 1) && clock.sequence.load(std::memory_order_relaxed) == sequence) return time;
     }
 }
+inline abi::Time now() { return time_at(read_tsc()); }
 
 /// Measures TSC and local timer for a fraction of a millisecond, and starts the clock at `entry_tsc`. The
 /// local APIC must be on.

@@ -1,134 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Into the kernel and out of it. Offsets: of Frame (arch/frame.hpp) and of CpuArea through gs (arch/cpu.hpp).
-// From user mode every entry stores the registers in the current Frame, takes the CPU's stack from its top, and ends in
-// `kernel_exit`, which resumes whatever Frame is current then. From kernel mode come interrupts (only in an
+// Into the kernel and out of it; ipc.S has the entry of system calls and their fast paths. From user mode every entry stores the registers in the current thread, takes the CPU's stack from its top, and ends in
+// `kernel_exit`, which resumes whatever thread is current then. From kernel mode come interrupts (only in an
 // interrupt window, or idle) and faults (which are bugs: kernel_fault reports them). NMI, double fault and machine check
 // have stacks of their own and trust neither gs nor rsp.
+#include "kernel/arch/x86_64/frame_offsets.hpp"
 #include "kernel/arch/x86_64/layout.hpp"
-
-#define AREA_FRAME    8
-#define AREA_STACK    16
-#define AREA_USER_RSP 24
-#define AREA_IDLE     32
-
-#define RAX    0
-#define RBX    8
-#define RCX    16
-#define RDX    24
-#define RSI    32
-#define RDI    40
-#define RBP    48
-#define RSP    56
-#define R8     64
-#define R9     72
-#define R10    80
-#define R11    88
-#define R12    96
-#define R13    104
-#define R14    112
-#define R15    120
-#define RIP    128
-#define RFLAGS 136
-#define FULL   160
-#define FOREIGN 168
 
 #define FAULT_STACK_SIZE 8192
 
-// The registers that both kinds of entry store alike, to the Frame at rsp.
-.macro store_registers
-    mov %rbx, RBX(%rsp)
-    mov %rdx, RDX(%rsp)
-    mov %rsi, RSI(%rsp)
-    mov %rdi, RDI(%rsp)
-    mov %rbp, RBP(%rsp)
-    mov %r8, R8(%rsp)
-    mov %r9, R9(%rsp)
-    mov %r10, R10(%rsp)
-    mov %r12, R12(%rsp)
-    mov %r13, R13(%rsp)
-    mov %r14, R14(%rsp)
-    mov %r15, R15(%rsp)
-.endm
-
-.macro load_registers
-    mov RBX(%rsp), %rbx
-    mov RDX(%rsp), %rdx
-    mov RSI(%rsp), %rsi
-    mov RDI(%rsp), %rdi
-    mov RBP(%rsp), %rbp
-    mov R8(%rsp), %r8
-    mov R9(%rsp), %r9
-    mov R10(%rsp), %r10
-    mov R12(%rsp), %r12
-    mov R13(%rsp), %r13
-    mov R14(%rsp), %r14
-    mov R15(%rsp), %r15
-    mov RAX(%rsp), %rax
-.endm
-
     .section .text.entry, "ax"
-    .align 64
-    .global syscall_stub
-syscall_stub:
-    swapgs
-    mov %rsp, %gs:AREA_USER_RSP
-    mov %gs:AREA_FRAME, %rsp
-    mov %rcx, RIP(%rsp)
-    mov %r11, RFLAGS(%rsp)
-    movl $0, FULL(%rsp)
-    cmpl $0, FOREIGN(%rsp)
-    jne foreign_syscall_stub
-    mov %rbx, RBX(%rsp)
-    mov %rbp, RBP(%rsp)
-    mov %gs:AREA_USER_RSP, %rbx
-    mov %rbx, RSP(%rsp)
-    mov %rsp, %rcx
-    mov %r10, %r11
-    mov %gs:AREA_STACK, %rsp
-    jmp fast_syscall
-
-// Arguments of all three as in fast_entry.cpp: the Frame in rcx, w1 in r11.
-    .global exit_with_message
-exit_with_message:
-    mov %r11, %r10
-    mov RBX(%rcx), %rbx
-    mov RBP(%rcx), %rbp
-    mov RSP(%rcx), %rsp
-    mov RFLAGS(%rcx), %r11
-    mov RIP(%rcx), %rcx
-    swapgs
-    sysretq
-
-    .global exit_with_frame
-exit_with_frame:
-    jmp kernel_exit
-
-    .global slow_syscall_stub
-slow_syscall_stub:
-    mov %rax, RAX(%rcx)
-    mov %rdx, RDX(%rcx)
-    mov %rsi, RSI(%rcx)
-    mov %rdi, RDI(%rcx)
-    mov %r8, R8(%rcx)
-    mov %r9, R9(%rcx)
-    mov %r11, R10(%rcx)
-    mov %r12, R12(%rcx)
-    mov %r13, R13(%rcx)
-    mov %r14, R14(%rcx)
-    mov %r15, R15(%rcx)
-    call _ZN4pith4core18slow_syscall_entryEv
-    jmp syscall_exit
-
-foreign_syscall_stub:
-    mov %rax, RAX(%rsp)
-    mov %gs:AREA_USER_RSP, %rax
-    mov %rax, RSP(%rsp)
-    store_registers
-    mov %gs:AREA_STACK, %rsp
-    call _ZN4pith4core21foreign_syscall_entryEv
-// rax: the Frame with words and tag for the thread that is resumed.
+    .global syscall_exit
+// rax: the thread with words and tag for the one that is resumed.
 syscall_exit:
-    mov %gs:AREA_FRAME, %rsp
+    mov %gs:AREA_CURRENT, %rsp
     test %rsp, %rsp
     jz idle
     cmpl $0, FULL(%rsp)
@@ -136,7 +20,7 @@ syscall_exit:
     mov RBX(%rsp), %rbx
     mov RBP(%rsp), %rbp
     mov RSI(%rsp), %rsi
-    mov RDX(%rax), %rdx                 // words and tag: of the Frame that the message comes from
+    mov RDX(%rax), %rdx                 // words and tag: of the thread that the message comes from
     mov RDI(%rax), %rdi
     mov R8(%rax), %r8
     mov R9(%rax), %r9
@@ -154,7 +38,7 @@ syscall_exit:
 
     .global kernel_exit
 kernel_exit:
-    mov %gs:AREA_FRAME, %rsp
+    mov %gs:AREA_CURRENT, %rsp
     test %rsp, %rsp
     jz idle
     cmpl $0, FULL(%rsp)
@@ -166,7 +50,9 @@ kernel_exit:
     swapgs
     sysretq
 
+// FULL is set only from an entry that is no system call to this.
 exit_full:
+    movl $0, FULL(%rsp)
     mov %rsp, %rax
     mov %gs:AREA_STACK, %rsp
     pushq $PITH_USER_DATA
@@ -206,7 +92,7 @@ smap_patch_common:
     swapgs
     push %rax
     mov %rsp, %rax
-    mov %gs:AREA_FRAME, %rsp
+    mov %gs:AREA_CURRENT, %rsp
     store_registers
     mov %rcx, RCX(%rsp)
     mov %r11, R11(%rsp)

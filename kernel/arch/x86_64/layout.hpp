@@ -17,6 +17,9 @@
 #define PITH_USER_DATA     0x1b
 #define PITH_USER_CODE     0x23
 #define PITH_TSS           0x28
+
+// Where a core::Thread has its Frame.
+#define PITH_THREAD_FRAME  64
 // clang-format on
 
 #ifndef __ASSEMBLER__

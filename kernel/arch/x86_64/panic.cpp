@@ -144,7 +144,7 @@ void print_cpu_state() {
     } else {
         print_backtrace(reinterpret_cast<u64>(__builtin_frame_address(0)));
     }
-    if (const Frame* user = this_area().frame) {
+    if (const Frame* user = current_frame(this_area())) {
         print("user: ");
         print_register("rip", user->rip, false), print_register("rsp", user->rsp, false);
         print_register("rax", user->rax, true);

@@ -58,21 +58,16 @@ extern "C" void user_trap(u64 vector, u64 error_code) {
 }
 
 extern "C" void interrupt_dispatch(u64 vector, bool nested) {
-    switch (vector) {
-        case kVectorTimer: timer_interrupt(nested); return;
-        case kVectorIpi:
-            platform::LocalApic::end_of_interrupt();
-            core::ipi_entry(nested);
-            return;
-        case kVectorSpurious: return;
-        default: break;
-    }
-    if (vector >= kVectorLines && vector < kVectorLines + kInterruptLines) {
-        auto line = static_cast<u32>(vector - kVectorLines);
-        interrupt_mask(line);
+    if (const u64 line = vector - kVectorLines; line < kInterruptLines) {
+        interrupt_mask(static_cast<u32>(line));
         platform::LocalApic::end_of_interrupt();
-        core::interrupt_entry(line, nested);
-    } else if (vector >= kVectorLines) {
+        core::interrupt_entry(static_cast<u32>(line), nested);
+    } else if (vector == kVectorTimer) {
+        timer_interrupt(nested);
+    } else if (vector == kVectorIpi) {
+        platform::LocalApic::end_of_interrupt();
+        core::ipi_entry(nested);
+    } else if (vector >= kVectorLines && vector != kVectorSpurious) {
         platform::LocalApic::end_of_interrupt();
     }
 }

@@ -27,8 +27,10 @@ struct Controller {
     }
     void write(u32 index, u32 value) const {
         *reinterpret_cast<volatile u32*>(registers) = index;
-        *reinterpret_cast<volatile u32*>(registers + 0x10) = value;
+        write_selected(value);
     }
+    /// To the register that was read or written last.
+    void write_selected(u32 value) const { *reinterpret_cast<volatile u32*>(registers + 0x10) = value; }
 };
 
 constinit std::array<Controller, 8> controllers{};
@@ -107,8 +109,8 @@ void mask_interrupt(u32 interrupt, bool masked) {
     if (c == nullptr) return;
     Exclusive exclusive;
     u32 index = kRedirection + 2 * (interrupt - c->first);
-    u32 value = c->read(index);
-    c->write(index, masked ? value | kMasked : value & ~kMasked);
+    const u32 value = c->read(index);
+    c->write_selected(masked ? value | kMasked : value & ~kMasked);
 }
 
 }  // namespace pith::platform

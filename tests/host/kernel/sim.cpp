@@ -146,9 +146,9 @@ void Sim::settle() {
                 on(cpu, [] { core::timer_entry(false); });
                 busy = true;
             }
-            auto* frame = core::cpus[cpu].area.frame;
-            if (frame != nullptr && frame->restarted) {
-                frame->restarted = false;
+            auto* running = core::cpus[cpu].area.current;
+            if (running != nullptr && running->frame.restarted) {
+                running->frame.restarted = false;
                 on(cpu, [] { arch::fake::system_call(); });
                 busy = true;
             }
@@ -318,10 +318,6 @@ std::string Sim::check() const {
         core::Thread* running = current(cpu);
         core::Space* loaded = core::cpus[cpu].loaded_space.load();
         if (running != nullptr && loaded != running->space) return "a thread runs in another Space";
-        if (running != nullptr && core::cpus[cpu].area.frame != &running->frame)
-            return "a CPU resumes another thread";
-        if (running == nullptr && core::cpus[cpu].area.frame != nullptr)
-            return "an idle CPU resumes a thread";
         for (const auto& [address, translation] : hardware.tlb) {
             arch::Entry* entry = arch::walk(hardware.root, address);
             bool right = entry != nullptr && entry->mapped() && entry->physical() == translation.physical &&

@@ -42,7 +42,7 @@ class Sim {
     /// The one that is booted, with root running on CPU 0.
     static Sim& instance();
 
-    core::Thread* current(u32 cpu) const { return core::cpus[cpu].current; }
+    core::Thread* current(u32 cpu) const { return core::cpus[cpu].area.current; }
     core::Thread& root() { return *root_; }
 
     /// Makes a call as the current thread of a CPU, and settles.

@@ -16,23 +16,28 @@ struct CpuTables;
 /// The stubs know the offsets down to `idle`.
 struct CpuArea {
     CpuArea* self = nullptr;
-    Frame* frame = nullptr;  ///< of the thread to resume; null: none, the exit path idles
-    u64 stack_top = 0;       ///< of the kernel's stack on this CPU
-    u64 user_rsp = 0;        ///< scratch of the system call stub
-    u64 idle = 0;            ///< halted: an interrupt starts afresh on the stack
+    core::Thread* current = nullptr;  ///< the thread to resume; null: none, the exit path idles
+    u64 stack_top = 0;                ///< of the kernel's stack on this CPU
+    u64 user_rsp = 0;                 ///< scratch of the system call stub
+    u64 idle = 0;                     ///< halted: an interrupt starts afresh on the stack
     CpuTables* tables = nullptr;
     abi::Time timer_deadline = core::kNever;
     u32 id = 0;
     u32 apic_id = 0;
     bool has_ports = false;  ///< the I/O bitmap is in force
 };
-static_assert(offsetof(CpuArea, frame) == 8 && offsetof(CpuArea, stack_top) == 16 &&
+static_assert(offsetof(CpuArea, current) == 8 && offsetof(CpuArea, stack_top) == 16 &&
               offsetof(CpuArea, user_rsp) == 24 && offsetof(CpuArea, idle) == 32);
 
 inline CpuArea& this_area() {
     CpuArea* area;
     asm("movq %%gs:0, %0" : "=r"(area));  // not volatile: no code of the kernel changes its CPU
     return *area;
+}
+/// The registers of the thread to resume; null: none.
+inline Frame* current_frame(const CpuArea& area) {
+    auto* thread = reinterpret_cast<char*>(area.current);
+    return thread != nullptr ? reinterpret_cast<Frame*>(thread + kThreadFrame) : nullptr;
 }
 inline core::Cpu& this_cpu() { return reinterpret_cast<core::Cpu&>(this_area()); }
 
@@ -54,17 +59,14 @@ inline void leave_frame(Frame& frame) {
     frame.fs_base = read_fs_base();
     if (frame.foreign) frame.gs_base = read_user_gs_base();  // a native thread's is 0 whenever it resumes
 }
-inline void enter_frame(CpuArea& area, Frame* frame) {
-    area.frame = frame;
-    if (frame == nullptr) return;
-    write_fs_base(frame->fs_base);
-    write_user_gs_base(frame->gs_base);
+inline void enter_frame(const Frame& frame) {
+    write_fs_base(frame.fs_base);
+    write_user_gs_base(frame.gs_base);
 }
-
-inline void switch_native_frames(CpuArea& area, Frame& from, Frame& to) {
+inline bool both_native(const Frame& a, const Frame& b) { return (a.foreign | b.foreign) == 0; }
+[[gnu::always_inline]] inline void switch_native_frames(Frame& from, const Frame& to) {
     // Native threads use fs alone; what one leaves in gs, another native one may find.
     from.fs_base = read_fs_base();
-    area.frame = &to;
     write_fs_base(to.fs_base);
 }
 

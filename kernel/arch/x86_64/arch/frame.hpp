@@ -8,9 +8,13 @@
 
 #include "abi/error.hpp"
 #include "abi/thread.hpp"
+#include "kernel/arch/x86_64/layout.hpp"
 #include "kernel/arch/x86_64/registers.hpp"
 
 namespace pith::arch {
+
+/// Where a core::Thread has its Frame.
+inline constexpr usize kThreadFrame = PITH_THREAD_FRAME;
 
 struct alignas(16) Frame {
     u64 rax = 0, rbx = 0, rcx = 0, rdx = 0, rsi = 0, rdi = 0, rbp = 0, rsp = 0;

@@ -82,6 +82,7 @@ class PageTables {
     void load() const { write_cr3(root_); }
 
   private:
+    friend struct Offsets;
     u64 root_ = 0;  ///< physical; 0: none
 };
 

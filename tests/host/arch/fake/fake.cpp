@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "abi/syscall.hpp"
 #include "arch/paging.hpp"
 #include "kernel/core/cpu.hpp"
 #include "kernel/core/entry.hpp"
@@ -26,11 +27,16 @@ void Machine::fail(const char* text) const {
 }
 
 void system_call() {
-    const Frame* from = core::syscall_entry();
-    Frame* to = core::this_cpu().area.frame;
+    const bool foreign = core::this_cpu().area.current->kind == abi::ThreadKind::foreign;
+    const bool notify = !foreign && core::this_cpu().area.current->frame.number() ==
+                                        static_cast<u32>(abi::Syscall::signal_notify);
+    const core::Thread* from = foreign  ? core::foreign_syscall_entry()
+                               : notify ? core::notify_entry()
+                                        : core::native_syscall_entry();
+    core::Thread* to = core::this_cpu().area.current;
     if (to == nullptr || from == to) return;
-    from->copy_words_to(*to);
-    to->set_tag(from->tag());
+    from->frame.copy_words_to(to->frame);
+    to->frame.set_tag(from->frame.tag());
 }
 
 void Machine::exit(u32 status) const {

@@ -9,17 +9,19 @@
 namespace pith::arch {
 
 struct CpuArea {
-    Frame* frame = nullptr;
+    core::Thread* current = nullptr;
 };
 
 inline core::Cpu& this_cpu() { return *fake::machine().current; }
 
 inline void leave_frame(Frame&) {}
-inline void enter_frame(CpuArea& area, Frame* frame) { area.frame = frame; }
-inline void switch_native_frames(CpuArea& area, Frame&, Frame& to) { area.frame = &to; }
+inline void enter_frame(const Frame&) {}
+inline bool both_native(const Frame&, const Frame&) { return true; }
+inline void switch_native_frames(Frame&, const Frame&) {}
 
 inline void send_ipi(u32 cpu) { fake::machine().cpus[cpu].ipi_pending = true; }
 inline abi::Time now() { return fake::machine().now; }
+inline abi::Time time_at(u64 ticks) { return ticks; }
 inline void arm_timer(abi::Time at) { fake::machine().here().timer = at; }
 inline void interrupt_window() { fake::machine().interrupt_window(); }
 /// The CPUs take turns: to spin would be to wait for ever, and no code of the core may need to.

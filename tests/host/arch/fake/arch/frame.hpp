@@ -9,6 +9,8 @@
 
 namespace pith::arch {
 
+inline constexpr usize kThreadFrame = 64;
+
 struct alignas(16) Frame {
     abi::ForeignState state{};
     bool restarted = false;  ///< the call was preempted: it is to be made again
