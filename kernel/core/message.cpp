@@ -95,6 +95,13 @@ Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error
     const abi::Tag tag(from.frame.tag() & ~abi::kTagKernel);
     const u32 words = tag.buffer_words();
     u32 handles = tag.handles();
+    if ((words | handles) == 0) {
+        from.frame.copy_words_to(to.frame);
+        to.frame.set_badge(badge);
+        to.frame.set_tag(tag.bits());
+        to.frame.set_error(Error::ok);
+        return Error::ok;
+    }
     if (words > abi::kBufferWords || handles > abi::kMessageHandles) return Error::invalid;
     Passenger passengers[abi::kMessageHandles];
     const std::span<Passenger> used(passengers, handles);

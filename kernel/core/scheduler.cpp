@@ -23,7 +23,7 @@ enum class Funds : u8 { usable, spent, none };
 Funds funds(Budget* budget, u32 cpu, abi::Time now, u64& left, abi::Time& refill) {
     if (budget == nullptr || budget->dying.load(std::memory_order_relaxed) || !budget->allows_cpu(cpu))
         return Funds::none;
-    left = budget->available(now, refill);
+    left = budget->unlimited() ? kNever : budget->available(now, refill);
     return left != 0 ? Funds::usable : Funds::spent;
 }
 
@@ -137,16 +137,12 @@ void notify_overrun(Budget& budget) {
 
 void lock_cpus(u32 mask) NO_THREAD_SAFETY_ANALYSIS {
     if constexpr (kAsserts) rank_acquired(Rank::cpu);
-    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
-        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.lock_unranked();
-    }
+    for (; mask != 0; mask &= mask - 1) cpus[std::countr_zero(mask)].lock.lock_unranked();
 }
 
 void unlock_cpus(u32 mask) NO_THREAD_SAFETY_ANALYSIS {
     if constexpr (kAsserts) rank_released(Rank::cpu);
-    for (u32 cpu = 0; cpu < abi::kMaxCpus; cpu++) {
-        if ((mask & cpu_bit(cpu)) != 0) cpus[cpu].lock.unlock_unranked();
-    }
+    for (; mask != 0; mask &= mask - 1) cpus[std::countr_zero(mask)].lock.unlock_unranked();
 }
 
 /// For the other CPUs that ask, what has been asked of this one up to `requested`.
