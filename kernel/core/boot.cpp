@@ -38,14 +38,14 @@ void grant(CapTable& table, RootSlot where, Object& object, RightsBits rights = 
 }
 
 /// Maps pages of a Memory in root's Space.
-void map(Space& space, Memory& memory, u64 address, u64 page, u64 count, u32 rights, u32 maximum) {
+void map(Space& space, Memory& memory, u64 address, u64 page, u64 count, u32 rights) {
+    const Space::Access access{static_cast<u8>(rights), static_cast<u8>(rights), false};
     while (count != 0) {
-        bool stale = false;
-        const u64 done = must(space.map_step({&memory, address, page, count, rights, maximum, false}, stale),
-                              "Cannot map root");
-        address += done * kPage;
-        page += done;
-        count -= done;
+        const auto mapped = space.map_step(memory, address, page, count, access);
+        if (mapped.error != Error::ok) panic("Cannot map root");
+        address += mapped.pages * kPage;
+        page += mapped.pages;
+        count -= mapped.pages;
     }
 }
 
@@ -86,7 +86,7 @@ void load_root(Space& space, Pool& pool, const ElfImage& image) {
             memcpy(page_of(*memory, at / kPage) + at % kPage, segment.content + done, chunk);
             done += chunk;
         }
-        map(space, *memory, first, 0, pages, segment.rights, segment.rights);
+        map(space, *memory, first, 0, pages, segment.rights);
     }
 }
 
@@ -135,10 +135,10 @@ void start_root(Pool& pool, const BootParameters& boot) {
     fill_info_page(*info, boot);
     fill_boot_info(*boot_info, boot);
     load_root(*space, pool, image);
-    map(*space, *boot_info, abi::kRootBootInfo, 0, 1, abi::kMapRead, abi::kMapRead);
-    map(*space, *buffer, abi::kRootBuffer, 0, 1, kReadWrite, kReadWrite);
-    map(*space, *stack, abi::kRootStackTop - kRootStack, 0, kRootStack / kPage, kReadWrite, kReadWrite);
-    map(*space, *bundle, abi::kRootBundle, 0, bundle_pages, abi::kMapRead, abi::kMapRead);
+    map(*space, *boot_info, abi::kRootBootInfo, 0, 1, abi::kMapRead);
+    map(*space, *buffer, abi::kRootBuffer, 0, 1, kReadWrite);
+    map(*space, *stack, abi::kRootStackTop - kRootStack, 0, kRootStack / kPage, kReadWrite);
+    map(*space, *bundle, abi::kRootBundle, 0, bundle_pages, abi::kMapRead);
 
     Thread* thread = make_root_thread(pool, *space, *table, *budget, *buffer);
     constexpr RightsBits kUse = abi::kRightCopy;

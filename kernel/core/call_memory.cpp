@@ -20,6 +20,7 @@ constexpr u64 kPage = abi::kPageSize;
 constexpr u64 kStale = 1;
 constexpr u32 kStaleCpus = 32;  // from this bit on: the CPUs whose own translations the steps have flushed
 constexpr u32 kMapBits = abi::kMapRead | abi::kMapWrite | abi::kMapExecute;
+constexpr u32 kWriteExecute = abi::kMapWrite | abi::kMapExecute;
 
 /// Other CPUs keep translations that this step has made stale; and this one will, if the call goes on elsewhere.
 void note_stale(Thread& thread) { thread.progress2 |= kStale | u64{cpu_bit(thread.cpu)} << kStaleCpus; }
@@ -28,8 +29,7 @@ bool aligned(u64 value) { return value % kPage == 0; }
 
 /// A range of user addresses: page aligned, not empty, below kUserTop.
 bool valid_range(u64 address, u64 length) {
-    return aligned(address) && aligned(length) && length != 0 && address < abi::kUserTop &&
-           length <= abi::kUserTop - address;
+    return aligned(address | length) && length - 1 < abi::kUserTop && address <= abi::kUserTop - length;
 }
 
 Error pool_info(Call& call) {
@@ -85,124 +85,139 @@ Error memory_create(Call& call) {
     return slot.fill(*PITH_CALL(Memory::create_paged(*pool, pages)), call.r0);
 }
 
-Error space_create(Call& call) {
+[[gnu::noinline]] Error space_create(Call& call) {
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
     if (call.argument(0) > 1) return Error::invalid;
     auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
     return slot.fill(*PITH_CALL(Space::create(*pool, call.argument(0) == 1)), call.r0);
 }
 
-struct CheckedRange {
+/// What one range of space_map asks for.
+struct Request {
     Memory* memory;
-    u32 maximum;
+    u64 address;
+    u64 page;  ///< in the Memory
+    u64 count;
+    Space::Access access;
+
+    void advance(u64 pages) {
+        address += pages * kPage;
+        page += pages;
+        count -= pages;
+    }
 };
 
-Result<CheckedRange> check_range(Call& call, const Space& space, const abi::MapRange& range) {
+Result<Request> check_range(Call& call, const Space& space, u64 index) {
+    const auto range = call.input<abi::MapRange>(index);
     if (!valid_range(range.address, range.length) || !aligned(range.offset)) return Error::invalid;
     if ((range.flags & ~(kMapBits | abi::kMapReplace)) != 0) return Error::invalid;
     const u32 rights = range.flags & kMapBits;
-    if ((rights & abi::kMapWrite) != 0 && (rights & abi::kMapExecute) != 0 && !space.jit)
-        return Error::write_execute;
+    if ((rights & kWriteExecute) == kWriteExecute && !space.jit) return Error::write_execute;
     auto memory = PITH_TRY(lookup<Memory>(call.thread, range.memory, static_cast<RightsBits>(rights)));
     const u64 size = memory->pages() * kPage;
     if (range.offset >= size || range.length > size - range.offset) return Error::invalid;
-    return CheckedRange{memory.object, memory.capability.rights() & kMapBits};
+    return Request{memory.object,
+                   range.address,
+                   range.offset / kPage,
+                   range.length / kPage,
+                   {static_cast<u8>(rights), static_cast<u8>(memory.capability.rights() & kMapBits),
+                    (range.flags & abi::kMapReplace) != 0}};
 }
 
-/// Maps one range from `done` bytes on; adds to the call's progress.
-Error map_range(Call& call, Space& space, const abi::MapRange& range, const CheckedRange& checked, u64 done) {
-    Thread& thread = call.thread;
-    for (u64 at = range.address + done; at < range.address + range.length;) {
-        at = PITH_CALL(space.reserve_step(at, range.address + range.length));
-        if (preempted()) return Error::restart;
+/// Maps what is left of one range; adds to the call's progress. `stale`: the last step replaced mappings.
+Error map_range(Thread& thread, Space& space, Request request, bool& stale) {
+    const u64 end = request.address + request.count * kPage;
+    // All tables come before the first page, so that it fails without effect. Those of one leaf are map_step's.
+    if (request.count > 1 && request.address / arch::kLeafSpan != (end - 1) / arch::kLeafSpan) {
+        for (u64 at = request.address; at < end;) {
+            at = PITH_CALL(space.reserve_step(at, end));
+            if (preempted()) return Error::restart;
+        }
     }
-    while (done < range.length) {
-        bool stale = false;
-        const Space::MapRequest request{checked.memory,
-                                        range.address + done,
-                                        (range.offset + done) / kPage,
-                                        (range.length - done) / kPage,
-                                        range.flags & kMapBits,
-                                        checked.maximum,
-                                        (range.flags & abi::kMapReplace) != 0};
-        auto mapped = space.map_step(request, stale);
+    for (;;) {
+        const Space::Mapped mapped = space.map_step(*request.memory, request.address, request.page,
+                                                    request.count, request.access);
+        thread.progress += mapped.pages * kPage;
+        stale = mapped.stale;
+        if (mapped.error != Error::ok || mapped.pages == request.count) return mapped.error;
+        request.advance(mapped.pages);
         if (stale) note_stale(thread);
-        if (!mapped.ok()) return mapped.error();
-        done += *mapped * kPage;
-        thread.progress += *mapped * kPage;
         if (preempted()) return Error::restart;
     }
-    return Error::ok;
 }
 
-Error map_ranges(Call& call, Space& space) {
+Error map_ranges(Call& call, Space& space, bool& stale) {
     const u64 count = call.argument(0);
     if (count == 0 || count > abi::kMaxMapRanges) return Error::invalid;
-    u64 before = 0;  // bytes of the ranges before this one
-    for (u64 i = 0; i < count; i++) {
-        const auto range = call.input<abi::MapRange>(i);
-        const auto checked = PITH_CALL(check_range(call, space, range));
-        const u64 done = call.thread.progress > before ? call.thread.progress - before : 0;
-        if (done < range.length) {
-            if (Error error = map_range(call, space, range, checked, done); error != Error::ok) return error;
+    u64 before = call.thread.progress / kPage;  // pages of these ranges that have been mapped already
+    for (u64 i = 0;;) {
+        auto request = PITH_CALL(check_range(call, space, i));
+        if (before < request.count) {
+            request.advance(before);
+            before = 0;
+            const Error error = map_range(call.thread, space, request, stale);
+            if (error != Error::ok || ++i == count) return error;
+            if (stale) note_stale(call.thread);
+            if (preempted()) return Error::restart;
+        } else {
+            before -= request.count;
+            if (++i == count) return Error::ok;
         }
-        before += range.length;
     }
-    return Error::ok;
 }
 
-Error space_map(Call& call) {
-    auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
-    const Error error = map_ranges(call, *space);
-    if (error == Error::restart) return error;
-    call.r0 = call.thread.progress;
-    const Error shot = shoot_down(call, *space, (call.thread.progress2 & kStale) != 0);
-    if (shot == kNoResult) call.frame.set_result(error, call.r0, 0, 0);
-    return shot == Error::ok ? error : shot;
-}
-
-/// The rest of a call that has worked through its range: results are in the Frame before it may block.
-Error finish_range(Call& call, Space& space, Error error) {
-    const Error shot = shoot_down(call, space, (call.thread.progress2 & kStale) != 0);
+/// The rest of a call that has worked through its range: results are in the Frame before it may block. `stale`: the last
+/// step has left translations behind.
+Error finish_range(Call& call, Space& space, Error error, bool stale) {
+    const Error shot = shoot_down(call, space, stale || (call.thread.progress2 & kStale) != 0);
     if (shot == kNoResult) call.frame.set_result(error, call.r0, call.r1, call.r2);
     return shot == Error::ok ? error : shot;
 }
 
-Error space_unmap(Call& call) {
+[[gnu::noinline]] Error space_map(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
+    bool stale = false;
+    const Error error = map_ranges(call, *space, stale);
+    if (error == Error::restart) return error;
+    call.r0 = call.thread.progress;
+    return finish_range(call, *space, error, stale);
+}
+
+[[gnu::noinline]] Error space_unmap(Call& call) {
+    auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
+    Thread& thread = call.thread;
     const u64 address = call.argument(0);
     if (!valid_range(address, call.argument(1))) return Error::invalid;
     const u64 end = address + call.argument(1);
-    while (address + call.thread.progress < end) {
-        bool stale = false;
-        call.thread.progress = space->unmap_step(address + call.thread.progress, end, stale) - address;
-        if (stale) note_stale(call.thread);
+    for (;;) {
+        const auto reached = space->unmap_step(address + thread.progress, end);
+        if (reached.address >= end) return finish_range(call, *space, Error::ok, reached.stale);
+        if (reached.stale) note_stale(thread);
+        thread.progress = reached.address - address;
         if (preempted()) return Error::restart;
     }
-    return finish_range(call, *space, Error::ok);
 }
 
-Error space_protect(Call& call) {
+[[gnu::noinline]] Error space_protect(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
     const u64 address = call.argument(0);
     const u64 rights = call.argument(2);
     if (!valid_range(address, call.argument(1)) || (rights & ~u64{kMapBits}) != 0) return Error::invalid;
-    if ((rights & abi::kMapWrite) != 0 && (rights & abi::kMapExecute) != 0 && !space->jit)
-        return Error::write_execute;
+    if ((rights & kWriteExecute) == kWriteExecute && !space->jit) return Error::write_execute;
     const u64 end = address + call.argument(1);
     while (address + call.thread.progress < end) {
         bool stale = false;
         auto reached = space->protect_step(address + call.thread.progress, end, static_cast<u32>(rights),
                                            stale);
         if (stale) note_stale(call.thread);
-        if (!reached.ok()) return finish_range(call, *space, reached.error());
+        if (!reached.ok()) return finish_range(call, *space, reached.error(), false);
         call.thread.progress = *reached - address;
         if (preempted()) return Error::restart;
     }
-    return finish_range(call, *space, Error::ok);
+    return finish_range(call, *space, Error::ok, false);
 }
 
-Error space_share(Call& call) {
+[[gnu::noinline]] Error space_share(Call& call) {
     auto target = PITH_CALL(call.object<Space>(SpaceRight::map));
     const auto range = call.input<abi::ShareRange>();
     auto source = PITH_CALL(lookup<Space>(call.thread, range.source, SpaceRight::map));
@@ -217,8 +232,7 @@ Error space_share(Call& call) {
         for (; allowed < count; allowed++) {
             pages[allowed].rights &= range.rights;
             pages[allowed].maximum &= range.rights;
-            const u32 both = abi::kMapWrite | abi::kMapExecute;
-            if ((pages[allowed].rights & both) == both && !target->jit) break;
+            if ((pages[allowed].rights & kWriteExecute) == kWriteExecute && !target->jit) break;
         }
         // Each page by itself: shared and then reduced, or neither.
         u32 done = 0;
@@ -231,10 +245,10 @@ Error space_share(Call& call) {
         call.thread.progress = next - range.address;
         if (preempted()) return Error::restart;
     }
-    return finish_range(call, *source, error);
+    return finish_range(call, *source, error, false);
 }
 
-Error space_dirty(Call& call) {
+[[gnu::noinline]] Error space_dirty(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
     const u64 address = call.argument(0);
     const u64 pages = call.argument(1);
@@ -250,13 +264,19 @@ Error space_dirty(Call& call) {
         call.thread.progress++;
         if (call.thread.progress < words && preempted()) return Error::restart;
     }
-    return finish_range(call, *space, Error::ok);
+    return finish_range(call, *space, Error::ok, false);
+}
+
+[[gnu::noinline]] Error space_info(Call& call) {
+    auto space = PITH_CALL(call.object<Space>(SpaceRight::info));
+    call.output(abi::SpaceInfo{space->mapped_pages(), space->table_pages(), space->attachment_count()});
+    return Error::ok;
 }
 
 }  // namespace
 
 Error shoot_down(Call& call, Space& space, bool stale) {
-    if (!stale) return Error::ok;
+    if (!stale || cpu_count == 1) return Error::ok;
     // Steps that were done on another CPU before the thread moved have not flushed this one.
     if ((call.thread.progress2 >> kStaleCpus & ~u64{cpu_bit(call.thread.cpu)}) != 0) arch::flush_all();
     return wait_for_cpus(call.thread, other_cpus_with(space)) ? kNoResult : Error::ok;
@@ -286,6 +306,7 @@ Error call_memory(Call& call, Syscall number) {
     return Error::ok;
 }
 
+// The handlers are not inlined: each has just the stack that it needs.
 Error call_space(Call& call, Syscall number) {
     switch (number) {
         case Syscall::space_create: return space_create(call);
@@ -294,11 +315,8 @@ Error call_space(Call& call, Syscall number) {
         case Syscall::space_protect: return space_protect(call);
         case Syscall::space_share: return space_share(call);
         case Syscall::space_dirty: return space_dirty(call);
-        default: break;
+        default: return space_info(call);
     }
-    auto space = PITH_CALL(call.object<Space>(SpaceRight::info));
-    call.output(abi::SpaceInfo{space->mapped_pages(), space->table_pages(), space->attachment_count()});
-    return Error::ok;
 }
 
 }  // namespace pith::core

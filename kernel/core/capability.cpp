@@ -102,10 +102,11 @@ bool take_leaf(Object& object, Slot* top) REQUIRES(object.caps_lock) {
     Slot* leaf = head_of(object, top);
     if (leaf == nullptr) return false;
     while (leaf->child != nullptr) leaf = leaf->child;
-    // Stale before it is empty: who finds it empty and gives it up finds it stale.
-    const bool stale = CapTable::make_stale(*leaf);
+    // Both at once: who finds it empty and gives it up finds it stale.
+    CapTable& table = CapTable::table_of(*leaf);
+    Guard guard(table.lock);
     drop(object, *leaf);
-    if (!stale) CapTable::release(*leaf);
+    table.vacate(*leaf);
     return true;
 }
 

@@ -16,21 +16,15 @@
 namespace pith::core {
 namespace {
 
-Slot* page_of(const Slot& slot) {
-    return reinterpret_cast<Slot*>(reinterpret_cast<uintptr_t>(&slot) & ~uintptr_t{abi::kPageSize - 1});
-}
-
 u64& taken(Slot* page) { return page[1].page_data[0]; }
 u64& stale_bits(Slot* page) { return page[1].page_data[1]; }
 u64& consumed(Slot* page) { return page[0].page_data[1]; }
 
-u64 bit_of(const Slot& slot) { return u64{1} << (&slot - page_of(slot)); }
+u64 bit_of(const Slot& slot) {
+    return u64{1} << reinterpret_cast<uintptr_t>(&slot) / sizeof(Slot) % CapTable::kPageSlots;
+}
 
 }  // namespace
-
-CapTable& CapTable::table_of(const Slot& slot) {
-    return *reinterpret_cast<CapTable*>(page_of(slot)[0].page_data[0]);
-}
 
 HandleIndex CapTable::index_of(const Slot& slot) {
     Slot* page = page_of(slot);
@@ -41,7 +35,7 @@ constinit const Slot CapTable::kNoSlots[kPageSlots]{};
 
 Result<> CapTable::prepare(u64 slots) {
     if (slots > abi::kMaxSlots) return Error::invalid;
-    Guard guard(lock_);
+    Guard guard(lock);
     for (u32 page = 0; page == 0 || page * u64{kPageSlots} < slots; page++) PITH_CHECK(grow(page));
     return {};
 }
@@ -57,7 +51,7 @@ Result<> CapTable::grow(u32 page) {
 }
 
 Result<HandleIndex> CapTable::reserve(HandleIndex wanted) {
-    Guard guard(lock_);
+    Guard guard(lock);
     if (dying.load(std::memory_order_relaxed)) return Error::bad_handle;
     if (wanted == abi::kNoHandle) return reserve_any();
     if (wanted >= abi::kMaxSlots) return Error::invalid;
@@ -73,9 +67,14 @@ Result<HandleIndex> CapTable::reserve(HandleIndex wanted) {
 
 Result<HandleIndex> CapTable::reserve_any() {
     for (; hint_ < kPages; hint_++) {
-        if (pages_[hint_].load(std::memory_order_relaxed) == nullptr) PITH_CHECK(grow(hint_));
-        u64& bits = taken(pages_[hint_].load(std::memory_order_relaxed));
-        if (bits == ~u64{0}) continue;
+        Slot* page = pages_[hint_].load(std::memory_order_relaxed);
+        if (page == nullptr) [[unlikely]] {
+            PITH_CHECK(grow(hint_));
+            page = pages_[hint_].load(std::memory_order_relaxed);
+        }
+        u64& bits = taken(page);
+        if (bits == ~u64{0}) [[unlikely]]
+            continue;
         const auto free = static_cast<u32>(std::countr_one(bits));
         bits |= u64{1} << free;
         this_cpu().slot_count++;
@@ -97,20 +96,21 @@ void CapTable::free_slot(Slot& slot) {
 
 void CapTable::release(Slot& slot) {
     CapTable& table = table_of(slot);
-    Guard guard(table.lock_);
+    Guard guard(table.lock);
     table.free_slot(slot);
 }
 
-bool CapTable::make_stale(Slot& slot) {
-    Guard guard(table_of(slot).lock_);
-    if ((consumed(page_of(slot)) & bit_of(slot)) != 0) return false;
-    stale_bits(page_of(slot)) |= bit_of(slot);
-    return true;
+void CapTable::vacate(Slot& slot) {
+    if ((consumed(page_of(slot)) & bit_of(slot)) != 0) {
+        free_slot(slot);
+    } else {
+        stale_bits(page_of(slot)) |= bit_of(slot);
+    }
 }
 
 Error CapTable::give_up(Slot& slot) {
     CapTable& table = table_of(slot);
-    Guard guard(table.lock_);
+    Guard guard(table.lock);
     if (stale(slot)) {
         table.free_slot(slot);
         return Error::ok;
@@ -120,7 +120,7 @@ Error CapTable::give_up(Slot& slot) {
 }
 
 void CapTable::consume(Slot& slot) {
-    Guard guard(table_of(slot).lock_);
+    Guard guard(table_of(slot).lock);
     consumed(page_of(slot)) |= bit_of(slot);
 }
 

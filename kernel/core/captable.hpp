@@ -38,9 +38,9 @@ class CapTable : public Object {
     Result<HandleIndex> reserve(HandleIndex wanted);
     /// Gives back a reserved, empty slot.
     static void release(Slot& slot);
-    /// Its capability is being taken away by another than its owner, whose the slot stays. false: the owner has
-    /// consumed it; it is to be released. With the object's caps_lock.
-    static bool make_stale(Slot& slot);
+    /// Its capability has just been taken away by another than its owner, whose the slot stays: it is stale, or free
+    /// if the owner has consumed it.
+    void vacate(Slot& slot) REQUIRES(lock);
     /// The owner gives back a stale slot. bad_handle: it is not stale; restart: a call in progress on another CPU
     /// is about to fill or release it.
     static Error give_up(Slot& slot);
@@ -49,21 +49,27 @@ class CapTable : public Object {
     static bool stale(const Slot& slot);
     /// Its number in its table.
     static HandleIndex index_of(const Slot& slot);
-    static CapTable& table_of(const Slot& slot);
+    static CapTable& table_of(const Slot& slot) {
+        return *reinterpret_cast<CapTable*>(page_of(slot)[0].page_data[0]);
+    }
 
     /// Destruction: empties one slot; false: all are. Then one page; false: none is left.
     bool empty_step(HandleIndex& cursor);
     bool release_step();
 
-  private:
-    static const Slot kNoSlots[kPageSlots];
-    friend struct arch::Offsets;
-    Result<> grow(u32 page) REQUIRES(lock_);
-    Result<HandleIndex> reserve_any() REQUIRES(lock_);
-    void free_slot(Slot& slot) REQUIRES(lock_);
+    SpinLock<Rank::table> lock;
 
-    SpinLock<Rank::table> lock_;
-    u32 hint_ GUARDED_BY(lock_) = 0;  ///< no free slot in the pages before
+  private:
+    friend struct arch::Offsets;
+    static const Slot kNoSlots[kPageSlots];
+    static Slot* page_of(const Slot& slot) {
+        return reinterpret_cast<Slot*>(reinterpret_cast<uintptr_t>(&slot) & ~uintptr_t{abi::kPageSize - 1});
+    }
+    [[gnu::noinline]] Result<> grow(u32 page) REQUIRES(lock);
+    Result<HandleIndex> reserve_any() REQUIRES(lock);
+    void free_slot(Slot& slot) REQUIRES(lock);
+
+    u32 hint_ GUARDED_BY(lock) = 0;  ///< no free slot in the pages before
     std::atomic<Slot*> pages_[kPages] = {};
 };
 static_assert(sizeof(CapTable) <= abi::kPageSize);

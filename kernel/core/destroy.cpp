@@ -145,10 +145,13 @@ bool sever_own_step(Object& object, u64& cursor) {
 }
 
 bool sever_step(Object& object, u64& cursor) {
-    if (capability::sever_step(object)) return true;
-    if (object.type == ObjectType::thread && capability::sever_step(static_cast<Thread&>(object).reply))
-        return true;
-    if (lose_user_step(object)) return true;
+    // Without the locks: nothing is added to a dying object any more.
+    if (object.has_capabilities() && capability::sever_step(object)) return true;
+    if (object.type == ObjectType::thread) {
+        Reply& reply = static_cast<Thread&>(object).reply;
+        if (reply.has_capabilities() && capability::sever_step(reply)) return true;
+    }
+    if (object.has_users() && lose_user_step(object)) return true;
     return sever_own_step(object, cursor);
 }
 
@@ -204,25 +207,23 @@ class Job {
 
     /// ok: it is gone; restart: preempted, or waiting.
     Error run() {
-        for (;;) {
-            const Phase before = object_.phase;
-            Error error = Error::ok;
-            switch (object_.phase) {
-                case Phase::closing: error = wait(Phase::marking); break;
-                case Phase::marking: error = mark(); break;
-                case Phase::settling: error = wait(Phase::severing); break;
-                case Phase::severing: error = sever(); break;
-                case Phase::fencing: error = wait(Phase::releasing); break;
-                default: return release();
-            }
-            if (error != Error::ok) return error;
-            if (object_.phase != before) thread_.progress = thread_.progress2 = 0;
-        }
+        Error error = Error::ok;
+        if (object_.phase == Phase::closing) error = wait(Phase::marking);
+        if (error == Error::ok && object_.phase == Phase::marking) error = mark();
+        if (error == Error::ok && object_.phase == Phase::settling) error = wait(Phase::severing);
+        if (error == Error::ok && object_.phase == Phase::severing) error = sever();
+        if (error == Error::ok && object_.phase == Phase::fencing) error = wait(Phase::releasing);
+        return error == Error::ok ? release() : error;
     }
 
   private:
     bool pool() const { return object_.type == ObjectType::pool; }
     Pool& as_pool() { return static_cast<Pool&>(object_); }
+
+    void enter(Phase phase) {
+        object_.phase = phase;
+        thread_.progress = thread_.progress2 = 0;
+    }
 
     Error pause() {
         const bool killed = thread_.dying.load(std::memory_order_relaxed) ||
@@ -236,16 +237,16 @@ class Job {
             thread_.progress2 |= kWaited;
             if (next == Phase::releasing)
                 forget_dying(this_cpu());  // this thread may have been on another CPU before
-            if (wait_for_cpus(thread_, other_cpus())) return Error::restart;
+            if (cpu_count > 1 && wait_for_cpus(thread_, other_cpus())) return Error::restart;
         }
-        object_.phase = next;
+        enter(next);
         return Error::ok;
     }
 
     Error mark() {
         if (!pool()) {
             if (object_.type == ObjectType::thread) kill_thread(static_cast<Thread&>(object_));
-            object_.phase = Phase::settling;
+            enter(Phase::settling);
             return Error::ok;
         }
         Pool* at = thread_.progress != 0 ? reinterpret_cast<Pool*>(thread_.progress) : &as_pool();
@@ -258,7 +259,7 @@ class Job {
             }
             at = next_pool(*at, as_pool());
         }
-        object_.phase = Phase::settling;
+        enter(Phase::settling);
         return pause();
     }
 
@@ -288,7 +289,7 @@ class Job {
             if (object == nullptr) victim.pool->children.remove(at);
         }
         if (Error error = sever_one(object_); error != Error::ok) return error;
-        object_.phase = Phase::fencing;
+        enter(Phase::fencing);
         return pause();
     }
 

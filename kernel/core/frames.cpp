@@ -7,13 +7,15 @@
 #include "kernel/core/cpu.hpp"
 
 namespace pith::core::frames {
+
+FrameRecord* table = nullptr;
+u64 table_size = 0;
+
 namespace {
 
 constexpr u32 kOrders = 16;
 
 SpinLock<Rank::frames> lock;
-FrameRecord* table = nullptr;
-u64 table_size = 0;  // records
 u64 usable = 0;
 u32 heads[kOrders] GUARDED_BY(lock);
 
@@ -168,11 +170,6 @@ void release_run(u64 physical, u64 count) {
     }
     Guard guard(lock);
     give_range(first, first + count);
-}
-
-FrameRecord* record(u64 physical) {
-    const u64 frame = physical >> abi::kPageShift;
-    return frame < table_size ? &table[frame] : nullptr;
 }
 
 FrameRecord& record_of(const void* address) {

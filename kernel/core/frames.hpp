@@ -54,8 +54,20 @@ void release(u64 physical);
 /// `count` frames in a row that came from allocate_run (or the rest of what it gave).
 void release_run(u64 physical, u64 count);
 
+extern FrameRecord* table;  ///< set at boot, as is its size in records
+extern u64 table_size;
+
 /// The record of a frame, null: no RAM of ours.
-FrameRecord* record(u64 physical);
+inline FrameRecord* record(u64 physical) {
+    const u64 frame = physical >> abi::kPageShift;
+    return frame < table_size ? &table[frame] : nullptr;
+}
+/// The Memory that a frame belongs to, null: none.
+inline Memory* memory_of(u64 physical) {
+    const u64 frame = physical >> abi::kPageShift;
+    if (frame >= table_size || table[frame].kind != FrameKind::memory) return nullptr;
+    return static_cast<Memory*>(table[frame].owner);
+}
 /// The record of the page that an address of the direct map is in.
 FrameRecord& record_of(const void* address);
 /// Frames that Pools may share out.

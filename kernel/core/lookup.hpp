@@ -12,7 +12,7 @@ namespace pith::core {
 template <typename T>
 struct Found {
     T* object;
-    Capability capability;
+    Capability capability;  ///< its badge: of Endpoints only
     T* operator->() const { return object; }
     T& operator*() const { return *object; }
 };
@@ -24,10 +24,14 @@ inline bool alive(const Object& object) {
 
 /// Any capability of a table. bad_handle.
 inline Result<Capability> lookup_in(CapTable* table, HandleIndex handle) {
-    Slot* slot = table != nullptr && handle != abi::kNoHandle ? table->slot(handle) : nullptr;
-    if (slot == nullptr) return Error::bad_handle;
+    if (table == nullptr) [[unlikely]]
+        return Error::bad_handle;
+    Slot* slot = table->slot(handle);  // that of kNoHandle is always empty
+    if (slot == nullptr) [[unlikely]]
+        return Error::bad_handle;
     const Capability found = read_slot(*slot);
-    if (found.word == 0 || !alive(*found.object())) return Error::bad_handle;
+    if (found.word == 0 || !alive(*found.object())) [[unlikely]]
+        return Error::bad_handle;
     return found;
 }
 
@@ -38,10 +42,20 @@ inline Result<Capability> lookup_any(Thread& thread, HandleIndex handle) {
 /// A capability for a T with the right (an enumerator of the type's own rights).
 template <typename T, typename Right>
 Result<Found<T>> lookup(Thread& thread, HandleIndex handle, Right right) {
-    const Capability found = PITH_TRY(lookup_any(thread, handle));
+    if (thread.captable == nullptr) [[unlikely]]
+        return Error::bad_handle;
+    Slot* slot = thread.captable->slot(handle);
+    if (slot == nullptr) [[unlikely]]
+        return Error::bad_handle;
+    Capability found{slot->word.load(std::memory_order_acquire), 0, slot};
+    if constexpr (T::kType == ObjectType::endpoint) found = read_slot(*slot);
+    if (found.word == 0) [[unlikely]]
+        return Error::bad_handle;
     Object* object = found.object();
-    if (object->type != T::kType) return Error::wrong_type;
-    if (!found.allows(static_cast<RightsBits>(right))) return Error::no_right;
+    if (!live_as(*object, T::kType) || !live_as(*object->pool, ObjectType::pool)) [[unlikely]]
+        return alive(*object) ? Error::wrong_type : Error::bad_handle;
+    if (!found.allows(static_cast<RightsBits>(right))) [[unlikely]]
+        return Error::no_right;
     return Found<T>{static_cast<T*>(object), found};
 }
 

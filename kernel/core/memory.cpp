@@ -88,15 +88,14 @@ u64* Memory::leaf(u64 page) {
     return &table_at(entry)[page % kIndexSpan];
 }
 
-u64 Memory::frame(u64 page) {
-    PITH_ASSERT(page < pages_);
-    if (backing_ != Backing::paged) return base_ + page * abi::kPageSize;
+/// The frame that the index has for the page, or a new one.
+u64 Memory::indexed_frame(u64 page) {
     Guard guard(lock);
     u64& entry = *leaf(page);
     if (entry == 0) {
         const u64 physical = frames::allocate(FrameKind::memory, this, static_cast<u32>(page));
         arch::clear_page(arch::physical_to_virtual(physical));
-        entry = physical;
+        __atomic_store_n(&entry, physical, __ATOMIC_RELEASE);
     }
     return entry;
 }

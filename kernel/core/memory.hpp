@@ -46,7 +46,12 @@ class Memory : public Object {
     void count_mapped(i64 change) { mapped_.fetch_add(static_cast<u64>(change), std::memory_order_relaxed); }
     bool device() const { return backing_ == Backing::foreign; }
     /// Physical address of a page < pages().
-    u64 frame(u64 page);
+    u64 frame(u64 page) {
+        PITH_ASSERT(page < pages_);
+        if (backing_ != Backing::paged) return base_ + page * abi::kPageSize;
+        const u64 known = pages_ <= kSmall ? __atomic_load_n(&small_[page], __ATOMIC_ACQUIRE) : 0;
+        return known != 0 ? known : indexed_frame(page);
+    }
     /// Clears pages [first, first + count) of a run.
     void clear_frames(u64 first, u64 count);
     bool covers(u64 physical) const {
@@ -63,6 +68,7 @@ class Memory : public Object {
 
   private:
     u64* leaf(u64 page) REQUIRES(lock);
+    u64 indexed_frame(u64 page);
     u64 overhead() const;
 
     const Backing backing_;
@@ -74,8 +80,8 @@ class Memory : public Object {
     const u64 pages_;
     u64 base_;  // fixed: physical address. paged: of the index page, 0: none yet
     std::atomic<u64> mapped_{0};
-    u64 small_[kSmall] GUARDED_BY(lock) = {};  // frames of a small paged one
-    u64 released_ = 0;                         // destruction's progress, in pages
+    u64 small_[kSmall] = {};  // frames of a small paged one: each written once, under the lock
+    u64 released_ = 0;        // destruction's progress, in pages
 };
 
 }  // namespace pith::core

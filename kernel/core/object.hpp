@@ -50,6 +50,12 @@ struct alignas(64) Object {
     Slot* capabilities GUARDED_BY(caps_lock) = nullptr;  ///< first of those derived from none
     List<Reference, &Reference::link> users GUARDED_BY(caps_lock);
     Thread* worker = nullptr;  ///< who destroys it; under the lock of `pool`
+
+    /// As it is at the moment, without the lock.
+    bool has_capabilities() const NO_THREAD_SAFETY_ANALYSIS {
+        return __atomic_load_n(&capabilities, __ATOMIC_RELAXED) != nullptr;
+    }
+    bool has_users() const NO_THREAD_SAFETY_ANALYSIS { return !users.empty(); }
 };
 
 /// Whether the object is of this type and not dying itself: one comparison.

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <bit>
+
 #include "arch/paging.hpp"
 #include "kernel/core/cpu.hpp"
 
@@ -13,14 +15,12 @@ namespace {
 
 constexpr usize kSmallest = 64;
 constexpr u16 kNoSlot = 0xffff;
+constexpr int
+    kJunk = 0xa5;  // builds with asserts: what memory for an object holds before its constructor has run
 
-u32 class_of(usize size) {
-    u32 index = 0;
-    while ((kSmallest << index) < size) index++;
-    return index;
-}
+u32 class_of(usize size) { return static_cast<u32>(std::bit_width((size - 1) / kSmallest)); }
 
-FrameRecord& slab_record(u32 frame) { return *frames::record(u64{frame} << abi::kPageShift); }
+FrameRecord& slab_record(u32 frame) { return frames::table[frame]; }
 
 char* slab_memory(u32 frame) {
     return static_cast<char*>(arch::physical_to_virtual(u64{frame} << abi::kPageShift));
@@ -155,15 +155,19 @@ Result<void*> Pool::allocate_bytes(usize size) {
     record.used++;
     if (record.free_slot == kNoSlot) unlink_slab(head, frame);
     void* result = memory + usize{slot} * kSmallest;
-    memset(result, 0, kSmallest << size_class);
+    if constexpr (kAsserts) memset(result, kJunk, kSmallest << size_class);
     return result;
 }
 
 void Pool::release_bytes(void* memory, usize size) {
+    Guard guard(lock);
+    release_locked(memory, size);
+}
+
+void Pool::release_locked(void* memory, usize size) {
     const u32 size_class = class_of(size);
     const u64 physical = arch::virtual_to_physical(memory);
     const u32 frame = static_cast<u32>(physical >> abi::kPageShift);
-    Guard guard(lock);
     FrameRecord& record = slab_record(frame);
     PITH_ASSERT(record.kind == FrameKind::objects && record.owner == this && record.index == size_class);
     const bool was_full = record.free_slot == kNoSlot;
@@ -185,19 +189,21 @@ bool Pool::adopt_object(Object& object) {
     if (dying.load(std::memory_order_relaxed)) return false;
     object.pool = this;
     objects.push_back(object);
-    object_count_.fetch_add(1, std::memory_order_relaxed);
-    count_object(object.type, 1);
+    count_objects_locked(object, 1);
     return true;
 }
 
+void Pool::count_objects_locked(const Object& object, i64 change) {
+    const u64 before = object_count_.load(std::memory_order_relaxed);
+    object_count_.store(before + static_cast<u64>(change), std::memory_order_relaxed);
+    count_object(object.type, change);
+}
+
 void Pool::free_object(Object& object, usize size) {
-    {
-        Guard guard(lock);
-        ObjectList::remove(object);
-    }
-    object_count_.fetch_sub(1, std::memory_order_relaxed);
-    count_object(object.type, -1);
-    release_bytes(&object, size);
+    Guard guard(lock);
+    ObjectList::remove(object);
+    count_objects_locked(object, -1);
+    release_locked(&object, size);
 }
 
 }  // namespace pith::core

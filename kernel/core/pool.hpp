@@ -40,7 +40,7 @@ class Pool : public Object {
     /// Gives back what allocate_page gave.
     void release_page(u64 physical);
 
-    /// Memory for a kernel structure of up to a page, cleared.
+    /// Memory for a kernel structure of up to a page. It holds anything: the constructor sets all fields.
     Result<void*> allocate_bytes(usize size);
     void release_bytes(void* memory, usize size);
 
@@ -73,6 +73,8 @@ class Pool : public Object {
   private:
     static constexpr u32 kClasses = 7;
     bool adopt_object(Object& object);
+    void count_objects_locked(const Object& object, i64 change) REQUIRES(lock);
+    void release_locked(void* memory, usize size) REQUIRES(lock);
 
     std::atomic<u64> pages_;  // limit << 32 | used
     std::atomic<u32> peak_{0};

@@ -4,6 +4,7 @@
 #include "kernel/core/space.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "kernel/core/cpu.hpp"
 
@@ -12,6 +13,12 @@ namespace {
 
 constexpr u64 kPage = abi::kPageSize;
 constexpr u32 kFlushSingly = 16;  // up to so many pages one by one, else all
+
+// Of counters that are written under the Space's lock only.
+void increase(std::atomic<u64>& counter, u64 by) {
+    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+void decrease(std::atomic<u64>& counter, u64 by) { increase(counter, -by); }
 
 u64 leaf_end(u64 address, u64 end) {
     return std::min(end, (address / arch::kLeafSpan + 1) * arch::kLeafSpan);
@@ -58,7 +65,7 @@ void Space::flush(u64 address, u32 pages) {
 Space::Attachments& Space::bucket(const Memory& memory) {
     // Memories that belong to no frame record are found by walking bucket 0 (attachment_of).
     if (memory.device()) return buckets_[0];
-    return buckets_[1 + (reinterpret_cast<u64>(&memory) >> 6) % (kBuckets - 1)];
+    return buckets_[1 + reinterpret_cast<u64>(&memory) / std::bit_ceil(sizeof(Memory)) % (kBuckets - 1)];
 }
 
 Attachment* Space::find_attachment(const Memory& memory) {
@@ -69,11 +76,10 @@ Attachment* Space::find_attachment(const Memory& memory) {
     return nullptr;
 }
 
+/// Of the Memory that a mapped page belongs to.
 Attachment* Space::attachment_of(u64 physical, u64 address) {
-    const FrameRecord* record = frames::record(physical);
-    if (record != nullptr && record->kind == FrameKind::memory) {
-        return find_attachment(*static_cast<Memory*>(record->owner));
-    }
+    if (const Memory* memory = frames::memory_of(physical); memory != nullptr)
+        return find_attachment(*memory);
     for (Attachment* item = buckets_[0].front(); item != nullptr; item = buckets_[0].next(*item)) {
         // Several device Memories may cover a frame: the one that is meant is mapped around this address.
         if (item->memory->covers(physical) && address >= item->low && address < item->high) return item;
@@ -82,8 +88,20 @@ Attachment* Space::attachment_of(u64 physical, u64 address) {
 }
 
 Result<Attachment*> Space::attach(Memory& memory) {
-    if (Attachment* found = find_attachment(memory); found != nullptr) return found;
-    auto* attachment = ::new (PITH_TRY(pool->allocate_bytes(sizeof(Attachment)))) Attachment;
+    Attachment* found = find_attachment(memory);
+    if (found == nullptr) return new_attachment(memory);
+    if (found == idle_) idle_ = nullptr;
+    return found;
+}
+
+Result<Attachment*> Space::new_attachment(Memory& memory) {
+    Attachment* attachment = idle_;
+    if (attachment != nullptr) {
+        unlink(*attachment);
+        idle_ = nullptr;
+    } else {
+        attachment = ::new (PITH_TRY(pool->allocate_bytes(sizeof(Attachment)))) Attachment;
+    }
     attachment->space = this;
     attachment->memory = &memory;
     {
@@ -91,7 +109,6 @@ Result<Attachment*> Space::attach(Memory& memory) {
         if (!memory.dying.load(std::memory_order_relaxed)) {
             memory.attachments.push_back(*attachment);
             bucket(memory).push_front(*attachment);
-            attachment_count_.fetch_add(1, std::memory_order_relaxed);
             return attachment;
         }
     }
@@ -99,111 +116,132 @@ Result<Attachment*> Space::attach(Memory& memory) {
     return Error::bad_handle;
 }
 
-void Space::detach(Attachment& attachment) {
+void Space::unlink(Attachment& attachment) {
     {
         Guard guard(attachment.memory->lock);
         List<Attachment, &Attachment::memory_link>::remove(attachment);
     }
     Attachments::remove(attachment);
-    attachment_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Space::detach(Attachment& attachment) {
+    if (&attachment == idle_) idle_ = nullptr;
+    unlink(attachment);
     pool->release_bytes(&attachment, sizeof(Attachment));
 }
 
-void Space::count_page(Attachment& attachment, u64 address) {
-    attachment.pages++;
-    attachment.low = std::min(attachment.low, address);
-    attachment.high = std::max(attachment.high, address + kPage);
-    attachment.memory->count_mapped(1);
-    mapped_.fetch_add(1, std::memory_order_relaxed);
-    this_cpu().mapping_count++;
+/// Nothing of its Memory is mapped any more.
+void Space::retire(Attachment& attachment) {
+    decrease(attachment_count_, 1);
+    attachment.low = ~u64{0};
+    attachment.high = 0;
+    if (idle_ != nullptr) detach(*idle_);
+    idle_ = &attachment;
 }
 
-void Space::clear_entry(arch::Entry& entry, u64 address) {
-    Attachment* attachment = attachment_of(entry.physical(), address);
-    PITH_ASSERT(attachment != nullptr && attachment->pages != 0);
+/// So many pages from that address on are about to be mapped.
+void Space::expect_pages(Attachment& attachment, u64 address, u64 count) {
+    if (attachment.pages == 0) increase(attachment_count_, 1);
+    attachment.pages += count;
+    attachment.low = std::min(attachment.low, address);
+    attachment.high = std::max(attachment.high, address + count * kPage);
+}
+
+void Space::count_mapped(i64 change) {
+    increase(mapped_, static_cast<u64>(change));
+    this_cpu().mapping_count += change;
+}
+
+/// Clears the entry of a page that the attachment counts; count_mapped is the caller's.
+void Space::clear_entry(arch::Entry& entry, Attachment& attachment, u64 address) {
+    PITH_ASSERT(attachment.pages != 0);
     entry.clear();
-    mapped_.fetch_sub(1, std::memory_order_relaxed);
-    this_cpu().mapping_count--;
-    attachment->memory->count_mapped(-1);
-    attachment->pages--;
-    if (address == attachment->low) attachment->low += kPage;
-    if (attachment->pages == 0) detach(*attachment);
+    attachment.memory->count_mapped(-1);
+    if (address == attachment.low) attachment.low += kPage;
+    if (--attachment.pages == 0) retire(attachment);
+}
+
+/// The entry of the first page from `address` on that has a leaf table; null: there is none before `end`, which
+/// `address` is then.
+arch::Entry* Space::next_entry(u64& address, u64 end) {
+    arch::Entry* entry = tables_.find(address);
+    if (entry != nullptr) return entry;
+    address = tables_.next(address, end);
+    return address < end ? tables_.find(address) : nullptr;
+}
+
+Error Space::make_tables(u64 address) {
+    TableSource source(*pool);
+    const Error error = tables_.reserve(address, source).error();
+    count_tables(source);
+    return error;
 }
 
 Result<u64> Space::reserve_step(u64 address, u64 end) {
     Guard guard(lock);
-    TableSource source(*pool);
-    Error error = Error::ok;
     for (u32 spans = 0; address < end && spans < kFastBatch; spans++) {
         if (tables_.find(address) == nullptr) {
             spans = kFastBatch;  // one new table a step: it has to be cleared
-            error = tables_.reserve(address, source).error();
-            if (error != Error::ok) break;
+            if (Error error = make_tables(address); error != Error::ok) return error;
         }
         address = leaf_end(address, end);
     }
-    count_tables(source);
-    if (error != Error::ok) return error;
     return address;
 }
 
-Result<u64> Space::map_step(const MapRequest& request, bool& stale) {
+Space::Mapped Space::map_step(Memory& memory, u64 address, u64 page, u64 wanted, Access access) {
     Guard guard(lock);
-    TableSource source(*pool);
-    const u64 count = std::min<u64>(request.count, kBatch);
-    Error failure = Error::ok;
-    u32 replaced = 0;
+    arch::Entry* entry = tables_.find(address);
+    if (entry == nullptr) return {make_tables(address), false, 0};
+    u64 count = 1;
+    if (wanted > 1) {
+        const u64 to_leaf_end = (arch::kLeafSpan - address % arch::kLeafSpan) / kPage;
+        count = std::min({wanted, u64{kBatch}, to_leaf_end});
+    }
+    const auto attached = attach(memory);
+    if (!attached.ok()) return {attached.error(), false, 0};
+    Attachment& attachment = *attached.value();
+    expect_pages(attachment, address, count);
+    i64 replaced = 0;
     u64 done = 0;
-    for (; done < count; done++) {
-        const u64 address = request.address + done * kPage;
-        auto found = tables_.reserve(address, source);
-        auto attachment = found.ok() ? attach(*request.memory) : Result<Attachment*>(found.error());
-        Error error = attachment.error();
-        if (error == Error::ok && (*found)->mapped() && !request.replace) error = Error::occupied;
-        if (error != Error::ok) {
-            if (attachment.ok() && (*attachment)->pages == 0) detach(**attachment);
-            failure = error;
-            break;
-        }
-        arch::Entry& entry = **found;
-        count_page(**attachment, address);
-        if (entry.mapped()) {
-            clear_entry(entry, address);
-            (*attachment)->low = std::min((*attachment)->low, address);  // it may have been the same Memory's
+    for (; done < count; done++, entry++) {
+        if (entry->mapped()) {
+            if (!access.replace) break;
+            const u64 at = address + done * kPage;
+            clear_entry(*entry, *attachment_of(entry->physical(), at), at);
+            attachment.low = std::min(attachment.low, at);  // it may have been the same Memory's
             replaced++;
         }
-        entry.set(request.memory->frame(request.page + done), request.rights, request.maximum,
-                  request.memory->cache);
+        entry->set(memory.frame(page + done), access.rights, access.maximum, memory.cache);
     }
-    count_tables(source);
-    if (replaced != 0) {
-        stale = true;
-        flush(request.address, static_cast<u32>(done));
-    }
-    if (done == 0) return failure;
-    return done;
+    attachment.pages -= count - done;
+    if (attachment.pages == 0) retire(attachment);
+    memory.count_mapped(static_cast<i64>(done));
+    count_mapped(static_cast<i64>(done) - replaced);
+    if (replaced != 0) flush(address, static_cast<u32>(done));
+    return {done == 0 ? Error::occupied : Error::ok, replaced != 0, done};
 }
 
-u64 Space::unmap_step(u64 address, u64 end, bool& stale) {
+Space::Reached Space::unmap_step(u64 address, u64 end) {
     Guard guard(lock);
     const u64 start = address;
-    u32 cleared = 0;
-    for (u32 pages = 0; address < end && pages < kFastBatch;) {
-        address = tables_.next(address, end);
-        if (address >= end) break;
-        arch::Entry* entry = tables_.find(address);
-        const u64 stop = leaf_end(address, end);
-        for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
+    i64 cleared = 0;
+    for (u64 pages = 0; address < end && pages < kFastBatch;) {
+        arch::Entry* entry = next_entry(address, end);
+        if (entry == nullptr) break;
+        const u64 stop = std::min(leaf_end(address, end), address + (kFastBatch - pages) * kPage);
+        pages += (stop - address) / kPage;
+        for (; address < stop; address += kPage, entry++) {
             if (!entry->mapped()) continue;
-            clear_entry(*entry, address);
+            clear_entry(*entry, *attachment_of(entry->physical(), address), address);
             cleared++;
         }
     }
     if (cleared != 0) {
-        stale = true;
+        count_mapped(-cleared);
         flush(start, static_cast<u32>((address - start) / kPage));
     }
-    return address;
+    return {address, cleared != 0};
 }
 
 Result<u64> Space::protect_step(u64 address, u64 end, u32 rights, bool& stale) {
@@ -212,9 +250,8 @@ Result<u64> Space::protect_step(u64 address, u64 end, u32 rights, bool& stale) {
     u32 changed = 0;
     bool refused = false;
     for (u32 pages = 0; address < end && pages < kFastBatch && !refused;) {
-        address = tables_.next(address, end);
-        if (address >= end) break;
-        arch::Entry* entry = tables_.find(address);
+        arch::Entry* entry = next_entry(address, end);
+        if (entry == nullptr) break;
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped()) continue;
@@ -253,9 +290,8 @@ u64 Space::collect_step(u64 address, u64 end, std::span<Shared, kBatch> out, u32
     Guard guard(lock);
     count = 0;
     for (u32 pages = 0; address < end && pages < kFastBatch && count < kBatch;) {
-        address = tables_.next(address, end);
-        if (address >= end) break;
-        arch::Entry* entry = tables_.find(address);
+        arch::Entry* entry = next_entry(address, end);
+        if (entry == nullptr) break;
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch && count < kBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped()) continue;
@@ -283,13 +319,15 @@ Result<> Space::install_page(const Shared& page, TableSource& source) {
     arch::Entry* entry = PITH_TRY(tables_.reserve(page.address, source));
     if (entry->mapped()) return Error::occupied;
     Attachment* attachment = PITH_TRY(attach(*page.memory));
-    count_page(*attachment, page.address);
+    expect_pages(*attachment, page.address, 1);
+    page.memory->count_mapped(1);
+    count_mapped(1);
     entry->set(page.physical, page.rights, page.maximum, page.cache);
     return {};
 }
 
 void Space::count_tables(const TableSource& source) {
-    tables_count_.fetch_add(static_cast<u64>(source.balance()), std::memory_order_relaxed);
+    increase(tables_count_, static_cast<u64>(source.balance()));
 }
 
 Result<> Space::install(std::span<const Shared> pages, u32& done) {
@@ -308,28 +346,30 @@ bool Space::expel_step(Memory& memory) {
     Guard guard(lock);
     Attachment* attachment = find_attachment(memory);
     if (attachment == nullptr) return false;
-    u64 address = attachment->low;
+    const u64 start = attachment->low;
     const u64 end = attachment->high;
+    u64 address = start;
     u32 cleared = 0;
-    const u64 start = address;
     for (u32 pages = 0; address < end && pages < kFastBatch;) {
-        address = tables_.next(address, end);
-        if (address >= end) break;
-        arch::Entry* entry = tables_.find(address);
+        arch::Entry* entry = next_entry(address, end);
+        if (entry == nullptr) break;
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped() || attachment_of(entry->physical(), address) != attachment) continue;
+            clear_entry(*entry, *attachment, address);
             cleared++;
-            const bool last = attachment->pages == 1;
-            clear_entry(*entry, address);
-            if (last) {
-                flush(start, kFastBatch);
-                return false;
-            }
         }
+        if (attachment->pages == 0) break;
+    }
+    if (cleared != 0) {
+        count_mapped(-i64{cleared});
+        flush(start, static_cast<u32>((address - start) / kPage));
+    }
+    if (attachment->pages == 0) {
+        detach(*attachment);
+        return false;
     }
     attachment->low = std::max(attachment->low, address);
-    if (cleared != 0) flush(start, static_cast<u32>((address - start) / kPage));
     PITH_ASSERT(attachment->low < attachment->high);
     return true;
 }
@@ -339,10 +379,11 @@ bool Space::detach_step() {
     for (Attachments& list : buckets_) {
         Attachment* attachment = list.front();
         if (attachment == nullptr) continue;
-        const i64 pages = static_cast<i64>(attachment->pages);
-        attachment->memory->count_mapped(-pages);
-        mapped_.fetch_sub(attachment->pages, std::memory_order_relaxed);
-        this_cpu().mapping_count -= pages;
+        if (const i64 pages = static_cast<i64>(attachment->pages); pages != 0) {
+            attachment->memory->count_mapped(-pages);
+            count_mapped(-pages);
+            decrease(attachment_count_, 1);
+        }
         detach(*attachment);
         return true;
     }

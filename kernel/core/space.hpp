@@ -26,20 +26,25 @@ class Space : public Object {
 
     /// Makes the tables of up to a few spans from `address`; how far it came. no_memory.
     Result<u64> reserve_step(u64 address, u64 end);
-    /// Maps up to kBatch pages of `memory`; how many. occupied, no_memory, bad_handle. `stale`: mappings were
-    /// replaced.
-    struct MapRequest {
-        Memory* memory;
-        u64 address;
-        u64 page;  ///< in the Memory
-        u64 count;
-        u32 rights;
-        u32 maximum;
+    struct Access {
+        u8 rights;
+        u8 maximum;
         bool replace;
     };
-    Result<u64> map_step(const MapRequest& request, bool& stale);
-    /// Unmaps within [address, end): returns how far it came.
-    u64 unmap_step(u64 address, u64 end, bool& stale);
+    struct Mapped {
+        Error error;
+        bool stale;  ///< mappings were replaced
+        u64 pages;
+    };
+    /// Maps up to kBatch of `count` pages of the Memory from `page` on; how many: none, if it has made tables
+    /// instead. occupied, no_memory, bad_handle.
+    Mapped map_step(Memory& memory, u64 address, u64 page, u64 count, Access access);
+    struct Reached {
+        u64 address;
+        bool stale;
+    };
+    /// Unmaps within [address, end): how far it came.
+    Reached unmap_step(u64 address, u64 end);
     /// no_right: a page may not have these rights.
     Result<u64> protect_step(u64 address, u64 end, u32 rights, bool& stale);
     /// Bits of pages [address, address + 64 pages) that were written since the last time.
@@ -80,22 +85,29 @@ class Space : public Object {
 
   private:
     friend struct arch::Offsets;
-    static constexpr usize kBuckets = 16;
+    static constexpr usize kBuckets = 17;  // 0: of Memories that no frame record names
     using Attachments = List<Attachment, &Attachment::space_link>;
 
     Attachments& bucket(const Memory& memory) REQUIRES(lock);
     Attachment* find_attachment(const Memory& memory) REQUIRES(lock);
     Result<Attachment*> attach(Memory& memory) REQUIRES(lock);
+    [[gnu::noinline]] Result<Attachment*> new_attachment(Memory& memory) REQUIRES(lock);
+    void retire(Attachment& attachment) REQUIRES(lock);
+    void unlink(Attachment& attachment) REQUIRES(lock);
     void detach(Attachment& attachment) REQUIRES(lock);
     Attachment* attachment_of(u64 physical, u64 address) REQUIRES(lock);
-    void count_page(Attachment& attachment, u64 address) REQUIRES(lock);
-    void clear_entry(arch::Entry& entry, u64 address) REQUIRES(lock);
+    void expect_pages(Attachment& attachment, u64 address, u64 count) REQUIRES(lock);
+    void count_mapped(i64 change) REQUIRES(lock);
+    void clear_entry(arch::Entry& entry, Attachment& attachment, u64 address) REQUIRES(lock);
+    arch::Entry* next_entry(u64& address, u64 end) REQUIRES(lock);
+    [[gnu::noinline]] Error make_tables(u64 address) REQUIRES(lock);
     void flush(u64 address, u32 pages);
     void count_tables(const TableSource& source);
     Result<> install_page(const Shared& page, TableSource& source) REQUIRES(lock);
 
     arch::PageTables tables_ GUARDED_BY(lock);
     Attachments buckets_[kBuckets] GUARDED_BY(lock);
+    Attachment* idle_ GUARDED_BY(lock) = nullptr;  // without pages, kept for what is mapped next
     std::atomic<u64> mapped_{0};
     std::atomic<u64> tables_count_{0};
     std::atomic<u64> attachment_count_{0};

@@ -106,7 +106,30 @@ void attend(Thread& thread) {
         make_ready_locked(thread);
 }
 
+namespace {
+
+/// thread_died, if there is anything that the thread owes.
+void settle_debts(Thread& thread) {
+    if (thread.caller != nullptr || thread.lender != nullptr || thread.registered != nullptr ||
+        thread.bound != nullptr)
+        thread_died(thread);
+}
+
+/// A thread that was never started waits for nothing.
+bool kill_inactive(Thread& thread) {
+    {
+        ThreadLock locked(thread);
+        if (thread.state != State::inactive) return false;
+        thread.state = State::dead;
+    }
+    settle_debts(thread);
+    return true;
+}
+
+}  // namespace
+
 void kill_thread(Thread& thread) {
+    if (thread.state == State::inactive && kill_inactive(thread)) return;
     for (;;) {
         Wait wait;
         {
@@ -119,17 +142,16 @@ void kill_thread(Thread& thread) {
             }
             wait = wait_of(thread);
         }
-        if (withdraw(thread, wait, Error::cancelled, State::dead)) {
-            thread_died(thread);
-            return;
-        }
+        if (withdraw(thread, wait, Error::cancelled, State::dead)) break;
     }
+    settle_debts(thread);
 }
 
 void sever_thread(Thread& thread) {
     this_cpu().trace.add(TraceKind::end, thread.id);
-    kill_thread(thread);
-    thread_died(thread);
+    // Without a lock: since it was marked, all CPUs have left the kernel.
+    if (thread.state != State::dead) kill_thread(thread);
+    settle_debts(thread);
     if (Signal* signal = thread.waiting_signal; signal != nullptr) signal->forget_waiter(thread);
     unrefer(thread.space_reference);
     unrefer(thread.captable_reference);

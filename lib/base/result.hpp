@@ -12,10 +12,22 @@ namespace pith {
 
 template <typename T = void>
 class [[nodiscard]] Result {
+    static constexpr bool kTrivial = std::is_trivially_copyable_v<T>;
+
   public:
     using Value = T;
     Result(Error error) : error_(error) {}  // NOLINT(google-explicit-constructor): `return Error::x`
     Result(T value) : error_(Error::ok) { ::new (static_cast<void*>(&value_)) T(std::move(value)); }
+    // With a trivial T it is trivial itself, so that a small one is returned in registers.
+    Result(Result&& other) noexcept
+        requires kTrivial
+    = default;
+    Result& operator=(Result&& other) noexcept
+        requires kTrivial
+    = default;
+    ~Result()
+        requires kTrivial
+    = default;
     Result(Result&& other) noexcept : error_(other.error_) {
         if (ok()) ::new (static_cast<void*>(&value_)) T(std::move(other.value_));
     }

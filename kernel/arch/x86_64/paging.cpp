@@ -40,14 +40,17 @@ Result<Entry*> PageTables::reserve(u64 address, core::TableSource& source) {
     return reinterpret_cast<Entry*>(&table[index_of(address, kLeafShift)]);
 }
 
-Entry* PageTables::find(u64 address) {
+/// Finds the leaf table of that address; false: there is none.
+bool PageTables::look_up(u64 address) {
     u64* table = table_at(root_);
     for (u32 shift = kRootShift; shift > kLeafShift; shift -= kLevelBits) {
         u64 entry = table[index_of(address, shift)];
-        if (!(entry & kPagePresent)) return nullptr;
+        if (!(entry & kPagePresent)) return false;
         table = table_at(entry);
     }
-    return reinterpret_cast<Entry*>(&table[index_of(address, kLeafShift)]);
+    last_span_ = address / kLeafSpan;
+    last_leaf_ = reinterpret_cast<Entry*>(table);
+    return true;
 }
 
 u64 PageTables::next(u64 address, u64 end) const {
@@ -67,6 +70,7 @@ u64 PageTables::next(u64 address, u64 end) const {
 
 bool PageTables::release_one(core::TableSource& source) {
     if (root_ == 0) return false;
+    last_span_ = kNoSpan;
     u64* entry = &root_;
     // Down to a table that has no table below it any more.
     for (u32 shift = kRootShift; shift > kLeafShift; shift -= kLevelBits) {

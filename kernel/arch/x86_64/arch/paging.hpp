@@ -5,6 +5,7 @@
 // Locks: the owner of the Space.
 #pragma once
 
+#include <array>
 #include <atomic>
 
 #include "abi/memory.hpp"
@@ -60,13 +61,18 @@ class Entry {
     static constexpr u64 kRightsBits = kPagePresent | kPageWrite | kPageUser | kPageNoExecute |
                                        u64{7} << kRightsShift;
 
-    static constexpr u64 rights_bits(u32 rights) {
-        u64 bits = u64{rights & 7} << kRightsShift;
-        if (rights & 7) bits |= kPagePresent | kPageUser;
-        if (rights & abi::kMapWrite) bits |= kPageWrite;
-        if (!(rights & abi::kMapExecute)) bits |= kPageNoExecute;
-        return bits;
-    }
+    static constexpr std::array<u64, 8> kBitsOfRights = [] {
+        std::array<u64, 8> table{};
+        for (u64 rights = 0; rights < table.size(); rights++) {
+            u64 bits = rights << kRightsShift;
+            if (rights != 0) bits |= kPagePresent | kPageUser;
+            if (rights & abi::kMapWrite) bits |= kPageWrite;
+            if (!(rights & abi::kMapExecute)) bits |= kPageNoExecute;
+            table[rights] = bits;
+        }
+        return table;
+    }();
+    static constexpr u64 rights_bits(u32 rights) { return kBitsOfRights[rights & 7]; }
     std::atomic<u64> bits_;
 };
 static_assert(sizeof(Entry) == 8);
@@ -76,14 +82,26 @@ class PageTables {
     Result<> create(core::TableSource& source);
     bool created() const { return root_ != 0; }
     Result<Entry*> reserve(u64 address, core::TableSource& source);
-    Entry* find(u64 address);
+    Entry* find(u64 address) {
+        if (address / kLeafSpan != last_span_ && !look_up(address)) return nullptr;
+        return &last_leaf_[address / kUserPage % kLeafEntries];
+    }
     u64 next(u64 address, u64 end) const;
     bool release_one(core::TableSource& source);
     void load() const { write_cr3(root_); }
 
   private:
     friend struct Offsets;
+    static constexpr u64 kUserPage = abi::kPageSize;
+    static constexpr u64 kLeafEntries = kLeafSpan / kUserPage;
+    static constexpr u64 kNoSpan = ~u64{0};
+
+    bool look_up(u64 address);
+
     u64 root_ = 0;  ///< physical; 0: none
+    // The leaf table that was found last: it stays in place until release_one.
+    u64 last_span_ = kNoSpan;
+    Entry* last_leaf_ = nullptr;
 };
 
 /// The kernel's own tables: no user half. Made at boot.
