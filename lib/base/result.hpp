@@ -16,6 +16,16 @@ class [[nodiscard]] Result {
     using Value = T;
     Result(Error error) : error_(error) {}  // NOLINT(google-explicit-constructor): `return Error::x`
     Result(T value) : error_(Error::ok) { ::new (static_cast<void*>(&value_)) T(std::move(value)); }
+    // Of a trivial T it is trivial itself, and comes back in registers if it is small enough.
+    Result(Result&&) noexcept
+        requires std::is_trivially_copyable_v<T>
+    = default;
+    Result& operator=(Result&&) noexcept
+        requires std::is_trivially_copyable_v<T>
+    = default;
+    ~Result()
+        requires std::is_trivially_copyable_v<T>
+    = default;
     Result(Result&& other) noexcept : error_(other.error_) {
         if (ok()) ::new (static_cast<void*>(&value_)) T(std::move(other.value_));
     }
