@@ -9,40 +9,42 @@
 
 namespace pith::core {
 
-template <typename T>
-struct Found {
-    T* object;
-    Capability capability;
-    T* operator->() const { return object; }
-    T& operator*() const { return *object; }
-};
-
 inline bool alive(const Object& object) {
     return !object.dying.load(std::memory_order_acquire) &&
            !object.pool->dying.load(std::memory_order_acquire);
 }
 
-/// Any capability of a table. bad_handle.
-inline Result<Capability> lookup_in(CapTable* table, HandleIndex handle) {
-    Slot* slot = table != nullptr && handle != abi::kNoHandle ? table->slot(handle) : nullptr;
-    if (slot == nullptr) return Error::bad_handle;
-    const Capability found = read_slot(*slot);
-    if (found.word == 0 || !alive(*found.object())) return Error::bad_handle;
-    return found;
-}
+/// Any capability of a table (null: of none). bad_handle.
+Result<Capability> lookup_in(CapTable* table, HandleIndex handle);
 
 inline Result<Capability> lookup_any(Thread& thread, HandleIndex handle) {
     return lookup_in(thread.captable, handle);
 }
 
-/// A capability for a T with the right (an enumerator of the type's own rights).
+/// What a capability has to be.
+struct Sought {
+    ObjectType type;
+    RightsBits rights;
+};
+/// The object of a thread's capability; `found`: the capability. bad_handle, wrong_type, no_right.
+Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought, Capability& found);
+Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought);
+
+template <typename T>
+Result<T*> as(Result<Object*> object) {
+    if (!object.ok()) return object.error();
+    return static_cast<T*>(*object);
+}
+
+/// A T for which the thread has a capability with the right (an enumerator of the type's own rights).
 template <typename T, typename Right>
-Result<Found<T>> lookup(Thread& thread, HandleIndex handle, Right right) {
-    const Capability found = PITH_TRY(lookup_any(thread, handle));
-    Object* object = found.object();
-    if (object->type != T::kType) return Error::wrong_type;
-    if (!found.allows(static_cast<RightsBits>(right))) return Error::no_right;
-    return Found<T>{static_cast<T*>(object), found};
+Result<T*> lookup(Thread& thread, HandleIndex handle, Right right) {
+    return as<T>(look_up(thread, handle, {T::kType, static_cast<RightsBits>(right)}));
+}
+/// The same, and the capability.
+template <typename T, typename Right>
+Result<T*> lookup(Thread& thread, HandleIndex handle, Right right, Capability& found) {
+    return as<T>(look_up(thread, handle, {T::kType, static_cast<RightsBits>(right)}, found));
 }
 
 }  // namespace pith::core
