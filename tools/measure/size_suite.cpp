@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Suite size: how much kernel there is.
 //   text        bytes of the image's .text but those of boot code: code as linked, with the padding between functions
-//   text_boot   bytes of boot code: what runs only before the first user instruction, by the source files below
+//   text_boot   bytes of boot code: what runs only before the first user instruction of its CPU, since nothing that is
+//               entered later leads to it
 //   lines_...   lines with code on them: neither empty nor comment alone; .cpp, .hpp and .S
-#include <algorithm>
-#include <array>
 #include <filesystem>
 #include <set>
 
 #include "tools/base/host.hpp"
-#include "tools/measure/elf_image.hpp"
+#include "tools/measure/reachable.hpp"
 #include "tools/measure/source_lines.hpp"
 #include "tools/measure/suite.hpp"
 
@@ -23,34 +22,26 @@ constexpr u64 kSel4Text = 76 * 1024;  ///< without its boot code
 constexpr u64 kMostText = 64 * 1024;
 constexpr u64 kMostLines = 10'000;
 
-/// Sources of boot code, from kernel/.
-constexpr std::array kBootSources = {
-    "arch/x86_64/boot.S",     "arch/x86_64/boot.cpp",   "arch/x86_64/kernel_map.cpp",
-    "arch/x86_64/memory.cpp", "arch/x86_64/smp.cpp",    "core/boot.cpp",
-    "core/elf.cpp",           "platform/acpi/acpi.cpp",
-};
-/// Functions in them that run later too: part of their (mangled) names.
-constexpr std::array kLater = {"kernel_devices", "reserved_physical", "ticks_to_nanoseconds",
-                               "clock_changed"};
+/// What is entered after boot: the section of the stubs of arch/x86_64/entry.S.
+constexpr const char* kEntrySection = ".text.entry";
+/// Runs before everything else, in functions without sizes.
+constexpr const char* kBootAssembly = "arch/x86_64/boot.S.o";
 
-/// Bytes of boot code in the kernel's image.
+/// Bytes of boot code in the kernel's image: boot.S, and every function that can't be reached from the entry stubs.
 u64 boot_text(const BenchTree& tree, const ElfImage& kernel) {
-    std::set<std::string> names;
+    std::vector<ElfImage> objects;
     u64 bytes = 0;
-    for (const std::string source : kBootSources) {
-        const ElfImage object(std::format("{}/kernel/CMakeFiles/pith_kernel.dir/{}.o", tree.build, source));
-        if (source.ends_with(".S")) {  // its functions have no sizes
-            bytes += object.code_size();
-            continue;
-        }
-        for (const ElfFunction& function : object.functions()) {
-            const bool later = std::ranges::any_of(
-                kLater, [&](const char* part) { return function.name.find(part) != std::string::npos; });
-            if (!later) names.insert(function.name);
-        }
+    const std::string folder = tree.build + "/kernel/CMakeFiles/pith_kernel.dir";
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
+        const std::string path = entry.path().string();
+        if (entry.path().extension() != ".o") continue;
+        objects.emplace_back(path);
+        if (path.ends_with(kBootAssembly)) bytes += objects.back().code_size();
     }
+    if (bytes == 0) fail(1, "{} has no {}", folder, kBootAssembly);
+    const std::set<std::string> later = reachable_functions(objects, kEntrySection);
     for (const ElfFunction& function : kernel.functions())
-        if (names.contains(function.name)) bytes += function.size;
+        if (!later.contains(function.name)) bytes += function.size;
     return bytes;
 }
 

@@ -361,19 +361,4 @@ paranoid_stubs:
     pushq $18
     jmp paranoid_stub
 
-// From the trampoline, in the early tables: edi = index of this CPU.
-    .global enter_secondary
-enter_secondary:
-    mov _ZN4pith4arch11kernel_rootE, %rax
-    mov %rax, %cr3
-    mov $0xc0000101, %ecx
-    mov secondary_areas(, %rdi, 8), %rax
-    mov AREA_STACK(%rax), %rsp
-    mov %rax, %rdx
-    shr $32, %rdx
-    wrmsr                               // gs base
-    xor %ebp, %ebp
-    call secondary_main                 // (index)
-    jmp kernel_exit
-
     .section .note.GNU-stack, "", @progbits

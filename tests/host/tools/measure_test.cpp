@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rows of benchmarks as text and back, the gate, and the counting of lines.
+// Rows of benchmarks as text and back, the gate, the counting of lines, and what code leads to.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,6 +7,7 @@
 
 #include "tools/base/host.hpp"
 #include "tools/measure/gate.hpp"
+#include "tools/measure/reachable.hpp"
 #include "tools/measure/source_lines.hpp"
 
 namespace pith::tools {
@@ -60,6 +61,15 @@ TEST(Measure, GateMissesRows) {
     EXPECT_FALSE(gone[0].passed);
     EXPECT_EQ(gone[0].row, "old");
     EXPECT_TRUE(judge({make_row("ipc", "x", "ns", {1})}, {}).empty());
+}
+
+TEST(Measure, ReachableFunctions) {
+    const std::vector<ElfImage> objects = {ElfImage(REACHABLE_SAMPLE)};
+    EXPECT_EQ(reachable_functions(objects, ".text.start"),
+              (std::set<std::string>{"start", "direct", "listed"}));
+    EXPECT_EQ(reachable_functions(objects, ".text.apart"),
+              (std::set<std::string>{"apart", "direct", "listed"}));
+    EXPECT_THROW(reachable_functions(objects, ".text.none"), Failure);
 }
 
 TEST(Measure, LinesOfCode) {
