@@ -59,7 +59,7 @@ ElfImage::ElfImage(const std::string& path) {
                 {text_at(content, names + symbol.st_name, path), defined ? symbol.st_shndx : u32{SHN_UNDEF}});
             if (!defined) continue;
             if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC)
-                functions_.push_back({symbols.back().name, symbol.st_size, symbol.st_shndx});
+                functions_.push_back({symbols.back().name, symbol.st_value, symbol.st_size, symbol.st_shndx});
             if (ELF64_ST_BIND(symbol.st_info) != STB_LOCAL)
                 definitions_.emplace(symbols.back().name, symbol.st_shndx);
         }

@@ -13,6 +13,7 @@ namespace pith::tools {
 
 struct ElfFunction {
     std::string name;  ///< mangled
+    u64 address;       ///< in an object: from the start of its section
     u64 size;          ///< bytes
     u32 section;       ///< its index
 };

@@ -5,6 +5,7 @@
 //               entered later leads to it
 //   lines_...   lines with code on them: neither empty nor comment alone; .cpp, .hpp and .S
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "tools/base/host.hpp"
@@ -40,8 +41,12 @@ u64 boot_text(const BenchTree& tree, const ElfImage& kernel) {
     }
     if (bytes == 0) fail(1, "{} has no {}", folder, kBootAssembly);
     const std::set<std::string> later = reachable_functions(objects, kEntrySection);
+    // A function may have several names, any of which can lead to it.
+    std::map<u64, u64> sizes;
+    for (const ElfFunction& function : kernel.functions()) sizes[function.address] = function.size;
     for (const ElfFunction& function : kernel.functions())
-        if (!later.contains(function.name)) bytes += function.size;
+        if (later.contains(function.name)) sizes.erase(function.address);
+    for (const auto& [address, size] : sizes) bytes += size;
     return bytes;
 }
 
@@ -61,6 +66,11 @@ Row size_row(const char* name, const char* unit, u64 value, std::map<std::string
     return make_row("size", name, unit, {value}, std::move(peers));
 }
 
+Row bounded(Row row, u64 most) {
+    row.most = most;
+    return row;
+}
+
 }  // namespace
 
 Measured measure_size(const BenchTree& tree) {
@@ -70,11 +80,12 @@ Measured measure_size(const BenchTree& tree) {
     const u64 core = lines_below(tree.root + "/kernel/core");
     const u64 arch = lines_below(tree.root + "/kernel/arch/x86_64") +
                      lines_below(tree.root + "/kernel/platform");
-    return {{size_row("text", "bytes", text, {{"sel4", kSel4Text}}), size_row("text_boot", "bytes", boot),
-             size_row("lines_core", "lines", core), size_row("lines_arch", "lines", arch),
-             size_row("lines", "lines", core + arch)},
-            {std::format("size: text {} of at most {} bytes, lines {} of at most {}", text, kMostText,
-                         core + arch, kMostLines)}};
+    return {
+        {bounded(size_row("text", "bytes", text, {{"sel4", kSel4Text}}), kMostText),
+         size_row("text_boot", "bytes", boot), size_row("lines_core", "lines", core),
+         size_row("lines_arch", "lines", arch), bounded(size_row("lines", "lines", core + arch), kMostLines)},
+        {std::format("size: text {} of at most {} bytes, lines {} of at most {}", text, kMostText,
+                     core + arch, kMostLines)}};
 }
 
 }  // namespace pith::tools

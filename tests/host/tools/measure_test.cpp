@@ -52,6 +52,20 @@ TEST(Measure, GateHoldsEachRow) {
     EXPECT_NE(verdicts.back().text.find("100"), std::string::npos);
 }
 
+TEST(Measure, GateHoldsBoundsAndSizes) {
+    Row row = make_row("size", "text", "bytes", {100});
+    row.most = 99;
+    const auto bound = judge({row}, {{"text bytes", 100}});
+    ASSERT_EQ(bound.size(), 1u);
+    EXPECT_FALSE(bound[0].passed);
+    EXPECT_NE(bound[0].text.find("99"), std::string::npos);
+    row.most = 100;
+    EXPECT_TRUE(judge({row}, {{"text bytes", 100}})[0].passed);
+    EXPECT_FALSE(judge({row}, {{"text bytes", 95}})[0].passed);
+    EXPECT_FALSE(judge({make_row("size", "lines", "lines", {106})}, {{"lines lines", 100}})[0].passed);
+    EXPECT_FALSE(judge({}, {{"lines lines", 100}})[0].passed);
+}
+
 TEST(Measure, GateMissesRows) {
     const auto fresh = judge({count("new", 1)}, {});
     ASSERT_EQ(fresh.size(), 1u);
