@@ -60,17 +60,13 @@ void print_registers(const KernelRegisters& r) {
     print(", cs ");
     print_hex(r.cs, 4);
     print("\n");
-    print_register("rax", r.rax, false), print_register("rbx", r.rbx, false),
-        print_register("rcx", r.rcx, true);
-    print_register("rdx", r.rdx, false), print_register("rsi", r.rsi, false),
-        print_register("rdi", r.rdi, true);
-    print_register("rbp", r.rbp, false), print_register("rsp", r.rsp, false),
-        print_register("r8 ", r.r8, true);
-    print_register("r9 ", r.r9, false), print_register("r10", r.r10, false),
-        print_register("r11", r.r11, true);
-    print_register("r12", r.r12, false), print_register("r13", r.r13, false),
-        print_register("r14", r.r14, true);
-    print_register("r15", r.r15, false), print_register("rip", r.rip, false),
+    constexpr const char* kNames[] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8 ",
+                                      "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+    static_assert(__builtin_offsetof(KernelRegisters, vector) == sizeof(u64) * std::size(kNames));
+    u64 values[std::size(kNames)];
+    __builtin_memcpy(values, &r, sizeof(values));
+    for (u32 i = 0; i < std::size(kNames); i++) print_register(kNames[i], values[i], i % 3 == 2);
+    print_register("rip", r.rip, false), print_register("rsp", r.rsp, false),
         print_register("flg", r.rflags, true);
 }
 
