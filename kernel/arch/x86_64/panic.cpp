@@ -29,12 +29,12 @@ constexpr u64 kWindowsSize = u64{8} << 20;
 
 constinit const KernelRegisters* fault_registers = nullptr;
 
-void print(std::string_view text) { platform::debug_write(text); }
+void print(const char* text) { platform::debug_write(text); }
 
 void print_hex(u64 value, u32 digits = 16) {
     char text[16];
     for (u32 i = 0; i < digits; i++) text[i] = "0123456789abcdef"[value >> 4 * (digits - 1 - i) & 15];
-    print({text, digits});
+    platform::debug_write({text, digits});
 }
 
 void print_decimal(u64 value) {
@@ -42,10 +42,10 @@ void print_decimal(u64 value) {
     usize at = sizeof(text);
     do text[--at] = static_cast<char>('0' + value % 10);
     while ((value /= 10) != 0);
-    print({text + at, sizeof(text) - at});
+    platform::debug_write({text + at, sizeof(text) - at});
 }
 
-void print_register(std::string_view name, u64 value, bool last) {
+void print_register(const char* name, u64 value, bool last) {
     print(name);
     print(" ");
     print_hex(value);
@@ -70,12 +70,12 @@ void print_registers(const KernelRegisters& r) {
         print_register("flg", r.rflags, true);
 }
 
-void print_place(u64 address, std::string_view mark = "  ") {
+void print_place(u64 address, const char* mark = "  ") {
     print(mark);
     print_hex(address);
     if (Symbol symbol = find_symbol(address); !symbol.name.empty()) {
         print("  ");
-        print(symbol.name);
+        platform::debug_write(symbol.name);
         print(" + ");
         print_decimal(symbol.offset);
     }
