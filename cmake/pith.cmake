@@ -12,7 +12,7 @@ add_library(pith_freestanding INTERFACE)
 target_compile_options(pith_freestanding INTERFACE
     --target=x86_64-unknown-elf ${PITH_WARNINGS}
     -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables
-    -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-common -ffunction-sections -fdata-sections
+    -fomit-frame-pointer -momit-leaf-frame-pointer -fno-common -ffunction-sections -fdata-sections
     -mno-mmx -mno-sse -mno-sse2 -msoft-float
     "SHELL:$<$<COMPILE_LANGUAGE:CXX>:-nostdinc++ -isystem ${CMAKE_SOURCE_DIR}/cmake/libcxx -isystem ${PITH_LIBCXX}>"
     "SHELL:-nostdlibinc -isystem ${PITH_LIBC_HEADERS}")

@@ -12,6 +12,10 @@
 namespace pith::core {
 
 struct Call {
+    explicit Call(Thread& caller) : thread(caller), frame(caller.frame) {}
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
     Thread& thread;
     arch::Frame& frame;
     u64 r0 = 0;
@@ -24,14 +28,32 @@ struct Call {
 
     /// The object that the call is invoked on.
     template <typename T, typename Right>
-    Result<Found<T>> object(Right right) {
-        return lookup<T>(thread, frame.handle(), right);
+    Result<T*> object(Right right) {
+        return as<T>(invoked({T::kType, static_cast<RightsBits>(right)}));
     }
     /// The same with no right asked for.
     template <typename T>
-    Result<Found<T>> object() {
-        return lookup<T>(thread, frame.handle(), RightsBits{0});
+    Result<T*> object() {
+        return as<T>(invoked({T::kType, 0}));
     }
+    /// The object that an argument names.
+    template <typename T, typename Right>
+    Result<T*> object_argument(unsigned i, Right right) {
+        return as<T>(named(i, {T::kType, static_cast<RightsBits>(right)}));
+    }
+
+    /// Takes a free slot of the own table for the capability that the call will make, or of another, `wanted` or any. If
+    /// the call fails, it is given back. bad_handle, occupied, no_slot, no_memory, invalid.
+    Error reserve();
+    Error reserve(CapTable* table, HandleIndex wanted);
+    Slot& slot() { return *slot_; }
+    /// Fills it with the first capability to a new object. r0: its number.
+    Error fill(Object& object, RightsBits rights = abi::kAllRights);
+    /// It has been filled. r0: its number.
+    void filled();
+    /// At the end: gives back a slot that was not filled.
+    void release_slot();
+
     /// A copy of an argument structure from words[0] of the message buffer. Read once: its owner may change
     /// it any time.
     template <typename T>
@@ -48,33 +70,17 @@ struct Call {
         static_assert(sizeof(T) <= abi::kBufferSize);
         __builtin_memcpy(thread.buffer->words, &value, sizeof(T));
     }
+
+  private:
+    Result<Object*> invoked(Sought sought);
+    Result<Object*> named(unsigned i, Sought sought);
+
+    Slot* slot_ = nullptr;
 };
 
 /// The system call of the current thread by the general paths; a foreign thread's is an event.
 Thread* slow_syscall(Cpu& cpu, Thread& thread);
 Thread* slow_foreign_call(Cpu& cpu, Thread& thread);
-
-/// A free slot of a table, given back if it is not filled.
-class SlotReservation {
-  public:
-    static Result<SlotReservation> make(CapTable* table, HandleIndex wanted);
-    SlotReservation(SlotReservation&& other) noexcept : slot_(other.slot_), index_(other.index_) {
-        other.slot_ = nullptr;
-    }
-    ~SlotReservation() {
-        if (slot_ != nullptr) CapTable::release(*slot_);
-    }
-    HandleIndex index() const { return index_; }
-    /// Fills it with the first capability to a new object.
-    Error fill(Object& object, u64& handle, RightsBits rights = abi::kAllRights);
-    Slot& slot() { return *slot_; }
-    void filled() { slot_ = nullptr; }
-
-  private:
-    SlotReservation(Slot* slot, HandleIndex index) : slot_(slot), index_(index) {}
-    Slot* slot_;
-    HandleIndex index_;
-};
 
 /// Waits until other CPUs that have the Space loaded have forgotten its old translations; ok if there is
 /// none.
@@ -96,6 +102,11 @@ Error call_destroy(Call& call);                            // object_destroy
 
 }  // namespace pith::core
 
+/// In a handler: returns the Error of an expression, unless it is ok.
+#define PITH_PASS(...)                                                                             \
+    do {                                                                                           \
+        if (const Error pith_error_ = (__VA_ARGS__); pith_error_ != Error::ok) return pith_error_; \
+    } while (false)
 /// In a handler: the value of a Result, or return its error.
 #define PITH_CALL(...)                                   \
     ({                                                   \

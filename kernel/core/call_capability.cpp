@@ -1,22 +1,9 @@
 // SPDX-License-Identifier: MIT
-// System calls on capabilities themselves, and the making of the first capability to a new object.
+// System calls on capabilities themselves.
 #include "kernel/core/call.hpp"
 #include "kernel/core/reply.hpp"
 
 namespace pith::core {
-
-Result<SlotReservation> SlotReservation::make(CapTable* table, HandleIndex wanted) {
-    if (table == nullptr) return Error::bad_handle;
-    const HandleIndex index = PITH_TRY(table->reserve(wanted));
-    return SlotReservation(table->slot(index), index);
-}
-
-Error SlotReservation::fill(Object& object, u64& handle, RightsBits rights) {
-    if (auto done = capability::insert(*slot_, object, rights, 0); !done.ok()) return done.error();
-    handle = index_;
-    slot_ = nullptr;
-    return Error::ok;
-}
 
 namespace {
 
@@ -29,8 +16,13 @@ Result<CapTable*> table_argument(Call& call, HandleIndex handle, abi::CapTableRi
         if (call.thread.captable == nullptr) return Error::bad_handle;
         return call.thread.captable;
     }
-    auto found = PITH_TRY(lookup<CapTable>(call.thread, handle, right));
-    return found.object;
+    return lookup<CapTable>(call.thread, handle, right);
+}
+
+Error derive(Call& call, const Capability& from, RightsBits mask, u64 badge) {
+    PITH_PASS(capability::derive(from, call.slot(), mask, badge).error());
+    call.filled();
+    return Error::ok;
 }
 
 Error copy(Call& call) {
@@ -43,13 +35,9 @@ Error copy(Call& call) {
         if (!from.allows(static_cast<RightsBits>(abi::EndpointRight::mint))) return Error::no_right;
         if (from.badge != 0) return Error::invalid;
     }
-    auto slot = PITH_CALL(SlotReservation::make(table, call.handle_argument(1)));
+    PITH_PASS(call.reserve(table, call.handle_argument(1)));
     const auto mask = static_cast<RightsBits>(call.argument(2));
-    if (auto done = capability::derive(from, slot.slot(), mask, badge != 0 ? badge : from.badge); !done.ok())
-        return done.error();
-    call.r0 = slot.index();
-    slot.filled();
-    return Error::ok;
+    return derive(call, from, mask, badge != 0 ? badge : from.badge);
 }
 
 Error remove(Call& call) {
@@ -88,14 +76,10 @@ Error info(Call& call) {
 
 Error take(Call& call) {
     auto table = PITH_CALL(call.object<CapTable>(abi::CapTableRight::take));
-    const Capability from = PITH_CALL(lookup_in(table.object, call.handle_argument(0)));
+    const Capability from = PITH_CALL(lookup_in(table, call.handle_argument(0)));
     if (!from.allows(abi::kRightCopy)) return Error::no_right;
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, call.handle_argument(1)));
-    if (auto done = capability::derive(from, slot.slot(), abi::kAllRights, from.badge); !done.ok())
-        return done.error();
-    call.r0 = slot.index();
-    slot.filled();
-    return Error::ok;
+    PITH_PASS(call.reserve(call.thread.captable, call.handle_argument(1)));
+    return derive(call, from, abi::kAllRights, from.badge);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ Error machine_info(Call& call) {
 
 Error device_memory(Call& call) {
     PITH_CALL(call.object<Machine>(MachineRight::devices));
-    auto pool = PITH_CALL(lookup<Pool>(call.thread, call.handle_argument(0), abi::PoolRight::allocate));
+    auto pool = PITH_CALL(call.object_argument<Pool>(0, abi::PoolRight::allocate));
     const u64 base = call.argument(1);
     const u64 bytes = call.argument(2);
     constexpr u64 kTop = u64{1} << 46;
@@ -73,23 +73,23 @@ Error device_memory(Call& call) {
     const u64 pages = (bytes + abi::kPageSize - 1) / abi::kPageSize;
     if (arch::reserved_physical(base, pages * abi::kPageSize)) return Error::invalid;
     const Cache cache = call.argument(3) == abi::kDeviceCached ? Cache::normal : Cache::uncached;
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
-    return slot.fill(*PITH_CALL(Memory::create_foreign(*pool, base, pages, cache)), call.r0);
+    PITH_PASS(call.reserve());
+    return call.fill(*PITH_CALL(Memory::create_foreign(*pool, base, pages, cache)));
 }
 
 /// A view of the run that the CPU's rings are in. They outlive it: what the kernel writes to does not go.
 Error machine_trace(Call& call) {
     PITH_CALL(call.object<Machine>(MachineRight::info));
-    auto pool = PITH_CALL(lookup<Pool>(call.thread, call.handle_argument(0), abi::PoolRight::allocate));
+    auto pool = PITH_CALL(call.object_argument<Pool>(0, abi::PoolRight::allocate));
     if (call.argument(1) >= cpu_count) return Error::invalid;
     const abi::TraceHeader& run = cpus[call.argument(1)].trace.header();
     if (run.physical == 0) return Error::unsupported;
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    PITH_PASS(call.reserve());
     const u64 pages = TraceRing::run_bytes(run.mask + 1) / abi::kPageSize;
     Memory* memory = PITH_CALL(Memory::create_foreign(*pool, run.physical, pages, Cache::normal));
     constexpr auto kRights = static_cast<RightsBits>(abi::MemoryRight::read) | abi::kRightManage |
                              abi::kRightCopy;
-    return slot.fill(*memory, call.r0, static_cast<RightsBits>(kRights));
+    return call.fill(*memory, static_cast<RightsBits>(kRights));
 }
 
 Error machine_log(Call& call) {
@@ -111,8 +111,7 @@ Result<CheckedBudget> check_budget(Call& call, const Budget* parent) {
     PITH_CHECK(Budget::check(checked.parameters, parent));
     if (checked.parameters.signal != abi::kNoHandle) {
         checked.signal = PITH_TRY(
-                             lookup<Signal>(call.thread, checked.parameters.signal, abi::SignalRight::notify))
-                             .object;
+            lookup<Signal>(call.thread, checked.parameters.signal, abi::SignalRight::notify));
     }
     return checked;
 }
@@ -153,21 +152,21 @@ void wake_users(Budget& budget) {
 
 Error budget_create(Call& call) {
     auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
-    auto parent = PITH_CALL(lookup<Budget>(call.thread, call.handle_argument(0), abi::BudgetRight::manage));
-    const auto checked = PITH_CALL(check_budget(call, parent.object));
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    auto parent = PITH_CALL(call.object_argument<Budget>(0, abi::BudgetRight::manage));
+    const auto checked = PITH_CALL(check_budget(call, parent));
+    PITH_PASS(call.reserve());
     Budget* budget = PITH_CALL(pool->create<Budget>());
     if (Error error = configure(*budget, checked); error != Error::ok) {
         pool->free_object(*budget, sizeof(Budget));
         return error;
     }
-    return slot.fill(*budget, call.r0);
+    return call.fill(*budget);
 }
 
 Error budget_configure(Call& call) {
     auto budget = PITH_CALL(call.object<Budget>(abi::BudgetRight::manage));
     // It may shrink, or move within what it was created with; more takes a new Budget from the parent.
-    const auto checked = PITH_CALL(check_budget(call, budget.object));
+    const auto checked = PITH_CALL(check_budget(call, budget));
     const Error error = configure(*budget, checked);
     wake_users(*budget);
     // Whoever runs on it, by its own or another's, looks at it anew.
@@ -197,8 +196,8 @@ abi::ThreadState visible_state(const Thread& thread) {
 }
 
 Error thread_info(Call& call) {
-    auto found = PITH_CALL(call.object<Thread>(ThreadRight::info));
-    Thread& thread = *found;
+    Capability capability;
+    Thread& thread = *PITH_CALL(lookup<Thread>(call.thread, call.handle(), ThreadRight::info, capability));
     abi::ThreadInfo info{};
     {
         ThreadLock locked(thread);
@@ -211,7 +210,7 @@ Error thread_info(Call& call) {
         info.cpu = static_cast<u16>(thread.cpu);
         info.priority = thread.base_priority;
         info.effective_priority = thread.priority;
-        if (found.capability.allows(static_cast<RightsBits>(ThreadRight::registers)))
+        if (capability.allows(static_cast<RightsBits>(ThreadRight::registers)))
             thread.frame.registers(info.registers);
     }
     call.output(info);
@@ -229,8 +228,7 @@ Error settle_fpu(Call& call, Thread& thread) {
 }
 
 Error thread_fpu(Call& call, bool write) {
-    auto found = PITH_CALL(call.object<Thread>(ThreadRight::registers));
-    Thread& thread = *found;
+    Thread& thread = *PITH_CALL(call.object<Thread>(ThreadRight::registers));
     const u64 size = arch::fpu_size();
     const u64 offset = call.argument(0);
     if (offset % abi::kFpuChunk != 0 || offset >= size) return Error::invalid;

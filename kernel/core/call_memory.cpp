@@ -41,13 +41,13 @@ Error pool_info(Call& call) {
 Error captable_create(Call& call) {
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
     if (call.argument(0) > abi::kMaxSlots) return Error::invalid;
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    PITH_PASS(call.reserve());
     CapTable* table = PITH_CALL(pool->create<CapTable>());
     if (auto made = table->prepare(call.argument(0)); !made.ok()) {
         discard(*table);
         return made.error();
     }
-    return slot.fill(*table, call.r0);
+    return call.fill(*table);
 }
 
 /// Clears a contiguous Memory's frames before anyone gets to see it.
@@ -63,8 +63,8 @@ Error finish_run(Call& call, Memory& memory) {
         }
     }
     thread.partial = nullptr;
-    auto slot = SlotReservation::make(thread.captable, abi::kNoHandle);
-    const Error error = slot.ok() ? slot->fill(memory, call.r0) : slot.error();
+    Error error = call.reserve();
+    if (error == Error::ok) error = call.fill(memory);
     if (error != Error::ok) discard(memory);
     return error;
 }
@@ -81,15 +81,15 @@ Error memory_create(Call& call) {
     if ((call.argument(1) & abi::kMemoryContiguous) != 0) {
         return finish_run(call, *PITH_CALL(Memory::create_run(*pool, pages)));
     }
-    auto slot = PITH_CALL(SlotReservation::make(thread.captable, abi::kNoHandle));
-    return slot.fill(*PITH_CALL(Memory::create_paged(*pool, pages)), call.r0);
+    PITH_PASS(call.reserve());
+    return call.fill(*PITH_CALL(Memory::create_paged(*pool, pages)));
 }
 
 [[gnu::noinline]] Error space_create(Call& call) {
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
     if (call.argument(0) > 1) return Error::invalid;
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
-    return slot.fill(*PITH_CALL(Space::create(*pool, call.argument(0) == 1)), call.r0);
+    PITH_PASS(call.reserve());
+    return call.fill(*PITH_CALL(Space::create(*pool, call.argument(0) == 1)));
 }
 
 /// What one range of space_map asks for.
@@ -113,14 +113,15 @@ Result<Request> check_range(Call& call, const Space& space, u64 index) {
     if ((range.flags & ~(kMapBits | abi::kMapReplace)) != 0) return Error::invalid;
     const u32 rights = range.flags & kMapBits;
     if ((rights & kWriteExecute) == kWriteExecute && !space.jit) return Error::write_execute;
-    auto memory = PITH_TRY(lookup<Memory>(call.thread, range.memory, static_cast<RightsBits>(rights)));
+    Capability found;
+    Memory* memory = PITH_TRY(lookup<Memory>(call.thread, range.memory, rights, found));
     const u64 size = memory->pages() * kPage;
     if (range.offset >= size || range.length > size - range.offset) return Error::invalid;
-    return Request{memory.object,
+    return Request{memory,
                    range.address,
                    range.offset / kPage,
                    range.length / kPage,
-                   {static_cast<u8>(rights), static_cast<u8>(memory.capability.rights() & kMapBits),
+                   {static_cast<u8>(rights), static_cast<u8>(found.rights() & kMapBits),
                     (range.flags & abi::kMapReplace) != 0}};
 }
 
@@ -221,7 +222,7 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
     auto target = PITH_CALL(call.object<Space>(SpaceRight::map));
     const auto range = call.input<abi::ShareRange>();
     auto source = PITH_CALL(lookup<Space>(call.thread, range.source, SpaceRight::map));
-    if (!valid_range(range.address, range.length) || source.object == target.object) return Error::invalid;
+    if (!valid_range(range.address, range.length) || source == target) return Error::invalid;
     const u64 end = range.address + range.length;
     Error error = Error::ok;
     while (error == Error::ok && range.address + call.thread.progress < end) {
@@ -293,10 +294,9 @@ Error call_pool(Call& call, Syscall number) {
         default: break;
     }
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
-    if (number == Syscall::pool_create)
-        return slot.fill(*PITH_CALL(pool->create_pool(call.argument(0))), call.r0);
-    return slot.fill(*PITH_CALL(pool->create<Endpoint>()), call.r0);
+    PITH_PASS(call.reserve());
+    if (number == Syscall::pool_create) return call.fill(*PITH_CALL(pool->create_pool(call.argument(0))));
+    return call.fill(*PITH_CALL(pool->create<Endpoint>()));
 }
 
 Error call_memory(Call& call, Syscall number) {

@@ -38,25 +38,24 @@ Error reply(Call& call) {
         Thread* caller = call.thread.caller;
         return caller != nullptr ? answer(call, *caller) : Error::not_found;
     }
-    auto found = PITH_CALL(call.object<Reply>(abi::ReplyRight::reply));
+    Capability found;
+    auto reply = PITH_CALL(lookup<Reply>(call.thread, call.handle(), abi::ReplyRight::reply, found));
     // A Reply that was cut off stays in its holder's slot, which is the holder's to delete.
-    return found->caller != nullptr ? answer(call, *found->caller, found.capability.slot) : Error::not_found;
+    return reply->caller != nullptr ? answer(call, *reply->caller, found.slot) : Error::not_found;
 }
 
 Error take_reply(Call& call) {
     Thread& thread = call.thread;
-    auto slot = PITH_CALL(SlotReservation::make(thread.captable, abi::kNoHandle));
+    PITH_PASS(call.reserve());
     Thread* caller = thread.caller;
     if (caller == nullptr) return Error::bad_state;
     ThreadPairLock locks(thread, *caller);
     if (thread.caller != caller || caller->state != State::awaiting_reply) return Error::bad_state;
     const auto rights = static_cast<RightsBits>(abi::ReplyRight::reply);
-    if (auto done = capability::insert(slot.slot(), caller->reply, rights, 0); !done.ok())
-        return done.error();
+    PITH_PASS(capability::insert(call.slot(), caller->reply, rights, 0).error());
     caller->server = nullptr;
     thread.caller = nullptr;
-    call.r0 = slot.index();
-    slot.filled();
+    call.filled();
     return Error::ok;
 }
 
@@ -93,8 +92,9 @@ Error adopt(Call& call) {
 }
 
 Error send(Call& call, Delivery kind) {
-    auto endpoint = PITH_CALL(call.object<Endpoint>(EndpointRight::send));
-    return send_message(call.thread, *endpoint, endpoint.capability.badge, kind);
+    Capability found;
+    auto endpoint = PITH_CALL(lookup<Endpoint>(call.thread, call.handle(), EndpointRight::send, found));
+    return send_message(call.thread, *endpoint, found.badge, kind);
 }
 
 }  // namespace
@@ -129,8 +129,8 @@ Error call_signal(Call& call, Syscall number) {
         }
         case Syscall::signal_create: {
             auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
-            auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
-            return slot.fill(*PITH_CALL(pool->create<Signal>()), call.r0);
+            PITH_PASS(call.reserve());
+            return call.fill(*PITH_CALL(pool->create<Signal>()));
         }
         default: return Error::bad_syscall;
     }

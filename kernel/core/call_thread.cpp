@@ -24,24 +24,21 @@ struct Parts {
 
 Result<Parts> look_up_parts(Call& call, const abi::ThreadCreate& wanted) {
     Parts parts{};
-    parts.space = PITH_TRY(lookup<Space>(call.thread, wanted.space, abi::SpaceRight::map)).object;
+    parts.space = PITH_TRY(lookup<Space>(call.thread, wanted.space, abi::SpaceRight::map));
     const bool foreign = wanted.kind == abi::ThreadKind::foreign;
     if (!foreign) {
-        parts.captable = PITH_TRY(lookup<CapTable>(call.thread, wanted.captable, abi::CapTableRight::take))
-                             .object;
+        parts.captable = PITH_TRY(lookup<CapTable>(call.thread, wanted.captable, abi::CapTableRight::take));
     } else if (wanted.captable != abi::kNoHandle) {
         return Error::invalid;
     }
     if (wanted.handler != abi::kNoHandle) {
-        parts.handler = PITH_TRY(lookup<Endpoint>(call.thread, wanted.handler, abi::EndpointRight::send))
-                            .object;
+        parts.handler = PITH_TRY(lookup<Endpoint>(call.thread, wanted.handler, abi::EndpointRight::send));
     }
     constexpr auto kReadWrite = static_cast<RightsBits>(abi::MemoryRight::read) |
                                 static_cast<RightsBits>(abi::MemoryRight::write);
-    parts.buffer = PITH_TRY(lookup<Memory>(call.thread, wanted.buffer, static_cast<RightsBits>(kReadWrite)))
-                       .object;
+    parts.buffer = PITH_TRY(lookup<Memory>(call.thread, wanted.buffer, static_cast<RightsBits>(kReadWrite)));
     if (wanted.budget != abi::kNoHandle) {
-        parts.budget = PITH_TRY(lookup<Budget>(call.thread, wanted.budget, abi::BudgetRight::bind)).object;
+        parts.budget = PITH_TRY(lookup<Budget>(call.thread, wanted.budget, abi::BudgetRight::bind));
     }
     return parts;
 }
@@ -72,7 +69,7 @@ Error create(Call& call) {
     const auto wanted = call.input<abi::ThreadCreate>();
     const Parts parts = PITH_CALL(look_up_parts(call, wanted));
     if (auto valid = validate(wanted, parts); !valid.ok()) return valid.error();
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    PITH_PASS(call.reserve());
     Thread* thread = PITH_CALL(make_thread(*pool, wanted.kind, wanted.cpu));
     thread->space = parts.space;
     thread->captable = parts.captable;
@@ -88,7 +85,7 @@ Error create(Call& call) {
     thread->buffer = reinterpret_cast<abi::MessageBuffer*>(page + wanted.buffer_offset % abi::kPageSize);
     thread->tls = wanted.buffer_address;
     Error error = refer_parts(*thread, parts).error();
-    if (error == Error::ok) error = slot.fill(*thread, call.r0);
+    if (error == Error::ok) error = call.fill(*thread);
     if (error != Error::ok) discard(*thread);
     return error;
 }
@@ -194,15 +191,15 @@ Error set_priority(Call& call) {
 
 Error set_budget(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
-    auto budget = PITH_CALL(lookup<Budget>(call.thread, call.handle_argument(0), abi::BudgetRight::bind));
+    auto budget = PITH_CALL(call.object_argument<Budget>(0, abi::BudgetRight::bind));
     if (thread->base_priority > budget->ceiling()) return Error::invalid;
     unrefer(thread->budget_reference);
     const Error error = refer(thread->budget_reference, *budget, *thread, Kind::budget).error();
     {
         ThreadLock locked(*thread);
         // If the new one has just begun to die, nobody would tell the thread of the old one's death any more.
-        thread->budget = error == Error::ok ? budget.object : nullptr;
-        if (cpus[thread->cpu].area.current == thread.object) kick(thread->cpu);
+        thread->budget = error == Error::ok ? budget : nullptr;
+        if (cpus[thread->cpu].area.current == thread) kick(thread->cpu);
     }
     propagate(*thread);
     return error;
@@ -214,10 +211,10 @@ Error bind_signal(Call& call) {
         if (Signal* bound = thread->bound; bound != nullptr) bound->unbind(*thread);
         return Error::ok;
     }
-    auto signal = PITH_CALL(lookup<Signal>(call.thread, call.handle_argument(0), abi::SignalRight::wait));
+    auto signal = PITH_CALL(call.object_argument<Signal>(0, abi::SignalRight::wait));
     Signal* before = thread->bound;
     const Error error = signal->bind(*thread).error();
-    if (error == Error::ok && before != nullptr && before != signal.object) before->unbind(*thread);
+    if (error == Error::ok && before != nullptr && before != signal) before->unbind(*thread);
     return error;
 }
 

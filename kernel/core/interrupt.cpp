@@ -19,10 +19,10 @@ using abi::Syscall;
 
 Error create_interrupt(Call& call) {
     PITH_CALL(call.object<Machine>(abi::MachineRight::devices));
-    auto pool = PITH_CALL(lookup<Pool>(call.thread, call.handle_argument(0), abi::PoolRight::allocate));
+    auto pool = PITH_CALL(call.object_argument<Pool>(0, abi::PoolRight::allocate));
     const u64 line = call.argument(1);
     if (line >= arch::kInterruptLines || call.argument(2) > 3) return Error::invalid;
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    PITH_PASS(call.reserve());
     Interrupt* interrupt = PITH_CALL(pool->create<Interrupt>(static_cast<u32>(line)));
     Interrupt* nobody = nullptr;
     Error error = Error::ok;
@@ -37,12 +37,12 @@ Error create_interrupt(Call& call) {
         pool->free_object(*interrupt, sizeof(Interrupt));
         return error;
     }
-    return slot.fill(*interrupt, call.r0);
+    return call.fill(*interrupt);
 }
 
 Error bind_interrupt(Call& call) {
     auto interrupt = PITH_CALL(call.object<Interrupt>(abi::InterruptRight::bind));
-    auto signal = PITH_CALL(lookup<Signal>(call.thread, call.handle_argument(0), abi::SignalRight::notify));
+    auto signal = PITH_CALL(call.object_argument<Signal>(0, abi::SignalRight::notify));
     unrefer(interrupt->delivery);
     interrupt->bits.store(call.argument(1), std::memory_order_relaxed);
     return refer(interrupt->delivery, *signal, *interrupt, Reference::Kind::delivery).error();
@@ -57,13 +57,13 @@ Error acknowledge_interrupt(Call& call) {
 
 Error create_ports(Call& call) {
     PITH_CALL(call.object<Machine>(abi::MachineRight::devices));
-    auto pool = PITH_CALL(lookup<Pool>(call.thread, call.handle_argument(0), abi::PoolRight::allocate));
+    auto pool = PITH_CALL(call.object_argument<Pool>(0, abi::PoolRight::allocate));
     const u64 first = call.argument(1);
     const u64 count = call.argument(2);
     if (first > 0xffff || count == 0 || count > 0x10000 - first) return Error::invalid;
-    auto slot = PITH_CALL(SlotReservation::make(call.thread.captable, abi::kNoHandle));
+    PITH_PASS(call.reserve());
     const PortRange range{static_cast<u16>(first), static_cast<u16>(first + count - 1)};
-    return slot.fill(*PITH_CALL(pool->create<IoPorts>(range)), call.r0);
+    return call.fill(*PITH_CALL(pool->create<IoPorts>(range)));
 }
 
 /// The ports of the Space that is loaded are opened or closed at once; other CPUs see it when they load the
@@ -76,7 +76,7 @@ void reload_ports(Space& space) {
 
 Error bind_ports(Call& call) {
     auto ports = PITH_CALL(call.object<IoPorts>(abi::IoPortsRight::use));
-    auto space = PITH_CALL(lookup<Space>(call.thread, call.handle_argument(0), abi::SpaceRight::manage));
+    auto space = PITH_CALL(call.object_argument<Space>(0, abi::SpaceRight::manage));
     {
         Guard guard(space->lock);
         const u32 count = space->port_count.load(std::memory_order_relaxed);

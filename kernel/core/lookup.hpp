@@ -9,54 +9,42 @@
 
 namespace pith::core {
 
-template <typename T>
-struct Found {
-    T* object;
-    Capability capability;  ///< its badge: of Endpoints only
-    T* operator->() const { return object; }
-    T& operator*() const { return *object; }
-};
-
 inline bool alive(const Object& object) {
     return !object.dying.load(std::memory_order_acquire) &&
            !object.pool->dying.load(std::memory_order_acquire);
 }
 
-/// Any capability of a table. bad_handle.
-inline Result<Capability> lookup_in(CapTable* table, HandleIndex handle) {
-    if (table == nullptr) [[unlikely]]
-        return Error::bad_handle;
-    Slot* slot = table->slot(handle);  // that of kNoHandle is always empty
-    if (slot == nullptr) [[unlikely]]
-        return Error::bad_handle;
-    const Capability found = read_slot(*slot);
-    if (found.word == 0 || !alive(*found.object())) [[unlikely]]
-        return Error::bad_handle;
-    return found;
-}
+/// Any capability of a table (null: of none). bad_handle.
+Result<Capability> lookup_in(CapTable* table, HandleIndex handle);
 
 inline Result<Capability> lookup_any(Thread& thread, HandleIndex handle) {
     return lookup_in(thread.captable, handle);
 }
 
-/// A capability for a T with the right (an enumerator of the type's own rights).
+/// What a capability has to be.
+struct Sought {
+    ObjectType type;
+    RightsBits rights;
+};
+/// The object of a thread's capability; `found`: the capability. bad_handle, wrong_type, no_right.
+Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought, Capability& found);
+Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought);
+
+template <typename T>
+Result<T*> as(Result<Object*> object) {
+    if (!object.ok()) return object.error();
+    return static_cast<T*>(*object);
+}
+
+/// A T for which the thread has a capability with the right (an enumerator of the type's own rights).
 template <typename T, typename Right>
-Result<Found<T>> lookup(Thread& thread, HandleIndex handle, Right right) {
-    if (thread.captable == nullptr) [[unlikely]]
-        return Error::bad_handle;
-    Slot* slot = thread.captable->slot(handle);
-    if (slot == nullptr) [[unlikely]]
-        return Error::bad_handle;
-    Capability found{slot->word.load(std::memory_order_acquire), 0, slot};
-    if constexpr (T::kType == ObjectType::endpoint) found = read_slot(*slot);
-    if (found.word == 0) [[unlikely]]
-        return Error::bad_handle;
-    Object* object = found.object();
-    if (!live_as(*object, T::kType) || !live_as(*object->pool, ObjectType::pool)) [[unlikely]]
-        return alive(*object) ? Error::wrong_type : Error::bad_handle;
-    if (!found.allows(static_cast<RightsBits>(right))) [[unlikely]]
-        return Error::no_right;
-    return Found<T>{static_cast<T*>(object), found};
+Result<T*> lookup(Thread& thread, HandleIndex handle, Right right) {
+    return as<T>(look_up(thread, handle, {T::kType, static_cast<RightsBits>(right)}));
+}
+/// The same, and the capability.
+template <typename T, typename Right>
+Result<T*> lookup(Thread& thread, HandleIndex handle, Right right, Capability& found) {
+    return as<T>(look_up(thread, handle, {T::kType, static_cast<RightsBits>(right)}, found));
 }
 
 }  // namespace pith::core

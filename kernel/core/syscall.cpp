@@ -81,12 +81,13 @@ bool make_fpu_area(Cpu& cpu, Thread& thread) {
 
 Thread* slow_syscall(Cpu& cpu, Thread& thread) {
     cpu.entered_at = arch::ticks();
-    Call call{thread, thread.frame};
+    Call call(thread);
     const u32 number = thread.frame.number();
     u64& left = cpu.trace.add_at(cpu.entered_at, TraceKind::system_call, thread.id,
                                  number | u64{thread.frame.handle()} << 32, 0);
     if (!thread.restarted) thread.progress = thread.progress2 = 0;
     const Error error = dispatch(call, number);
+    call.release_slot();
     thread.restarted = error == Error::restart;
     if (thread.restarted) {
         thread.frame.restart();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The gate: counts of instructions may not creep up. What was measured now is held against what bench/results has.
+// The gate: counts of instructions, bytes and lines may not creep up. What was measured now is held against what bench/results has.
 #pragma once
 
 #include <map>
@@ -19,7 +19,8 @@ struct Verdict {
     std::string text;  ///< of a failure: why, with both figures
 };
 
-/// One verdict for each row in insn that either side has; a row that only one side has fails.
+/// One verdict for each row in insn, bytes or lines that either side has; a row that only one side has fails, and so does
+/// one beyond the bound that it has itself.
 std::vector<Verdict> judge(const std::vector<Row>& measured, const std::map<std::string, u64>& stored);
 
 }  // namespace pith::tools

@@ -17,6 +17,7 @@ struct Row {
     u64 min = 0, median = 0, max = 0;
     u64 n = 0;                         ///< how many were measured
     std::map<std::string, u64> peers;  ///< what others take for the same, by name
+    u64 most = ~u64{0};                ///< bound that the gate holds the median to, whatever is stored
 
     /// One line of JSON, without the newline.
     std::string json() const;

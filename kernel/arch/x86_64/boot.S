@@ -5,6 +5,7 @@
 #include "kernel/arch/x86_64/layout.hpp"
 
 #define PHYSICAL(symbol) (symbol - PITH_KERNEL_BASE)
+#define AREA_STACK 16                   // offset in CpuArea (arch/cpu.hpp)
 
     .section .note.pvh, "a", @note
     .align 4
@@ -132,6 +133,21 @@ trampoline_far:
     .long 0
     .word PITH_KERNEL_CODE
 trampoline_end:
+
+// From the trampoline, in the early tables: edi = index of this CPU.
+    .section .text.secondary, "ax"
+enter_secondary:
+    mov _ZN4pith4arch11kernel_rootE, %rax
+    mov %rax, %cr3
+    mov $0xc0000101, %ecx
+    mov secondary_areas(, %rdi, 8), %rax
+    mov AREA_STACK(%rax), %rsp
+    mov %rax, %rdx
+    shr $32, %rdx
+    wrmsr                               // gs base
+    xor %ebp, %ebp
+    call secondary_main                 // (index)
+    jmp kernel_exit
 
     .section .rodata.boot, "a"
     .align 8

@@ -7,7 +7,7 @@
 #include "arch/interrupt.hpp"
 #include "kernel/arch/x86_64/trap.hpp"
 
-extern "C" const pith::u8 vector_stubs[];
+extern "C" const pith::u8 vector_stubs[], paranoid_stubs[];
 
 namespace pith::arch {
 namespace {
@@ -18,7 +18,8 @@ constexpr u64 kUserDataDescriptor = 0x00cff3000000ffff;
 constexpr u64 kUserCodeDescriptor = 0x00affb000000ffff;
 constexpr u64 kTaskAvailable = 0x89;
 constexpr usize kVectors = 256;
-constexpr usize kStubSize = 16;
+constexpr usize kStubSize = 4, kStubGroup = 16, kGroupRest = 8;  ///< of vector_stubs
+constexpr usize kParanoidStubSize = 16;
 constexpr u16 kNoBitmap = sizeof(TaskState);
 
 struct Gate {
@@ -50,11 +51,14 @@ u8 stack_of(usize vector) {
 
 Gate make_gate(usize vector) {
     constexpr u8 kInterruptGate = 0x8e, kForUsers = 0x60;
-    u64 address = reinterpret_cast<u64>(vector_stubs) + vector * kStubSize;
+    const u8 stack = stack_of(vector);
+    u64 address = stack != 0 ? reinterpret_cast<u64>(paranoid_stubs) + (stack - 1u) * kParanoidStubSize
+                             : reinterpret_cast<u64>(vector_stubs) + vector * kStubSize +
+                                   vector / kStubGroup * kGroupRest;
     bool user = vector == 3 || vector == 4;  // int3 and into
     return {static_cast<u16>(address),
             PITH_KERNEL_CODE,
-            stack_of(vector),
+            stack,
             static_cast<u8>(kInterruptGate | (user ? kForUsers : 0)),
             static_cast<u16>(address >> 16),
             static_cast<u32>(address >> 32),

@@ -80,10 +80,15 @@ idle:
     movq $0, %gs:AREA_IDLE
     jmp kernel_exit
 
-// The stack: ss, rsp, rflags, cs, rip, error code, vector.
+// The stack: ss, rsp, rflags, cs, rip, maybe an error code, vector. The processor aligns rsp to 16 before it pushes, so that
+// shows whether there is one (Intel SDM volume 3, 6.14.2); where there is none, 0.
     .align 16
 common_stub:
-    cld
+    testb $8, %spl
+    jnz 1f
+    pushq (%rsp)
+    movq $0, 8(%rsp)
+1:  cld
     .global smap_patch_common
 smap_patch_common:
     nopl (%rax)                         // becomes clac where there is SMAP
@@ -105,7 +110,7 @@ smap_patch_common:
     mov 48(%rax), %rcx
     mov %rcx, RSP(%rsp)
     movl $1, FULL(%rsp)
-    mov 8(%rax), %rdi                   // vector
+    movzbl 8(%rax), %edi                // vector
     mov 16(%rax), %rsi                  // error code
     mov %gs:AREA_STACK, %rsp
     call user_trap
@@ -117,7 +122,7 @@ from_kernel:
     cmpq $0, %gs:AREA_IDLE
     je nested
     movq $0, %gs:AREA_IDLE
-    mov (%rsp), %rdi
+    movzbl (%rsp), %edi
     xor %esi, %esi
     mov %gs:AREA_STACK, %rsp
     call interrupt_dispatch
@@ -133,7 +138,7 @@ nested:
     push %r9
     push %r10
     push %r11
-    mov 72(%rsp), %rdi
+    movzbl 72(%rsp), %edi
     mov $1, %esi
     call interrupt_dispatch
     pop %r11
@@ -211,38 +216,35 @@ smap_patch_paranoid:
     add $16, %rsp
     iretq
 
-// One stub a vector: 16 bytes each. Vectors that push an error code themselves: 8, 10 to 14, 17, 21, 29, 30.
+// One stub a vector: 4 bytes each, which push its low byte (sign extended), and behind every 16 of them the rest of their way.
+// In bytes, since descriptors.cpp reckons with their lengths.
     .align 16
     .global vector_stubs
 vector_stubs:
 vector = 0
-.rept 256
-    .align 16
-    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
-    pushq $0
-    .endif
-    pushq $vector
-    .if vector == 2 || vector == 8 || vector == 18
-    jmp paranoid_stub
-    .else
-    jmp common_stub
-    .endif
+.rept 16
+    .rept 16
+    .byte 0x6a, vector                  // push $vector
+    .byte 0xeb, 1f - . - 1              // jmp 1f
     vector = vector + 1
+    .endr
+1:  jmp common_stub
+    .balign 8
 .endr
 
-// From the trampoline, in the early tables: edi = index of this CPU.
-    .global enter_secondary
-enter_secondary:
-    mov _ZN4pith4arch11kernel_rootE, %rax
-    mov %rax, %cr3
-    mov $0xc0000101, %ecx
-    mov secondary_areas(, %rdi, 8), %rax
-    mov AREA_STACK(%rax), %rsp
-    mov %rax, %rdx
-    shr $32, %rdx
-    wrmsr                               // gs base
-    xor %ebp, %ebp
-    call secondary_main                 // (index)
-    jmp kernel_exit
+// Those with stacks of their own.
+    .balign 16
+    .global paranoid_stubs
+paranoid_stubs:
+    pushq $0
+    pushq $2
+    jmp paranoid_stub
+    .balign 16
+    pushq $8                            // pushes an error code itself
+    jmp paranoid_stub
+    .balign 16
+    pushq $0
+    pushq $18
+    jmp paranoid_stub
 
     .section .note.GNU-stack, "", @progbits

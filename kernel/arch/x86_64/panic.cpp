@@ -3,7 +3,8 @@
 // backtrace reads only what lies in the kernel's stacks. Output goes straight to the debug console.
 #include "kernel/arch/x86_64/panic.hpp"
 
-#include <atomic>
+#include <algorithm>
+#include <span>
 
 #include "arch/cpu.hpp"
 #include "arch/machine.hpp"
@@ -28,12 +29,12 @@ constexpr u64 kWindowsSize = u64{8} << 20;
 
 constinit const KernelRegisters* fault_registers = nullptr;
 
-void print(std::string_view text) { platform::debug_write(text); }
+void print(const char* text) { platform::debug_write(text); }
 
 void print_hex(u64 value, u32 digits = 16) {
     char text[16];
     for (u32 i = 0; i < digits; i++) text[i] = "0123456789abcdef"[value >> 4 * (digits - 1 - i) & 15];
-    print({text, digits});
+    platform::debug_write({text, digits});
 }
 
 void print_decimal(u64 value) {
@@ -41,10 +42,10 @@ void print_decimal(u64 value) {
     usize at = sizeof(text);
     do text[--at] = static_cast<char>('0' + value % 10);
     while ((value /= 10) != 0);
-    print({text + at, sizeof(text) - at});
+    platform::debug_write({text + at, sizeof(text) - at});
 }
 
-void print_register(std::string_view name, u64 value, bool last) {
+void print_register(const char* name, u64 value, bool last) {
     print(name);
     print(" ");
     print_hex(value);
@@ -59,48 +60,74 @@ void print_registers(const KernelRegisters& r) {
     print(", cs ");
     print_hex(r.cs, 4);
     print("\n");
-    print_register("rax", r.rax, false), print_register("rbx", r.rbx, false),
-        print_register("rcx", r.rcx, true);
-    print_register("rdx", r.rdx, false), print_register("rsi", r.rsi, false),
-        print_register("rdi", r.rdi, true);
-    print_register("rbp", r.rbp, false), print_register("rsp", r.rsp, false),
-        print_register("r8 ", r.r8, true);
-    print_register("r9 ", r.r9, false), print_register("r10", r.r10, false),
-        print_register("r11", r.r11, true);
-    print_register("r12", r.r12, false), print_register("r13", r.r13, false),
-        print_register("r14", r.r14, true);
-    print_register("r15", r.r15, false), print_register("rip", r.rip, false),
+    constexpr const char* kNames[] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8 ",
+                                      "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+    static_assert(__builtin_offsetof(KernelRegisters, vector) == sizeof(u64) * std::size(kNames));
+    u64 values[std::size(kNames)];
+    __builtin_memcpy(values, &r, sizeof(values));
+    for (u32 i = 0; i < std::size(kNames); i++) print_register(kNames[i], values[i], i % 3 == 2);
+    print_register("rip", r.rip, false), print_register("rsp", r.rsp, false),
         print_register("flg", r.rflags, true);
 }
 
-void print_place(u64 address) {
-    print("  ");
+void print_place(u64 address, const char* mark = "  ") {
+    print(mark);
     print_hex(address);
     if (Symbol symbol = find_symbol(address); !symbol.name.empty()) {
         print("  ");
-        print(symbol.name);
+        platform::debug_write(symbol.name);
         print(" + ");
         print_decimal(symbol.offset);
     }
     print("\n");
 }
 
-bool readable_frame(u64 frame) {
-    if (frame % 8 != 0) return false;
-    bool in_stack = frame >= kWindows && frame + 16 <= kWindows + kWindowsSize;
-    bool in_image = frame >= reinterpret_cast<u64>(rodata_end) &&
-                    frame + 16 <= reinterpret_cast<u64>(image_end);
-    return in_stack || in_image;
+/// Whether an address of the kernel's code is behind a call (opcode e8, or ff /2): what a call pushes.
+bool behind_call(u64 address) {
+    if (address < reinterpret_cast<u64>(image_start) + 8 || address >= reinterpret_cast<u64>(text_end))
+        return false;
+    const auto* code = reinterpret_cast<const u8*>(address);
+    return code[-5] == 0xe8 || (code[-2] == 0xff && (code[-1] & 0x38) == 0x10);
 }
 
-void print_backtrace(u64 frame) {
-    for (u32 i = 0; i < kMostCallers && readable_frame(frame); i++) {
-        const u64* words = reinterpret_cast<const u64*>(frame);
-        u64 caller = words[1], next = words[0];
-        if (caller < kKernelBase) return;
-        print_place(caller - 1);
-        if (next <= frame) return;
-        frame = next;
+/// The part in use of the stack that `rsp` is in, or has run over the end of; empty: of none.
+std::span<const u64> used_stack(u64 rsp) {
+    const u64 top = this_area().stack_top, image_top = reinterpret_cast<u64>(image_end);
+    u64 begin = rsp & ~u64{7}, end = 0;
+    if (rsp < top && rsp >= top - kStackSize - abi::kPageSize) {
+        begin = std::max(begin, top - kStackSize);
+        end = top;
+    } else if (rsp >= kWindows && rsp < kWindows + kWindowsSize) {
+        end = (rsp | (kFaultStackSize - 1)) + 1;
+    } else if (rsp >= reinterpret_cast<u64>(rodata_end) && rsp < image_top) {
+        end = image_top;  // of the boot
+    }
+    return {reinterpret_cast<const u64*>(begin), end < begin ? 0 : (end - begin) / sizeof(u64)};
+}
+
+/// Where the function begins that an address is in.
+u64 function_of(u64 address) { return address - find_symbol(address).offset; }
+
+/// Whether what is behind a call was called from there: its call names the function, or none.
+bool called_from(u64 place, u64 function) {
+    const auto* code = reinterpret_cast<const u8*>(place);
+    if (code[-5] != 0xe8) return true;
+    i32 distance;
+    __builtin_memcpy(&distance, code - sizeof(distance), sizeof(distance));
+    return place + static_cast<u64>(i64{distance}) == function;
+}
+
+/// Whatever in the stack is behind a call, since the kernel keeps no frame pointers. There may be calls among them that have
+/// returned, in what a function has of the stack and hasn't written to: a call of another function than that which is
+/// known to be called is marked "?". (So is one of a function that has jumped to that.)
+void print_backtrace(u64 function, u64 rsp) {
+    u32 printed = 0;
+    for (const u64 word : used_stack(rsp)) {
+        if (!behind_call(word)) continue;
+        const bool certain = called_from(word, function);
+        print_place(word - 1, certain ? "  " : "? ");
+        if (certain) function = function_of(word - 1);
+        if (++printed == kMostCallers) return;
     }
 }
 
@@ -140,9 +167,10 @@ void print_cpu_state() {
     if (fault_registers != nullptr) {
         print_registers(*fault_registers);
         print_place(fault_registers->rip);
-        print_backtrace(fault_registers->rbp);
+        print_backtrace(function_of(fault_registers->rip), fault_registers->rsp);
     } else {
-        print_backtrace(reinterpret_cast<u64>(__builtin_frame_address(0)));
+        print_backtrace(reinterpret_cast<u64>(&print_cpu_state),
+                        reinterpret_cast<u64>(__builtin_frame_address(0)));
     }
     if (const Frame* user = current_frame(this_area())) {
         print("user: ");

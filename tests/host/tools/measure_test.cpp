@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rows of benchmarks as text and back, the gate, and the counting of lines.
+// Rows of benchmarks as text and back, the gate, the counting of lines, and what code leads to.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,6 +7,7 @@
 
 #include "tools/base/host.hpp"
 #include "tools/measure/gate.hpp"
+#include "tools/measure/reachable.hpp"
 #include "tools/measure/source_lines.hpp"
 
 namespace pith::tools {
@@ -51,6 +52,20 @@ TEST(Measure, GateHoldsEachRow) {
     EXPECT_NE(verdicts.back().text.find("100"), std::string::npos);
 }
 
+TEST(Measure, GateHoldsBoundsAndSizes) {
+    Row row = make_row("size", "text", "bytes", {100});
+    row.most = 99;
+    const auto bound = judge({row}, {{"text bytes", 100}});
+    ASSERT_EQ(bound.size(), 1u);
+    EXPECT_FALSE(bound[0].passed);
+    EXPECT_NE(bound[0].text.find("99"), std::string::npos);
+    row.most = 100;
+    EXPECT_TRUE(judge({row}, {{"text bytes", 100}})[0].passed);
+    EXPECT_FALSE(judge({row}, {{"text bytes", 95}})[0].passed);
+    EXPECT_FALSE(judge({make_row("size", "lines", "lines", {106})}, {{"lines lines", 100}})[0].passed);
+    EXPECT_FALSE(judge({}, {{"lines lines", 100}})[0].passed);
+}
+
 TEST(Measure, GateMissesRows) {
     const auto fresh = judge({count("new", 1)}, {});
     ASSERT_EQ(fresh.size(), 1u);
@@ -60,6 +75,15 @@ TEST(Measure, GateMissesRows) {
     EXPECT_FALSE(gone[0].passed);
     EXPECT_EQ(gone[0].row, "old");
     EXPECT_TRUE(judge({make_row("ipc", "x", "ns", {1})}, {}).empty());
+}
+
+TEST(Measure, ReachableFunctions) {
+    const std::vector<ElfImage> objects = {ElfImage(REACHABLE_SAMPLE)};
+    EXPECT_EQ(reachable_functions(objects, ".text.start"),
+              (std::set<std::string>{"start", "direct", "listed"}));
+    EXPECT_EQ(reachable_functions(objects, ".text.apart"),
+              (std::set<std::string>{"apart", "direct", "listed"}));
+    EXPECT_THROW(reachable_functions(objects, ".text.none"), Failure);
 }
 
 TEST(Measure, LinesOfCode) {
