@@ -192,6 +192,7 @@ u64 Space::unmap_step(u64 address, u64 end, bool& stale) {
         address = tables_.next(address, end);
         if (address >= end) break;
         arch::Entry* entry = tables_.find(address);
+        if (entry == nullptr) break;  // a hole goes on: the next step does, too
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped()) continue;
@@ -215,6 +216,7 @@ Result<u64> Space::protect_step(u64 address, u64 end, u32 rights, bool& stale) {
         address = tables_.next(address, end);
         if (address >= end) break;
         arch::Entry* entry = tables_.find(address);
+        if (entry == nullptr) break;  // a hole goes on: the next step does, too
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped()) continue;
@@ -256,6 +258,7 @@ u64 Space::collect_step(u64 address, u64 end, std::span<Shared, kBatch> out, u32
         address = tables_.next(address, end);
         if (address >= end) break;
         arch::Entry* entry = tables_.find(address);
+        if (entry == nullptr) break;  // a hole goes on: the next step does, too
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch && count < kBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped()) continue;
@@ -316,6 +319,7 @@ bool Space::expel_step(Memory& memory) {
         address = tables_.next(address, end);
         if (address >= end) break;
         arch::Entry* entry = tables_.find(address);
+        if (entry == nullptr) break;  // a hole goes on: the next step does, too
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped() || attachment_of(entry->physical(), address) != attachment) continue;

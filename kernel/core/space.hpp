@@ -17,8 +17,8 @@ namespace pith::core {
 class Space : public Object {
   public:
     static constexpr ObjectType kType = ObjectType::space;
-    static constexpr u32 kBatch = 8;       ///< pages of a step that may clear frames or make tables
-    static constexpr u32 kFastBatch = 64;  ///< pages of a step that doesn't
+    static constexpr u32 kBatch = 4;       ///< pages of a step that may clear frames or make tables
+    static constexpr u32 kFastBatch = 32;  ///< pages of a step that doesn't
     static constexpr usize kPortRanges = 8;
 
     explicit Space(bool may_jit) : Object(kType), jit(may_jit) {}
