@@ -257,9 +257,9 @@ Error space_share(Call& call) {
         error = target->install({pages, allowed}, done).error();
         source->reduce({pages, done}, range.source_rights, stale);
         if (stale) note_stale(call.thread);
-        if (error == Error::ok && allowed < count) error = Error::write_execute;
+        if (error == Error::ok && done == allowed && allowed < count) error = Error::write_execute;
         if (error != Error::ok) break;
-        call.thread.progress = next - range.address;
+        call.thread.progress = (done < allowed ? pages[done].address : next) - range.address;
         if (preempted()) return Error::restart;
     }
     return finish_range(call, *source, error);

@@ -20,7 +20,7 @@ namespace pith::core {
 namespace {
 
 constexpr u64 kWaited = 1;  // progress2: this thread has waited for other CPUs in this phase
-constexpr u32 kFrameBatch = 32;
+constexpr u32 kFrameBatch = 16;
 
 bool ancestor_dying(const Object& job) {
     for (const Pool* pool = job.pool; pool != nullptr; pool = pool->parent) {
