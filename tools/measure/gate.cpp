@@ -17,7 +17,7 @@ std::vector<Verdict> judge(const std::vector<Row>& measured, const std::map<std:
                 {row.name, false, std::format("{} instructions; there is no result stored\n", row.median)});
             continue;
         }
-        const u64 most = before->second + before->second * kGatePercent / 100;
+        const u64 most = row.bound != 0 ? row.bound : before->second + before->second * kGatePercent / 100;
         verdicts.push_back({row.name, row.median <= most, ""});
         if (row.median > most) {
             verdicts.back().text = std::format("{} instructions; {} are stored, and {} allowed\n", row.median,

@@ -17,6 +17,8 @@ struct Row {
     u64 min = 0, median = 0, max = 0;
     u64 n = 0;                         ///< how many were measured
     std::map<std::string, u64> peers;  ///< what others take for the same, by name
+    u64 bound =
+        0;  ///< of a figure that varies: the most that the gate lets pass, whatever is stored; 0: it does not vary
 
     /// One line of JSON, without the newline.
     std::string json() const;

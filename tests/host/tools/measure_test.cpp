@@ -51,6 +51,15 @@ TEST(Measure, GateHoldsEachRow) {
     EXPECT_NE(verdicts.back().text.find("100"), std::string::npos);
 }
 
+TEST(Measure, GateHoldsWhatVariesBelowItsBound) {
+    Row below = count("below", 200), above = count("above", 201);
+    below.bound = above.bound = 200;
+    const auto verdicts = judge({below, above}, {{"below insn", 100}, {"above insn", 201}});
+    ASSERT_EQ(verdicts.size(), 2u);
+    EXPECT_TRUE(verdicts[0].passed);
+    EXPECT_FALSE(verdicts[1].passed);
+}
+
 TEST(Measure, GateMissesRows) {
     const auto fresh = judge({count("new", 1)}, {});
     ASSERT_EQ(fresh.size(), 1u);
