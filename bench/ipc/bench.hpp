@@ -146,7 +146,9 @@ void page_fault_map(Context& c);
 void map_unmap(Context& c);
 void thread(Context& c);
 void irq_wake(Context& c);
+void latency(Context& c);
 void boot_user(Context& c);
 void scaling(Context& c);
+void lines(Context& c);
 
 }  // namespace pith::bench

@@ -8,24 +8,13 @@
 // by so much too large.
 #include <algorithm>
 
-#include "bench/ipc/bench.hpp"
+#include "bench/ipc/timer.hpp"
 
 namespace pith::bench {
 namespace {
 
-constexpr u16 kCounter = 0x40, kControl = 0x43;
-constexpr u8 kOneShot = 0x30;  // counter 0, both bytes, mode 0: the output rises at the end of the count
-constexpr u32 kLine = 2;       // where a PC's I/O APIC has the counter
 constexpr u32 kShortest = 24, kLongest = 6000;  // counts, of 838 ns
 constexpr u64 kBit = 1;
-
-void out8(u16 port, u8 value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-
-void start_counter(u32 counts) {
-    out8(kControl, kOneShot);
-    out8(kCounter, static_cast<u8>(counts));
-    out8(kCounter, static_cast<u8>(counts >> 8));
-}
 
 struct Driver {
     abi::HandleIndex signal;
@@ -77,9 +66,8 @@ void spin(void* argument) {
 }  // namespace
 
 void irq_wake(Context& c) {
-    const auto ports = must(machine().create_ports(c.pool, kCounter, kControl - kCounter + 1), "no ports");
-    must(ports.bind(own_space()), "cannot bind the ports");
-    const auto interrupt = must(machine().create_interrupt(c.pool, kLine, 0), "no interrupt");
+    const auto ports = open_counter(c.pool, own_space());
+    const auto interrupt = must(machine().create_interrupt(c.pool, kCounterLine, 0), "no interrupt");
     const auto signal = must(c.pool.create_signal(), "no Signal");
     const auto start = must(c.pool.create_signal(), "no Signal");
     const auto done = must(c.pool.create_signal(), "no Signal");

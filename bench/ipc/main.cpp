@@ -4,7 +4,7 @@
 // machine. Arguments (run/config):
 //   rounds=N, warm_up=N   fewer rounds than the usual
 //   only=NAME             that benchmark alone
-// One CPU: all but those across CPUs. Several CPUs: those alone.
+// One CPU: all but those across CPUs. Several CPUs: those alone. Some are run only by name.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr u64 kPoolPages = 8192;
 
-enum class On : u8 { one_cpu, several, any };
+enum class On : u8 { one_cpu, several, asked };
 
 struct Benchmark {
     std::string_view name;
@@ -48,8 +48,10 @@ constexpr Benchmark kBenchmarks[] = {
     {"map_unmap", map_unmap},
     {"thread", thread},
     {"irq_wake", irq_wake},
+    {"latency", latency},
     {"call_xcpu", call_xcpu, On::several},
     {"scaling", scaling, On::several},
+    {"lines", lines, On::asked},
 };
 
 constinit StartInfo root_start{};
@@ -97,7 +99,7 @@ void read_arguments() {
 
 bool wanted(const Benchmark& benchmark) {
     if (!only.empty()) return benchmark.name == only;
-    return (benchmark.on == On::one_cpu) == (boot_info().cpus == 1);
+    return benchmark.on == (boot_info().cpus == 1 ? On::one_cpu : On::several);
 }
 
 void run_all() {

@@ -108,7 +108,8 @@ static_assert(CpuContract<CpuArea>);
 /// - `reserve(address, TableSource&)`: allocates what lacks down to the leaf; the entry.
 /// - `find(address)`: the entry or null. Entries of pages that follow one another in one leaf table
 ///   (kLeafSpan bytes, aligned) follow one another in memory.
-/// - `next(address, end)`: the lowest address >= `address` with a leaf table, or `end`.
+/// - `next(address, end)`: the lowest address >= `address` with a leaf table, or `end`. In a long hole it stops sooner, at an
+///   address without one, from where to look on.
 /// - `release_one(TableSource&)`: gives back one table page; false: none is left (the root has gone too).
 /// - `load()`: on this CPU (flushes, and serialises: stores before it are seen first). `load_kernel()`: none, only the kernel's own mapping.
 /// - `flush_page(address)`, `flush_all()`: this CPU's translations. `physical_to_virtual`,

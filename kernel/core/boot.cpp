@@ -117,7 +117,8 @@ void start_root(Pool& pool, const BootParameters& boot) {
 
     Space* space = must(Space::create(pool, false), "No root space");
     CapTable* table = must(pool.create<CapTable>(), "No root table");
-    if (!table->prepare(64).ok()) panic("No root table");
+    if (!table->reserve_pages(1).ok()) panic("No root table");
+    table->make_page(0);
     Budget* budget = must(pool.create<Budget>(), "No root budget");
     budget->configure(
         {.capacity = 1'000'000, .period = 1'000'000, .cpus = ~u64{0}, .ceiling = abi::kPriorities - 1},
@@ -126,7 +127,7 @@ void start_root(Pool& pool, const BootParameters& boot) {
     const u64 bundle_pages = boot.bundle.size / kPage;
     Memory* bundle = must(Memory::create_foreign(pool, boot.bundle.base, bundle_pages, Cache::normal),
                           "No bundle");
-    bundle->claim_frames();
+    bundle->claim_frames(0, bundle_pages);
     Memory* info = must(Memory::create_paged(pool, 1), "No info page");
     Memory* boot_info = must(Memory::create_paged(pool, 1), "No boot info");
     Memory* buffer = must(Memory::create_paged(pool, 1), "No buffer");

@@ -43,7 +43,7 @@ struct Call {
     }
 
     /// Takes a free slot of the own table for the capability that the call will make, or of another, `wanted` or any. If
-    /// the call fails, it is given back. bad_handle, occupied, no_slot, no_memory, invalid.
+    /// the call fails, it is given back. The first does nothing if there is one already. bad_handle, occupied, no_slot, no_memory, invalid.
     Error reserve();
     Error reserve(CapTable* table, HandleIndex wanted);
     Slot& slot() { return *slot_; }

@@ -49,7 +49,7 @@ Error remove(Call& call) {
     auto removal = which.word == 0 ? Removal::changed : Removal::more;
     for (u32 steps = 1; removal == Removal::more; steps++) {
         removal = delete_step(which);
-        if (removal == Removal::more && steps % 32 == 0 && preempted()) return Error::restart;
+        if (removal == Removal::more && steps % 16 == 0 && preempted()) return Error::restart;
     }
     if (removal == Removal::done) return Error::ok;
     // What was taken away before or meanwhile has left a stale slot. (A Reply that is being cut off leaves it empty
@@ -61,7 +61,7 @@ Error remove(Call& call) {
 Error revoke(Call& call) {
     const Capability which = PITH_CALL(lookup_any(call.thread, call.handle()));
     for (u32 steps = 1; capability::revoke_step(which); steps++) {
-        if (steps % 16 == 0 && preempted()) return Error::restart;
+        if (steps % 4 == 0 && preempted()) return Error::restart;
     }
     return Error::ok;
 }

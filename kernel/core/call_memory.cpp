@@ -38,16 +38,54 @@ Error pool_info(Call& call) {
     return Error::ok;
 }
 
+/// Whether something is left to do in a call that makes an object in steps, until `pages` are done; if so, and it is to be
+/// done later, restart.
+Error more_pages(Thread& thread, Object& partial, u64 pages) {
+    if (thread.progress >= pages || !preempted()) return Error::ok;
+    return keep_partial(thread, partial);
+}
+
+/// What this thread has begun to make, and goes on with; null: nothing, or it has died with its Pool.
+template <typename T>
+T* take_partial(Thread& thread) {
+    Object* partial = thread.restarted ? drop_partial(thread) : nullptr;
+    if (partial != nullptr && partial->type == T::kType) return static_cast<T*>(partial);
+    if (partial != nullptr) abandon(*partial);
+    thread.progress = 0;
+    return nullptr;
+}
+
+/// A new object that is complete gets its first capability.
+Error finish_object(Call& call, Object& object) {
+    Error error = call.reserve();
+    if (error == Error::ok) error = call.fill(object);
+    if (error != Error::ok) abandon(object);
+    return error;
+}
+
+/// Makes the pages of a CapTable before anyone gets to see it.
+Error fill_table(Call& call, CapTable& table) {
+    Thread& thread = call.thread;
+    const u64 pages = CapTable::pages_for(call.argument(0));
+    while (thread.progress < pages) {
+        table.make_page(static_cast<u32>(thread.progress++));
+        if (Error error = more_pages(thread, table, pages); error != Error::ok) return error;
+    }
+    return finish_object(call, table);
+}
+
 Error captable_create(Call& call) {
+    if (CapTable* table = take_partial<CapTable>(call.thread); table != nullptr)
+        return fill_table(call, *table);
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
     if (call.argument(0) > abi::kMaxSlots) return Error::invalid;
     PITH_PASS(call.reserve());
     CapTable* table = PITH_CALL(pool->create<CapTable>());
-    if (auto made = table->prepare(call.argument(0)); !made.ok()) {
-        discard(*table);
-        return made.error();
+    if (auto reserved = table->reserve_pages(CapTable::pages_for(call.argument(0))); !reserved.ok()) {
+        pool->free_object(*table, sizeof(CapTable));
+        return reserved.error();
     }
-    return call.fill(*table);
+    return fill_table(call, *table);
 }
 
 /// Clears a contiguous Memory's frames before anyone gets to see it.
@@ -55,24 +93,16 @@ Error finish_run(Call& call, Memory& memory) {
     Thread& thread = call.thread;
     while (thread.progress < memory.pages()) {
         const u64 count = std::min<u64>(Space::kBatch, memory.pages() - thread.progress);
-        memory.clear_frames(thread.progress, count);
+        memory.prepare_frames(thread.progress, count);
         thread.progress += count;
-        if (thread.progress < memory.pages() && preempted()) {
-            thread.partial = &memory;
-            return Error::restart;
-        }
+        if (Error error = more_pages(thread, memory, memory.pages()); error != Error::ok) return error;
     }
-    thread.partial = nullptr;
-    Error error = call.reserve();
-    if (error == Error::ok) error = call.fill(memory);
-    if (error != Error::ok) discard(memory);
-    return error;
+    return finish_object(call, memory);
 }
 
 Error memory_create(Call& call) {
     Thread& thread = call.thread;
-    if (thread.restarted && thread.partial != nullptr)
-        return finish_run(call, static_cast<Memory&>(*thread.partial));
+    if (Memory* memory = take_partial<Memory>(thread); memory != nullptr) return finish_run(call, *memory);
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
     const u64 bytes = call.argument(0);
     if (bytes == 0 || bytes > Memory::kMaxPages * kPage) return Error::invalid;
@@ -241,9 +271,9 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
         error = target->install({pages, allowed}, done).error();
         source->reduce({pages, done}, range.source_rights, stale);
         if (stale) note_stale(call.thread);
-        if (error == Error::ok && allowed < count) error = Error::write_execute;
+        if (error == Error::ok && done == allowed && allowed < count) error = Error::write_execute;
         if (error != Error::ok) break;
-        call.thread.progress = next - range.address;
+        call.thread.progress = (done < allowed ? pages[done].address : next) - range.address;
         if (preempted()) return Error::restart;
     }
     return finish_range(call, *source, error, false);

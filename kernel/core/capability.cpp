@@ -34,6 +34,7 @@ namespace {
 
 constexpr u64 kGenerationStep = u64{1} << 48;
 constexpr u32 kMaxMovedChildren = 64;  // each has to learn its new parent in one step
+constexpr u32 kMaxDescent = 32;        // levels of the tree in one step
 constexpr u64 kAddressMask = 0x0000'ffff'ffff'ffc0;
 
 void link(Slot& slot, Slot* parent, Slot*& head) {
@@ -97,11 +98,23 @@ void drop(Object& object, Slot& slot) REQUIRES(object.caps_lock) {
     clear(slot);
 }
 
-/// Takes the deepest first descendant of `top`, or of the object's list if it is null, from whoever holds it.
+/// The first child comes to stand beside its parent.
+void raise_child(Object& object, Slot& slot) REQUIRES(object.caps_lock) {
+    Slot& child = *slot.child;
+    Slot* grandchildren = child.child;
+    unlink(object, child);
+    link(child, slot.parent, head_of(object, slot.parent));
+    child.child = grandchildren;
+}
+
+/// Takes the deepest first descendant of `top`, or of the object's list if it is null, from whoever holds it. What is too
+/// deep for one step is raised by a level: all of it is to go anyway.
 bool take_leaf(Object& object, Slot* top) REQUIRES(object.caps_lock) {
     Slot* leaf = head_of(object, top);
     if (leaf == nullptr) return false;
-    while (leaf->child != nullptr) leaf = leaf->child;
+    for (u32 level = 0; leaf->child != nullptr && level < kMaxDescent; level++) leaf = leaf->child;
+    if (leaf->child != nullptr) raise_child(object, *leaf);
+    if (leaf->child != nullptr) return true;
     // Both at once: who finds it empty and gives it up finds it stale.
     CapTable& table = CapTable::table_of(*leaf);
     Guard guard(table.lock);
@@ -161,15 +174,11 @@ Removal remove_step(const Capability& which) {
     Guard guard(object.caps_lock);
     if (!unchanged(which)) return Removal::changed;
     Slot& slot = *which.slot;
-    Slot* child = slot.child;
-    if (child == nullptr) {
+    if (slot.child == nullptr) {
         drop(object, slot);
         return Removal::done;
     }
-    Slot* grandchildren = child->child;
-    unlink(object, *child);
-    link(*child, slot.parent, head_of(object, slot.parent));
-    child->child = grandchildren;
+    raise_child(object, slot);
     return Removal::more;
 }
 

@@ -33,21 +33,31 @@ HandleIndex CapTable::index_of(const Slot& slot) {
 
 constinit const Slot CapTable::kNoSlots[kPageSlots]{};
 
-Result<> CapTable::prepare(u64 slots) {
-    if (slots > abi::kMaxSlots) return Error::invalid;
-    Guard guard(lock);
-    for (u32 page = 0; page == 0 || page * u64{kPageSlots} < slots; page++) PITH_CHECK(grow(page));
+Result<> CapTable::reserve_pages(u64 pages) {
+    PITH_CHECK(pool->charge(pages));
+    reserved_ = pages;
     return {};
 }
 
+void CapTable::make_page(u32 page) {
+    const u64 physical = frames::allocate(FrameKind::objects, pool, 0);
+    arch::clear_page(arch::physical_to_virtual(physical));
+    reserved_--;
+    Guard guard(lock);
+    add_page(page, physical);
+}
+
 Result<> CapTable::grow(u32 page) {
-    const u64 physical = PITH_TRY(pool->allocate_page(FrameKind::objects, pool, 0));
+    add_page(page, PITH_TRY(pool->allocate_page(FrameKind::objects, pool, 0)));
+    return {};
+}
+
+void CapTable::add_page(u32 page, u64 physical) {
     auto* slots = static_cast<Slot*>(arch::physical_to_virtual(physical));
     slots[0].page_data[0] = reinterpret_cast<u64>(this);
     taken(slots) = page == 0 ? 1 : 0;  // handle 0 names no slot
     slots[2].page_data[0] = page;
     pages_[page].store(slots, std::memory_order_release);
-    return {};
 }
 
 Result<HandleIndex> CapTable::reserve(HandleIndex wanted) {
@@ -156,6 +166,8 @@ bool CapTable::release_step() {
         pool->release_page(arch::virtual_to_physical(page));
         return true;
     }
+    pool->uncharge(reserved_);
+    reserved_ = 0;
     return false;
 }
 

@@ -18,8 +18,12 @@ class CapTable : public Object {
     static constexpr u32 kPages = abi::kMaxSlots / kPageSlots;
 
     CapTable() : Object(kType) {}
-    /// Makes the pages for the first `slots` slots.
-    Result<> prepare(u64 slots);
+    /// How many pages that many slots take.
+    static u64 pages_for(u64 slots) { return slots == 0 ? 1 : (slots + kPageSlots - 1) / kPageSlots; }
+    /// Takes the first `pages` pages of a new table from its Pool's quota. no_memory.
+    Result<> reserve_pages(u64 pages);
+    /// Makes one of them. All have to be made before anyone sees the table.
+    void make_page(u32 page);
 
     /// The slot of that number; null: outside the table.
     Slot* slot(HandleIndex index) {
@@ -66,9 +70,11 @@ class CapTable : public Object {
         return reinterpret_cast<Slot*>(reinterpret_cast<uintptr_t>(&slot) & ~uintptr_t{abi::kPageSize - 1});
     }
     [[gnu::noinline]] Result<> grow(u32 page) REQUIRES(lock);
+    void add_page(u32 page, u64 physical) REQUIRES(lock);
     Result<HandleIndex> reserve_any() REQUIRES(lock);
     void free_slot(Slot& slot) REQUIRES(lock);
 
+    u64 reserved_ = 0;               ///< pages that are charged and not made yet
     u32 hint_ GUARDED_BY(lock) = 0;  ///< no free slot in the pages before
     std::atomic<Slot*> pages_[kPages] = {};
 };

@@ -20,7 +20,7 @@ namespace pith::core {
 namespace {
 
 constexpr u64 kWaited = 1;  // progress2: this thread has waited for other CPUs in this phase
-constexpr u32 kFrameBatch = 32;
+constexpr u32 kFrameBatch = 16;
 
 bool ancestor_dying(const Object& job) {
     for (const Pool* pool = job.pool; pool != nullptr; pool = pool->parent) {
@@ -67,15 +67,18 @@ bool mark_step(Pool& pool) {
         if (object == nullptr) return false;
         pool.unfinished.push_back(*object);
         object->dying.store(true, std::memory_order_release);
+        if (object->worker != nullptr) object->worker->partial = nullptr;
+        object->worker = nullptr;
     }
     if (object->type == ObjectType::thread) kill_thread(static_cast<Thread&>(*object));
     return true;
 }
 
-/// Jobs of others in this Pool become part of this one.
+/// Jobs of others in this Pool become part of this one. They come before what has just been marked, of which there may
+/// be a lot.
 void take_over_jobs(Pool& pool) {
     Guard guard(pool.lock);
-    for (Object* object = pool.unfinished.front(); object != nullptr;
+    for (Object* object = pool.unfinished.front(); object != nullptr && object->phase != Phase::live;
          object = pool.unfinished.next(*object)) {
         take_over_locked(*object);
     }
@@ -283,10 +286,13 @@ class Job {
             if (object == nullptr && &at == &object_) break;
             Object& victim = object != nullptr ? *object : at;
             if (Error error = sever_one(victim); error != Error::ok) return error;
-            Guard guard(victim.pool->lock);
-            Pool::ObjectList::remove(victim);
-            victim.pool->severed.push_back(victim);
-            if (object == nullptr) victim.pool->children.remove(at);
+            {
+                Guard guard(victim.pool->lock);
+                Pool::ObjectList::remove(victim);
+                victim.pool->severed.push_back(victim);
+                if (object == nullptr) victim.pool->children.remove(at);
+            }
+            if (Error error = pause(); error != Error::ok) return error;
         }
         if (Error error = sever_one(object_); error != Error::ok) return error;
         enter(Phase::fencing);
@@ -345,7 +351,7 @@ Error begin(Thread& thread, Object& object) {
     Guard guard(object.pool->lock);
     if (object.dying.exchange(true, std::memory_order_acq_rel)) return Error::bad_handle;
     Pool::ObjectList::remove(object);
-    object.pool->unfinished.push_back(object);
+    object.pool->unfinished.push_front(object);
     object.phase = object.type == ObjectType::pool ? Phase::closing : Phase::marking;
     object.worker = &thread;
     thread.job = &object;
@@ -407,15 +413,30 @@ void abandon(Object& object) {
     if (object.dying.exchange(true, std::memory_order_acq_rel)) return;
     Pool::ObjectList::remove(object);
     object.phase = Phase::severing;
-    object.pool->unfinished.push_back(object);
+    object.worker = nullptr;
+    object.pool->unfinished.push_front(object);
 }
 
-void discard(CapTable& table) {
-    while (table.release_step()) {}
-    table.pool->free_object(table, sizeof(CapTable));
+// An object that is not dying has a worker only if that is making it. Whoever marks it as dying clears the worker's
+// pointer, and frees it after this CPU has left the kernel once more.
+Error keep_partial(Thread& thread, Object& object) {
+    Guard guard(object.pool->lock);
+    if (!object.dying.load(std::memory_order_relaxed)) {
+        object.worker = &thread;
+        thread.partial = &object;
+    }
+    return Error::restart;
 }
 
-void discard(Memory& memory) { abandon(memory); }
+Object* drop_partial(Thread& thread) {
+    Object* object = thread.partial;
+    if (object == nullptr) return nullptr;
+    Guard guard(object->pool->lock);
+    thread.partial = nullptr;
+    if (object->dying.load(std::memory_order_relaxed)) return nullptr;
+    object->worker = nullptr;
+    return object;
+}
 
 void discard(Thread& thread) {
     unrefer(thread.space_reference);

@@ -3,6 +3,8 @@
 // block of order n starts at a multiple of 2^n frames, and its buddy is not a free block of the same order.
 #include "kernel/core/frames.hpp"
 
+#include <bit>
+
 #include "arch/paging.hpp"
 #include "kernel/core/cpu.hpp"
 
@@ -14,6 +16,7 @@ u64 table_size = 0;
 namespace {
 
 constexpr u32 kOrders = 16;
+constexpr u32 kExchanged = 8;  // frames between a CPU's cache and the lists at once
 
 SpinLock<Rank::frames> lock;
 u64 usable = 0;
@@ -89,7 +92,7 @@ void assign(u32 frame, FrameKind kind, void* owner, u32 index) {
 
 void refill(FrameCache& cache) {
     Guard guard(lock);
-    while (cache.count < kFrameCache / 2) {
+    while (cache.count < kExchanged) {
         const u32 frame = take(0);
         if (frame == 0) break;
         table[frame].kind = FrameKind::cached;
@@ -135,15 +138,13 @@ u64 allocate(FrameKind kind, void* owner, u32 index) {
     return address_of(frame);
 }
 
-u64 allocate_run(u32 order, FrameKind kind, void* owner) {
-    u32 frame;
-    {
-        Guard guard(lock);
-        frame = order < kOrders ? take(order) : 0;
-    }
+u64 allocate_run(u64 count, FrameKind kind) {
+    const u32 order = static_cast<u32>(std::bit_width(count - 1));
+    Guard guard(lock);
+    const u32 frame = order < kOrders ? take(order) : 0;
     if (frame == 0) return 0;
-    for (u32 i = 0; i < 1u << order; i++) assign(frame + i, kind, owner, i);
-    count_kind(kind, i64{1} << order);
+    give_range(frame + count, frame + (u64{1} << order));
+    count_kind(kind, static_cast<i64>(count));
     return address_of(frame);
 }
 
@@ -154,20 +155,20 @@ void release(u64 physical) {
     FrameCache& cache = this_cpu().frame_cache;
     if (cache.count == kFrameCache) {
         Guard guard(lock);
-        while (cache.count > kFrameCache / 2) give(cache.frames[--cache.count], 0);
+        while (cache.count > kFrameCache - kExchanged) give(cache.frames[--cache.count], 0);
     }
     table[frame].kind = FrameKind::cached;
     table[frame].owner = nullptr;
     cache.frames[cache.count++] = frame;
 }
 
-void release_run(u64 physical, u64 count) {
+void release_run(u64 physical, u64 count, FrameKind kind) {
     const u32 first = frame_number(physical);
     for (u64 i = 0; i < count; i++) {
-        count_kind(table[first + i].kind, -1);
         table[first + i].kind = FrameKind::reserved;
         table[first + i].owner = nullptr;
     }
+    count_kind(kind, -static_cast<i64>(count));
     Guard guard(lock);
     give_range(first, first + count);
 }

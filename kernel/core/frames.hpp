@@ -47,12 +47,13 @@ void initialise(std::span<const PhysicalRange> free, const PhysicalRange& bundle
 
 /// A frame (not cleared), now of that kind; always succeeds (see above).
 u64 allocate(FrameKind kind, void* owner, u32 index);
-/// 2^order frames in a row; 0: there is no such run.
-u64 allocate_run(u32 order, FrameKind kind, void* owner);
+/// `count` frames in a row, which count as of that kind; 0: there is no such run. Their records are the caller's to fill in:
+/// until then they are of no kind that has an owner.
+u64 allocate_run(u64 count, FrameKind kind);
 /// Back to this CPU's cache.
 void release(u64 physical);
-/// `count` frames in a row that came from allocate_run (or the rest of what it gave).
-void release_run(u64 physical, u64 count);
+/// `count` frames in a row, all or a part of what allocate_run gave for that kind.
+void release_run(u64 physical, u64 count, FrameKind kind);
 
 extern FrameRecord* table;  ///< set at boot, as is its size in records
 extern u64 table_size;

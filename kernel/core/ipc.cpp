@@ -108,7 +108,8 @@ Error try_take_caller(Thread& thread, Endpoint& endpoint) {
         if (endpoint.parts[from].callers.front() != caller || caller->cpu != caller_cpu)
             return Error::restart;
         taken = take_caller_locked(*caller, thread);
-        if (thread.caller != caller) recompute_locked(thread);  // the one that helped it is gone, and has lent nothing
+        if (thread.caller != caller)
+            recompute_locked(thread);  // the one that helped it is gone, and has lent nothing
         first = endpoint.parts[from].registered.front();
     }
     if (first != nullptr && first != &thread) propagate(*first);  // it may have been helped by that one

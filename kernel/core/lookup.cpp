@@ -40,7 +40,7 @@ Result<Object*> Call::invoked(Sought sought) { return look_up(thread, frame.hand
 
 Result<Object*> Call::named(unsigned i, Sought sought) { return look_up(thread, handle_argument(i), sought); }
 
-Error Call::reserve() { return reserve(thread.captable, abi::kNoHandle); }
+Error Call::reserve() { return slot_ != nullptr ? Error::ok : reserve(thread.captable, abi::kNoHandle); }
 
 Error Call::reserve(CapTable* table, HandleIndex wanted) {
     if (table == nullptr) return Error::bad_handle;

@@ -40,21 +40,16 @@ Result<Memory*> Memory::create_paged(Pool& pool, u64 pages) {
 Result<Memory*> Memory::create_run(Pool& pool, u64 pages) {
     if (pages == 0 || pages > kMaxPages) return Error::invalid;
     PITH_CHECK(pool.charge(pages));
-    const u32 order = static_cast<u32>(std::bit_width(pages - 1));
-    const u64 base = frames::allocate_run(order, FrameKind::memory, nullptr);
+    const u64 base = frames::allocate_run(pages, FrameKind::memory);
     if (base == 0) {
         pool.uncharge(pages);
         return Error::no_memory;
     }
-    const u64 extra = (u64{1} << order) - pages;
-    if (extra != 0) frames::release_run(base + pages * abi::kPageSize, extra);
     auto made = pool.create<Memory>(Backing::run, pages, base, Cache::normal);
     if (!made.ok()) {
-        frames::release_run(base, pages);
+        frames::release_run(base, pages, FrameKind::memory);
         pool.uncharge(pages);
-        return made.error();
     }
-    (*made)->claim_frames();
     return made;
 }
 
@@ -63,8 +58,8 @@ Result<Memory*> Memory::create_foreign(Pool& pool, u64 base, u64 pages, Cache ca
     return pool.create<Memory>(Backing::foreign, pages, base, cache);
 }
 
-void Memory::claim_frames() {
-    for (u64 page = 0; page < pages_; page++) {
+void Memory::claim_frames(u64 first, u64 count) {
+    for (u64 page = first; page < first + count; page++) {
         FrameRecord* record = frames::record(base_ + page * abi::kPageSize);
         record->kind = FrameKind::memory;
         record->owner = this;
@@ -72,7 +67,8 @@ void Memory::claim_frames() {
     }
 }
 
-void Memory::clear_frames(u64 first, u64 count) {
+void Memory::prepare_frames(u64 first, u64 count) {
+    claim_frames(first, count);
     for (u64 page = first; page < first + count; page++) {
         arch::clear_page(arch::physical_to_virtual(base_ + page * abi::kPageSize));
     }
@@ -105,7 +101,7 @@ bool Memory::release_step(u32 budget) {
     if (backing_ == Backing::run) {
         if (released_ == pages_) return false;
         const u64 count = std::min<u64>(budget, pages_ - released_);
-        frames::release_run(base_ + released_ * abi::kPageSize, count);
+        frames::release_run(base_ + released_ * abi::kPageSize, count, FrameKind::memory);
         pool->uncharge(count);
         released_ += count;
         return true;

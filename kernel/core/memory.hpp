@@ -37,7 +37,7 @@ class Memory : public Object {
 
     /// no_memory; invalid: no pages, or more than a Memory can have.
     static Result<Memory*> create_paged(Pool& pool, u64 pages);
-    /// Physically contiguous; its frames still have to be cleared with clear_frames before anyone may see it.
+    /// Physically contiguous; prepare_frames has still to be called for all of its pages before anyone may see it.
     static Result<Memory*> create_run(Pool& pool, u64 pages);
     static Result<Memory*> create_foreign(Pool& pool, u64 base, u64 pages, Cache cache);
 
@@ -52,13 +52,13 @@ class Memory : public Object {
         const u64 known = pages_ <= kSmall ? __atomic_load_n(&small_[page], __ATOMIC_ACQUIRE) : 0;
         return known != 0 ? known : indexed_frame(page);
     }
-    /// Clears pages [first, first + count) of a run.
-    void clear_frames(u64 first, u64 count);
+    /// Pages [first, first + count) of a run become this Memory's, and are cleared.
+    void prepare_frames(u64 first, u64 count);
     bool covers(u64 physical) const {
         return physical >= base_ && physical < base_ + pages_ * abi::kPageSize;
     }
-    /// Marks frames of a foreign run that is RAM as this Memory's.
-    void claim_frames();
+    /// Marks frames [first, first + count) of a run that is RAM as this Memory's.
+    void claim_frames(u64 first, u64 count);
 
     /// Destruction: gives back up to `budget` frames; false: all are given back.
     bool release_step(u32 budget);

@@ -387,10 +387,10 @@ void kick(u32 cpu) {
 
 bool preempted() {
     Cpu& cpu = this_cpu();
-    const u64 window = arch::ticks() - cpu.entered_at;
-    cpu.counts.longest_window = std::max(cpu.counts.longest_window, window);
+    const u64 now = arch::ticks();
+    cpu.counts.longest_window = std::max(cpu.counts.longest_window, now - cpu.entered_at);
+    cpu.entered_at = now;  // what comes in now counts as part of the next window
     arch::interrupt_window();
-    cpu.entered_at = arch::ticks();
     return cpu.reschedule;
 }
 

@@ -334,7 +334,7 @@ Result<> Space::install(std::span<const Shared> pages, u32& done) {
     Guard guard(lock);
     TableSource source(*pool);
     Error error = Error::ok;
-    for (done = 0; done < pages.size(); done++) {
+    for (done = 0; done < pages.size() && source.balance() == 0; done++) {
         error = install_page(pages[done], source).error();
         if (error != Error::ok) break;
     }

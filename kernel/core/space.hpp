@@ -17,8 +17,8 @@ namespace pith::core {
 class Space : public Object {
   public:
     static constexpr ObjectType kType = ObjectType::space;
-    static constexpr u32 kBatch = 8;       ///< pages of a step that may clear frames or make tables
-    static constexpr u32 kFastBatch = 64;  ///< pages of a step that doesn't
+    static constexpr u32 kBatch = 3;       ///< pages of a step that may clear frames or make tables
+    static constexpr u32 kFastBatch = 32;  ///< pages of a step that doesn't
     static constexpr usize kPortRanges = 8;
 
     explicit Space(bool may_jit) : Object(kType), jit(may_jit) {}
@@ -65,7 +65,7 @@ class Space : public Object {
     };
     /// For space_share: copies out up to kBatch mappings from `address` on; next address.
     u64 collect_step(u64 address, u64 end, std::span<Shared, kBatch> out, u32& count);
-    /// Maps them here; `done`: how many, also with an error.
+    /// Maps them here; `done`: how many, also with an error. Fewer than all where tables had to be made.
     Result<> install(std::span<const Shared> pages, u32& done);
     /// Reduces what is still mapped so to `keep` rights.
     void reduce(std::span<const Shared> pages, u32 keep, bool& stale);

@@ -159,8 +159,7 @@ void sever_thread(Thread& thread) {
     unrefer(thread.buffer_reference);
     unrefer(thread.budget_reference);
     leave_job(thread);
-    if (thread.partial != nullptr) abandon(*thread.partial);
-    thread.partial = nullptr;
+    if (Object* partial = drop_partial(thread); partial != nullptr) abandon(*partial);
     if (thread.fpu_cpu == this_cpu().id) fpu_save_owner(this_cpu());
 }
 

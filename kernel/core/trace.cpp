@@ -98,11 +98,8 @@ u64 open_traces(const char* command_line) {
     for (u32 id = 0; id < cpu_count; id++) {
         for (u64 bytes = wanted; bytes >= abi::kPageSize * abi::kTraceNamesPart; bytes /= 2) {
             const u64 pages = TraceRing::run_bytes(bytes) / abi::kPageSize;
-            const u64 run_pages = std::bit_ceil(pages);
-            const auto order = static_cast<u32>(std::countr_zero(run_pages));
-            const u64 physical = frames::allocate_run(order, FrameKind::reserved, nullptr);
+            const u64 physical = frames::allocate_run(pages, FrameKind::reserved);
             if (physical == 0) continue;
-            frames::release_run(physical + pages * abi::kPageSize, run_pages - pages);
             auto* run = static_cast<abi::TraceHeader*>(arch::physical_to_virtual(physical));
             cpus[id].trace.open(*run, physical, bytes, id);
             taken += pages;

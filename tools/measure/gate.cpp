@@ -27,7 +27,9 @@ std::vector<Verdict> judge(const std::vector<Row>& measured, const std::map<std:
                 {row.name, false, std::format("{} {}; there is no result stored\n", row.median, row.unit)});
             continue;
         }
-        const u64 most = std::min(before->second + before->second * kGatePercent / 100, row.most);
+        const u64 most = row.varies
+                             ? row.most
+                             : std::min(before->second + before->second * kGatePercent / 100, row.most);
         verdicts.push_back({row.name, row.median <= most, ""});
         if (row.median > most) {
             verdicts.back().text = std::format("{} {}; {} are stored, and {} allowed\n", row.median, row.unit,

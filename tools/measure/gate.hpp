@@ -10,7 +10,7 @@
 
 namespace pith::tools {
 
-/// A row is let pass at up to so much more than the stored median.
+/// A row without a bound of its own is let pass at up to so much more than the stored median.
 inline constexpr u64 kGatePercent = 5;
 
 struct Verdict {

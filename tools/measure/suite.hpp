@@ -18,6 +18,7 @@ struct Row {
     u64 n = 0;                         ///< how many were measured
     std::map<std::string, u64> peers;  ///< what others take for the same, by name
     u64 most = ~u64{0};                ///< bound that the gate holds the median to, whatever is stored
+    bool varies = false;               ///< then that bound is all that the gate holds it to
 
     /// One line of JSON, without the newline.
     std::string json() const;

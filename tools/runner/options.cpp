@@ -44,6 +44,7 @@ Options parse_options(int argc, char** argv) {
         .option("--trace", options.trace, "Gets the timeline of the run")
         .number("--ring", options.trace_ring, 1, static_cast<u32>(abi::kTraceLargest >> 20),
                 "MiB for the trace of each CPU")
+        .option("--plugin", options.plugin, "A plugin of QEMU: FILE[,ARGUMENT=VALUE...]")
         .flag("--icount", options.icount, "Deterministic: one virtual nanosecond an instruction")
         .flag("--log", options.log, "System log to stderr")
         .flag("--debug", options.debug, "Stop at the first instruction, with gdb on it")

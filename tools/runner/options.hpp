@@ -22,6 +22,7 @@ struct Options {
         ready_file;  ///< gets "TICKS NANOSECONDS" when the command begins: the guest's count, and our time
     std::string memory = "256M";
     std::string trace;    ///< file that gets the timeline; empty: no trace
+    std::string plugin;   ///< of QEMU: FILE[,ARGUMENT=VALUE...]; empty: none
     u32 trace_ring = 16;  ///< MiB for each CPU's trace
     u32 cpus = 1;
     double timeout = 0;  ///< seconds; 0: none

@@ -96,6 +96,7 @@ std::vector<std::string> command_line(const Options& options, const std::string&
         const std::vector<std::string> more = trace_options(options);
         line.insert(line.end(), more.begin(), more.end());
     }
+    if (!options.plugin.empty()) line.insert(line.end(), {"-plugin", options.plugin});
     if (options.debug) {
         line.insert(line.end(),
                     {"-S", "-chardev", std::format("socket,id=gdb,path={},server=on,wait=off", gdb_socket),

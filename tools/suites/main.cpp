@@ -119,6 +119,7 @@ int run(const std::string& root, const std::vector<std::string>& suites, const s
     add("models", model_jobs);
     add("kernel", kernel_jobs);
     add("kernel", bench_jobs);
+    add("kernel", lines_jobs);
     add("system", system_jobs);
     add("linux", linux_jobs);
     add("fuzz", fuzz_jobs);

@@ -36,6 +36,7 @@ std::vector<Job> fuzz_jobs(const TestTree& tree);
 std::vector<Job> coverage_jobs(const TestTree& tree);
 std::vector<Job> kernel_jobs(const TestTree& tree);
 std::vector<Job> bench_jobs(const TestTree& tree);
+std::vector<Job> lines_jobs(const TestTree& tree);
 std::vector<Job> system_jobs(const TestTree& tree);
 std::vector<Job> linux_jobs(const TestTree& tree);
 

@@ -10,6 +10,7 @@ constexpr u32 kUserEntries = 256;  // of the root; the rest is the kernel's
 constexpr u32 kRootShift = 39;
 constexpr u32 kLeafShift = 12;
 constexpr u32 kLevelBits = 9;
+constexpr u32 kHoleTables = 32;  // how many tables that are not there are skipped at once
 constexpr u64 kTableBits = kPagePresent | kPageWrite | kPageUser;
 
 u64* table_at(u64 physical) { return static_cast<u64*>(physical_to_virtual(physical & kPageAddress)); }
@@ -54,7 +55,7 @@ bool PageTables::look_up(u64 address) {
 }
 
 u64 PageTables::next(u64 address, u64 end) const {
-    while (address < end) {
+    for (u32 tables = 0; address < end && tables < kHoleTables; tables++) {
         const u64* table = table_at(root_);
         u32 shift = kRootShift;
         for (; shift > kLeafShift; shift -= kLevelBits) {
@@ -65,7 +66,7 @@ u64 PageTables::next(u64 address, u64 end) const {
         if (shift == kLeafShift) return address;
         address = ((address >> shift) + 1) << shift;
     }
-    return end;
+    return address < end ? address : end;
 }
 
 bool PageTables::release_one(core::TableSource& source) {

@@ -163,6 +163,25 @@ TEST_F(CapabilityTest, TablesGrowFromTheirOwnPool) {
     EXPECT_EQ(root(Syscall::cap_info, table).error, Error::bad_handle);
 }
 
+TEST_F(CapabilityTest, DeepTreesAreRevokedInSteps) {
+    const u64 capabilities = Sim::counts().capabilities;
+    HandleIndex e = endpoint(), deepest = e, middle = e;
+    for (u32 i = 0; i < 500; i++) {
+        // Each has a second child, so that no level is raised as a whole.
+        if (i % 3 == 0) ok(Syscall::cap_copy, deepest, {0, 0, abi::kAllRights, 0});
+        deepest = static_cast<HandleIndex>(ok(Syscall::cap_copy, deepest, {0, 0, abi::kAllRights, 0}));
+        if (i == 100) middle = deepest;
+    }
+    ok(Syscall::cap_revoke, middle);
+    EXPECT_EQ(Sim::counts().capabilities, capabilities + 1 + 101 + 34);
+    EXPECT_EQ(root(Syscall::cap_info, deepest).error, Error::bad_handle);
+    EXPECT_EQ(root(Syscall::cap_info, middle).error, Error::ok);
+    ok(Syscall::cap_revoke, e);
+    EXPECT_EQ(Sim::counts().capabilities, capabilities + 1);
+    ok(Syscall::object_destroy, e);
+    EXPECT_EQ(Sim::counts().capabilities, capabilities);
+}
+
 TEST_F(CapabilityTest, FullTable) {
     HandleIndex table = make(Syscall::captable_create, {abi::kMaxSlots});
     HandleIndex e = endpoint();

@@ -120,6 +120,47 @@ TEST_F(CornerTest, ContiguousMemoryIsMadeInSteps) {
     EXPECT_EQ(objects_of(arena), objects);
 }
 
+TEST_F(CornerTest, CapTableIsMadeInSteps) {
+    Actor maker = actor({.cpu = 1});
+    actor({.cpu = 1});
+    const u64 objects = objects_of(arena);
+    begin(maker, {.number = Syscall::captable_create, .handle = arena, .a = {1000}});
+    sim.rotate(1);
+    sim.settle();
+    ASSERT_TRUE(Sim::ended(*maker.thread));
+    EXPECT_EQ(sim.answer(*maker.thread).error, Error::ok);
+    EXPECT_EQ(objects_of(arena), objects + 1);
+    // Its maker dies, and what has been made of it is given back.
+    begin(maker, {.number = Syscall::captable_create, .handle = arena, .a = {1000}});
+    HandleIndex e = endpoint();
+    ok(Syscall::object_destroy, maker.handle);
+    ok(Syscall::object_destroy, e);
+    EXPECT_EQ(objects_of(arena), objects);
+}
+
+TEST_F(CornerTest, WhatIsBeingMadeDiesWithItsPool) {
+    Actor maker = actor({.cpu = 1});
+    actor({.cpu = 1});
+    for (const spec::Call& call :
+         {spec::Call{.number = Syscall::memory_create, .a = {100 * kPage, abi::kMemoryContiguous}},
+          spec::Call{.number = Syscall::captable_create, .a = {1000}}}) {
+        const HandleIndex doomed = pool(300);
+        spec::Call there = call;
+        there.handle = doomed;
+        begin(maker, there);
+        EXPECT_NE(maker.thread->partial, nullptr);
+        ok(Syscall::object_destroy, doomed);
+        EXPECT_EQ(maker.thread->partial, nullptr);
+        // Its number names another Pool when the maker goes on: that makes the whole of it there.
+        ASSERT_EQ(pool(300), doomed);
+        while (!runs(maker)) sim.rotate(1);
+        sim.settle();
+        EXPECT_EQ(sim.answer(*maker.thread).error, Error::ok);
+        EXPECT_EQ(objects_of(doomed), 1u);
+        ok(Syscall::object_destroy, doomed);
+    }
+}
+
 TEST_F(CornerTest, DestructionIsFinishedByTheNext) {
     Actor killer = actor({.cpu = 1});
     actor({.cpu = 1});

@@ -66,6 +66,16 @@ TEST(Measure, GateHoldsBoundsAndSizes) {
     EXPECT_FALSE(judge({}, {{"lines lines", 100}})[0].passed);
 }
 
+TEST(Measure, GateHoldsWhatVariesBelowItsBound) {
+    Row below = count("below", 200), above = count("above", 201);
+    below.varies = above.varies = true;
+    below.most = above.most = 200;
+    const auto verdicts = judge({below, above}, {{"below insn", 100}, {"above insn", 201}});
+    ASSERT_EQ(verdicts.size(), 2u);
+    EXPECT_TRUE(verdicts[0].passed);
+    EXPECT_FALSE(verdicts[1].passed);
+}
+
 TEST(Measure, GateMissesRows) {
     const auto fresh = judge({count("new", 1)}, {});
     ASSERT_EQ(fresh.size(), 1u);
