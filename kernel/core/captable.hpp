@@ -58,7 +58,9 @@ class CapTable : public Object {
         return reinterpret_cast<Slot*>(reinterpret_cast<uintptr_t>(&slot) & ~uintptr_t{abi::kPageSize - 1});
     }
     [[gnu::noinline]] Result<> grow(u32 page) REQUIRES(lock);
-    Result<HandleIndex> reserve_any() REQUIRES(lock);
+    [[gnu::noinline]] Result<HandleIndex> reserve_one(HandleIndex wanted) REQUIRES(lock);
+    [[gnu::noinline]] Result<Slot*> page_with_room() REQUIRES(lock);
+    HandleIndex take_slot(u32 page, u32 number) REQUIRES(lock);
     void free_slot(Slot& slot) REQUIRES(lock);
 
     u32 hint_ GUARDED_BY(lock) = 0;  ///< no free slot in the pages before
