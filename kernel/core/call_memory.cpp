@@ -4,6 +4,7 @@
 // Range operations run in bounded steps; between them they can be preempted. `progress` (in the Thread) then
 // says how far they are, and `progress2` bit 0 that other CPUs still have old translations.
 #include <algorithm>
+#include <utility>
 
 #include "kernel/core/budget.hpp"
 #include "kernel/core/call.hpp"
@@ -157,8 +158,7 @@ Error map_ranges(Call& call, Space& space) {
         auto request = PITH_CALL(check_range(call, space, i));
         const bool mapped = before >= request.count;
         if (!mapped) {
-            request.advance(before);
-            before = 0;
+            if (before != 0) request.advance(std::exchange(before, 0));
             if (Error error = map_range(call.thread, space, request); error != Error::ok) return error;
         } else {
             before -= request.count;

@@ -39,11 +39,11 @@ inline Result<Capability> lookup_any(Thread& thread, HandleIndex handle) {
     return lookup_in(thread.captable, handle);
 }
 
-/// A capability for a T with the right (an enumerator of the type's own rights).
+/// A capability for a T with the right (an enumerator of the type's own rights). For a thread that makes system calls,
+/// and so has a CapTable.
 template <typename T, typename Right>
 Result<Found<T>> lookup(Thread& thread, HandleIndex handle, Right right) {
-    if (thread.captable == nullptr) [[unlikely]]
-        return Error::bad_handle;
+    PITH_ASSERT(thread.captable != nullptr);
     Slot* slot = thread.captable->slot(handle);
     if (slot == nullptr) [[unlikely]]
         return Error::bad_handle;

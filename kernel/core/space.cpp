@@ -129,10 +129,14 @@ void Space::detach(Attachment& attachment) {
 
 /// Nothing of its Memory is mapped any more.
 void Space::retire(Attachment& attachment) {
+    empty(attachment);
+    if (&attachment != recent_) detach(attachment);
+}
+
+void Space::empty(Attachment& attachment) {
     decrease(attachment_count_, 1);
     attachment.low = ~u64{0};
     attachment.high = 0;
-    if (&attachment != recent_) detach(attachment);
 }
 
 /// So many pages from that address on are about to be mapped.
@@ -205,7 +209,7 @@ bool Space::unmap_page(u64 address) {
     const Memory* memory = frames::memory_of(entry->physical());
     if (memory == nullptr || !recent(*memory)) return false;
     clear_entry(*entry, *recent_, address);
-    if (recent_->pages == 0) retire(*recent_);
+    if (recent_->pages == 0) empty(*recent_);
     count_mapped(-1);
     if (this_cpu().loaded_space == this) arch::flush_page(address);
     return true;

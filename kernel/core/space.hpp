@@ -99,6 +99,7 @@ class Space : public Object {
     Result<Attachment*> attach(Memory& memory) REQUIRES(lock);
     [[gnu::noinline]] Result<Attachment*> new_attachment(Memory& memory) REQUIRES(lock);
     void retire(Attachment& attachment) REQUIRES(lock);
+    void empty(Attachment& attachment) REQUIRES(lock);
     void detach(Attachment& attachment) REQUIRES(lock);
     Attachment* attachment_of(u64 physical, u64 address) REQUIRES(lock);
     void expect_pages(Attachment& attachment, u64 address, u64 count) REQUIRES(lock);
