@@ -4,6 +4,7 @@
 // Range operations run in bounded steps; between them they can be preempted. `progress` (in the Thread) then
 // says how far they are, and `progress2` bit 0 that other CPUs still have old translations.
 #include <algorithm>
+#include <utility>
 
 #include "kernel/core/budget.hpp"
 #include "kernel/core/call.hpp"
@@ -155,11 +156,16 @@ Result<Request> check_range(Call& call, const Space& space, u64 index) {
                     (range.flags & abi::kMapReplace) != 0}};
 }
 
-/// Maps what is left of one range; adds to the call's progress. `stale`: the last step replaced mappings.
-Error map_range(Thread& thread, Space& space, Request request, bool& stale) {
+/// Maps what is left of one range; adds to the call's progress.
+Error map_range(Thread& thread, Space& space, Request request) {
+    if (request.count == 1 &&
+        space.map_page(*request.memory, request.address, request.page, request.access)) {
+        thread.progress += kPage;
+        return Error::ok;
+    }
     const u64 end = request.address + request.count * kPage;
     // All tables come before the first page, so that it fails without effect. Those of one leaf are map_step's.
-    if (request.count > 1 && request.address / arch::kLeafSpan != (end - 1) / arch::kLeafSpan) {
+    if (request.address / arch::kLeafSpan != (end - 1) / arch::kLeafSpan) {
         for (u64 at = request.address; at < end;) {
             at = PITH_CALL(space.reserve_step(at, end));
             if (preempted()) return Error::restart;
@@ -169,31 +175,27 @@ Error map_range(Thread& thread, Space& space, Request request, bool& stale) {
         const Space::Mapped mapped = space.map_step(*request.memory, request.address, request.page,
                                                     request.count, request.access);
         thread.progress += mapped.pages * kPage;
-        stale = mapped.stale;
+        if (mapped.stale) note_stale(thread);
         if (mapped.error != Error::ok || mapped.pages == request.count) return mapped.error;
         request.advance(mapped.pages);
-        if (stale) note_stale(thread);
         if (preempted()) return Error::restart;
     }
 }
 
-Error map_ranges(Call& call, Space& space, bool& stale) {
-    const u64 count = call.argument(0);
-    if (count == 0 || count > abi::kMaxMapRanges) return Error::invalid;
+Error map_ranges(Call& call, Space& space) {
+    if (call.argument(0) == 0 || call.argument(0) > abi::kMaxMapRanges) return Error::invalid;
     u64 before = call.thread.progress / kPage;  // pages of these ranges that have been mapped already
     for (u64 i = 0;;) {
         auto request = PITH_CALL(check_range(call, space, i));
-        if (before < request.count) {
-            request.advance(before);
-            before = 0;
-            const Error error = map_range(call.thread, space, request, stale);
-            if (error != Error::ok || ++i == count) return error;
-            if (stale) note_stale(call.thread);
-            if (preempted()) return Error::restart;
+        const bool mapped = before >= request.count;
+        if (!mapped) {
+            if (before != 0) request.advance(std::exchange(before, 0));
+            if (Error error = map_range(call.thread, space, request); error != Error::ok) return error;
         } else {
             before -= request.count;
-            if (++i == count) return Error::ok;
         }
+        if (++i == call.argument(0)) return Error::ok;
+        if (!mapped && preempted()) return Error::restart;
     }
 }
 
@@ -207,11 +209,10 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
 
 [[gnu::noinline]] Error space_map(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
-    bool stale = false;
-    const Error error = map_ranges(call, *space, stale);
+    const Error error = map_ranges(call, *space);
     if (error == Error::restart) return error;
     call.r0 = call.thread.progress;
-    return finish_range(call, *space, error, stale);
+    return finish_range(call, *space, error, false);
 }
 
 [[gnu::noinline]] Error space_unmap(Call& call) {
@@ -220,6 +221,8 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
     const u64 address = call.argument(0);
     if (!valid_range(address, call.argument(1))) return Error::invalid;
     const u64 end = address + call.argument(1);
+    if (end - address == kPage && space->unmap_page(address))
+        return finish_range(call, *space, Error::ok, true);
     for (;;) {
         const auto reached = space->unmap_step(address + thread.progress, end);
         if (reached.address >= end) return finish_range(call, *space, Error::ok, reached.stale);

@@ -63,34 +63,36 @@ void CapTable::add_page(u32 page, u64 physical) {
 Result<HandleIndex> CapTable::reserve(HandleIndex wanted) {
     Guard guard(lock);
     if (dying.load(std::memory_order_relaxed)) return Error::bad_handle;
-    if (wanted == abi::kNoHandle) return reserve_any();
+    if (wanted != abi::kNoHandle) [[unlikely]]
+        return reserve_one(wanted);
+    Slot* page = hint_ < kPages ? pages_[hint_].load(std::memory_order_relaxed) : nullptr;
+    if (page == nullptr || taken(page) == ~u64{0}) [[unlikely]] { page = PITH_TRY(page_with_room()); }
+    return take_slot(hint_, static_cast<u32>(std::countr_one(taken(page))));
+}
+
+Result<HandleIndex> CapTable::reserve_one(HandleIndex wanted) {
     if (wanted >= abi::kMaxSlots) return Error::invalid;
     const u32 page = wanted / kPageSlots;
     if (pages_[page].load(std::memory_order_relaxed) == nullptr) PITH_CHECK(grow(page));
-    u64& bits = taken(pages_[page].load(std::memory_order_relaxed));
-    const u64 bit = u64{1} << wanted % kPageSlots;
-    if ((bits & bit) != 0) return Error::occupied;
-    bits |= bit;
-    this_cpu().slot_count++;
-    return wanted;
+    const u64 bits = taken(pages_[page].load(std::memory_order_relaxed));
+    if ((bits >> wanted % kPageSlots & 1) != 0) return Error::occupied;
+    return take_slot(page, wanted % kPageSlots);
 }
 
-Result<HandleIndex> CapTable::reserve_any() {
+/// The next page with a free slot, where hint_ is then.
+Result<Slot*> CapTable::page_with_room() {
     for (; hint_ < kPages; hint_++) {
+        if (pages_[hint_].load(std::memory_order_relaxed) == nullptr) PITH_CHECK(grow(hint_));
         Slot* page = pages_[hint_].load(std::memory_order_relaxed);
-        if (page == nullptr) [[unlikely]] {
-            PITH_CHECK(grow(hint_));
-            page = pages_[hint_].load(std::memory_order_relaxed);
-        }
-        u64& bits = taken(page);
-        if (bits == ~u64{0}) [[unlikely]]
-            continue;
-        const auto free = static_cast<u32>(std::countr_one(bits));
-        bits |= u64{1} << free;
-        this_cpu().slot_count++;
-        return hint_ * kPageSlots + free;
+        if (taken(page) != ~u64{0}) return page;
     }
     return Error::no_slot;
+}
+
+HandleIndex CapTable::take_slot(u32 page, u32 number) {
+    taken(pages_[page].load(std::memory_order_relaxed)) |= u64{1} << number;
+    this_cpu().slot_count++;
+    return page * kPageSlots + number;
 }
 
 void CapTable::free_slot(Slot& slot) {

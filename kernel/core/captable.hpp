@@ -71,7 +71,9 @@ class CapTable : public Object {
     }
     [[gnu::noinline]] Result<> grow(u32 page) REQUIRES(lock);
     void add_page(u32 page, u64 physical) REQUIRES(lock);
-    Result<HandleIndex> reserve_any() REQUIRES(lock);
+    [[gnu::noinline]] Result<HandleIndex> reserve_one(HandleIndex wanted) REQUIRES(lock);
+    [[gnu::noinline]] Result<Slot*> page_with_room() REQUIRES(lock);
+    HandleIndex take_slot(u32 page, u32 number) REQUIRES(lock);
     void free_slot(Slot& slot) REQUIRES(lock);
 
     u64 reserved_ = 0;               ///< pages that are charged and not made yet

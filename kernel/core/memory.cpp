@@ -76,7 +76,7 @@ void Memory::prepare_frames(u64 first, u64 count) {
 
 u64* Memory::leaf(u64 page) {
     if (pages_ <= kSmall) return &small_[page];
-    if (base_ == 0) base_ = new_index_page(pool);
+    if (base_ == 0) __atomic_store_n(&base_, new_index_page(pool), __ATOMIC_RELEASE);
     u64* index = table_at(base_);
     if (pages_ <= kIndexSpan) return &index[page];
     u64& entry = index[page / kIndexSpan];

@@ -7,6 +7,7 @@
 // of a Memory; its counts are under the Space's lock, its link here under this lock.
 #pragma once
 
+#include "arch/paging.hpp"
 #include "kernel/core/pool.hpp"
 
 namespace pith::core {
@@ -47,10 +48,17 @@ class Memory : public Object {
     bool device() const { return backing_ == Backing::foreign; }
     /// Physical address of a page < pages().
     u64 frame(u64 page) {
+        const u64 known = known_frame(page);
+        return known != 0 ? known : indexed_frame(page);
+    }
+    /// The same if it can be told without the lock, else 0.
+    u64 known_frame(u64 page) const {
         PITH_ASSERT(page < pages_);
         if (backing_ != Backing::paged) return base_ + page * abi::kPageSize;
-        const u64 known = pages_ <= kSmall ? __atomic_load_n(&small_[page], __ATOMIC_ACQUIRE) : 0;
-        return known != 0 ? known : indexed_frame(page);
+        if (pages_ <= kSmall) return __atomic_load_n(&small_[page], __ATOMIC_ACQUIRE);
+        const u64 index = pages_ <= kIndexSpan ? __atomic_load_n(&base_, __ATOMIC_ACQUIRE) : 0;
+        if (index == 0) return 0;
+        return __atomic_load_n(static_cast<u64*>(arch::physical_to_virtual(index)) + page, __ATOMIC_ACQUIRE);
     }
     /// Pages [first, first + count) of a run become this Memory's, and are cleared.
     void prepare_frames(u64 first, u64 count);

@@ -24,6 +24,11 @@ u64 leaf_end(u64 address, u64 end) {
     return std::min(end, (address / arch::kLeafSpan + 1) * arch::kLeafSpan);
 }
 
+/// Where a step from `address` on ends: with the leaf table, or after kFastBatch pages.
+u64 batch_end(u64 address, u64 end) {
+    return std::min(leaf_end(address, end), address + Space::kFastBatch * kPage);
+}
+
 }  // namespace
 
 Result<u64> TableSource::allocate() {
@@ -53,13 +58,13 @@ Result<Space*> Space::create(Pool& pool, bool may_jit) {
     return space;
 }
 
-void Space::flush(u64 address, u32 pages) {
+void Space::flush(u64 address, u64 end) {
     if (this_cpu().loaded_space != this) return;
-    if (pages > kFlushSingly) {
+    if (end - address > kFlushSingly * kPage) {
         arch::flush_all();
         return;
     }
-    for (u32 i = 0; i < pages; i++) arch::flush_page(address + i * kPage);
+    for (; address < end; address += kPage) arch::flush_page(address);
 }
 
 Space::Attachments& Space::bucket(const Memory& memory) {
@@ -79,7 +84,7 @@ Attachment* Space::find_attachment(const Memory& memory) {
 /// Of the Memory that a mapped page belongs to.
 Attachment* Space::attachment_of(u64 physical, u64 address) {
     if (const Memory* memory = frames::memory_of(physical); memory != nullptr)
-        return find_attachment(*memory);
+        return recent(*memory) ? recent_ : find_attachment(*memory);
     for (Attachment* item = buckets_[0].front(); item != nullptr; item = buckets_[0].next(*item)) {
         // Several device Memories may cover a frame: the one that is meant is mapped around this address.
         if (item->memory->covers(physical) && address >= item->low && address < item->high) return item;
@@ -88,20 +93,16 @@ Attachment* Space::attachment_of(u64 physical, u64 address) {
 }
 
 Result<Attachment*> Space::attach(Memory& memory) {
+    if (recent(memory)) return recent_;
     Attachment* found = find_attachment(memory);
-    if (found == nullptr) return new_attachment(memory);
-    if (found == idle_) idle_ = nullptr;
+    if (found == nullptr) found = PITH_TRY(new_attachment(memory));
+    if (recent_ != nullptr && recent_->pages == 0) detach(*recent_);
+    recent_ = found;
     return found;
 }
 
 Result<Attachment*> Space::new_attachment(Memory& memory) {
-    Attachment* attachment = idle_;
-    if (attachment != nullptr) {
-        unlink(*attachment);
-        idle_ = nullptr;
-    } else {
-        attachment = ::new (PITH_TRY(pool->allocate_bytes(sizeof(Attachment)))) Attachment;
-    }
+    auto* attachment = ::new (PITH_TRY(pool->allocate_bytes(sizeof(Attachment)))) Attachment;
     attachment->space = this;
     attachment->memory = &memory;
     {
@@ -116,27 +117,26 @@ Result<Attachment*> Space::new_attachment(Memory& memory) {
     return Error::bad_handle;
 }
 
-void Space::unlink(Attachment& attachment) {
+void Space::detach(Attachment& attachment) {
+    if (&attachment == recent_) recent_ = nullptr;
     {
         Guard guard(attachment.memory->lock);
         List<Attachment, &Attachment::memory_link>::remove(attachment);
     }
     Attachments::remove(attachment);
-}
-
-void Space::detach(Attachment& attachment) {
-    if (&attachment == idle_) idle_ = nullptr;
-    unlink(attachment);
     pool->release_bytes(&attachment, sizeof(Attachment));
 }
 
 /// Nothing of its Memory is mapped any more.
 void Space::retire(Attachment& attachment) {
+    empty(attachment);
+    if (&attachment != recent_) detach(attachment);
+}
+
+void Space::empty(Attachment& attachment) {
     decrease(attachment_count_, 1);
     attachment.low = ~u64{0};
     attachment.high = 0;
-    if (idle_ != nullptr) detach(*idle_);
-    idle_ = &attachment;
 }
 
 /// So many pages from that address on are about to be mapped.
@@ -152,13 +152,13 @@ void Space::count_mapped(i64 change) {
     this_cpu().mapping_count += change;
 }
 
-/// Clears the entry of a page that the attachment counts; count_mapped is the caller's.
+/// Clears the entry of a page that the attachment counts. The caller's are count_mapped and retire.
 void Space::clear_entry(arch::Entry& entry, Attachment& attachment, u64 address) {
     PITH_ASSERT(attachment.pages != 0);
     entry.clear();
     attachment.memory->count_mapped(-1);
     if (address == attachment.low) attachment.low += kPage;
-    if (--attachment.pages == 0) retire(attachment);
+    attachment.pages--;
 }
 
 /// The entry of the first page from `address` on that has a leaf table; null: there is none before `end`, which
@@ -189,15 +189,38 @@ Result<u64> Space::reserve_step(u64 address, u64 end) {
     return address;
 }
 
+bool Space::map_page(Memory& memory, u64 address, u64 page, Access access) {
+    Guard guard(lock);
+    arch::Entry* entry = tables_.find(address);
+    if (entry == nullptr || entry->mapped() || !recent(memory)) return false;
+    const u64 frame = memory.known_frame(page);
+    if (frame == 0) return false;
+    expect_pages(*recent_, address, 1);
+    memory.count_mapped(1);
+    count_mapped(1);
+    entry->set(frame, access.rights, access.maximum, memory.cache);
+    return true;
+}
+
+bool Space::unmap_page(u64 address) {
+    Guard guard(lock);
+    arch::Entry* entry = tables_.find(address);
+    if (entry == nullptr || !entry->mapped()) return false;
+    const Memory* memory = frames::memory_of(entry->physical());
+    if (memory == nullptr || !recent(*memory)) return false;
+    clear_entry(*entry, *recent_, address);
+    if (recent_->pages == 0) empty(*recent_);
+    count_mapped(-1);
+    if (this_cpu().loaded_space == this) arch::flush_page(address);
+    return true;
+}
+
 Space::Mapped Space::map_step(Memory& memory, u64 address, u64 page, u64 wanted, Access access) {
     Guard guard(lock);
     arch::Entry* entry = tables_.find(address);
     if (entry == nullptr) return {make_tables(address), false, 0};
-    u64 count = 1;
-    if (wanted > 1) {
-        const u64 to_leaf_end = (arch::kLeafSpan - address % arch::kLeafSpan) / kPage;
-        count = std::min({wanted, u64{kBatch}, to_leaf_end});
-    }
+    const u64 to_leaf_end = (arch::kLeafSpan - address % arch::kLeafSpan) / kPage;
+    const u64 count = std::min({wanted, u64{kBatch}, to_leaf_end});
     const auto attached = attach(memory);
     if (!attached.ok()) return {attached.error(), false, 0};
     Attachment& attachment = *attached.value();
@@ -208,7 +231,9 @@ Space::Mapped Space::map_step(Memory& memory, u64 address, u64 page, u64 wanted,
         if (entry->mapped()) {
             if (!access.replace) break;
             const u64 at = address + done * kPage;
-            clear_entry(*entry, *attachment_of(entry->physical(), at), at);
+            Attachment& old = *attachment_of(entry->physical(), at);
+            clear_entry(*entry, old, at);
+            if (old.pages == 0) retire(old);
             attachment.low = std::min(attachment.low, at);  // it may have been the same Memory's
             replaced++;
         }
@@ -218,53 +243,46 @@ Space::Mapped Space::map_step(Memory& memory, u64 address, u64 page, u64 wanted,
     if (attachment.pages == 0) retire(attachment);
     memory.count_mapped(static_cast<i64>(done));
     count_mapped(static_cast<i64>(done) - replaced);
-    if (replaced != 0) flush(address, static_cast<u32>(done));
+    if (replaced != 0) flush(address, address + done * kPage);
     return {done == 0 ? Error::occupied : Error::ok, replaced != 0, done};
 }
 
 Space::Reached Space::unmap_step(u64 address, u64 end) {
     Guard guard(lock);
+    arch::Entry* entry = next_entry(address, end);
+    if (entry == nullptr) return {address, false};
     const u64 start = address;
+    const u64 stop = batch_end(address, end);
     i64 cleared = 0;
-    for (u64 pages = 0; address < end && pages < kFastBatch;) {
-        arch::Entry* entry = next_entry(address, end);
-        if (entry == nullptr) break;
-        const u64 stop = std::min(leaf_end(address, end), address + (kFastBatch - pages) * kPage);
-        pages += (stop - address) / kPage;
-        for (; address < stop; address += kPage, entry++) {
-            if (!entry->mapped()) continue;
-            clear_entry(*entry, *attachment_of(entry->physical(), address), address);
-            cleared++;
-        }
+    for (; address < stop; address += kPage, entry++) {
+        if (!entry->mapped()) continue;
+        Attachment& attachment = *attachment_of(entry->physical(), address);
+        clear_entry(*entry, attachment, address);
+        if (attachment.pages == 0) retire(attachment);
+        cleared++;
     }
     if (cleared != 0) {
         count_mapped(-cleared);
-        flush(start, static_cast<u32>((address - start) / kPage));
+        flush(start, stop);
     }
     return {address, cleared != 0};
 }
 
 Result<u64> Space::protect_step(u64 address, u64 end, u32 rights, bool& stale) {
     Guard guard(lock);
+    arch::Entry* entry = next_entry(address, end);
+    if (entry == nullptr) return address;
     const u64 start = address;
-    u32 changed = 0;
+    const u64 stop = batch_end(address, end);
     bool refused = false;
-    for (u32 pages = 0; address < end && pages < kFastBatch && !refused;) {
-        arch::Entry* entry = next_entry(address, end);
-        if (entry == nullptr) break;
-        const u64 stop = leaf_end(address, end);
-        for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
-            if (!entry->mapped()) continue;
-            refused = (entry->maximum() & rights) != rights;
-            if (refused) break;
-            entry->set_rights(rights);
-            changed++;
-        }
-    }
-    if (changed != 0) {
+    for (; address < stop; address += kPage, entry++) {
+        if (!entry->mapped()) continue;
+        refused = (entry->maximum() & rights) != rights;
+        if (refused) break;
+        entry->set_rights(rights);
         stale = true;
-        flush(start, static_cast<u32>((address - start) / kPage));
     }
+    if (stale) flush(start, address);
     if (refused) return Error::no_right;
     return address;
 }
@@ -281,7 +299,7 @@ u64 Space::dirty_step(u64 address, u64 end, bool& stale) {
     }
     if (bits != 0) {
         stale = true;
-        flush(start, static_cast<u32>((address - start) / kPage));
+        flush(start, address);
     }
     return bits;
 }
@@ -289,16 +307,14 @@ u64 Space::dirty_step(u64 address, u64 end, bool& stale) {
 u64 Space::collect_step(u64 address, u64 end, std::span<Shared, kBatch> out, u32& count) {
     Guard guard(lock);
     count = 0;
-    for (u32 pages = 0; address < end && pages < kFastBatch && count < kBatch;) {
-        arch::Entry* entry = next_entry(address, end);
-        if (entry == nullptr) break;
-        const u64 stop = leaf_end(address, end);
-        for (; address < stop && pages < kFastBatch && count < kBatch; address += kPage, entry++, pages++) {
-            if (!entry->mapped()) continue;
-            Attachment* attachment = attachment_of(entry->physical(), address);
-            out[count++] = {address,          entry->physical(), entry->rights(),
-                            entry->maximum(), entry->cache(),    attachment->memory};
-        }
+    arch::Entry* entry = next_entry(address, end);
+    if (entry == nullptr) return address;
+    const u64 stop = batch_end(address, end);
+    for (; address < stop && count < kBatch; address += kPage, entry++) {
+        if (!entry->mapped()) continue;
+        Attachment* attachment = attachment_of(entry->physical(), address);
+        out[count++] = {address,          entry->physical(), entry->rights(),
+                        entry->maximum(), entry->cache(),    attachment->memory};
     }
     return address;
 }
@@ -310,7 +326,7 @@ void Space::reduce(std::span<const Shared> pages, u32 keep, bool& stale) {
         if (entry == nullptr || !entry->mapped() || entry->physical() != page.physical) continue;
         if ((entry->rights() & ~keep) == 0) continue;
         entry->set_rights(entry->rights() & keep);
-        flush(page.address, 1);
+        flush(page.address, page.address + kPage);
         stale = true;
     }
 }
@@ -346,26 +362,22 @@ bool Space::expel_step(Memory& memory) {
     Guard guard(lock);
     Attachment* attachment = find_attachment(memory);
     if (attachment == nullptr) return false;
-    const u64 start = attachment->low;
+    u64 address = attachment->low;
     const u64 end = attachment->high;
-    u64 address = start;
-    u32 cleared = 0;
-    for (u32 pages = 0; address < end && pages < kFastBatch;) {
-        arch::Entry* entry = next_entry(address, end);
-        if (entry == nullptr) break;
-        const u64 stop = leaf_end(address, end);
-        for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
+    i64 cleared = 0;
+    if (arch::Entry* entry = address < end ? next_entry(address, end) : nullptr; entry != nullptr) {
+        const u64 start = address;
+        const u64 stop = batch_end(address, end);
+        for (; address < stop; address += kPage, entry++) {
             if (!entry->mapped() || attachment_of(entry->physical(), address) != attachment) continue;
             clear_entry(*entry, *attachment, address);
             cleared++;
         }
-        if (attachment->pages == 0) break;
-    }
-    if (cleared != 0) {
-        count_mapped(-i64{cleared});
-        flush(start, static_cast<u32>((address - start) / kPage));
+        count_mapped(-cleared);
+        if (cleared != 0) flush(start, stop);
     }
     if (attachment->pages == 0) {
+        if (cleared != 0) decrease(attachment_count_, 1);
         detach(*attachment);
         return false;
     }

@@ -36,6 +36,10 @@ class Space : public Object {
         bool stale;  ///< mappings were replaced
         u64 pages;
     };
+    /// Maps one page, or unmaps it, in the usual case: its tables are there, and its Memory is the one that was used
+    /// last. False: it has done nothing.
+    bool map_page(Memory& memory, u64 address, u64 page, Access access);
+    bool unmap_page(u64 address);
     /// Maps up to kBatch of `count` pages of the Memory from `page` on; how many: none, if it has made tables
     /// instead. occupied, no_memory, bad_handle.
     Mapped map_step(Memory& memory, u64 address, u64 page, u64 count, Access access);
@@ -89,11 +93,14 @@ class Space : public Object {
     using Attachments = List<Attachment, &Attachment::space_link>;
 
     Attachments& bucket(const Memory& memory) REQUIRES(lock);
+    bool recent(const Memory& memory) const REQUIRES(lock) {
+        return recent_ != nullptr && recent_->memory == &memory;
+    }
     Attachment* find_attachment(const Memory& memory) REQUIRES(lock);
     Result<Attachment*> attach(Memory& memory) REQUIRES(lock);
     [[gnu::noinline]] Result<Attachment*> new_attachment(Memory& memory) REQUIRES(lock);
     void retire(Attachment& attachment) REQUIRES(lock);
-    void unlink(Attachment& attachment) REQUIRES(lock);
+    void empty(Attachment& attachment) REQUIRES(lock);
     void detach(Attachment& attachment) REQUIRES(lock);
     Attachment* attachment_of(u64 physical, u64 address) REQUIRES(lock);
     void expect_pages(Attachment& attachment, u64 address, u64 count) REQUIRES(lock);
@@ -101,13 +108,13 @@ class Space : public Object {
     void clear_entry(arch::Entry& entry, Attachment& attachment, u64 address) REQUIRES(lock);
     arch::Entry* next_entry(u64& address, u64 end) REQUIRES(lock);
     [[gnu::noinline]] Error make_tables(u64 address) REQUIRES(lock);
-    void flush(u64 address, u32 pages);
+    void flush(u64 address, u64 end);
     void count_tables(const TableSource& source);
     Result<> install_page(const Shared& page, TableSource& source) REQUIRES(lock);
 
     arch::PageTables tables_ GUARDED_BY(lock);
     Attachments buckets_[kBuckets] GUARDED_BY(lock);
-    Attachment* idle_ GUARDED_BY(lock) = nullptr;  // without pages, kept for what is mapped next
+    Attachment* recent_ GUARDED_BY(lock) = nullptr;  // of what was mapped last: stays also without pages
     std::atomic<u64> mapped_{0};
     std::atomic<u64> tables_count_{0};
     std::atomic<u64> attachment_count_{0};
