@@ -84,7 +84,7 @@ u64* Memory::leaf(u64 page) {
     return &table_at(entry)[page % kIndexSpan];
 }
 
-u64 Memory::frame(u64 page) {
+u64 Memory::frame(u64 page, bool& cleared) {
     PITH_ASSERT(page < pages_);
     if (backing_ != Backing::paged) return base_ + page * abi::kPageSize;
     Guard guard(lock);
@@ -93,6 +93,7 @@ u64 Memory::frame(u64 page) {
         const u64 physical = frames::allocate(FrameKind::memory, this, static_cast<u32>(page));
         arch::clear_page(arch::physical_to_virtual(physical));
         entry = physical;
+        cleared = true;
     }
     return entry;
 }

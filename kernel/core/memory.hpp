@@ -45,8 +45,12 @@ class Memory : public Object {
     u64 mapped() const { return mapped_.load(std::memory_order_relaxed); }
     void count_mapped(i64 change) { mapped_.fetch_add(static_cast<u64>(change), std::memory_order_relaxed); }
     bool device() const { return backing_ == Backing::foreign; }
-    /// Physical address of a page < pages().
-    u64 frame(u64 page);
+    /// Physical address of a page < pages(). `cleared`: set if it is a new one.
+    u64 frame(u64 page, bool& cleared);
+    u64 frame(u64 page) {
+        bool ignored = false;
+        return frame(page, ignored);
+    }
     /// Pages [first, first + count) of a run become this Memory's, and are cleared.
     void prepare_frames(u64 first, u64 count);
     bool covers(u64 physical) const {

@@ -154,7 +154,7 @@ Result<u64> Space::map_step(const MapRequest& request, bool& stale) {
     Error failure = Error::ok;
     u32 replaced = 0;
     u64 done = 0;
-    for (; done < count; done++) {
+    for (u32 cleared = 0; done < count && cleared < kClearBatch && source.balance() == 0; done++) {
         const u64 address = request.address + done * kPage;
         auto found = tables_.reserve(address, source);
         auto attachment = found.ok() ? attach(*request.memory) : Result<Attachment*>(found.error());
@@ -172,8 +172,10 @@ Result<u64> Space::map_step(const MapRequest& request, bool& stale) {
             (*attachment)->low = std::min((*attachment)->low, address);  // it may have been the same Memory's
             replaced++;
         }
-        entry.set(request.memory->frame(request.page + done), request.rights, request.maximum,
+        bool cleared_now = false;
+        entry.set(request.memory->frame(request.page + done, cleared_now), request.rights, request.maximum,
                   request.memory->cache);
+        if (cleared_now) cleared++;
     }
     count_tables(source);
     if (replaced != 0) {

@@ -17,7 +17,8 @@ namespace pith::core {
 class Space : public Object {
   public:
     static constexpr ObjectType kType = ObjectType::space;
-    static constexpr u32 kBatch = 3;       ///< pages of a step that may clear frames or make tables
+    static constexpr u32 kBatch = 8;       ///< pages of a step that maps
+    static constexpr u32 kClearBatch = 3;  ///< pages of a step that are cleared
     static constexpr u32 kFastBatch = 32;  ///< pages of a step that doesn't
     static constexpr usize kPortRanges = 8;
 
@@ -26,7 +27,7 @@ class Space : public Object {
 
     /// Makes the tables of up to a few spans from `address`; how far it came. no_memory.
     Result<u64> reserve_step(u64 address, u64 end);
-    /// Maps up to kBatch pages of `memory`; how many. occupied, no_memory, bad_handle. `stale`: mappings were
+    /// Maps up to kBatch pages of `memory`, up to kClearBatch of them new; how many. occupied, no_memory, bad_handle. `stale`: mappings were
     /// replaced.
     struct MapRequest {
         Memory* memory;
