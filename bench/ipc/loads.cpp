@@ -106,6 +106,9 @@ void load_fork(Loads& loads) {
     must(parent.map(loads.window, memory, 0, kForkBytes, kReadWrite), "cannot map a load");
     for (u32 i = 0; i < kForks; i++) {
         Owned<Space> child(must(loads.pool.create_space(), "no Space"));
+        // Found last of all in its tables, when they are given back.
+        must(child.map(abi::kUserTop - abi::kPageSize, memory, 0, abi::kPageSize, abi::kMapRead),
+             "cannot map at the end");
         must(child.share(parent, loads.window, kForkBytes, abi::kMapRead, abi::kMapRead), "cannot share");
         must(parent.protect(loads.window, kForkBytes, kReadWrite), "cannot protect");
     }

@@ -93,7 +93,7 @@ Error captable_create(Call& call) {
 Error finish_run(Call& call, Memory& memory) {
     Thread& thread = call.thread;
     while (thread.progress < memory.pages()) {
-        const u64 count = std::min<u64>(Space::kBatch, memory.pages() - thread.progress);
+        const u64 count = std::min<u64>(Space::kClearBatch, memory.pages() - thread.progress);
         memory.prepare_frames(thread.progress, count);
         thread.progress += count;
         if (Error error = more_pages(thread, memory, memory.pages()); error != Error::ok) return error;

@@ -85,13 +85,14 @@ u64* Memory::leaf(u64 page) {
 }
 
 /// The frame that the index has for the page, or a new one.
-u64 Memory::indexed_frame(u64 page) {
+u64 Memory::indexed_frame(u64 page, bool& cleared) {
     Guard guard(lock);
     u64& entry = *leaf(page);
     if (entry == 0) {
         const u64 physical = frames::allocate(FrameKind::memory, this, static_cast<u32>(page));
         arch::clear_page(arch::physical_to_virtual(physical));
         __atomic_store_n(&entry, physical, __ATOMIC_RELEASE);
+        cleared = true;
     }
     return entry;
 }

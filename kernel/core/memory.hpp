@@ -48,8 +48,13 @@ class Memory : public Object {
     bool device() const { return backing_ == Backing::foreign; }
     /// Physical address of a page < pages().
     u64 frame(u64 page) {
+        bool ignored = false;
+        return frame(page, ignored);
+    }
+    /// The same; `cleared` is set if it is a new one.
+    u64 frame(u64 page, bool& cleared) {
         const u64 known = known_frame(page);
-        return known != 0 ? known : indexed_frame(page);
+        return known != 0 ? known : indexed_frame(page, cleared);
     }
     /// The same if it can be told without the lock, else 0.
     u64 known_frame(u64 page) const {
@@ -76,7 +81,7 @@ class Memory : public Object {
 
   private:
     u64* leaf(u64 page) REQUIRES(lock);
-    u64 indexed_frame(u64 page);
+    u64 indexed_frame(u64 page, bool& cleared);
     u64 overhead() const;
 
     const Backing backing_;

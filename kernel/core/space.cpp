@@ -227,7 +227,7 @@ Space::Mapped Space::map_step(Memory& memory, u64 address, u64 page, u64 wanted,
     expect_pages(attachment, address, count);
     i64 replaced = 0;
     u64 done = 0;
-    for (; done < count; done++, entry++) {
+    for (u32 cleared = 0; done < count && cleared < kClearBatch; done++, entry++) {
         if (entry->mapped()) {
             if (!access.replace) break;
             const u64 at = address + done * kPage;
@@ -237,7 +237,10 @@ Space::Mapped Space::map_step(Memory& memory, u64 address, u64 page, u64 wanted,
             attachment.low = std::min(attachment.low, at);  // it may have been the same Memory's
             replaced++;
         }
-        entry->set(memory.frame(page + done), access.rights, access.maximum, memory.cache);
+        bool is_new = false;
+        const u64 frame = memory.frame(page + done, is_new);
+        if (is_new) cleared++;
+        entry->set(frame, access.rights, access.maximum, memory.cache);
     }
     attachment.pages -= count - done;
     if (attachment.pages == 0) retire(attachment);

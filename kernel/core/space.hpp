@@ -17,7 +17,8 @@ namespace pith::core {
 class Space : public Object {
   public:
     static constexpr ObjectType kType = ObjectType::space;
-    static constexpr u32 kBatch = 3;       ///< pages of a step that may clear frames or make tables
+    static constexpr u32 kBatch = 8;       ///< pages of a step that maps
+    static constexpr u32 kClearBatch = 3;  ///< pages of a step that are cleared
     static constexpr u32 kFastBatch = 32;  ///< pages of a step that doesn't
     static constexpr usize kPortRanges = 8;
 
@@ -40,7 +41,7 @@ class Space : public Object {
     /// last. False: it has done nothing.
     bool map_page(Memory& memory, u64 address, u64 page, Access access);
     bool unmap_page(u64 address);
-    /// Maps up to kBatch of `count` pages of the Memory from `page` on; how many: none, if it has made tables
+    /// Maps up to kBatch of `count` pages of the Memory from `page` on, up to kClearBatch of them new ones; how many: none, if it has made tables
     /// instead. occupied, no_memory, bad_handle.
     Mapped map_step(Memory& memory, u64 address, u64 page, u64 count, Access access);
     struct Reached {

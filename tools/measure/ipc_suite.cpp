@@ -132,35 +132,56 @@ const Row& find(const std::vector<Row>& rows, const std::string& name) {
     return *found;
 }
 
-/// The longest window with interrupts off and the longest that an interrupt can wait for its driver, by the plugin's lines
-/// "windows CPU OFF WAKE INTERRUPTS": an interrupt waits for the end of a window at most, and then takes WAKE at most.
-std::vector<Row> count_latency(const BenchTree& tree, const BenchBundle& bundle) {
-    const std::string file = std::format("{}/bench-windows.{}", tree.build, ::getpid());
-    std::filesystem::remove(file);
-    run_bench(tree, bundle,
-              {kLatencyCpus,
-               false,
-               {"only=latency"},
-               std::format("{}/tools/plugin_windows.so,out={},vector={}", tree.build, file, kTimerVector)});
-    const std::vector<u8> content = read_file(file);
-    std::filesystem::remove(file);
-    std::istringstream lines(std::string(content.begin(), content.end()));
-    u64 longest = 0, wake = 0, interrupts = 0;
+/// What the plugin has seen, in instructions of the CPU concerned.
+struct Windows {
+    u64 off = 0;         ///< the longest with interrupts off
+    u64 wake = 0;        ///< the longest from the interrupt's stub to user code
+    u64 interrupts = 0;  ///< how many came
     unsigned cpus = 0;
-    for (std::string line; std::getline(lines, line); cpus++) {
+};
+
+/// From its lines "windows CPU OFF WAKE INTERRUPTS".
+Windows read_windows(const std::string& file) {
+    const std::vector<u8> content = read_file(file);
+    std::istringstream lines(std::string(content.begin(), content.end()));
+    Windows windows;
+    for (std::string line; std::getline(lines, line); windows.cpus++) {
         std::istringstream words(line);
         std::string word;
-        u64 cpu = 0, off = 0, woken = 0, came = 0;
-        if (!(words >> word >> cpu >> off >> woken >> came)) fail(1, "the plugin said: {}", line);
-        longest = std::max(longest, off);
-        wake = std::max(wake, woken);
-        interrupts += came;
+        u64 cpu = 0, off = 0, wake = 0, interrupts = 0;
+        if (!(words >> word >> cpu >> off >> wake >> interrupts)) fail(1, "the plugin said: {}", line);
+        windows.off = std::max(windows.off, off);
+        windows.wake = std::max(windows.wake, wake);
+        windows.interrupts += interrupts;
     }
-    if (cpus != kLatencyCpus || interrupts == 0)
-        fail(1, "the plugin saw {} CPUs, {} interrupts", cpus, interrupts);
+    return windows;
+}
+
+/// Runs benchmark latency under the plugin; `rows`: what it printed.
+Windows watch_windows(const BenchTree& tree, const BenchBundle& bundle, unsigned cpus, bool icount,
+                      std::vector<Row>& rows) {
+    const std::string file = std::format("{}/bench-windows.{}", tree.build, ::getpid());
+    std::filesystem::remove(file);
+    rows = run_bench(
+        tree, bundle,
+        {cpus,
+         icount,
+         {"only=latency"},
+         std::format("{}/tools/plugin_windows.so,out={},vector={}", tree.build, file, kTimerVector)});
+    const Windows windows = read_windows(file);
+    std::filesystem::remove(file);
+    if (windows.cpus != cpus || windows.interrupts == 0)
+        fail(1, "the plugin saw {} CPUs, {} interrupts", windows.cpus, windows.interrupts);
+    return windows;
+}
+
+/// With several CPUs: an interrupt waits for the end of a window at most, and then takes `wake` at most.
+std::vector<Row> count_latency(const BenchTree& tree, const BenchBundle& bundle) {
+    std::vector<Row> ignored;
+    const Windows windows = watch_windows(tree, bundle, kLatencyCpus, false, ignored);
     std::vector<Row> rows;
     for (const auto& [name, value] :
-         {std::pair{"irq_latency_max", longest + wake}, {"irq_off_max", longest}}) {
+         {std::pair{"irq_latency_max", windows.off + windows.wake}, {"irq_off_max", windows.off}}) {
         rows.push_back(make_row("ipc", std::format("{}_{}cpu", name, kLatencyCpus), "insn", {value}));
         hold_to(rows.back(), kLatencyBound);
     }
@@ -197,6 +218,13 @@ std::vector<Row> count_ipc(const BenchTree& tree, u32 rounds, u32 warm_up) {
         tree, bundle, {1, true, {std::format("rounds={}", rounds), std::format("warm_up={}", warm_up)}});
     std::ranges::move(count_latency(tree, bundle), std::back_inserter(rows));
     return rows;
+}
+
+LongestWindow compare_windows(const BenchTree& tree) {
+    const BenchBundle bundle(tree.build);
+    std::vector<Row> rows;
+    const Windows windows = watch_windows(tree, bundle, 1, true, rows);
+    return {find(rows, "irq_off_max").max, windows.off};
 }
 
 Measured measure_ipc(const BenchTree& tree) {

@@ -50,6 +50,12 @@ Measured measure_size(const BenchTree& tree);
 Row count_boot(const BenchTree& tree, unsigned runs);
 std::vector<Row> count_ipc(const BenchTree& tree, u32 rounds, u32 warm_up);
 
+/// The longest window with interrupts off, as the kernel counts it and as a plugin of QEMU has seen it in the same run.
+struct LongestWindow {
+    u64 counted, seen;  ///< instructions
+};
+LongestWindow compare_windows(const BenchTree& tree);
+
 /// The rows as a table for people.
 std::string table_of(const std::vector<Row>& rows);
 
