@@ -35,7 +35,9 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
         abi::Time refill = 0;
         const Funds has = funds(budget_of(*thread), cpu.id, now, left, refill);
         if (has == Funds::usable) {
-            cpu.budget_end = left == kNever ? kNever : now + left;
+            Budget& budget = *budget_of(*thread);
+            cpu.budget_end = left == kNever ? kNever : now + budget.share(left);
+            cpu.use_counted = budget.begin_use(now);
             return thread;
         }
         if (thread->payer != thread && !thread->on_reserve) {
@@ -262,6 +264,8 @@ Budget* charge_time(Cpu& cpu, abi::Time now) {
     const u64 elapsed = now - cpu.charged_at;
     cpu.charged_at = now;
     Budget* budget = cpu.charged;
+    const bool counted = cpu.use_counted;
+    cpu.use_counted = false;
     if (cpu.current == nullptr) {
         cpu.counts.idle_time += elapsed;
     } else {
@@ -269,7 +273,7 @@ Budget* charge_time(Cpu& cpu, abi::Time now) {
     }
     if (budget == nullptr) return nullptr;
     if (cpu.overdrawn != nullptr) cpu.overdrawn->add_debt(elapsed);
-    return budget->charge(elapsed, now) ? budget : nullptr;
+    return budget->end_use(elapsed, now, counted) ? budget : nullptr;
 }
 
 void schedule() {
