@@ -99,6 +99,14 @@ bool Budget::end_use(u64 nanoseconds, abi::Time now, bool counted) {
     return true;
 }
 
+void Budget::add_debt(u64 nanoseconds, abi::Time now) {
+    debt_.fetch_add(nanoseconds, std::memory_order_relaxed);
+    if (unlimited()) return;
+    Guard guard(lock_);
+    account(now);
+    remaining_ -= static_cast<i64>(nanoseconds);
+}
+
 abi::BudgetInfo Budget::info(abi::Time now) {
     abi::BudgetInfo result{};
     result.consumed = consumed_.load(std::memory_order_relaxed);

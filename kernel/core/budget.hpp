@@ -40,7 +40,8 @@ class Budget : public Object {
     /// The CPU has used it for so long, and does no more; `counted`: as begin_use said. True: it was spent meanwhile (its
     /// Signal is then to be notified, without locks).
     bool end_use(u64 nanoseconds, abi::Time now, bool counted);
-    void add_debt(u64 nanoseconds) { debt_.fetch_add(nanoseconds, std::memory_order_relaxed); }
+    /// A server used time of its own for who runs on this one: the next periods pay it back.
+    void add_debt(u64 nanoseconds, abi::Time now);
     abi::BudgetInfo info(abi::Time now);
 
     Reference delivery;  ///< the Signal of overruns

@@ -59,6 +59,7 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
             }
         }
         thread->parked = true;
+        thread->slice_left = 0;  // as after any wait
         if (has == Funds::spent) cpu.timers.insert(thread->timer, refill);
     }
     return nullptr;
@@ -272,7 +273,7 @@ Budget* charge_time(Cpu& cpu, abi::Time now) {
         cpu.counts.busy_time += elapsed;
     }
     if (budget == nullptr) return nullptr;
-    if (cpu.overdrawn != nullptr) cpu.overdrawn->add_debt(elapsed);
+    if (cpu.overdrawn != nullptr) cpu.overdrawn->add_debt(elapsed, now);
     return budget->end_use(elapsed, now, counted) ? budget : nullptr;
 }
 
