@@ -4,6 +4,7 @@
 #include "kernel/core/space.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "kernel/core/cpu.hpp"
 
@@ -56,7 +57,7 @@ void Space::flush(u64 address, u32 pages) {
 }
 
 Space::Attachments& Space::bucket(const Memory& memory) {
-    // Memories that belong to no frame record are found by walking bucket 0 (attachment_of).
+    // Memories whose frames have no record are found by walking bucket 0 (attachment_of).
     if (memory.device()) return buckets_[0];
     return buckets_[1 + (reinterpret_cast<u64>(&memory) >> 6) % (kBuckets - 1)];
 }
@@ -69,23 +70,37 @@ Attachment* Space::find_attachment(const Memory& memory) {
     return nullptr;
 }
 
-Attachment* Space::attachment_of(u64 physical, u64 address) {
+Attachment* Space::attachment_of(const arch::Entry& entry) {
+    const u64 physical = entry.physical();
     const FrameRecord* record = frames::record(physical);
     if (record != nullptr && record->kind == FrameKind::memory) {
         return find_attachment(*static_cast<Memory*>(record->owner));
     }
     for (Attachment* item = buckets_[0].front(); item != nullptr; item = buckets_[0].next(*item)) {
-        // Several device Memories may cover a frame: the one that is meant is mapped around this address.
-        if (item->memory->covers(physical) && address >= item->low && address < item->high) return item;
+        if (item->mark == entry.mark() && item->memory->covers(physical)) return item;
     }
     return nullptr;
 }
 
+/// One that no device Memory has which covers a frame of this one.
+Result<u8> Space::choose_mark(const Memory& memory) {
+    if (!memory.device()) return u8{0};
+    u32 used = 0;
+    for (Attachment* item = buckets_[0].front(); item != nullptr; item = buckets_[0].next(*item)) {
+        if (item->memory->overlaps(memory)) used |= 1u << item->mark;
+    }
+    const u32 mark = static_cast<u32>(std::countr_one(used));
+    if (mark >= arch::Entry::kMarks) return Error::busy;
+    return static_cast<u8>(mark);
+}
+
 Result<Attachment*> Space::attach(Memory& memory) {
     if (Attachment* found = find_attachment(memory); found != nullptr) return found;
+    const u8 mark = PITH_TRY(choose_mark(memory));
     auto* attachment = ::new (PITH_TRY(pool->allocate_bytes(sizeof(Attachment)))) Attachment;
     attachment->space = this;
     attachment->memory = &memory;
+    attachment->mark = mark;
     {
         Guard guard(memory.lock);
         if (!memory.dying.load(std::memory_order_relaxed)) {
@@ -119,7 +134,7 @@ void Space::count_page(Attachment& attachment, u64 address) {
 }
 
 void Space::clear_entry(arch::Entry& entry, u64 address) {
-    Attachment* attachment = attachment_of(entry.physical(), address);
+    Attachment* attachment = attachment_of(entry);
     PITH_ASSERT(attachment != nullptr && attachment->pages != 0);
     entry.clear();
     mapped_.fetch_sub(1, std::memory_order_relaxed);
@@ -173,7 +188,7 @@ Result<u64> Space::map_step(const MapRequest& request, bool& stale) {
             replaced++;
         }
         entry.set(request.memory->frame(request.page + done), request.rights, request.maximum,
-                  request.memory->cache);
+                  request.memory->cache, (*attachment)->mark);
     }
     count_tables(source);
     if (replaced != 0) {
@@ -259,7 +274,7 @@ u64 Space::collect_step(u64 address, u64 end, std::span<Shared, kBatch> out, u32
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch && count < kBatch; address += kPage, entry++, pages++) {
             if (!entry->mapped()) continue;
-            Attachment* attachment = attachment_of(entry->physical(), address);
+            Attachment* attachment = attachment_of(*entry);
             out[count++] = {address,          entry->physical(), entry->rights(),
                             entry->maximum(), entry->cache(),    attachment->memory};
         }
@@ -284,7 +299,7 @@ Result<> Space::install_page(const Shared& page, TableSource& source) {
     if (entry->mapped()) return Error::occupied;
     Attachment* attachment = PITH_TRY(attach(*page.memory));
     count_page(*attachment, page.address);
-    entry->set(page.physical, page.rights, page.maximum, page.cache);
+    entry->set(page.physical, page.rights, page.maximum, page.cache, attachment->mark);
     return {};
 }
 
@@ -318,7 +333,7 @@ bool Space::expel_step(Memory& memory) {
         arch::Entry* entry = tables_.find(address);
         const u64 stop = leaf_end(address, end);
         for (; address < stop && pages < kFastBatch; address += kPage, entry++, pages++) {
-            if (!entry->mapped() || attachment_of(entry->physical(), address) != attachment) continue;
+            if (!entry->mapped() || attachment_of(*entry) != attachment) continue;
             cleared++;
             const bool last = attachment->pages == 1;
             clear_entry(*entry, address);

@@ -26,7 +26,8 @@ class Space : public Object {
 
     /// Makes the tables of up to a few spans from `address`; how far it came. no_memory.
     Result<u64> reserve_step(u64 address, u64 end);
-    /// Maps up to kBatch pages of `memory`; how many. occupied, no_memory, bad_handle. `stale`: mappings were
+    /// Maps up to kBatch pages of `memory`; how many. occupied, no_memory, bad_handle; busy: too many device
+    /// Memories that cover the same frame are mapped here. `stale`: mappings were
     /// replaced.
     struct MapRequest {
         Memory* memory;
@@ -86,7 +87,8 @@ class Space : public Object {
     Attachment* find_attachment(const Memory& memory) REQUIRES(lock);
     Result<Attachment*> attach(Memory& memory) REQUIRES(lock);
     void detach(Attachment& attachment) REQUIRES(lock);
-    Attachment* attachment_of(u64 physical, u64 address) REQUIRES(lock);
+    Attachment* attachment_of(const arch::Entry& entry) REQUIRES(lock);
+    Result<u8> choose_mark(const Memory& memory) REQUIRES(lock);
     void count_page(Attachment& attachment, u64 address) REQUIRES(lock);
     void clear_entry(arch::Entry& entry, u64 address) REQUIRES(lock);
     void flush(u64 address, u32 pages);
