@@ -63,8 +63,9 @@ enum class Syscall : u8 {
 
     space_create = 48,  ///< Pool(allocate): a0 = flags (bit 0: jit) -> r0
     space_map = 49,     ///< Space(map): a0 = number of MapRanges in buffer -> r0 = bytes mapped (also with an
-                        ///< error: what is mapped stays). occupied, no_memory, write_execute
-    space_unmap = 50,   ///< Space(map): a0 = address, a1 = length; holes are skipped
+    ///< error: what is mapped stays). occupied, no_memory, write_execute; busy: more than eight
+    ///< device Memories that cover the same frame
+    space_unmap = 50,    ///< Space(map): a0 = address, a1 = length; holes are skipped
     space_protect = 51,  ///< Space(map): a0 = address, a1 = length, a2 = kMap rights; holes are skipped;
                          ///< never more than the capability that mapped it allowed
     space_share = 52,    ///< Space(map): ShareRange in buffer

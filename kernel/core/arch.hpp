@@ -102,7 +102,7 @@ static_assert(CpuContract<CpuArea>);
 /// Entry: rights are kMap bits; `maximum` are the rights that the mapping may ever have (kept in bits that
 /// the processor ignores). A mapped entry may have rights 0 (not accessible, but still `mapped`). Entries are
 /// read and written whole; the core holds the Space's lock.
-/// - `set(physical, rights, maximum, cache)`, `clear()`, `set_rights(rights)`, `clear_dirty()`. PageTables:
+/// - `set(physical, rights, maximum, cache, mark)`, `mark()` (below kMarks, means nothing to it), `clear()`, `set_rights(rights)`, `clear_dirty()`. PageTables:
 ///   default-constructed it has no tables.
 /// - `create(TableSource&)`: the root table with the kernel's part. `created()`.
 /// - `reserve(address, TableSource&)`: allocates what lacks down to the leaf; the entry.
@@ -117,7 +117,8 @@ static_assert(CpuContract<CpuArea>);
 template <typename P, typename E>
 concept PagingContract = requires(P p, const P c, E e, const E ce, u64 a, u32 r, core::TableSource& source,
                                   void* v) {
-    e.set(a, r, r, core::Cache::normal);
+    e.set(a, r, r, core::Cache::normal, r);
+    { ce.mark() } -> std::same_as<u32>;
     e.clear();
     e.set_rights(r);
     e.clear_dirty();
@@ -143,7 +144,7 @@ concept PagingContract = requires(P p, const P c, E e, const E ce, u64 a, u32 r,
     copy_page(v, v);
 };
 static_assert(PagingContract<PageTables, Entry>);
-static_assert(kLeafSpan % abi::kPageSize == 0);
+static_assert(Entry::kMarks >= 8 && kLeafSpan % abi::kPageSize == 0);
 
 /// arch/fpu.hpp. The area is 64-byte aligned. `fpu_size()` <= 4096 bytes. Disabled: the first use traps to
 /// core::fpu_trap. `fpu_sanitise(area)`: makes whatever bytes a user wrote safe to restore.

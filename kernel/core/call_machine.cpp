@@ -116,16 +116,10 @@ Result<CheckedBudget> check_budget(Call& call, const Budget* parent) {
     return checked;
 }
 
-Error configure(Budget& budget, const CheckedBudget& checked) {
-    unrefer(budget.delivery);
-    if (checked.signal != nullptr) {
-        budget.delivery_bits.store(checked.parameters.signal_bits, std::memory_order_relaxed);
-        if (auto bound = refer(budget.delivery, *checked.signal, budget, Reference::Kind::delivery);
-            !bound.ok())
-            return bound.error();
-    }
+void configure(Budget& budget, const CheckedBudget& checked) {
+    budget.delivery_bits.store(checked.parameters.signal_bits, std::memory_order_relaxed);
+    rebind(budget.delivery, checked.signal, budget, Reference::Kind::delivery);
     budget.configure(checked.parameters, arch::now());
-    return Error::ok;
 }
 
 /// Threads that were waiting for the Budget's next period look at it again.
@@ -156,10 +150,7 @@ Error budget_create(Call& call) {
     const auto checked = PITH_CALL(check_budget(call, parent));
     PITH_PASS(call.reserve());
     Budget* budget = PITH_CALL(pool->create<Budget>());
-    if (Error error = configure(*budget, checked); error != Error::ok) {
-        pool->free_object(*budget, sizeof(Budget));
-        return error;
-    }
+    configure(*budget, checked);
     return call.fill(*budget);
 }
 
@@ -167,13 +158,13 @@ Error budget_configure(Call& call) {
     auto budget = PITH_CALL(call.object<Budget>(abi::BudgetRight::manage));
     // It may shrink, or move within what it was created with; more takes a new Budget from the parent.
     const auto checked = PITH_CALL(check_budget(call, budget));
-    const Error error = configure(*budget, checked);
+    configure(*budget, checked);
     wake_users(*budget);
     // Whoever runs on it, by its own or another's, looks at it anew.
     for (u32 cpu = 0; cpu < cpu_count; cpu++) {
         if (cpus[cpu].online) kick(cpu);
     }
-    return error;
+    return Error::ok;
 }
 
 abi::ThreadState visible_state(const Thread& thread) {

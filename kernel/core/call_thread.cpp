@@ -193,16 +193,14 @@ Error set_budget(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
     auto budget = PITH_CALL(call.object_argument<Budget>(0, abi::BudgetRight::bind));
     if (thread->base_priority > budget->ceiling()) return Error::invalid;
-    unrefer(thread->budget_reference);
-    const Error error = refer(thread->budget_reference, *budget, *thread, Kind::budget).error();
+    rebind(thread->budget_reference, budget, *thread, Kind::budget);
     {
         ThreadLock locked(*thread);
-        // If the new one has just begun to die, nobody would tell the thread of the old one's death any more.
-        thread->budget = error == Error::ok ? budget : nullptr;
+        thread->budget = static_cast<Budget*>(thread->budget_reference.target);
         if (cpus[thread->cpu].area.current == thread) kick(thread->cpu);
     }
     propagate(*thread);
-    return error;
+    return Error::ok;
 }
 
 Error bind_signal(Call& call) {

@@ -9,6 +9,10 @@
 
 namespace pith::core {
 
+namespace {
+SpinLock<Rank::binding> binding_lock;
+}  // namespace
+
 Result<> refer(Reference& reference, Object& target, Object& owner, Reference::Kind kind) {
     Guard guard(target.caps_lock);
     if (target.dying.load(std::memory_order_relaxed)) return Error::bad_handle;
@@ -17,6 +21,16 @@ Result<> refer(Reference& reference, Object& target, Object& owner, Reference::K
     reference.kind = kind;
     target.users.push_back(reference);
     return {};
+}
+
+void rebind(Reference& reference, Object* target, Object& owner, Reference::Kind kind) {
+    Guard one_at_a_time(binding_lock);
+    if (Object* before = reference.target; before != nullptr) {
+        Guard guard(before->caps_lock);
+        // It is still named, and stays in place until this CPU leaves the kernel.
+        if (reference.target == before) List<Reference, &Reference::link>::remove(reference);
+    }
+    if (target == nullptr || !refer(reference, *target, owner, kind).ok()) reference.target = nullptr;
 }
 
 bool unrefer(Reference& reference) {

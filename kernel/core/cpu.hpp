@@ -67,6 +67,7 @@ struct alignas(abi::kPageSize) Cpu {
     std::atomic<bool> quiescent{false};
 
     alignas(64) Budget* charged = nullptr;  ///< who pays for the time since charged_at
+    bool use_counted = false;               ///< and counts this CPU among those that use it
     Budget* overdrawn = nullptr;            ///< the Budget whose debt that time is
     abi::Time charged_at = 0;
     abi::Time slice_end = 0;

@@ -43,9 +43,9 @@ Error create_interrupt(Call& call) {
 Error bind_interrupt(Call& call) {
     auto interrupt = PITH_CALL(call.object<Interrupt>(abi::InterruptRight::bind));
     auto signal = PITH_CALL(call.object_argument<Signal>(0, abi::SignalRight::notify));
-    unrefer(interrupt->delivery);
     interrupt->bits.store(call.argument(1), std::memory_order_relaxed);
-    return refer(interrupt->delivery, *signal, *interrupt, Reference::Kind::delivery).error();
+    rebind(interrupt->delivery, signal, *interrupt, Reference::Kind::delivery);
+    return Error::ok;
 }
 
 Error acknowledge_interrupt(Call& call) {

@@ -5,6 +5,7 @@
 
 #include "kernel/core/capability.hpp"
 #include "kernel/core/captable.hpp"
+#include "kernel/core/destroy.hpp"
 #include "kernel/core/reply.hpp"
 #include "kernel/core/signal.hpp"
 
@@ -328,6 +329,7 @@ void thread_died(Thread& thread) {
         Thread* next = drop_caller(*dead);
         unregister_receiver(*dead);
         if (Signal* signal = dead->bound; signal != nullptr) signal->unbind(*dead);
+        leave_job(*dead);
         dead = next;
     }
 }
@@ -371,6 +373,7 @@ Error receive(Thread& thread, Endpoint& endpoint, abi::Time deadline) {
 Error reply_to(Thread& thread, Thread& caller, const Slot* held) {
     Thread* worker = nullptr;
     bool given_up = false;
+    Error receiver_error = Error::ok;
     for (;;) {
         const u32 caller_cpu = caller.cpu;
         worker = caller.borrower;  // this thread, or one that has adopted the call
@@ -388,7 +391,6 @@ Error reply_to(Thread& thread, Thread& caller, const Slot* held) {
                                static_cast<u16>(abi::Resume::retry);
             after = retry ? State::ready : State::dead;
         } else {
-            Error receiver_error = Error::ok;
             if (Error error = transfer_locked(thread, caller, 0, receiver_error); error != Error::ok)
                 return error;
             if (receiver_error != Error::ok) caller.frame.set_error(receiver_error);
@@ -408,6 +410,7 @@ Error reply_to(Thread& thread, Thread& caller, const Slot* held) {
         }
         break;
     }
+    if (receiver_error != Error::ok) drop_moved(thread);
     if (worker != nullptr && worker != &thread) propagate(*worker);
     if (given_up) thread_died(caller);
     return Error::ok;

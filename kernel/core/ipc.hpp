@@ -27,8 +27,8 @@ Error reply_to(Thread& thread, Thread& caller, const Slot* held);
 /// What receiving anew does to a current caller that was not answered.
 /// The caller, if it dies of it (its fault will never be mended): the caller of this is to pass it to thread_died.
 Thread* drop_caller(Thread& thread);
-/// What the dead owe: their callers learn of it, others get their queue, their Signal can be bound anew. Without locks; it
-/// may be called again.
+/// What the dead owe: their callers learn of it, others get their queue, their Signal can be bound anew, what they were
+/// destroying is anybody's. Without locks; it may be called again.
 void thread_died(Thread& thread);
 
 /// Raises an event of a thread that is ready, not queued (current or being attended to), with the words in `event_words`: to
@@ -58,9 +58,12 @@ bool withdraw(Thread& thread, const Wait& wait, Error error, State after);
 /// A thread's wait on the Reply with that number ends with peer_died.
 void abandon_call(Thread& caller, u32 call_number);
 
-/// Transfers words, buffer and capabilities; `badge` for the receiver. `receiver_error`: capabilities did not
-/// arrive.
+/// Transfers words, buffer and capabilities; `badge` for the receiver. `receiver_error`: it has no room for the
+/// capabilities, and nothing has arrived.
 Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error) REQUIRES(thread_locks);
+
+/// After an answer that its receiver had no room for: what it was to move is deleted. No lock held.
+void drop_moved(Thread& from);
 
 /// The words of a kernel message for an event of `from`.
 void fill_event(const Thread& from, Thread& to) REQUIRES(thread_locks);

@@ -15,7 +15,7 @@ Result<Capability> lookup_in(CapTable* table, HandleIndex handle) {
 }
 
 Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought, Capability& found) {
-    PITH_ASSERT(thread.captable != nullptr);  // it makes native system calls
+    PITH_ASSERT(thread.captable != nullptr);     // it makes native system calls
     Slot* slot = thread.captable->slot(handle);  // that of kNoHandle is always empty
     if (slot == nullptr) [[unlikely]]
         return Error::bad_handle;

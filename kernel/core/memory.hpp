@@ -20,6 +20,7 @@ struct Attachment {
     u64 pages = 0;      ///< mappings
     u64 low = ~u64{0};  ///< all of them are within [low, high)
     u64 high = 0;
+    u8 mark = 0;  ///< in its entries: of device Memories in this Space that overlap, no two have the same
     ListLink space_link;
     ListLink memory_link;
 };
@@ -69,6 +70,11 @@ class Memory : public Object {
     void prepare_frames(u64 first, u64 count);
     bool covers(u64 physical) const {
         return physical >= base_ && physical < base_ + pages_ * abi::kPageSize;
+    }
+    /// Of two physical runs.
+    bool overlaps(const Memory& other) const {
+        return base_ < other.base_ + other.pages_ * abi::kPageSize &&
+               other.base_ < base_ + pages_ * abi::kPageSize;
     }
     /// Marks frames [first, first + count) of a run that is RAM as this Memory's.
     void claim_frames(u64 first, u64 count);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The transfer of one message: words from Frame to Frame, the rest from buffer to buffer through the kernel's
 // mapping, and capabilities. What the sender did wrong fails before anything is changed; what the receiver
-// lacks (slots) too.
+// lacks (slots) too. An answer is given all the same, as no_slot and nothing else: what it was to move has left its sender.
 #include <string.h>
 
 #include <algorithm>
@@ -94,7 +94,7 @@ Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error
     receiver_error = Error::ok;
     const abi::Tag tag(from.frame.tag() & ~abi::kTagKernel);
     const u32 words = tag.buffer_words();
-    u32 handles = tag.handles();
+    const u32 handles = tag.handles();
     if ((words | handles) == 0) {
         from.frame.copy_words_to(to.frame);
         to.frame.set_badge(badge);
@@ -108,7 +108,7 @@ Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error
     if (handles != 0) {
         if (Error error = check_passengers(from, used); error != Error::ok) return error;
         receiver_error = reserve_slots(to, used);
-        if (receiver_error != Error::ok) handles = 0;
+        if (receiver_error != Error::ok) return Error::ok;
     }
     from.frame.copy_words_to(to.frame);
     to.frame.set_badge(badge);
@@ -119,9 +119,21 @@ Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error
         hand_over(to, passengers[i], result);
         to.buffer->handles[i] = result;
     }
-    to.frame.set_tag(handles == tag.handles() ? tag.bits() : tag.bits() & ~(u64{7} << 24));
+    to.frame.set_tag(tag.bits());
     to.frame.set_error(Error::ok);
     return Error::ok;
+}
+
+void drop_moved(Thread& from) {
+    constexpr u32 kSteps = 65;  // what has more children than those does not move, nor go
+    const u32 handles = abi::Tag(from.frame.tag()).handles();
+    for (u32 i = 0; i < handles; i++) {
+        const abi::MessageHandle sent = from.buffer->handles[i];
+        if ((sent.flags & abi::kHandleMove) == 0) continue;
+        auto found = lookup_any(from, sent.handle);
+        if (!found.ok()) continue;
+        for (u32 step = 0; step < kSteps && delete_step(*found) == capability::Removal::more; step++) {}
+    }
 }
 
 }  // namespace pith::core

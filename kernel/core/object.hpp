@@ -69,6 +69,9 @@ struct alignas(64) Object {
 
 /// Puts a Reference in place: bad_handle if the target dies.
 Result<> refer(Reference& reference, Object& target, Object& owner, Reference::Kind kind);
+/// Puts `target` (null: nothing) in place of what it names; who follows it meanwhile finds one of the two. A target that
+/// begins to die now counts as one that dies right after: the Reference names nothing then.
+void rebind(Reference& reference, Object* target, Object& owner, Reference::Kind kind);
 /// Takes it away, if it is there. False: destruction of the target has taken it already.
 bool unrefer(Reference& reference);
 

@@ -35,7 +35,9 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
         abi::Time refill = 0;
         const Funds has = funds(budget_of(*thread), cpu.id, now, left, refill);
         if (has == Funds::usable) {
-            cpu.budget_end = left == kNever ? kNever : now + left;
+            Budget& budget = *budget_of(*thread);
+            cpu.budget_end = left == kNever ? kNever : now + budget.share(left);
+            cpu.use_counted = budget.begin_use(now);
             return thread;
         }
         if (thread->payer != thread && !thread->on_reserve) {
@@ -57,6 +59,7 @@ Thread* pick_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
             }
         }
         thread->parked = true;
+        thread->slice_left = 0;  // as after any wait
         if (has == Funds::spent) start_timer_locked(*thread, refill);
     }
     return nullptr;
@@ -297,14 +300,16 @@ Budget* charge_time(Cpu& cpu, abi::Time now) {
     const u64 elapsed = now - cpu.charged_at;
     cpu.charged_at = now;
     Budget* budget = cpu.charged;
+    const bool counted = cpu.use_counted;
+    cpu.use_counted = false;
     if (cpu.area.current == nullptr) {
         cpu.counts.idle_time += elapsed;
     } else {
         cpu.counts.busy_time += elapsed;
     }
     if (budget == nullptr) return nullptr;
-    if (cpu.overdrawn != nullptr) cpu.overdrawn->add_debt(elapsed);
-    return budget->charge(elapsed, now) ? budget : nullptr;
+    if (cpu.overdrawn != nullptr) cpu.overdrawn->add_debt(elapsed, now);
+    return budget->end_use(elapsed, now, counted) ? budget : nullptr;
 }
 
 void schedule() {

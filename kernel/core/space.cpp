@@ -68,7 +68,7 @@ void Space::flush(u64 address, u64 end) {
 }
 
 Space::Attachments& Space::bucket(const Memory& memory) {
-    // Memories that belong to no frame record are found by walking bucket 0 (attachment_of).
+    // Memories whose frames have no record are found by walking bucket 0 (attachment_of).
     if (memory.device()) return buckets_[0];
     return buckets_[1 + reinterpret_cast<u64>(&memory) / std::bit_ceil(sizeof(Memory)) % (kBuckets - 1)];
 }
@@ -82,14 +82,26 @@ Attachment* Space::find_attachment(const Memory& memory) {
 }
 
 /// Of the Memory that a mapped page belongs to.
-Attachment* Space::attachment_of(u64 physical, u64 address) {
+Attachment* Space::attachment_of(const arch::Entry& entry) {
+    const u64 physical = entry.physical();
     if (const Memory* memory = frames::memory_of(physical); memory != nullptr)
         return recent(*memory) ? recent_ : find_attachment(*memory);
     for (Attachment* item = buckets_[0].front(); item != nullptr; item = buckets_[0].next(*item)) {
-        // Several device Memories may cover a frame: the one that is meant is mapped around this address.
-        if (item->memory->covers(physical) && address >= item->low && address < item->high) return item;
+        if (item->mark == entry.mark() && item->memory->covers(physical)) return item;
     }
     return nullptr;
+}
+
+/// One that no device Memory has which covers a frame of this one.
+Result<u8> Space::choose_mark(const Memory& memory) {
+    if (!memory.device()) return u8{0};
+    u32 used = 0;
+    for (Attachment* item = buckets_[0].front(); item != nullptr; item = buckets_[0].next(*item)) {
+        if (item->memory->overlaps(memory)) used |= 1u << item->mark;
+    }
+    const u32 mark = static_cast<u32>(std::countr_one(used));
+    if (mark >= arch::Entry::kMarks) return Error::busy;
+    return static_cast<u8>(mark);
 }
 
 Result<Attachment*> Space::attach(Memory& memory) {
@@ -102,9 +114,11 @@ Result<Attachment*> Space::attach(Memory& memory) {
 }
 
 Result<Attachment*> Space::new_attachment(Memory& memory) {
+    const u8 mark = PITH_TRY(choose_mark(memory));
     auto* attachment = ::new (PITH_TRY(pool->allocate_bytes(sizeof(Attachment)))) Attachment;
     attachment->space = this;
     attachment->memory = &memory;
+    attachment->mark = mark;
     {
         Guard guard(memory.lock);
         if (!memory.dying.load(std::memory_order_relaxed)) {
@@ -198,7 +212,7 @@ bool Space::map_page(Memory& memory, u64 address, u64 page, Access access) {
     expect_pages(*recent_, address, 1);
     memory.count_mapped(1);
     count_mapped(1);
-    entry->set(frame, access.rights, access.maximum, memory.cache);
+    entry->set(frame, access.rights, access.maximum, memory.cache, recent_->mark);
     return true;
 }
 
@@ -231,7 +245,7 @@ Space::Mapped Space::map_step(Memory& memory, u64 address, u64 page, u64 wanted,
         if (entry->mapped()) {
             if (!access.replace) break;
             const u64 at = address + done * kPage;
-            Attachment& old = *attachment_of(entry->physical(), at);
+            Attachment& old = *attachment_of(*entry);
             clear_entry(*entry, old, at);
             if (old.pages == 0) retire(old);
             attachment.low = std::min(attachment.low, at);  // it may have been the same Memory's
@@ -240,7 +254,7 @@ Space::Mapped Space::map_step(Memory& memory, u64 address, u64 page, u64 wanted,
         bool is_new = false;
         const u64 frame = memory.frame(page + done, is_new);
         if (is_new) cleared++;
-        entry->set(frame, access.rights, access.maximum, memory.cache);
+        entry->set(frame, access.rights, access.maximum, memory.cache, attachment.mark);
     }
     attachment.pages -= count - done;
     if (attachment.pages == 0) retire(attachment);
@@ -259,7 +273,7 @@ Space::Reached Space::unmap_step(u64 address, u64 end) {
     i64 cleared = 0;
     for (; address < stop; address += kPage, entry++) {
         if (!entry->mapped()) continue;
-        Attachment& attachment = *attachment_of(entry->physical(), address);
+        Attachment& attachment = *attachment_of(*entry);
         clear_entry(*entry, attachment, address);
         if (attachment.pages == 0) retire(attachment);
         cleared++;
@@ -315,7 +329,7 @@ u64 Space::collect_step(u64 address, u64 end, std::span<Shared, kBatch> out, u32
     const u64 stop = batch_end(address, end);
     for (; address < stop && count < kBatch; address += kPage, entry++) {
         if (!entry->mapped()) continue;
-        Attachment* attachment = attachment_of(entry->physical(), address);
+        Attachment* attachment = attachment_of(*entry);
         out[count++] = {address,          entry->physical(), entry->rights(),
                         entry->maximum(), entry->cache(),    attachment->memory};
     }
@@ -341,7 +355,7 @@ Result<> Space::install_page(const Shared& page, TableSource& source) {
     expect_pages(*attachment, page.address, 1);
     page.memory->count_mapped(1);
     count_mapped(1);
-    entry->set(page.physical, page.rights, page.maximum, page.cache);
+    entry->set(page.physical, page.rights, page.maximum, page.cache, attachment->mark);
     return {};
 }
 
@@ -372,7 +386,7 @@ bool Space::expel_step(Memory& memory) {
         const u64 start = address;
         const u64 stop = batch_end(address, end);
         for (; address < stop; address += kPage, entry++) {
-            if (!entry->mapped() || attachment_of(entry->physical(), address) != attachment) continue;
+            if (!entry->mapped() || attachment_of(*entry) != attachment) continue;
             clear_entry(*entry, *attachment, address);
             cleared++;
         }

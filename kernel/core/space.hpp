@@ -42,7 +42,7 @@ class Space : public Object {
     bool map_page(Memory& memory, u64 address, u64 page, Access access);
     bool unmap_page(u64 address);
     /// Maps up to kBatch of `count` pages of the Memory from `page` on, up to kClearBatch of them new ones; how many: none, if it has made tables
-    /// instead. occupied, no_memory, bad_handle.
+    /// instead. occupied, no_memory, bad_handle; busy: too many device Memories that cover the same frame are mapped here.
     Mapped map_step(Memory& memory, u64 address, u64 page, u64 count, Access access);
     struct Reached {
         u64 address;
@@ -103,7 +103,8 @@ class Space : public Object {
     void retire(Attachment& attachment) REQUIRES(lock);
     void empty(Attachment& attachment) REQUIRES(lock);
     void detach(Attachment& attachment) REQUIRES(lock);
-    Attachment* attachment_of(u64 physical, u64 address) REQUIRES(lock);
+    Attachment* attachment_of(const arch::Entry& entry) REQUIRES(lock);
+    Result<u8> choose_mark(const Memory& memory) REQUIRES(lock);
     void expect_pages(Attachment& attachment, u64 address, u64 count) REQUIRES(lock);
     void count_mapped(i64 change) REQUIRES(lock);
     void clear_entry(arch::Entry& entry, Attachment& attachment, u64 address) REQUIRES(lock);

@@ -19,6 +19,7 @@ enum class Rank : u8 {
     budget = 12,
     space = 20,
     memory = 22,
+    binding = 28,
     capabilities = 30,
     table = 32,
     pool = 40,

@@ -185,7 +185,7 @@ void lose_target(Reference& reference, Thread& thread) {
         case Kind::budget: {
             {
                 ThreadLock locked(thread);
-                thread.budget = nullptr;
+                thread.budget = static_cast<Budget*>(reference.target);  // it may have been given another one
                 if (cpus[thread.cpu].area.current == &thread) kick(thread.cpu);
             }
             propagate(thread);

@@ -19,11 +19,12 @@ constexpr u32 kXstateMagic1 = 0x4650'5853, kXstateMagic2 = 0x4650'5845;
 constexpr u32 kSwReserved = 464;    ///< in the legacy area
 constexpr u32 kXstateHeader = 512;  ///< offset of XSTATE_BV
 
-u64 fpu_read(const Thread& thread, std::vector<u8>& area) {
+/// The thread's extended state to `area`; its size. no_memory: it has none yet, and its Pool has no room for one.
+Result<u64> fpu_read(const Thread& thread, std::vector<u8>& area) {
     u64 size = abi::kFpuChunk;
     for (u64 offset = 0; offset < size; offset += abi::kFpuChunk) {
         const SyscallResult read = invoke(abi::Syscall::thread_fpu_read, thread.handle, offset);
-        if (read.error != Error::ok) return 0;
+        if (read.error != Error::ok) return read.error;
         size = read.r0;
         area.resize(std::max<usize>(area.size(), offset + abi::kFpuChunk));
         memcpy(area.data() + offset, this_buffer().words, abi::kFpuChunk);
@@ -53,8 +54,10 @@ void mark_xstate(std::vector<u8>& area, u64 size) {
 
 SysResult<> push_fpu_state(Thread& thread, u64& stack, u64& address, bool& xstate) {
     std::vector<u8> area;
-    const u64 size = fpu_read(thread, area);
-    if (size < kXstateHeader) return Errno::EFAULT;
+    Result<u64> read = fpu_read(thread, area);
+    // Nothing of it has ever been used, or the thread is no more: a frame without it, as sigreturn takes it.
+    if (!read.ok()) return {};
+    const u64 size = *read;
     xstate = size > kXstateHeader;
     stack = (stack - size - (xstate ? 4 : 0)) & ~u64{63};
     address = stack;
@@ -70,8 +73,9 @@ SysResult<> pop_fpu_state(Thread& thread, u64 address) {
         return {};
     }
     std::vector<u8> area;
-    const u64 size = fpu_read(thread, area);
-    if (size < kXstateHeader) return {};
+    Result<u64> read = fpu_read(thread, area);
+    if (!read.ok()) return Errno::ENOMEM;
+    const u64 size = *read;
     std::fill(area.begin(), area.end(), u8{0});
     PITH_CHECK(copy_in(thread, area.data(), address, kXstateHeader));
     u32 magic = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Suites kernel and system: what runs in QEMU and reports its tests itself, in every configuration.
-//   kernel: each component below tests/kernel is run as root, without any server; it reports on the debug console
+//   kernel: each component below tests/kernel is run as root, without any server; it reports on the debug console. kernel_test is run once
+//           more where time is counted in instructions: only there does it compare times
 //   system: each systems/*_test.toml is booted, and a component of it reports on the debug console; each script tests/system/*.sh is run on the host and boots what it needs
 #include <algorithm>
 #include <filesystem>
@@ -83,7 +84,11 @@ std::vector<Job> kernel_jobs(const TestTree& tree) {
     }
     std::ranges::sort(components);
     std::vector<Job> jobs;
-    for (const Configuration& on : configurations()) {
+    for (Configuration on : configurations()) {
+        on.icount = true;
+        jobs.push_back({"kernel/kernel_test " + on.text(), 1,
+                        [tree, on] { return run_kernel_test(tree, "kernel_test", on); }, 20u});
+        on.icount = false;
         for (const std::string& component : components) {
             jobs.push_back({std::format("kernel/{} {}", component, on.text()), std::min(on.cpus, tree.cpus),
                             [tree, component, on] { return run_kernel_test(tree, component, on); }});

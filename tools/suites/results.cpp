@@ -17,13 +17,15 @@ std::vector<Configuration> configurations() {
 
 std::vector<std::string> boot_command(const TestTree& tree, const Configuration& on, unsigned timeout) {
     const std::string build = tree.build(on.type);
-    return {build + "/tools/pith_run",
-            "--kernel",
-            build + "/kernel/pith-kernel.elf",
-            "--smp",
-            std::to_string(on.cpus),
-            "--timeout",
-            std::to_string(timeout)};
+    std::vector<std::string> command{build + "/tools/pith_run",
+                                     "--kernel",
+                                     build + "/kernel/pith-kernel.elf",
+                                     "--smp",
+                                     std::to_string(on.cpus),
+                                     "--timeout",
+                                     std::to_string(timeout)};
+    if (on.icount) command.emplace_back("--icount");
+    return command;
 }
 
 std::string tail(const std::string& text, unsigned lines) {

@@ -44,7 +44,8 @@ std::vector<Job> linux_jobs(const TestTree& tree);
 struct Configuration {
     std::string type;  ///< debug, release
     unsigned cpus;
-    std::string text() const { return type + " smp" + std::to_string(cpus); }
+    bool icount = false;  ///< time is counted in instructions
+    std::string text() const { return type + " smp" + std::to_string(cpus) + (icount ? " icount" : ""); }
 };
 /// {debug, release} x {1, 2, 4}.
 std::vector<Configuration> configurations();

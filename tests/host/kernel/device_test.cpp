@@ -133,6 +133,54 @@ TEST_F(DeviceTest, PortsErrors) {
     EXPECT_EQ(root(Syscall::ports_bind, all, {space}).error, Error::no_slot);
 }
 
+TEST_F(DeviceTest, OverlappingDeviceMemoriesTakeTurns) {
+    auto device = [&](u64 first, u64 pages) {
+        auto made = root(Syscall::machine_device_memory, kMachine,
+                         {arena, kDevice + first * kPage, pages * kPage, 0});
+        EXPECT_EQ(made.error, Error::ok);
+        return static_cast<HandleIndex>(made.r0);
+    };
+    auto mapped = [&](HandleIndex memory) {
+        ok(Syscall::memory_info, memory);
+        return get<abi::MemoryInfo>(sim.root()).mapped_pages;
+    };
+    // The same frames, one page of the one and one of the other: each keeps its own, whoever goes first.
+    for (u32 round = 0; round < 2; round++) {
+        HandleIndex a = device(0, 4), b = device(2, 4), space = make(Syscall::space_create),
+                    other = make(Syscall::space_create);
+        for (u64 i = 0; i < 8; i++) {
+            // Both begin with the third page of the first one.
+            const bool first = i % 2 == 0;
+            ASSERT_EQ(
+                map(space, first ? a : b, 0x10000 + i * kPage, 1, abi::kMapRead, first ? 2 * kPage : 0).error,
+                Error::ok);
+        }
+        EXPECT_EQ(mapped(a), 4u);
+        EXPECT_EQ(mapped(b), 4u);
+        put(abi::ShareRange{.source = space,
+                            .rights = abi::kMapRead,
+                            .address = 0x10000,
+                            .length = 8 * kPage,
+                            .source_rights = abi::kMapRead,
+                            .reserved = 0});
+        ASSERT_EQ(root(Syscall::space_share, other).error, Error::ok);
+        EXPECT_EQ(mapped(a), 8u);
+        ok(Syscall::space_unmap, space, {0x12000, kPage});
+        EXPECT_EQ(mapped(a), 7u);
+        EXPECT_EQ(mapped(b), 8u);
+        ok(Syscall::object_destroy, round == 0 ? a : b);
+        EXPECT_EQ(mapped(round == 0 ? b : a), round == 0 ? 8u : 7u);
+        ok(Syscall::space_info, space);
+        EXPECT_EQ(get<abi::SpaceInfo>(sim.root()).mapped_pages, round == 0 ? 4u : 3u);
+    }
+    // Up to eight that cover a frame; a ninth is refused, and one that doesn't is not.
+    HandleIndex space = make(Syscall::space_create);
+    for (u64 i = 0; i < 8; i++)
+        ASSERT_EQ(map(space, device(0, 1), 0x20000 + i * kPage, 1, abi::kMapRead).error, Error::ok);
+    EXPECT_EQ(map(space, device(0, 2), 0x30000, 1, abi::kMapRead).error, Error::busy);
+    EXPECT_EQ(map(space, device(1, 1), 0x30000, 1, abi::kMapRead).error, Error::ok);
+}
+
 TEST_F(DeviceTest, DeviceMemory) {
     auto device = [&](u64 base, u64 bytes, u64 flags = 0) {
         return root(Syscall::machine_device_memory, kMachine, {arena, base, bytes, flags});

@@ -20,6 +20,8 @@ class IpcTest : public KernelTest, public ::testing::WithParamInterface<std::pai
         return as(server, message(Syscall::recv, e, {.deadline = deadline}));
     }
 
+    Actor full_actor();
+
     HandleIndex e = 0;
     Actor server, client;
 };
@@ -251,7 +253,8 @@ TEST_P(IpcTest, MovedReplyIsAnsweredByAnother) {
     EXPECT_EQ(sim.answer(*client.thread).words[0], 77u);
 }
 
-TEST_P(IpcTest, NoSlotForCapabilities) {
+/// A thread on CPU 3 whose table is full; slot 1 holds the Endpoint `e`.
+Actor IpcTest::full_actor() {
     HandleIndex tiny = pool(8);
     auto table = static_cast<HandleIndex>(ok(Syscall::captable_create, tiny, {1}));
     while (root(Syscall::endpoint_create, tiny).error == Error::ok) {}
@@ -264,17 +267,57 @@ TEST_P(IpcTest, NoSlotForCapabilities) {
                           .buffer_offset = 1024,
                           .badge = 0,
                           .budget = static_cast<HandleIndex>(abi::RootSlot::budget),
-                          .priority = 50,
+                          .priority = 110,
                           .kind = abi::ThreadKind::native,
                           .cpu = 3,
                           .buffer_address = 0});
     auto handle = make(Syscall::thread_create);
     ok(Syscall::thread_start, handle, {0x400000, 0, 0});
-    Actor full{sim.current(3), handle};
-    EXPECT_TRUE(as(full, message(Syscall::recv, 1)).blocked);
-    EXPECT_EQ(as(server, message(Syscall::call, e, {.handles = {{.handle = signal()}}})).error,
-              Error::no_slot);
+    return {sim.current(3), handle};
+}
+
+TEST_P(IpcTest, NoSlotForCapabilities) {
+    Actor full = full_actor();
+    ASSERT_TRUE(as(full, message(Syscall::recv, 1)).blocked);
+    const auto before = sim.answer(*full.thread).words;
+    full.thread->buffer->words[0] = 5;
+    HandleIndex moved = signal();
+    Send send{.words = {1, 2, 3}, .data = {6}, .handles = {{.handle = moved, .flags = abi::kHandleMove}}};
+    EXPECT_EQ(as(server, message(Syscall::call, e, send)).error, Error::no_slot);
     EXPECT_EQ(full.thread->state, core::State::receiving);
+    // Nothing has happened: neither here, nor there.
+    EXPECT_EQ(root(Syscall::cap_info, moved).error, Error::ok);
+    EXPECT_EQ(sim.answer(*full.thread).words, before);
+    EXPECT_EQ(full.thread->buffer->words[0], 5u);
+}
+
+TEST_P(IpcTest, NoSlotForCapabilitiesInAnAnswer) {
+    Actor full = full_actor();
+    ASSERT_TRUE(recv().blocked);
+    ASSERT_TRUE(as(full, message(Syscall::call, 1, {.operation = 1})).blocked);
+    HandleIndex copied = signal(), moved = copy(copied), child = copy(moved);
+    Send answer{.handles = {{.handle = copied}, {.handle = moved, .flags = abi::kHandleMove}}};
+    EXPECT_EQ(as(server, message(Syscall::reply, 0, answer)).error, Error::ok);
+    EXPECT_EQ(sim.answer(*full.thread).error, Error::no_slot);
+    // The answer was given: what it moved has left its sender, and is nowhere.
+    EXPECT_EQ(root(Syscall::cap_info, copied).error, Error::ok);
+    EXPECT_EQ(root(Syscall::cap_info, child).error, Error::ok);
+    EXPECT_EQ(root(Syscall::cap_info, moved).error, Error::bad_handle);
+    EXPECT_EQ(root(Syscall::cap_delete, moved).error, Error::bad_handle);  // the slot is free
+}
+
+TEST_P(IpcTest, NoSlotForAReplyInAnAnswer) {
+    Actor full = full_actor();
+    ASSERT_TRUE(recv().blocked);
+    ASSERT_TRUE(as(client, message(Syscall::call, e)).blocked);
+    auto reply = static_cast<HandleIndex>(as(server, {.number = Syscall::take_reply}).r0);
+    ASSERT_TRUE(recv().blocked);
+    ASSERT_TRUE(as(full, message(Syscall::call, 1)).blocked);
+    Send answer{.handles = {{.handle = reply, .flags = abi::kHandleMove}}};
+    EXPECT_EQ(as(server, message(Syscall::reply, 0, answer)).error, Error::ok);
+    EXPECT_EQ(sim.answer(*full.thread).error, Error::no_slot);
+    EXPECT_EQ(sim.answer(*client.thread).error, Error::peer_died);  // its Reply is nowhere
+    EXPECT_FALSE(sim.answer(*client.thread).blocked);
 }
 
 TEST_P(IpcTest, SignalsComeWithMessages) {

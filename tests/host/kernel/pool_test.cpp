@@ -146,5 +146,50 @@ TEST_F(PoolTest, DestructionIsPreempted) {
     ok(Syscall::object_destroy, other.handle);
 }
 
+TEST_F(PoolTest, DestructionOfOneWhoDiesIsGoneOnWith) {
+    // Killed with its Space, in the middle of a destruction; the Thread object stays.
+    HandleIndex space = make(Syscall::space_create);
+    HandleIndex buffer = memory(1);
+    put(abi::ThreadCreate{.space = space,
+                          .captable = static_cast<HandleIndex>(abi::RootSlot::captable),
+                          .handler = 0,
+                          .buffer = buffer,
+                          .buffer_offset = 0,
+                          .badge = 0,
+                          .budget = static_cast<HandleIndex>(abi::RootSlot::budget),
+                          .priority = 100,
+                          .kind = abi::ThreadKind::native,
+                          .cpu = 1,
+                          .buffer_address = 0});
+    auto handle = make(Syscall::thread_create);
+    auto* worker = static_cast<core::Thread*>(Sim::object(sim.root(), handle));
+    ok(Syscall::thread_start, handle, {0x400000, 0x500000, 0});
+    Actor other = actor({.cpu = 1});
+    ASSERT_EQ(sim.current(1), worker);
+    ok(Syscall::pool_info, arena);
+    const u64 used = get<abi::PoolInfo>(sim.root()).used;
+    HandleIndex p = pool(100);
+    for (int i = 0; i < 20; i++) ok(Syscall::memory_create, p, {2 * kPage});
+    auto& m = arch::fake::machine();
+    sim.on_window = [&] {  // the worker's slice is over at its first preemption point
+        m.now += 6'000'000;
+        if (m.here().timer <= m.now) {
+            m.here().timer = core::kNever;
+            core::timer_entry(true);
+        }
+    };
+    load(*worker, {.number = Syscall::object_destroy, .handle = p});
+    sim.on(1, [] { arch::fake::system_call(); });
+    sim.on_window = nullptr;
+    sim.settle();
+    ASSERT_TRUE(runs(other));
+    ASSERT_FALSE(Sim::ended(*worker));
+    ok(Syscall::object_destroy, space);
+    EXPECT_EQ(worker->state, core::State::dead);
+    ok(Syscall::object_destroy, endpoint());  // whoever destroys next there goes on with what is left
+    ok(Syscall::pool_info, arena);
+    EXPECT_LE(get<abi::PoolInfo>(sim.root()).used, used);
+}
+
 }  // namespace
 }  // namespace pith::test

@@ -152,6 +152,47 @@ TEST_F(ThreadTest, BudgetIsEnforcedAndReported) {
     EXPECT_NEAR(static_cast<double>(info.consumed), static_cast<double>(ran) * kMs / 10, 1.0 * kMs);
 }
 
+TEST_F(ThreadTest, BudgetIsOneLimitForAllCpus) {
+    constexpr u64 kStep = 1000, kGrain = 20'000, kPeriod = 10 * kMs, kCapacity = 4 * kMs;
+    HandleIndex limited = budget(kCapacity, kPeriod);
+    const abi::Time start = arch::now();
+    Actor actors[] = {actor({.cpu = 1, .budget = limited}), actor({.cpu = 2, .budget = limited}),
+                      actor({.cpu = 3, .budget = limited})};
+    HandleIndex timer = signal();
+    Actor sleeper = actor({.cpu = 3, .priority = 200});
+    for (u64 period = 0; period < 5; period++) {
+        u64 ran = 0;
+        while (arch::now() < start + (period + 1) * kPeriod) {
+            for (const Actor& a : actors) ran += runs(a) ? kStep : 0;
+            // One comes and goes all the time.
+            if (runs(sleeper))
+                sim.issue(3,
+                          {.number = Syscall::signal_wait, .handle = timer, .a = {1, arch::now() + 70'000}});
+            sim.advance(kStep);
+        }
+        EXPECT_LE(ran, kCapacity + 2 * kGrain + 3 * kStep);
+        EXPECT_GE(ran, kCapacity - 2 * kGrain - 3 * kStep);
+    }
+}
+
+TEST_F(ThreadTest, BudgetPaysEachPeriodsTimeFromThatPeriod) {
+    HandleIndex limited = budget(2 * kMs, 10 * kMs);
+    const abi::Time start = arch::now();
+    HandleIndex timer = signal();
+    Actor late = actor({.priority = 100, .budget = limited});
+    ASSERT_TRUE(runs(late));
+    // Asleep until half a millisecond before the period ends: then it may run on into the next, for that one's time.
+    sim.issue(1, {.number = Syscall::signal_wait, .handle = timer, .a = {1, start + 9'500'000}});
+    sim.advance(start + 9'500'000 - arch::now());
+    ASSERT_TRUE(runs(late));
+    u64 ran = 0;
+    while (arch::now() < start + 20 * kMs) {
+        if (arch::now() >= start + 10 * kMs) ran += runs(late) ? 10'000 : 0;
+        sim.advance(10'000);
+    }
+    EXPECT_NEAR(static_cast<double>(ran), 2.0 * kMs, 0.1 * kMs);
+}
+
 TEST_F(ThreadTest, BudgetParameters) {
     auto create = [&](abi::BudgetParameters p, HandleIndex parent) {
         put(p);

@@ -305,7 +305,7 @@ Outcome System::start_recv(Id thread, const Call& call) {
 }
 
 /// The server's answer arrives at the caller, and resumes it. An error is the server's, and nothing has happened. A caller
-/// without room for the capabilities gets the message without them, as no_slot.
+/// without room for the capabilities gets no_slot and nothing else; the server loses those that it moved.
 Error System::answer(Id caller, Id server, const Message& message) {
     auto& t = as<Thread>(caller);
     auto how = static_cast<abi::Resume>(abi::Tag(message.tag).operation());
@@ -326,8 +326,14 @@ Error System::answer(Id caller, Id server, const Message& message) {
     Message arrived = message;
     arrived.badge = 0;
     Error error = transfer(server, caller, arrived);
-    if (error != Error::ok) finish(caller, {.errors = {error}});
-    else finish(caller, {.errors = {}, .message = arrived});
+    if (error != Error::ok) {
+        finish(caller, {.errors = {error}});
+        for (const auto& sent : message.handles) {
+            // A Reply in its own answer is used up by that.
+            if (find(server, sent.handle) != nullptr && (sent.flags & abi::kHandleMove))
+                remove(id_of(server, sent.handle));
+        }
+    } else finish(caller, {.errors = {}, .message = arrived});
     return Error::ok;
 }
 

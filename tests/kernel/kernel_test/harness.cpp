@@ -13,6 +13,7 @@ constexpr u64 kTestAddresses = 0x100'0000'0000;
 constexpr u64 kTestAddressesSize = u64{64} << 20;
 constexpr abi::HandleIndex kTestSlots = 4096;
 constexpr u64 kTestPoolPages = 2048;
+constexpr u8 kUrgentPriority = 250;
 constexpr u64 kPatience = 20'000'000'000;  // nanoseconds: the host may be busy
 
 constinit Registration* first = nullptr;
@@ -75,6 +76,10 @@ void make_tables() {
     static_cast<void>(invoke(abi::Syscall::object_destroy, memory.index()));
 }
 
+void set_own_priority(u8 priority) {
+    if (!own_thread().set_priority(priority).ok()) panic("no priority");
+}
+
 bool run_one(const Registration& test) {
     next_address = kTestAddresses;
     Counts before = read_counts();
@@ -85,6 +90,7 @@ bool run_one(const Registration& test) {
     test.function(t);
     if (auto destroyed = t.pool.destroy(); !destroyed.ok())
         record(t, false, "the test's Pool cannot be destroyed", 0, static_cast<u64>(destroyed.error()), 0);
+    set_own_priority(WorkerOptions{}.priority);
     Counts after = read_counts();
     if (t.failure != nullptr) {
         print_failure(t, test.name);
@@ -177,7 +183,7 @@ Worker start_worker(Context& t, WorkerFunction function, void* argument, const W
     if (worker.address == 0) panic("a worker's Memory cannot be mapped");
     auto thread = t.pool.create_thread({
         .space = own_space().index(),
-        .captable = own_captable().index(),
+        .captable = options.captable != abi::kNoHandle ? options.captable : own_captable().index(),
         .handler = options.handler,
         .buffer = worker.memory.index(),
         .buffer_offset = 0,
@@ -207,6 +213,8 @@ void end_worker() {
 }
 
 abi::Time in_milliseconds(u64 count) { return kernel_clock() + count * 1'000'000; }
+
+void become_urgent() { set_own_priority(kUrgentPriority); }
 
 bool wait_for_state(const Handle<Thread>& thread, abi::ThreadState state) {
     for (abi::Time end = kernel_clock() + kPatience; kernel_clock() < end; yield_cpu()) {

@@ -37,7 +37,7 @@ int run_all(std::string_view filter);
 
 const Handle<Machine>& machine();
 u32 cpu_count();
-/// The machine counts time in instructions (`exact` on the command line): other loads of the host don't show.
+/// The machine counts time in instructions (a TSC of 1 GHz to the digit): other loads of the host don't show.
 bool time_is_exact();
 
 /// Prints to the debug console.
@@ -50,6 +50,7 @@ struct WorkerOptions {
     u8 priority = 100;
     abi::HandleIndex budget = static_cast<abi::HandleIndex>(abi::RootSlot::budget);
     abi::HandleIndex handler = abi::kNoHandle;
+    abi::HandleIndex captable = abi::kNoHandle;  ///< kNoHandle: this component's
     bool start = true;
 };
 struct Worker {
@@ -70,6 +71,9 @@ bool wait_for_state(const Handle<Thread>& thread, abi::ThreadState state);
 bool wait_for_value(const volatile u64& value, u64 wanted);
 
 abi::Time in_milliseconds(u64 count);
+
+/// From here to the test's end its own thread comes before all workers: it must not poll then, but block.
+void become_urgent();
 
 /// Room for mappings of a test, which all share; unmapped when the test's Pool dies.
 u64 take_addresses(u64 size);

@@ -10,7 +10,11 @@
 namespace pith::test {
 namespace {
 
+constexpr u64 kInfoAddress = 0xf0'0000'0000;
+constexpr u64 kInstructionsASecond = 1'000'000'000;
+
 constinit StartInfo root_start{};
+constinit bool exact = false;
 
 const abi::BootInfo& boot_info() { return *reinterpret_cast<const abi::BootInfo*>(abi::kRootBootInfo); }
 
@@ -30,6 +34,22 @@ std::string_view option(std::string_view key) {
     return line.substr(0, line.find(' '));
 }
 
+/// Reads how fast the TSC counts.
+void look_at_clock() {
+    const Borrowed<Memory> info(static_cast<abi::HandleIndex>(abi::RootSlot::info));
+    if (!own_space().map(kInfoAddress, info, 0, abi::kPageSize, abi::kMapRead).ok()) panic("no InfoPage");
+    exact = reinterpret_cast<const abi::InfoPage*>(kInfoAddress)->tsc_frequency == kInstructionsASecond;
+}
+
+/// Where all CPUs share one count of instructions, those that still come up would make leaps in this one's time.
+void wait_for_other_cpus() {
+    constexpr u64 kLongEnough = 300;  // milliseconds, which nobody spends: all are idle then
+    auto nobody = own_pool().create_signal();
+    if (!nobody.ok() || nobody->wait(1, in_milliseconds(kLongEnough)).error() != Error::timed_out)
+        panic("cannot sleep");
+    if (!nobody->destroy().ok()) panic("a Signal stays");
+}
+
 }  // namespace
 
 const Handle<Machine>& machine() {
@@ -37,9 +57,7 @@ const Handle<Machine>& machine() {
     return handle;
 }
 u32 cpu_count() { return boot_info().cpus; }
-bool time_is_exact() {
-    return std::string_view(boot_info().command_line).find("exact") != std::string_view::npos;
-}
+bool time_is_exact() { return exact; }
 
 }  // namespace pith::test
 
@@ -67,6 +85,8 @@ void pith_root_end(const char* text, pith::usize length, int status) {
 }  // extern "C"
 
 int main() {
+    pith::test::look_at_clock();
+    if (pith::test::time_is_exact()) pith::test::wait_for_other_cpus();
     // Tests poll while workers run: all have one priority.
     static_cast<void>(pith::own_thread().set_priority(pith::test::WorkerOptions{}.priority));
     int failed = pith::test::run_all(pith::test::option("test="));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Page tables of four levels, 4 KiB pages for users. The upper half of every root is the kernel's, shared and filled in at
-// boot. Entry: the processor's bits, and in bits that it ignores the rights and the most they may become. The
+// boot. Entry: the processor's bits, and in bits that it ignores the rights, the most they may become, and a mark. The
 // processor sets `accessed` and `dirty` at any moment, so changes of a present entry are compare-and-swaps.
 // Locks: the owner of the Space.
 #pragma once
@@ -34,8 +34,10 @@ enum : u64 {
 
 class Entry {
   public:
-    void set(u64 physical, u32 rights, u32 maximum, core::Cache cache) {
-        u64 bits = physical | kMapped | u64{maximum & 7} << kMaximumShift;
+    static constexpr u32 kMarks = 8;
+    void set(u64 physical, u32 rights, u32 maximum, core::Cache cache, u32 mark) {
+        u64 bits = physical | kMapped | u64{maximum & 7} << kMaximumShift |
+                   u64{mark & (kMarks - 1)} << kMarkShift;
         if (cache == core::Cache::uncached) bits |= kPageUncached | kPageWriteThrough;
         bits_.store(bits | rights_bits(rights), std::memory_order_relaxed);
     }
@@ -50,6 +52,7 @@ class Entry {
     u64 physical() const { return bits() & kPageAddress; }
     u32 rights() const { return static_cast<u32>(bits() >> kRightsShift) & 7; }
     u32 maximum() const { return static_cast<u32>(bits() >> kMaximumShift) & 7; }
+    u32 mark() const { return static_cast<u32>(bits() >> kMarkShift) & (kMarks - 1); }
     bool dirty() const { return (bits() & kPageDirty) != 0; }
     core::Cache cache() const { return bits() & kPageUncached ? core::Cache::uncached : core::Cache::normal; }
     u64 bits() const { return bits_.load(std::memory_order_relaxed); }
@@ -58,6 +61,7 @@ class Entry {
     static constexpr u32 kMaximumShift = 9;
     static constexpr u32 kRightsShift = 52;
     static constexpr u64 kMapped = u64{1} << 55;
+    static constexpr u32 kMarkShift = 56;
     static constexpr u64 kRightsBits = kPagePresent | kPageWrite | kPageUser | kPageNoExecute |
                                        u64{7} << kRightsShift;
 

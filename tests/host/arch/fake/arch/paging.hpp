@@ -13,8 +13,9 @@ inline constexpr u64 kLeafSpan = 512 * abi::kPageSize;
 /// bit 0 mapped, 1..3 rights, 4..6 maximum, 7 uncached, 8 dirty, 12.. physical.
 class Entry {
   public:
-    void set(u64 physical, u32 rights, u32 maximum, core::Cache cache) {
-        bits_ = physical | 1 | u64{rights & 7} << 1 | u64{maximum & 7} << 4 |
+    static constexpr u32 kMarks = 8;
+    void set(u64 physical, u32 rights, u32 maximum, core::Cache cache, u32 mark) {
+        bits_ = physical | 1 | u64{rights & 7} << 1 | u64{maximum & 7} << 4 | u64{mark & 7} << 9 |
                 (cache == core::Cache::uncached ? 0x80u : 0);
     }
     void clear() { bits_ = 0; }
@@ -25,6 +26,7 @@ class Entry {
     u64 physical() const { return bits_ & ~u64{0xfff}; }
     u32 rights() const { return static_cast<u32>(bits_ >> 1) & 7; }
     u32 maximum() const { return static_cast<u32>(bits_ >> 4) & 7; }
+    u32 mark() const { return static_cast<u32>(bits_ >> 9) & 7; }
     bool dirty() const { return (bits_ & 0x100) != 0; }
     core::Cache cache() const { return (bits_ & 0x80) != 0 ? core::Cache::uncached : core::Cache::normal; }
 
