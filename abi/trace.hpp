@@ -21,7 +21,7 @@ enum class TraceKind : u32 {
     foreign,        ///< foreign thread's system call goes to a, which runs at once. b = number
     deliver_call,   ///< thread's call has reached a. b = tag
     deliver_send,   ///< thread's one-way message has reached a. b = tag
-    deliver_event,  ///< thread's event has reached a. b = Event
+    deliver_event,  ///< thread's event has reached a. b = Event, in the low 16 bits
     deliver_reply,  ///< thread has answered a. b = tag
     resume,         ///< thread lets foreign thread a go on. b = Resume
     queue,          ///< thread waits for a receiver. b = tag, or Event

@@ -72,7 +72,7 @@ static_assert(FrameContract<Frame>);
 ///
 /// - `leave_frame(frame)`: the user state that is live in the processor beyond what the entry stub stored (fs
 ///   and gs base) goes to the Frame. `enter_frame(frame)`: loads that state. The core calls these in pairs when another thread becomes current; and save_to only after
-///   leave_frame. `switch_native_frames(from, to)`: both at once, for two native threads: `both_native(a, b)`.
+///   leave_frame. `enter_frame_after(before, frame)`: the same, where `before` was left last.
 /// - After a syscall entry the exit path loads message words and tag from the Frame of the thread that it returned.
 /// - `send_ipi(cpu)`: the other CPU calls core::ipi_entry soon. `now()`: nanoseconds since boot; `time_at(ticks)`: the same
 ///   when ticks() was that, not long ago.
@@ -85,8 +85,7 @@ concept CpuContract = requires(A area, Frame* frame, u32 cpu, abi::Time t) {
     { area.current } -> std::same_as<core::Thread*&>;
     leave_frame(*frame);
     enter_frame(*frame);
-    { both_native(*frame, *frame) } -> std::same_as<bool>;
-    switch_native_frames(*frame, *frame);
+    enter_frame_after(*frame, *frame);
     send_ipi(cpu);
     { now() } -> std::same_as<abi::Time>;
     { time_at(t) } -> std::same_as<abi::Time>;

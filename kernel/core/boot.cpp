@@ -93,10 +93,10 @@ void load_root(Space& space, Pool& pool, const ElfImage& image) {
 Thread* make_root_thread(Pool& pool, Space& space, CapTable& table, Budget& budget, Memory& buffer) {
     Thread* thread = must(make_thread(pool, abi::ThreadKind::native, 0), "No root thread");
     using Kind = Reference::Kind;
-    bool bound = refer(thread->space_reference, space, *thread, Kind::space).ok();
-    bound = bound && refer(thread->captable_reference, table, *thread, Kind::captable).ok();
-    bound = bound && refer(thread->budget_reference, budget, *thread, Kind::budget).ok();
-    bound = bound && refer(thread->buffer_reference, buffer, *thread, Kind::buffer).ok();
+    bool bound = refer(thread->reference(Kind::space), space, *thread, Kind::space).ok();
+    bound = bound && refer(thread->reference(Kind::captable), table, *thread, Kind::captable).ok();
+    bound = bound && refer(thread->reference(Kind::budget), budget, *thread, Kind::budget).ok();
+    bound = bound && refer(thread->reference(Kind::buffer), buffer, *thread, Kind::buffer).ok();
     if (!bound) panic("Root cannot be bound");
     thread->space = &space;
     thread->captable = &table;

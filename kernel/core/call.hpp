@@ -52,7 +52,9 @@ struct Call {
     /// It has been filled. r0: its number.
     void filled();
     /// At the end: gives back a slot that was not filled.
-    void release_slot();
+    void release_slot() {
+        if (slot_ != nullptr) CapTable::release(*slot_);
+    }
 
     /// A copy of an argument structure from words[0] of the message buffer. Read once: its owner may change
     /// it any time.
@@ -78,27 +80,31 @@ struct Call {
     Slot* slot_ = nullptr;
 };
 
-/// The system call of the current thread by the general paths; a foreign thread's is an event.
-Thread* slow_syscall(Cpu& cpu, Thread& thread);
-Thread* slow_foreign_call(Cpu& cpu, Thread& thread);
-
 /// Waits until other CPUs that have the Space loaded have forgotten its old translations; ok if there is
 /// none.
 Error shoot_down(Call& call, Space& space, bool stale);
 
-Error call_message(Call& call,
-                   abi::Syscall number);             // call, send, recv, reply_recv, reply, take_reply, adopt
-Error call_signal(Call& call, abi::Syscall number);  // signal_*
-Error call_capability(Call& call, abi::Syscall number);    // cap_*
-Error call_pool(Call& call, abi::Syscall number);          // pool_*, captable_*, endpoint_*
-Error call_memory(Call& call, abi::Syscall number);        // memory_*
-Error call_space(Call& call, abi::Syscall number);         // space_*
-Error call_thread(Call& call, abi::Syscall number);        // thread_*
-Error call_thread_state(Call& call, abi::Syscall number);  // of these: info, FPU
-Error call_budget(Call& call, abi::Syscall number);        // budget_*
-Error call_device(Call& call, abi::Syscall number);        // interrupt_*, ports_*
-Error call_machine(Call& call, abi::Syscall number);       // machine_*
-Error call_destroy(Call& call);                            // object_destroy
+/// A handler, and eight of them: of the system calls whose numbers differ in the last three bits.
+using Handler = Error (*)(Call& call);
+using Handlers = Handler[8];
+extern const Handlers message_calls;  // null, call, send, recv, reply_recv, reply, take_reply, adopt
+extern const Handlers signal_calls;   // signal_*, yield, clock, trace_mark
+extern const Handlers capability_calls;
+extern const Handlers object_calls;  // object_destroy
+extern const Handlers pool_calls;
+extern const Handlers memory_calls;
+extern const Handlers space_calls;
+extern const Handlers captable_calls;
+extern const Handlers thread_calls;
+extern const Handlers more_thread_calls;
+extern const Handlers budget_calls;
+extern const Handlers endpoint_calls;
+extern const Handlers interrupt_calls;
+extern const Handlers ports_calls;
+extern const Handlers machine_calls;
+Error thread_info(Call& call);
+Error thread_fpu_read(Call& call);
+Error thread_fpu_write(Call& call);
 
 }  // namespace pith::core
 

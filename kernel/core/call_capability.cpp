@@ -84,15 +84,6 @@ Error take(Call& call) {
 
 }  // namespace
 
-Error call_capability(Call& call, Syscall number) {
-    switch (number) {
-        case Syscall::cap_copy: return copy(call);
-        case Syscall::cap_delete: return remove(call);
-        case Syscall::cap_revoke: return revoke(call);
-        case Syscall::cap_info: return info(call);
-        case Syscall::cap_take: return take(call);
-        default: return Error::bad_syscall;
-    }
-}
+constinit const Handlers capability_calls = {copy, remove, revoke, info, take};
 
 }  // namespace pith::core

@@ -186,7 +186,7 @@ abi::ThreadState visible_state(const Thread& thread) {
     }
 }
 
-Error thread_info(Call& call) {
+Error write_thread_info(Call& call) {
     Capability capability;
     Thread& thread = *PITH_CALL(lookup<Thread>(call.thread, call.handle(), ThreadRight::info, capability));
     abi::ThreadInfo info{};
@@ -244,32 +244,25 @@ Error thread_fpu(Call& call, bool write) {
     return Error::ok;
 }
 
-}  // namespace
-
-Error call_machine(Call& call, Syscall number) {
-    switch (number) {
-        case Syscall::machine_device_memory: return device_memory(call);
-        case Syscall::machine_info: return machine_info(call);
-        case Syscall::machine_exit:
-            PITH_CALL(call.object<Machine>(MachineRight::manage));
-            arch::exit_machine(static_cast<u32>(call.argument(0)));
-        case Syscall::machine_log: return machine_log(call);
-        case Syscall::machine_trace: return machine_trace(call);
-        default: return Error::bad_syscall;
-    }
+Error machine_exit(Call& call) {
+    PITH_CALL(call.object<Machine>(MachineRight::manage));
+    arch::exit_machine(static_cast<u32>(call.argument(0)));
 }
 
-Error call_budget(Call& call, Syscall number) {
-    if (number == Syscall::budget_create) return budget_create(call);
-    if (number == Syscall::budget_configure) return budget_configure(call);
+Error budget_info(Call& call) {
     auto budget = PITH_CALL(call.object<Budget>(abi::BudgetRight::info));
     call.output(budget->info(arch::now()));
     return Error::ok;
 }
 
-Error call_thread_state(Call& call, Syscall number) {
-    if (number == Syscall::thread_info) return thread_info(call);
-    return thread_fpu(call, number == Syscall::thread_fpu_write);
-}
+}  // namespace
+
+constinit const Handlers machine_calls = {device_memory, machine_info, machine_exit, machine_log,
+                                          machine_trace};
+constinit const Handlers budget_calls = {budget_create, budget_configure, budget_info};
+
+Error thread_info(Call& call) { return write_thread_info(call); }
+Error thread_fpu_read(Call& call) { return thread_fpu(call, false); }
+Error thread_fpu_write(Call& call) { return thread_fpu(call, true); }
 
 }  // namespace pith::core

@@ -116,7 +116,7 @@ Error memory_create(Call& call) {
     return call.fill(*PITH_CALL(Memory::create_paged(*pool, pages)));
 }
 
-[[gnu::noinline]] Error space_create(Call& call) {
+Error space_create(Call& call) {
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
     if (call.argument(0) > 1) return Error::invalid;
     PITH_PASS(call.reserve());
@@ -207,7 +207,7 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
     return shot == Error::ok ? error : shot;
 }
 
-[[gnu::noinline]] Error space_map(Call& call) {
+Error space_map(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
     const Error error = map_ranges(call, *space);
     if (error == Error::restart) return error;
@@ -215,7 +215,7 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
     return finish_range(call, *space, error, false);
 }
 
-[[gnu::noinline]] Error space_unmap(Call& call) {
+Error space_unmap(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
     Thread& thread = call.thread;
     const u64 address = call.argument(0);
@@ -232,7 +232,7 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
     }
 }
 
-[[gnu::noinline]] Error space_protect(Call& call) {
+Error space_protect(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
     const u64 address = call.argument(0);
     const u64 rights = call.argument(2);
@@ -251,7 +251,7 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
     return finish_range(call, *space, Error::ok, false);
 }
 
-[[gnu::noinline]] Error space_share(Call& call) {
+Error space_share(Call& call) {
     auto target = PITH_CALL(call.object<Space>(SpaceRight::map));
     const auto range = call.input<abi::ShareRange>();
     auto source = PITH_CALL(lookup<Space>(call.thread, range.source, SpaceRight::map));
@@ -282,7 +282,7 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
     return finish_range(call, *source, error, false);
 }
 
-[[gnu::noinline]] Error space_dirty(Call& call) {
+Error space_dirty(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
     const u64 address = call.argument(0);
     const u64 pages = call.argument(1);
@@ -301,9 +301,32 @@ Error finish_range(Call& call, Space& space, Error error, bool stale) {
     return finish_range(call, *space, Error::ok, false);
 }
 
-[[gnu::noinline]] Error space_info(Call& call) {
+Error space_info(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::info));
     call.output(abi::SpaceInfo{space->mapped_pages(), space->table_pages(), space->attachment_count()});
+    return Error::ok;
+}
+
+Error pool_create(Call& call) {
+    auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
+    PITH_PASS(call.reserve());
+    return call.fill(*PITH_CALL(pool->create_pool(call.argument(0))));
+}
+
+Error pool_resize(Call& call) {
+    auto pool = PITH_CALL(call.object<Pool>(PoolRight::manage));
+    return pool->resize(call.argument(0)).error();
+}
+
+Error endpoint_create(Call& call) {
+    auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
+    PITH_PASS(call.reserve());
+    return call.fill(*PITH_CALL(pool->create<Endpoint>()));
+}
+
+Error memory_info(Call& call) {
+    auto memory = PITH_CALL(call.object<Memory>());
+    call.output(abi::MemoryInfo{memory->pages() * kPage, memory->mapped()});
     return Error::ok;
 }
 
@@ -316,40 +339,11 @@ Error shoot_down(Call& call, Space& space, bool stale) {
     return wait_for_cpus(call.thread, other_cpus_with(space)) ? kNoResult : Error::ok;
 }
 
-Error call_pool(Call& call, Syscall number) {
-    switch (number) {
-        case Syscall::pool_info: return pool_info(call);
-        case Syscall::pool_resize: {
-            auto pool = PITH_CALL(call.object<Pool>(PoolRight::manage));
-            return pool->resize(call.argument(0)).error();
-        }
-        case Syscall::captable_create: return captable_create(call);
-        default: break;
-    }
-    auto pool = PITH_CALL(call.object<Pool>(PoolRight::allocate));
-    PITH_PASS(call.reserve());
-    if (number == Syscall::pool_create) return call.fill(*PITH_CALL(pool->create_pool(call.argument(0))));
-    return call.fill(*PITH_CALL(pool->create<Endpoint>()));
-}
-
-Error call_memory(Call& call, Syscall number) {
-    if (number == Syscall::memory_create) return memory_create(call);
-    auto memory = PITH_CALL(call.object<Memory>());
-    call.output(abi::MemoryInfo{memory->pages() * kPage, memory->mapped()});
-    return Error::ok;
-}
-
-// The handlers are not inlined: each has just the stack that it needs.
-Error call_space(Call& call, Syscall number) {
-    switch (number) {
-        case Syscall::space_create: return space_create(call);
-        case Syscall::space_map: return space_map(call);
-        case Syscall::space_unmap: return space_unmap(call);
-        case Syscall::space_protect: return space_protect(call);
-        case Syscall::space_share: return space_share(call);
-        case Syscall::space_dirty: return space_dirty(call);
-        default: return space_info(call);
-    }
-}
+constinit const Handlers pool_calls = {pool_create, pool_info, pool_resize};
+constinit const Handlers memory_calls = {memory_create, memory_info};
+constinit const Handlers space_calls = {space_create, space_map,   space_unmap, space_protect,
+                                        space_share,  space_dirty, space_info};
+constinit const Handlers captable_calls = {nullptr, nullptr, nullptr, nullptr, captable_create};
+constinit const Handlers endpoint_calls = {endpoint_create};
 
 }  // namespace pith::core

@@ -97,43 +97,52 @@ Error send(Call& call, Delivery kind) {
     return send_message(call.thread, *endpoint, found.badge, kind);
 }
 
+Error null(Call&) { return Error::ok; }
+Error call_endpoint(Call& call) { return send(call, Delivery::call); }
+Error send_only(Call& call) { return send(call, Delivery::send); }
+Error receive_only(Call& call) {
+    auto endpoint = PITH_CALL(call.object<Endpoint>(EndpointRight::receive));
+    return receive(call.thread, *endpoint, call.frame.deadline());
+}
+
+/// ipc_fast.cpp has done so, but where the handle is at fault.
+Error notify(Call& call) {
+    auto signal = PITH_CALL(call.object<Signal>(abi::SignalRight::notify));
+    signal->notify(call.argument(0));
+    return Error::ok;
+}
+
+Error wait(Call& call) {
+    auto signal = PITH_CALL(call.object<Signal>(abi::SignalRight::wait));
+    call.r0 = PITH_CALL(signal->wait(call.thread, call.argument(0), call.argument(1)));
+    return Error::ok;
+}
+
+Error create_signal(Call& call) {
+    auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
+    PITH_PASS(call.reserve());
+    return call.fill(*PITH_CALL(pool->create<Signal>()));
+}
+
+Error yield(Call&) {
+    this_cpu().rotate = this_cpu().reschedule = true;
+    return Error::ok;
+}
+
+Error clock(Call& call) {
+    call.r0 = arch::now();
+    return Error::ok;
+}
+
+Error trace_mark(Call& call) {
+    trace(TraceKind::mark, call.argument(0), call.argument(1));
+    return Error::ok;
+}
+
 }  // namespace
 
-Error call_message(Call& call, Syscall number) {
-    switch (number) {
-        case Syscall::call: return send(call, Delivery::call);
-        case Syscall::send: return send(call, Delivery::send);
-        case Syscall::recv: {
-            auto endpoint = PITH_CALL(call.object<Endpoint>(EndpointRight::receive));
-            return receive(call.thread, *endpoint, call.frame.deadline());
-        }
-        case Syscall::reply_recv: return reply_and_receive(call);
-        case Syscall::reply: return reply(call);
-        case Syscall::take_reply: return take_reply(call);
-        case Syscall::adopt: return adopt(call);
-        default: return Error::bad_syscall;
-    }
-}
-
-Error call_signal(Call& call, Syscall number) {
-    switch (number) {
-        case Syscall::signal_notify: {
-            auto signal = PITH_CALL(call.object<Signal>(abi::SignalRight::notify));
-            signal->notify(call.argument(0));  // ipc_fast.cpp has done so, but where it could not
-            return Error::ok;
-        }
-        case Syscall::signal_wait: {
-            auto signal = PITH_CALL(call.object<Signal>(abi::SignalRight::wait));
-            call.r0 = PITH_CALL(signal->wait(call.thread, call.argument(0), call.argument(1)));
-            return Error::ok;
-        }
-        case Syscall::signal_create: {
-            auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
-            PITH_PASS(call.reserve());
-            return call.fill(*PITH_CALL(pool->create<Signal>()));
-        }
-        default: return Error::bad_syscall;
-    }
-}
+constinit const Handlers message_calls = {null,  call_endpoint, send_only, receive_only, reply_and_receive,
+                                          reply, take_reply,    adopt};
+constinit const Handlers signal_calls = {notify, wait, create_signal, yield, clock, trace_mark};
 
 }  // namespace pith::core

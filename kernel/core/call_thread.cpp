@@ -54,14 +54,13 @@ Result<> validate(const abi::ThreadCreate& wanted, const Parts& parts) {
 }
 
 Result<> refer_parts(Thread& thread, const Parts& parts) {
-    PITH_CHECK(refer(thread.space_reference, *parts.space, thread, Kind::space));
-    if (parts.captable != nullptr)
-        PITH_CHECK(refer(thread.captable_reference, *parts.captable, thread, Kind::captable));
-    if (parts.handler != nullptr)
-        PITH_CHECK(refer(thread.handler_reference, *parts.handler, thread, Kind::handler));
-    if (parts.budget != nullptr)
-        PITH_CHECK(refer(thread.budget_reference, *parts.budget, thread, Kind::budget));
-    return refer(thread.buffer_reference, *parts.buffer, thread, Kind::buffer);
+    Object* const targets[Thread::kReferences] = {parts.space, parts.captable, parts.handler, parts.buffer,
+                                                  parts.budget};
+    for (u32 i = 0; i < Thread::kReferences; i++) {
+        if (targets[i] != nullptr)
+            PITH_CHECK(refer(thread.references[i], *targets[i], thread, static_cast<Kind>(i)));
+    }
+    return {};
 }
 
 Error create(Call& call) {
@@ -193,10 +192,11 @@ Error set_budget(Call& call) {
     auto thread = PITH_CALL(call.object<Thread>(ThreadRight::manage));
     auto budget = PITH_CALL(call.object_argument<Budget>(0, abi::BudgetRight::bind));
     if (thread->base_priority > budget->ceiling()) return Error::invalid;
-    rebind(thread->budget_reference, budget, *thread, Kind::budget);
+    Reference& reference = thread->reference(Kind::budget);
+    rebind(reference, budget, *thread, Kind::budget);
     {
         ThreadLock locked(*thread);
-        thread->budget = static_cast<Budget*>(thread->budget_reference.target);
+        thread->budget = static_cast<Budget*>(reference.target);
         if (cpus[thread->cpu].area.current == thread) kick(thread->cpu);
     }
     propagate(*thread);
@@ -234,21 +234,9 @@ Result<Thread*> make_thread(Pool& pool, abi::ThreadKind kind, u32 cpu) {
     return thread;
 }
 
-Error call_thread(Call& call, Syscall number) {
-    switch (number) {
-        case Syscall::thread_create: return create(call);
-        case Syscall::thread_start: return start(call);
-        case Syscall::thread_resume: return resume(call);
-        case Syscall::thread_interrupt: return interrupt(call);
-        case Syscall::thread_set_cpu: return set_cpu(call);
-        case Syscall::thread_set_priority: return set_priority(call);
-        case Syscall::thread_set_budget: return set_budget(call);
-        case Syscall::thread_bind_signal: return bind_signal(call);
-        case Syscall::thread_name: return name(call);
-        case Syscall::thread_stop: return stop(call);
-        case Syscall::thread_continue: return go_on(call);
-        default: return Error::bad_syscall;
-    }
-}
+constinit const Handlers thread_calls = {create,  start,        resume,     interrupt,
+                                         set_cpu, set_priority, set_budget, bind_signal};
+constinit const Handlers more_thread_calls = {thread_info, thread_fpu_read, thread_fpu_write,
+                                              stop,        go_on,           name};
 
 }  // namespace pith::core

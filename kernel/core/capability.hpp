@@ -30,11 +30,11 @@ struct alignas(64) Slot {
 };
 static_assert(sizeof(Slot) == 64);
 
-/// What a slot held at one moment.
+/// What a slot held at one moment. Without initial values: it is filled in at once.
 struct Capability {
-    u64 word = 0;
-    u64 badge = 0;
-    Slot* slot = nullptr;
+    u64 word;
+    u64 badge;
+    Slot* slot;
 
     Object* object() const {
         return reinterpret_cast<Object*>(static_cast<i64>(word << 16) >> 16 & ~i64{0x3f});

@@ -374,7 +374,7 @@ bool take_job(Thread& thread, Pool& pool) {
 
 }  // namespace
 
-Error call_destroy(Call& call) {
+static Error destroy(Call& call) {
     Thread& thread = call.thread;
     if (!thread.restarted) {
         const Capability found = PITH_CALL(lookup_any(thread, call.handle()));
@@ -439,12 +439,10 @@ Object* drop_partial(Thread& thread) {
 }
 
 void discard(Thread& thread) {
-    unrefer(thread.space_reference);
-    unrefer(thread.captable_reference);
-    unrefer(thread.handler_reference);
-    unrefer(thread.buffer_reference);
-    unrefer(thread.budget_reference);
+    thread.unrefer_all();
     thread.pool->free_object(thread, sizeof(Thread));
 }
+
+constinit const Handlers object_calls = {destroy};
 
 }  // namespace pith::core

@@ -22,14 +22,18 @@ void main_other_cpu(u32 id);
 /// them. Null only if area.current is null.
 Thread* foreign_syscall_entry();
 Thread* native_syscall_entry();
-/// The same, of a native thread, for signal_notify.
+/// The same, of a native thread: for signal_notify, and for what is neither that nor `call` nor `reply_recv`.
 Thread* notify_entry();
+Thread* slow_syscall_entry();
 
-/// A fault of user code (faults of the kernel are the architecture's to report, by `panic`).
+/// A fault of user code (faults of the kernel are the architecture's to report, by `panic`) is noted in the current
+/// thread, as its `event`. Then comes raise_entry; or the architecture delivers the event itself, where the handler waits.
 void fault_entry(const FaultInfo& fault);
+/// The event that is noted in the current thread goes to its handler.
+void raise_entry();
 
-/// User code used the FPU while it was disabled.
-void fpu_trap();
+/// User code used the FPU while it was disabled. False: there is no memory for its state, so that is a fault.
+bool fpu_trap();
 
 void timer_entry(bool nested);
 void ipi_entry(bool nested);

@@ -138,15 +138,7 @@ void renew_ports(Cpu& cpu) {
         switch_ports(cpu, *space);
 }
 
-Error call_device(Call& call, Syscall number) {
-    switch (number) {
-        case Syscall::interrupt_create: return create_interrupt(call);
-        case Syscall::interrupt_bind: return bind_interrupt(call);
-        case Syscall::interrupt_acknowledge: return acknowledge_interrupt(call);
-        case Syscall::ports_create: return create_ports(call);
-        case Syscall::ports_bind: return bind_ports(call);
-        default: return Error::bad_syscall;
-    }
-}
+constinit const Handlers interrupt_calls = {create_interrupt, bind_interrupt, acknowledge_interrupt};
+constinit const Handlers ports_calls = {create_ports, bind_ports};
 
 }  // namespace pith::core

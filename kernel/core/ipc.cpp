@@ -3,6 +3,8 @@
 // CPUs are concerned, takes their locks in order, checks that it still is so, and then commits.
 #include "kernel/core/ipc.hpp"
 
+#include <algorithm>
+
 #include "kernel/core/capability.hpp"
 #include "kernel/core/captable.hpp"
 #include "kernel/core/destroy.hpp"
@@ -128,19 +130,17 @@ bool may_answer_locked(const Thread& thread, Thread& caller, const Slot* held) R
 
 void fill_event(const Thread& from, Thread& to) {
     arch::Frame& frame = to.frame;
-    const auto operation = static_cast<u16>(from.event);
-    frame.set_tag(abi::kTagKernel | operation);
+    frame.set_tag(abi::kTagKernel | static_cast<u16>(from.event));
     frame.set_badge(from.badge);
+    u64 words[abi::kRegisterWords] = {};
     if (from.event == abi::Event::syscall) {
-        u64 words[abi::kRegisterWords];
         from.frame.foreign_words(words);
-        for (u32 i = 0; i < abi::kRegisterWords; i++) frame.set_word(i, words[i]);
+    } else if (from.event == abi::Event::interrupted) {
+        words[7] = from.frame.ip();
     } else {
-        const bool interrupted = from.event == abi::Event::interrupted;
-        for (u32 i = 0; i < 4; i++) frame.set_word(i, interrupted ? 0 : from.event_words[i]);
-        for (u32 i = 4; i < 7; i++) frame.set_word(i, 0);
-        frame.set_word(7, interrupted ? from.frame.ip() : 0);
+        std::copy(std::begin(from.event_words), std::end(from.event_words), words);
     }
+    for (u32 i = 0; i < abi::kRegisterWords; i++) frame.set_word(i, words[i]);
     frame.set_error(Error::ok);
 }
 

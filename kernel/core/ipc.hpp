@@ -61,6 +61,8 @@ void abandon_call(Thread& caller, u32 call_number);
 /// Transfers words, buffer and capabilities; `badge` for the receiver. `receiver_error`: it has no room for the
 /// capabilities, and nothing has arrived.
 Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error) REQUIRES(thread_locks);
+/// The same without the words in registers.
+Error transfer_load_locked(Thread& from, Thread& to, Error& receiver_error) REQUIRES(thread_locks);
 
 /// After an answer that its receiver had no room for: what it was to move is deleted. No lock held.
 void drop_moved(Thread& from);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The short paths of messages: a partner that waits on this CPU is switched to directly, under this CPU's own lock alone.
-// Calls and answers with all that a message can have, system calls of foreign threads, and faults. Null: nothing has been
+// Calls and answers with all that a message can have. Null: nothing has been
 // done, and the general path (ipc.cpp) is to do it, or to tell why not. An architecture may have shorter ones yet, for
-// messages in registers (arch/x86_64/ipc.S).
+// messages without capabilities, and for events (arch/x86_64/ipc.S).
 //
 // An Endpoint that begins to die now is severed only after this CPU has left the kernel, and a thread sees to
 // its attention bits when it runs next: neither is looked at under the lock.
@@ -75,49 +75,23 @@ bool lent_by(const Thread& server, const Thread& caller) REQUIRES(thread_locks) 
            !server.on_reserve;
 }
 
-/// The message in `from`'s Frame to one that gets it there, or from it: `words` is then who has words and tag. False: there
-/// is an error.
-bool pass_message(Thread& from, Thread& to, u64 badge, Thread*& words) REQUIRES(thread_locks) {
-    words = &from;
+/// What comes with a message, and the rest that is not in registers; those are still to be passed on. False: there is an error.
+bool pass_message(Thread& from, Thread& to, u64 badge) REQUIRES(thread_locks) {
     if ((from.frame.tag() & kLoaded) != 0) {
         Error receiver_error;
-        if (transfer_locked(from, to, badge, receiver_error) != Error::ok) return false;
-        words = &to;
-        return receiver_error == Error::ok;
+        if (transfer_load_locked(from, to, receiver_error) != Error::ok || receiver_error != Error::ok)
+            return false;
     }
-    // Nobody touches the sender's Frame before the receiver has run, which is on this CPU: so its words need no copying.
     to.frame.set_badge(badge);
     to.frame.set_error(Error::ok);
     return true;
 }
 
 /// From one thread of this CPU to another.
-[[gnu::always_inline]] inline void switch_directly(Cpu& cpu, Thread& from, Thread& to, TraceKind kind, u64 b)
-    REQUIRES(thread_locks) {
+void switch_directly(Cpu& cpu, Thread& from, Thread& to, TraceKind kind, u64 b) REQUIRES(thread_locks) {
     cpu.counts.fast_calls++;
     cpu.trace.add_at(switch_time(from, to), kind, from.id, to.id, b);
     exchange(cpu, from, to);
-}
-
-/// The Resume of a foreign thread, or of one that has its fault mended, is in its Frame. False: not so simple.
-bool resume_caller(Thread& caller, Thread& server) REQUIRES(thread_locks) {
-    const u64 tag = server.frame.tag();
-    if (native_fault(caller)) {
-        if (caller.state != State::awaiting_reply || tag != static_cast<u64>(abi::Resume::retry))
-            return false;
-        caller.hindrance &= static_cast<u8>(~kNativeFault);
-        return true;
-    }
-    switch (tag) {
-        case static_cast<u64>(abi::Resume::retry): return true;
-        case static_cast<u64>(abi::Resume::result):
-            caller.frame.set_foreign_result(server.frame.word(0));
-            return true;
-        case static_cast<u64>(abi::Resume::state):
-            caller.frame.load_from(*reinterpret_cast<const abi::ForeignState*>(caller.buffer));
-            return true;
-        default: return false;
-    }
 }
 
 }  // namespace
@@ -129,11 +103,10 @@ Thread* call_directly(Cpu& cpu, Thread& thread) {
     auto* endpoint = object_of<Endpoint>(thread, frame.handle(), abi::EndpointRight::send, badge);
     if (endpoint == nullptr || (tag & ~kKnown) != 0 || thread.depth >= Thread::kMaxDepth) return nullptr;
     const abi::Time deadline = frame.deadline();
-    Thread* words;
     {
         CpuLock locked(cpu);
         Thread* receiver = waiting_receiver(endpoint->part_at(cpu.part));
-        if (receiver == nullptr || !pass_message(thread, *receiver, badge, words)) return nullptr;
+        if (receiver == nullptr || !pass_message(thread, *receiver, badge)) return nullptr;
         connect(thread, *receiver);
         thread.state = State::awaiting_reply;
         thread.call_number++;
@@ -141,7 +114,8 @@ Thread* call_directly(Cpu& cpu, Thread& thread) {
         switch_directly(cpu, thread, *receiver, TraceKind::call, tag);
     }
     if (deadline != abi::kNoDeadline) arm_timer_for(cpu, deadline);
-    return words;
+    // Nobody touches this Frame before the receiver has run, which is on this CPU: so its words need no copying.
+    return &thread;
 }
 
 Thread* reply_directly(Cpu& cpu, Thread& thread) {
@@ -158,51 +132,21 @@ Thread* reply_directly(Cpu& cpu, Thread& thread) {
     Endpoint::Part& part = endpoint->part_at(cpu.part);
     if (!part.callers.empty() || endpoint->orphans.load(std::memory_order_seq_cst) != 0) return nullptr;
     if (thread.bound != nullptr && thread.bound->pending()) return nullptr;
-    Thread* words = caller;
-    if (caller->state == State::at_event || native_fault(*caller)) {
-        if (!resume_caller(*caller, thread)) return nullptr;
-    } else if (caller->state != State::awaiting_reply || !pass_message(thread, *caller, 0, words)) {
-        return nullptr;
+    const bool message = caller->state == State::awaiting_reply && !native_fault(*caller);
+    if (message) {
+        if (!pass_message(thread, *caller, 0)) return nullptr;
+    } else {
+        if (caller->state != State::at_event || tag != static_cast<u64>(abi::Resume::state)) return nullptr;
+        caller->frame.load_from(*reinterpret_cast<const abi::ForeignState*>(caller->buffer));
     }
     disconnect(part, thread, *caller);
     switch_directly(cpu, thread, *caller, TraceKind::reply, tag);
-    if (words == &thread) {
+    if (message) {
         // This thread waits now, and another CPU may write to its Frame.
         thread.frame.copy_words_to(caller->frame);
         caller->frame.set_tag(tag);
     }
     return caller;
-}
-
-Thread* raise_directly(Cpu& cpu, Thread& thread, abi::Event event) {
-    Endpoint* endpoint = thread.handler;
-    if (endpoint == nullptr || !alive(*endpoint) || thread.depth >= Thread::kMaxDepth) return nullptr;
-    CpuLock locked(cpu);
-    Thread* receiver = waiting_receiver(endpoint->part_at(cpu.part));
-    if (receiver == nullptr) return nullptr;
-    connect(thread, *receiver);
-    thread.event = event;
-    fill_event(thread, *receiver);
-    const bool call = event == abi::Event::syscall;
-    switch_directly(cpu, thread, *receiver, call ? TraceKind::foreign : TraceKind::deliver_event,
-                    call ? receiver->frame.word(0) : static_cast<u64>(event));
-    if (thread.kind == abi::ThreadKind::foreign) {
-        thread.state = State::at_event;
-        auto& page = *reinterpret_cast<abi::ForeignState*>(thread.buffer);
-        thread.frame.save_to(page);
-        page.event = static_cast<u64>(event);
-    } else {
-        thread.state = State::awaiting_reply;
-        thread.hindrance |= kNativeFault;
-    }
-    return receiver;
-}
-
-Thread* foreign_syscall_entry() {
-    Cpu& cpu = this_cpu();
-    Thread& thread = *cpu.area.current;
-    Thread* words = raise_directly(cpu, thread, abi::Event::syscall);
-    return words != nullptr ? words : slow_foreign_call(cpu, thread);
 }
 
 Thread* native_syscall_entry() {
@@ -214,7 +158,7 @@ Thread* native_syscall_entry() {
         case static_cast<u32>(Syscall::reply_recv): words = reply_directly(cpu, thread); break;
         default: break;
     }
-    return words != nullptr ? words : slow_syscall(cpu, thread);
+    return words != nullptr ? words : slow_syscall_entry();
 }
 
 // Whoever waits and is more urgent runs at once.
@@ -223,7 +167,7 @@ Thread* notify_entry() {
     Thread& thread = *cpu.area.current;
     u64 badge;
     auto* signal = object_of<Signal>(thread, thread.frame.handle(), abi::SignalRight::notify, badge);
-    if (signal == nullptr) return slow_syscall(cpu, thread);
+    if (signal == nullptr) return slow_syscall_entry();
     const u64 bits = thread.frame.arg(0);
     thread.frame.set_result(Error::ok, 0, 0, 0);  // while it is certain to be this CPU's
     if (!signal->notify(bits, true) && cpu.reschedule) {

@@ -11,7 +11,5 @@ namespace pith::core {
 Thread* call_directly(Cpu& cpu, Thread& thread);
 /// reply_recv, from the Frame: the message, or how a foreign or faulting thread goes on.
 Thread* reply_directly(Cpu& cpu, Thread& thread);
-/// An event of the current thread, whose `event_words` are set if it is no system call, to its handler.
-Thread* raise_directly(Cpu& cpu, Thread& thread, abi::Event event);
 
 }  // namespace pith::core

@@ -22,6 +22,12 @@ alignas(abi::kPageSize) abi::MessageBuffer spare_buffers[abi::kMaxCpus];
 
 abi::MessageBuffer& spare_buffer() { return spare_buffers[this_cpu().id]; }
 
+void spin(std::atomic<u16>& held) {
+    do {
+        while (held.load(std::memory_order_relaxed) != 0) arch::relax();
+    } while ((held.fetch_or(1, std::memory_order_acquire) & 1) != 0);
+}
+
 void rank_acquired(Rank rank) {
     Cpu& cpu = this_cpu();
     const auto value = static_cast<u32>(rank);
@@ -49,13 +55,12 @@ std::atomic<u32> panicking{kNobody};  // the CPU that reports
 void print(const char* text) { arch::debug_write(text, strlen(text)); }
 
 void print_hex(u64 value) {
-    char text[18] = " 0";
-    usize length = 1;
-    for (int shift = 60; shift >= 0; shift -= 4) {
-        if (length == 1 && value >> shift == 0 && shift != 0) continue;
-        text[length++] = "0123456789abcdef"[value >> shift & 15];
-    }
-    arch::debug_write(text, length);
+    char text[17];
+    usize at = sizeof(text);
+    do text[--at] = "0123456789abcdef"[value & 15];
+    while ((value >>= 4) != 0);
+    text[--at] = ' ';
+    arch::debug_write(text + at, sizeof(text) - at);
 }
 
 /// What this CPU did last, newest at the end.

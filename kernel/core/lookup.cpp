@@ -59,8 +59,4 @@ void Call::filled() {
     slot_ = nullptr;
 }
 
-void Call::release_slot() {
-    if (slot_ != nullptr) CapTable::release(*slot_);
-}
-
 }  // namespace pith::core

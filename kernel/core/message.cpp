@@ -14,70 +14,74 @@
 namespace pith::core {
 namespace {
 
+/// One capability of a message. Without initial values: mostly there are none.
 struct Passenger {
-    Capability capability;
-    RightsBits mask = 0;
-    bool move = false;
-    HandleIndex slot = abi::kNoHandle;
+    u64 word;  ///< with the badge and the slot: what was found
+    u64 badge;
+    Slot* from;
+    Slot* to;
+    HandleIndex handle;  ///< of `to`
+    RightsBits mask;
+    bool move;
+
+    Capability capability() const { return {word, badge, from}; }
 };
 
 /// Reads the sender's list: each must be valid, and may be copied or moved.
-Error check_passengers(Thread& from, std::span<Passenger> passengers) {
+Error check_passengers(const Thread& from, std::span<Passenger> passengers) {
     for (usize i = 0; i < passengers.size(); i++) {
         const abi::MessageHandle wanted = from.buffer->handles[i];
         Passenger& passenger = passengers[i];
-        passenger.mask = wanted.rights;
         passenger.move = (wanted.flags & abi::kHandleMove) != 0;
-        auto found = lookup_any(from, wanted.handle);
-        if (!found.ok()) return found.error();
-        passenger.capability = *found;
-        if (passenger.capability.object()->type == ObjectType::reply) {
+        passenger.mask = wanted.rights;
+        passenger.from = from.captable->slot(wanted.handle);
+        if (passenger.from == nullptr) return Error::bad_handle;
+        const Capability found = read_slot(*passenger.from);
+        if (found.word == 0 || !alive(*found.object())) return Error::bad_handle;
+        passenger.word = found.word;
+        passenger.badge = found.badge;
+        if (found.object()->type == ObjectType::reply) {
             if (!passenger.move) return Error::no_right;
             passenger.mask = abi::kAllRights;
-        } else if (!passenger.capability.allows(abi::kRightCopy)) {
+        } else if (!found.allows(abi::kRightCopy)) {
             return Error::no_right;
         }
         for (usize j = 0; j < i; j++) {
-            const bool same = passengers[j].capability.slot == passenger.capability.slot;
+            const bool same = passengers[j].from == passenger.from;
             if (same && (passengers[j].move || passenger.move)) return Error::invalid;
         }
     }
     return Error::ok;
 }
 
-void release_slots(Thread& to, std::span<Passenger> passengers) {
-    for (Passenger& passenger : passengers) {
-        if (passenger.slot != abi::kNoHandle) CapTable::release(*to.captable->slot(passenger.slot));
-        passenger.slot = abi::kNoHandle;
-    }
-}
-
-Error reserve_slots(Thread& to, std::span<Passenger> passengers) {
+Error reserve_slots(const Thread& to, std::span<Passenger> passengers) {
     if (to.captable == nullptr) return Error::no_slot;
-    for (Passenger& passenger : passengers) {
+    for (usize i = 0; i < passengers.size(); i++) {
         auto slot = to.captable->reserve(abi::kNoHandle);
         if (!slot.ok()) {
-            release_slots(to, passengers);
+            while (i != 0) CapTable::release(*passengers[--i].to);
             return Error::no_slot;
         }
-        passenger.slot = *slot;
+        passengers[i].handle = *slot;
+        passengers[i].to = to.captable->slot(*slot);
     }
     return Error::ok;
 }
 
 /// One capability goes over; an object that began to die meanwhile arrives as no handle.
-void hand_over(Thread& to, Passenger& passenger, abi::MessageHandle& result) {
-    Slot& slot = *to.captable->slot(passenger.slot);
-    const Result<> done = passenger.move ? capability::move(passenger.capability, slot, passenger.mask)
-                                         : capability::derive(passenger.capability, slot, passenger.mask,
-                                                              passenger.capability.badge);
+void hand_over(const Passenger& passenger, abi::MessageHandle& result) {
+    const Capability sent = passenger.capability();
+    const Result<> done = passenger.move
+                              ? capability::move(sent, *passenger.to, passenger.mask)
+                              : capability::derive(sent, *passenger.to, passenger.mask, passenger.badge);
+    result = {abi::kNoHandle, 0, 0, 0};
     if (!done.ok()) {
-        CapTable::release(slot);
+        CapTable::release(*passenger.to);
         return;
     }
-    if (passenger.move) CapTable::release(*passenger.capability.slot);
-    result.handle = passenger.slot;
-    result.rights = static_cast<RightsBits>(passenger.capability.rights() & passenger.mask);
+    if (passenger.move) CapTable::release(*passenger.from);
+    result.handle = passenger.handle;
+    result.rights = static_cast<RightsBits>(sent.rights() & passenger.mask);
     result.flags = passenger.move ? abi::kHandleMove : u8{0};
 }
 
@@ -90,36 +94,30 @@ Error check_message(Thread& from) {
     return check_passengers(from, {passengers, tag.handles()});
 }
 
-Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error) {
+Error transfer_load_locked(Thread& from, Thread& to, Error& receiver_error) {
     receiver_error = Error::ok;
-    const abi::Tag tag(from.frame.tag() & ~abi::kTagKernel);
+    const abi::Tag tag(from.frame.tag());
     const u32 words = tag.buffer_words();
     const u32 handles = tag.handles();
-    if ((words | handles) == 0) {
-        from.frame.copy_words_to(to.frame);
-        to.frame.set_badge(badge);
-        to.frame.set_tag(tag.bits());
-        to.frame.set_error(Error::ok);
-        return Error::ok;
-    }
     if (words > abi::kBufferWords || handles > abi::kMessageHandles) return Error::invalid;
-    Passenger passengers[abi::kMessageHandles];
-    const std::span<Passenger> used(passengers, handles);
     if (handles != 0) {
+        Passenger passengers[abi::kMessageHandles];
+        const std::span<Passenger> used(passengers, handles);
         if (Error error = check_passengers(from, used); error != Error::ok) return error;
         receiver_error = reserve_slots(to, used);
         if (receiver_error != Error::ok) return Error::ok;
+        for (u32 i = 0; i < handles; i++) hand_over(passengers[i], to.buffer->handles[i]);
     }
+    if (words != 0) memcpy(to.buffer->words, from.buffer->words, words * sizeof(u64));
+    return Error::ok;
+}
+
+Error transfer_locked(Thread& from, Thread& to, u64 badge, Error& receiver_error) {
+    const Error error = transfer_load_locked(from, to, receiver_error);
+    if (error != Error::ok || receiver_error != Error::ok) return error;
     from.frame.copy_words_to(to.frame);
     to.frame.set_badge(badge);
-    if (words != 0) memcpy(to.buffer->words, from.buffer->words, words * sizeof(u64));
-    for (u32 i = 0; i < handles; i++) {
-        abi::MessageHandle result{};
-        result.rights = 0;
-        hand_over(to, passengers[i], result);
-        to.buffer->handles[i] = result;
-    }
-    to.frame.set_tag(tag.bits());
+    to.frame.set_tag(from.frame.tag() & ~abi::kTagKernel);
     to.frame.set_error(Error::ok);
     return Error::ok;
 }

@@ -184,9 +184,12 @@ void Pool::release_locked(void* memory, usize size) {
     }
 }
 
-bool Pool::adopt_object(Object& object) {
+bool Pool::adopt_object(Object& object, usize size) {
     Guard guard(lock);
-    if (dying.load(std::memory_order_relaxed)) return false;
+    if (dying.load(std::memory_order_relaxed)) {
+        release_locked(&object, size);
+        return false;
+    }
     object.pool = this;
     objects.push_back(object);
     count_objects_locked(object, 1);

@@ -50,10 +50,7 @@ class Pool : public Object {
     Result<T*> create(Arguments&&... arguments) {
         void* memory = PITH_TRY(allocate_bytes(sizeof(T)));
         T* object = ::new (memory) T(static_cast<Arguments&&>(arguments)...);
-        if (!adopt_object(*object)) {
-            release_bytes(memory, sizeof(T));
-            return Error::bad_handle;
-        }
+        if (!adopt_object(*object, sizeof(T))) return Error::bad_handle;
         return object;
     }
     /// A sub-pool that is about to be freed gives its limit back.
@@ -72,7 +69,8 @@ class Pool : public Object {
 
   private:
     static constexpr u32 kClasses = 7;
-    bool adopt_object(Object& object);
+    /// Lists it. False: the Pool dies, and the object's memory has been given back.
+    bool adopt_object(Object& object, usize size);
     void count_objects_locked(const Object& object, i64 change) REQUIRES(lock);
     void release_locked(void* memory, usize size) REQUIRES(lock);
 

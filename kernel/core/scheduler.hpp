@@ -13,7 +13,7 @@ namespace pith::core {
 enum class Place : u8 { back, front };
 
 /// The thread can run: to its run queue, and its CPU learns of it if that should switch.
-void make_ready_locked(Thread& thread, Place place = Place::back) REQUIRES(thread_locks);
+[[gnu::noinline]] void make_ready_locked(Thread& thread, Place place = Place::back) REQUIRES(thread_locks);
 /// The same; but with `may_switch`, if this CPU is to run it at once, it is the current thread already: then true. The one
 /// before it stays ready, and its registers must all be in its Frame.
 bool wake_locked(Thread& thread, bool may_switch) REQUIRES(thread_locks);
@@ -39,6 +39,14 @@ inline Budget* budget_of(const Thread& thread) { return thread.payer->budget; }
 void schedule();
 /// At the end of every slow entry. The time that it is then, in ticks.
 u64 leave_kernel();
+/// The same, where mostly nothing is to be done.
+inline u64 leave_after_call(Cpu& cpu) {
+    if (cpu.reschedule || cpu.asking_cpus.load(std::memory_order_acquire) != 0) return leave_kernel();
+    const u64 now = arch::ticks();
+    if (now - cpu.entered_at > cpu.counts.longest_window) cpu.counts.longest_window = now - cpu.entered_at;
+    cpu.trace.publish();
+    return now;
+}
 /// I/O ports go with the Space that is loaded.
 void switch_ports(Cpu& cpu, Space& space);
 /// The rest of switch_to where the Space differs. Loading the tables orders the store before any use of them,
@@ -80,19 +88,11 @@ void end_quiescence(Cpu& cpu);
 inline void awake(Cpu& cpu) {
     if (cpu.quiescent.load(std::memory_order_relaxed)) end_quiescence(cpu);
 }
-/// The same for two native threads.
-[[gnu::always_inline]] inline void exchange_native(Cpu& cpu, Thread& from, Thread& to) {
-    make_current(cpu, to);
-    arch::switch_native_frames(from.frame, to.frame);
-}
 /// From one thread to another; their times are the caller's concern.
 [[gnu::always_inline]] inline void exchange(Cpu& cpu, Thread& from, Thread& to) {
-    if (arch::both_native(from.frame, to.frame)) {
-        exchange_native(cpu, from, to);
-    } else {
-        arch::leave_frame(from.frame);
-        switch_to(cpu, to);
-    }
+    arch::leave_frame(from.frame);
+    make_current(cpu, to);
+    arch::enter_frame_after(from.frame, to.frame);
 }
 /// Charges the time since the last charging. Returns a Budget to notify, or null.
 Budget* charge_time(Cpu& cpu, abi::Time now);

@@ -84,8 +84,6 @@ class Space : public Object {
 
     const bool jit;
     SpinLock<Rank::space> lock;
-    core::PortRange ports[kPortRanges] GUARDED_BY(lock) = {};
-    Reference port_users[kPortRanges];
     std::atomic<u32> port_count{0};
 
   private:
@@ -115,11 +113,16 @@ class Space : public Object {
     Result<> install_page(const Shared& page, TableSource& source) REQUIRES(lock);
 
     arch::PageTables tables_ GUARDED_BY(lock);
-    Attachments buckets_[kBuckets] GUARDED_BY(lock);
     Attachment* recent_ GUARDED_BY(lock) = nullptr;  // of what was mapped last: stays also without pages
     std::atomic<u64> mapped_{0};
     std::atomic<u64> tables_count_{0};
     std::atomic<u64> attachment_count_{0};
+    Attachments buckets_[kBuckets] GUARDED_BY(lock);
+
+  public:
+    // Seldom used, and so at the end.
+    core::PortRange ports[kPortRanges] GUARDED_BY(lock) = {};
+    Reference port_users[kPortRanges];
 };
 
 }  // namespace pith::core

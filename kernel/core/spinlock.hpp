@@ -31,10 +31,13 @@ enum class Rank : u8 {
 void rank_acquired(Rank rank);
 void rank_released(Rank rank);
 
+/// Takes a lock that somebody holds. Keeps all registers, so that taking a free one costs its caller none.
+[[clang::preserve_most]] void spin(std::atomic<u16>& held);
+
 template <Rank kRank>
 class CAPABILITY("spinlock") SpinLock {
   public:
-    void lock() ACQUIRE() {
+    [[gnu::always_inline]] void lock() ACQUIRE() {
         if constexpr (kAsserts) rank_acquired(kRank);
         lock_unranked();
     }
@@ -44,10 +47,9 @@ class CAPABILITY("spinlock") SpinLock {
     }
     bool held() const { return held_.load(std::memory_order_relaxed) != 0; }
     /// For CpuLocks, which takes several of one rank.
-    void lock_unranked() NO_THREAD_SAFETY_ANALYSIS {
-        while ((held_.fetch_or(1, std::memory_order_acquire) & 1) != 0) {
-            while (held()) arch::relax();
-        }
+    [[gnu::always_inline]] void lock_unranked() NO_THREAD_SAFETY_ANALYSIS {
+        if ((held_.fetch_or(1, std::memory_order_acquire) & 1) != 0) [[unlikely]]
+            spin(held_);
     }
     void unlock_unranked() NO_THREAD_SAFETY_ANALYSIS { held_.store(0, std::memory_order_release); }
 

@@ -3,67 +3,36 @@
 #include "arch/machine.hpp"
 #include "kernel/core/call.hpp"
 #include "kernel/core/interrupt.hpp"
-#include "kernel/core/ipc_fast.hpp"
 
 namespace pith::core {
 namespace {
 
 using abi::Syscall;
 
-constexpr u32 kVectorNoFpu = 7;
+/// By number / 8; null: there are none.
+constexpr const Handlers* kCalls[32] = {
+    &message_calls, &signal_calls,   &capability_calls, &object_calls, &pool_calls,
+    &memory_calls,  &space_calls,    &captable_calls,   &thread_calls, &more_thread_calls,
+    &budget_calls,  &endpoint_calls, &interrupt_calls,  &ports_calls,  &machine_calls};
+constexpr bool belongs(abi::Syscall number, const Handlers& handlers) {
+    return kCalls[static_cast<u32>(number) / 8] == &handlers;
+}
+static_assert(belongs(Syscall::signal_notify, signal_calls) && belongs(Syscall::cap_copy, capability_calls) &&
+              belongs(Syscall::object_destroy, object_calls) && belongs(Syscall::pool_create, pool_calls) &&
+              belongs(Syscall::memory_create, memory_calls) && belongs(Syscall::space_create, space_calls) &&
+              belongs(Syscall::captable_create, captable_calls) &&
+              belongs(Syscall::thread_create, thread_calls) &&
+              belongs(Syscall::thread_info, more_thread_calls) &&
+              belongs(Syscall::budget_create, budget_calls) &&
+              belongs(Syscall::endpoint_create, endpoint_calls) &&
+              belongs(Syscall::ports_create, ports_calls) &&
+              belongs(Syscall::interrupt_create, interrupt_calls) &&
+              belongs(Syscall::machine_device_memory, machine_calls));
 
 Error dispatch(Call& call, u32 number) {
-    const auto what = static_cast<Syscall>(number);
-    switch (number) {
-        case static_cast<u32>(Syscall::null): return Error::ok;
-        case static_cast<u32>(Syscall::yield):
-            this_cpu().rotate = this_cpu().reschedule = true;
-            return Error::ok;
-        case static_cast<u32>(Syscall::trace_mark):
-            trace(TraceKind::mark, call.argument(0), call.argument(1));
-            return Error::ok;
-        case static_cast<u32>(Syscall::clock): call.r0 = arch::now(); return Error::ok;
-        case static_cast<u32>(Syscall::object_destroy): return call_destroy(call);
-        case 1 ... 7: return call_message(call, what);
-        case 8 ... 10: return call_signal(call, what);
-        case 16 ... 20: return call_capability(call, what);
-        case 32 ... 34:
-        case static_cast<u32>(Syscall::captable_create):
-        case static_cast<u32>(Syscall::endpoint_create): return call_pool(call, what);
-        case 40 ... 41: return call_memory(call, what);
-        case 48 ... 54: return call_space(call, what);
-        case 64 ... 71:
-        case 75 ... 77: return call_thread(call, what);
-        case 72 ... 74: return call_thread_state(call, what);
-        case 80 ... 82: return call_budget(call, what);
-        case 96 ... 98:
-        case 104 ... 105: return call_device(call, what);
-        case 112 ... 116: return call_machine(call, what);
-        default: return Error::bad_syscall;
-    }
-}
-
-/// To its handler, by the short path if that will do; leaves the kernel.
-[[gnu::always_inline]] inline void fault(Cpu& cpu, Thread& thread, const FaultInfo& info) {
-    const u64 entered_at = arch::ticks();
-    cpu.trace.add_at(entered_at, info.page_fault ? TraceKind::page_fault : TraceKind::exception, thread.id,
-                     info.page_fault ? info.address : info.vector, thread.frame.ip());
-    const abi::Event event = info.page_fault ? abi::Event::page_fault : abi::Event::exception;
-    u64* words = thread.event_words;
-    words[0] = info.page_fault ? info.address : info.vector;
-    words[1] = info.page_fault ? info.access : info.error_code;
-    words[2] = thread.frame.ip();
-    words[3] = info.page_fault ? 0 : info.address;
-    if (thread.kind == abi::ThreadKind::foreign) {
-        auto& page = *reinterpret_cast<abi::ForeignState*>(thread.buffer);
-        page.fault_address = info.address;
-        page.error_code = info.error_code;
-        page.vector = info.vector;
-    }
-    if (raise_directly(cpu, thread, event) != nullptr) return;
-    cpu.entered_at = entered_at;
-    raise_event(thread, event);
-    leave_kernel();
+    const Handlers* handlers = kCalls[number / 8 % 32];
+    const Handler handler = handlers != nullptr ? (*handlers)[number % 8] : nullptr;
+    return handler != nullptr ? handler(call) : Error::bad_syscall;
 }
 
 /// False: no memory. Others may make the area now, too (thread_fpu), so it takes the lock.
@@ -79,7 +48,9 @@ bool make_fpu_area(Cpu& cpu, Thread& thread) {
 
 }  // namespace
 
-Thread* slow_syscall(Cpu& cpu, Thread& thread) {
+Thread* slow_syscall_entry() {
+    Cpu& cpu = this_cpu();
+    Thread& thread = *cpu.area.current;
     cpu.entered_at = arch::ticks();
     Call call(thread);
     const u32 number = thread.frame.number();
@@ -96,11 +67,13 @@ Thread* slow_syscall(Cpu& cpu, Thread& thread) {
         thread.frame.set_result(error, call.r0, call.r1, call.r2);
     }
     if (number <= static_cast<u32>(Syscall::reply)) cpu.counts.slow_calls++;
-    left = leave_kernel();
+    left = leave_after_call(cpu);
     return cpu.area.current;
 }
 
-Thread* slow_foreign_call(Cpu& cpu, Thread& thread) {
+Thread* foreign_syscall_entry() {
+    Cpu& cpu = this_cpu();
+    Thread& thread = *cpu.area.current;
     cpu.entered_at = arch::ticks();
     u64 words[abi::kRegisterWords];
     thread.frame.foreign_words(words);
@@ -112,14 +85,35 @@ Thread* slow_foreign_call(Cpu& cpu, Thread& thread) {
 
 void fault_entry(const FaultInfo& info) {
     Cpu& cpu = this_cpu();
-    fault(cpu, *cpu.area.current, info);
+    Thread& thread = *cpu.area.current;
+    cpu.entered_at = arch::ticks();
+    cpu.trace.add_at(cpu.entered_at, info.page_fault ? TraceKind::page_fault : TraceKind::exception,
+                     thread.id, info.page_fault ? info.address : info.vector, thread.frame.ip());
+    thread.event = info.page_fault ? abi::Event::page_fault : abi::Event::exception;
+    u64* words = thread.event_words;
+    words[0] = info.page_fault ? info.address : info.vector;
+    words[1] = info.page_fault ? info.access : info.error_code;
+    words[2] = thread.frame.ip();
+    words[3] = info.page_fault ? 0 : info.address;
+    if (thread.kind == abi::ThreadKind::foreign) {
+        auto& page = *reinterpret_cast<abi::ForeignState*>(thread.buffer);
+        page.fault_address = info.address;
+        page.error_code = info.error_code;
+        page.vector = info.vector;
+    }
 }
 
-void fpu_trap() {
+void raise_entry() {
+    Thread& thread = *this_cpu().area.current;
+    raise_event(thread, thread.event);
+    leave_kernel();
+}
+
+bool fpu_trap() {
     Cpu& cpu = this_cpu();
-    cpu.entered_at = arch::ticks();
     Thread& thread = *cpu.area.current;
-    if (!make_fpu_area(cpu, thread)) return fault_entry({false, 0, 0, kVectorNoFpu, 0});
+    if (!make_fpu_area(cpu, thread)) return false;
+    cpu.entered_at = arch::ticks();
     fpu_save_owner(cpu);
     arch::fpu_enable();
     arch::fpu_restore(thread.fpu_area);
@@ -128,6 +122,7 @@ void fpu_trap() {
     cpu.unusual |= kFpuOwned;
     thread.fpu_cpu = cpu.id;
     leave_kernel();
+    return true;
 }
 
 void timer_entry(bool nested) {

@@ -111,7 +111,7 @@ namespace {
 /// thread_died, if there is anything that the thread owes.
 void settle_debts(Thread& thread) {
     if (thread.caller != nullptr || thread.lender != nullptr || thread.registered != nullptr ||
-        thread.bound != nullptr)
+        thread.bound != nullptr || thread.job != nullptr)
         thread_died(thread);
 }
 
@@ -147,17 +147,17 @@ void kill_thread(Thread& thread) {
     settle_debts(thread);
 }
 
+void Thread::unrefer_all() {
+    for (Reference& each : references) unrefer(each);
+}
+
 void sever_thread(Thread& thread) {
     this_cpu().trace.add(TraceKind::end, thread.id);
     // Without a lock: since it was marked, all CPUs have left the kernel.
     if (thread.state != State::dead) kill_thread(thread);
     settle_debts(thread);
     if (Signal* signal = thread.waiting_signal; signal != nullptr) signal->forget_waiter(thread);
-    unrefer(thread.space_reference);
-    unrefer(thread.captable_reference);
-    unrefer(thread.handler_reference);
-    unrefer(thread.buffer_reference);
-    unrefer(thread.budget_reference);
+    thread.unrefer_all();
     leave_job(thread);
     if (Object* partial = drop_partial(thread); partial != nullptr) abandon(*partial);
     if (thread.fpu_cpu == this_cpu().id) fpu_save_owner(this_cpu());

@@ -66,8 +66,7 @@ struct Thread : Object {
     Thread(abi::ThreadKind thread_kind, u32 home)
         : Object(kType), cpu(static_cast<u8>(home)), kind(thread_kind), reply(this) {}
 
-    arch::Frame frame;  ///< here, where the entry stubs look for it
-
+    // What is used most comes first: its addresses are short.
     // These four make one word, which says whether the thread can be switched to directly (`condition`).
     State state = State::inactive;
     u8 attention = 0;
@@ -80,25 +79,29 @@ struct Thread : Object {
     bool on_reserve = false;  ///< what was lent is spent; runs on its own
     bool parked = false;      ///< ready, but off the queue for want of a Budget
     const abi::ThreadKind kind;
-    u32 next_cpu = 0;
+    u32 id = 0;
+    Space* space = nullptr;
+    Thread* caller = nullptr;
+    Thread* lender = nullptr;
+    Thread* payer = this;
+    Endpoint* registered = nullptr;  ///< where it receives: whose part of this CPU counts it as receiver
+    abi::MessageBuffer* buffer = nullptr;  ///< or the state page of a foreign thread
+
+    arch::Frame frame;  ///< here, where the entry stubs look for it
+
     CapTable* captable = nullptr;
     const Slot* first_slots = nullptr;  ///< of the CapTable, to find them without it
-    Space* space = nullptr;
     Endpoint* handler = nullptr;
-    u64 badge = 0;                         ///< of its events
-    abi::MessageBuffer* buffer = nullptr;  ///< or the state page of a foreign thread
+    u64 badge = 0;  ///< of its events
     Budget* budget = nullptr;
     Signal* bound = nullptr;
 
-    Thread* caller = nullptr;
     Thread* server = nullptr;
-    Thread* lender = nullptr;
     Thread* borrower = nullptr;
-    Thread* payer = this;
-    Endpoint* endpoint = nullptr;    ///< where it is queued as a caller
-    Endpoint* registered = nullptr;  ///< where it receives: whose part of this CPU counts it as receiver
-    u64 sent_badge = 0;              ///< of the capability that it called or sent with
-    Slot* reply_slot = nullptr;      ///< of the Reply capability, under reply.caps_lock
+    Endpoint* endpoint = nullptr;  ///< where it is queued as a caller
+    u64 sent_badge = 0;            ///< of the capability that it called or sent with
+    Slot* reply_slot = nullptr;    ///< of the Reply capability, under reply.caps_lock
+    u32 next_cpu = 0;
     u32 queue_cpu = 0;
     u32 call_number = 0;
     ListLink queue_link;
@@ -126,14 +129,15 @@ struct Thread : Object {
     u64 slice_left = 0;  ///< nanoseconds, of its turn when it was preempted; 0: a whole one
     u64 tls = 0;         ///< native: fs base at its start
     u64 ran = 0;  ///< ticks that it has run; while it runs, less those of the clock when it was switched to
-    u32 id = 0;
 
-    Reference space_reference;
-    Reference captable_reference;
-    Reference handler_reference;
-    Reference buffer_reference;
-    Reference budget_reference;
-    Reference binding_reference;
+    static constexpr u32 kReferences = 5;
+    Reference references[kReferences];  ///< of kinds space, captable, handler, buffer, budget
+
+    Reference& reference(Reference::Kind kind_of_reference) {
+        return references[static_cast<u32>(kind_of_reference)];
+    }
+    /// Lets go of all that it refers to.
+    void unrefer_all();
 
     alignas(64) Reply reply;
 };

@@ -28,7 +28,8 @@ std::set<std::string> reachable_functions(const std::vector<ElfImage>& objects, 
             references.emplace(Place{object, reference.from}, &reference);
         const std::vector<std::string>& sections = objects[object].sections();
         for (u32 section = 0; section < sections.size(); section++)
-            if (sections[section] == from) waiting.push_back({object, section});
+            if (sections[section] == from || sections[section].starts_with(from + "."))
+                waiting.push_back({object, section});
     }
     if (waiting.empty()) fail(1, "no object file has a section {}", from);
     std::set<Place> reached(waiting.begin(), waiting.end());

@@ -30,16 +30,14 @@ inline int marker_of(const qemu_plugin_insn* instruction) {
     return operand >> 8 == bench::kMarkerTag ? static_cast<int>(operand & 0xff) : -1;
 }
 
-/// The vector of the kernel's stub for an interrupt, by the stub's three instructions (kernel/arch/x86_64/entry.S): push of 0,
-/// push of the vector, jump; -1: the instructions from the first on are none.
+/// The vector of the kernel's stub for an interrupt, by the stub's two instructions (kernel/arch/x86_64/entry.S): push of the
+/// vector, short jump; -1: the instructions from the first on are none.
 inline int vector_of(const qemu_plugin_tb* block) {
-    if (qemu_plugin_tb_n_insns(block) != 3) return -1;
+    if (qemu_plugin_tb_n_insns(block) != 2) return -1;
     const qemu_plugin_insn* first = qemu_plugin_tb_get_insn(block, 0);
     const qemu_plugin_insn* second = qemu_plugin_tb_get_insn(block, 1);
-    if (qemu_plugin_insn_vaddr(first) % 16 != 0 || !begins_with(first, "\x6a\0"sv)) return -1;
-    const auto* bytes = static_cast<const unsigned char*>(qemu_plugin_insn_data(second));
-    if (begins_with(second, "\x6a"sv)) return bytes[1];
-    return begins_with(second, "\x68"sv) ? bytes[1] : -1;
+    if (!begins_with(first, "\x6a"sv) || !begins_with(second, "\xeb"sv)) return -1;
+    return static_cast<const unsigned char*>(qemu_plugin_insn_data(first))[1];
 }
 
 }  // namespace pith::plugin

@@ -252,7 +252,7 @@ void Timeline::take_event(const CapturedRecord& record) {
             break;
         case TraceKind::deliver_event: {
             if (in_wait(record.thread, SliceKind::queue)) close_top(record.thread, record.time, nullptr);
-            std::string what = event_name(record.b);
+            std::string what = event_name(record.b & 0xffff);
             if (!in_wait(record.thread, SliceKind::event)) {
                 open(record.thread, event, "fault", what);
             } else if (const u64 number = followed_[record.thread].open.back().detail; number != kNoCall) {

@@ -9,6 +9,9 @@
 #define FAULT_STACK_SIZE 8192
 
     .section .text.entry, "ax"
+    .global kernel_exit
+kernel_exit:
+    mov %gs:AREA_CURRENT, %rax
     .global syscall_exit
 // rax: the thread with words and tag for the one that is resumed.
 syscall_exit:
@@ -30,20 +33,6 @@ syscall_exit:
     mov R14(%rax), %r14
     mov R15(%rax), %r15
     mov RAX(%rsp), %rax
-    mov RIP(%rsp), %rcx
-    mov RFLAGS(%rsp), %r11
-    mov RSP(%rsp), %rsp
-    swapgs
-    sysretq
-
-    .global kernel_exit
-kernel_exit:
-    mov %gs:AREA_CURRENT, %rsp
-    test %rsp, %rsp
-    jz idle
-    cmpl $0, FULL(%rsp)
-    jne exit_full
-    load_registers
     mov RIP(%rsp), %rcx
     mov RFLAGS(%rsp), %r11
     mov RSP(%rsp), %rsp
@@ -113,7 +102,14 @@ smap_patch_common:
     movzbl 8(%rax), %edi                // vector
     mov 16(%rax), %rsi                  // error code
     mov %gs:AREA_STACK, %rsp
-    call user_trap
+    cmp $32, %edi
+    jae 1f
+    call user_exception
+    test %al, %al
+    jz kernel_exit
+    jmp raise_fault                     // (ipc.S)
+1:  xor %esi, %esi
+    call interrupt_dispatch
     jmp kernel_exit
 
 from_kernel:

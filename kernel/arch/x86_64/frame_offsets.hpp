@@ -67,4 +67,3 @@
     mov R15(%rsp), %r15
     mov RAX(%rsp), %rax
 .endm
-// clang-format on

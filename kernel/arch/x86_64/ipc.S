@@ -7,6 +7,7 @@
 // r12 r13 r14 r15. So there is rax (number and handle) and rsi (deadline) until they are decoded, and rcx, rbx, rbp, r11
 // once their user values are in the Thread. rsp points to the current Thread: no fast path uses a stack.
 // Until something is changed, a path can be left for slow_syscall_stub, with rax as it came and rsi = 0.
+#include "ipc_offsets.hpp"
 #include "kernel/arch/x86_64/frame_offsets.hpp"
 
 // The Endpoint behind the handle in rax: rcx; its capability's badge: rsi if wanted. Changes rbx, r11.
@@ -71,6 +72,41 @@
     ja \fail
 .endm
 
+// The current thread's handler in rcx. Changes rbx.
+.macro find_handler fail
+    mov T_HANDLER(%rsp), %rcx
+    test %rcx, %rcx
+    jz \fail
+    cmpw $TYPE_ENDPOINT, (%rcx)
+    jne \fail
+    mov O_POOL(%rcx), %rbx
+    cmpw $TYPE_POOL, (%rbx)
+    jne \fail
+.endm
+
+// The current thread, foreign, stops at its event: what of its Frame is an abi::ForeignState goes to its state page. Tag and
+// badge of the message in rdi and rsi, the page in rbp; changes rax, rbx.
+.macro save_state
+    movb $STATE_AT_EVENT, T_STATE(%rsp)
+    rdfsbase %rax
+    mov %rax, FS_BASE(%rsp)
+    swapgs
+    rdgsbase %rax
+    swapgs
+    mov %rax, GS_BASE(%rsp)
+    mov %rcx, %rbx
+    mov T_BUFFER(%rsp), %rbp
+    mov %rbp, %rdi
+    lea FRAME(%rsp), %rsi
+    mov $FOREIGN_WORDS, %ecx
+    rep movsq
+    mov %rbx, %rcx
+    movzwl T_EVENT(%rsp), %edi
+    mov %rdi, STATE_EVENT(%rbp)
+    bts $63, %rdi
+    mov T_BADGE(%rsp), %rsi
+.endm
+
 // Takes it off the queue, to work for the current thread. The receiver in rcx; changes rax, r11.
 .macro connect
     mov %r11w, L_PRIORITY(%rbx)
@@ -109,8 +145,9 @@
     mov %rbx, %rcx
 .endm
 
-// From the current thread to that in rcx: time, trace, with \note, and address space. Changes rax, rbx, rbp.
-.macro switch_thread kind, note
+// From the current thread to that in rcx: time, trace, and address space. The kind of the trace record in r11d, what it
+// notes in \note. Changes rax, rbx, rbp, and r11 where it does not come back at once.
+.macro switch_thread note
     mov %rdx, %rbp
     rdtsc
     shl $32, %rdx
@@ -124,7 +161,7 @@
     and %rbp, %rbx
     add %gs:C_RECORDS, %rbx
     mov %rax, (%rbx)
-    movl $\kind, 8(%rbx)
+    mov %r11d, 8(%rbx)
     mov T_ID(%rsp), %eax
     mov %eax, 12(%rbx)
     mov T_ID(%rcx), %eax
@@ -173,7 +210,7 @@
     sysretq
 .endm
 
-    .section .text.fast, "ax"           // one page
+    .section .text.entry.fast, "ax"           // one page
     .global syscall_stub
 syscall_stub:
     swapgs
@@ -210,9 +247,13 @@ call_copied:
     connect
     movb $STATE_AWAITING_REPLY, T_STATE(%rsp)
     incl T_CALL_NUMBER(%rsp)
-    switch_thread TRACE_CALL, %rdi
+    mov $TRACE_CALL, %r11d
+// From a native thread to another one.
+switch_to_native:
     rdfsbase %rax
     mov %rax, FS_BASE(%rsp)
+switch_with_message:
+    switch_thread %rdi
     leave_with_message
 
 fast_reply_recv:
@@ -253,10 +294,8 @@ no_signal:
 reply_copied:
     disconnect
     xor %esi, %esi                      // no badge
-    switch_thread TRACE_REPLY, %rdi
-    rdfsbase %rax
-    mov %rax, FS_BASE(%rsp)
-    leave_with_message
+    mov $TRACE_REPLY, %r11d
+    jmp switch_to_native
 
 // The caller is a foreign thread at an event, or one that waits for its fault to be mended: it goes on with its registers.
 reply_to_event:
@@ -277,7 +316,8 @@ reply_to_event:
     movb $0, T_HINDRANCE(%rbx)
 2:
     disconnect
-    switch_thread TRACE_REPLY, %rdi
+    mov $TRACE_REPLY, %r11d
+    switch_thread %rdi
     rdfsbase %rax
     mov %rax, FS_BASE(%rsp)
     mov FS_BASE(%rcx), %rax
@@ -295,47 +335,24 @@ foreign_syscall:
     mov %gs:AREA_USER_RSP, %rcx
     mov %rcx, RSP(%rsp)
     store_registers
-    mov T_HANDLER(%rsp), %rcx
-    test %rcx, %rcx
-    jz slow_foreign_syscall
-    cmpw $TYPE_ENDPOINT, (%rcx)
-    jne slow_foreign_syscall
-    mov O_POOL(%rcx), %rbx
-    cmpw $TYPE_POOL, (%rbx)
-    jne slow_foreign_syscall
+    find_handler slow_foreign_syscall
     find_receiver unlock_slow_foreign, slow_foreign_syscall
     connect
-    movb $STATE_AT_EVENT, T_STATE(%rsp)
     movw $EVENT_SYSCALL, T_EVENT(%rsp)
-    mov %rcx, %rbx
-    rdfsbase %rax
-    mov %rax, FS_BASE(%rsp)
-    swapgs
-    rdgsbase %rax
-    swapgs
-    mov %rax, GS_BASE(%rsp)
-    mov T_BUFFER(%rsp), %rdi            // its state page: what of a Frame is an abi::ForeignState
-    lea FRAME(%rsp), %rsi
-    mov $FOREIGN_WORDS, %ecx
-    rep movsq
+    save_state
     mov RIP(%rsp), %r15
     mov RFLAGS(%rsp), %rax
-    mov T_BUFFER(%rsp), %rdi
-    mov %r15, STATE_RCX(%rdi)           // as `syscall` leaves them
-    mov %rax, STATE_R11(%rdi)
-    movq $EVENT_SYSCALL, STATE_EVENT(%rdi)
-    mov %rbx, %rcx
-    mov %r8, %r13                       // the message: rax rdi rsi rdx r10 r8 r9 rip
-    mov %r9, %r14
-    mov %r10, %r12
-    mov %rdx, %r9
+    mov %r15, STATE_RCX(%rbp)           // as `syscall` leaves them
+    mov %rax, STATE_R11(%rbp)
+    mov R8(%rsp), %r13                  // the message: rax rdi rsi rdx r10 r8 r9 rip
+    mov R9(%rsp), %r14
+    mov R10(%rsp), %r12
+    mov RDX(%rsp), %r9
     mov RSI(%rsp), %r8
     mov RDI(%rsp), %r10
     mov RAX(%rsp), %rdx
-    mov T_BADGE(%rsp), %rsi
-    mov $EVENT_SYSCALL, %edi            // with bit 63: from the kernel
-    bts $63, %rdi
-    switch_thread TRACE_FOREIGN, %rdx
+    mov $TRACE_FOREIGN, %r11d
+    switch_thread %rdx
     leave_with_message
 
 unlock_slow_foreign:
@@ -344,6 +361,44 @@ slow_foreign_syscall:
     mov %gs:AREA_STACK, %rsp
     call _ZN4pith4core21foreign_syscall_entryEv
     jmp syscall_exit
+
+// The event that is noted in the current thread; all its registers are stored.
+    .global raise_fault
+raise_fault:
+    mov %gs:AREA_CURRENT, %rsp
+    find_handler slow_fault
+    find_receiver unlock_slow_fault, slow_fault
+    connect
+    cmpl $0, FOREIGN(%rsp)
+    jne 1f
+    movb $STATE_AWAITING_REPLY, T_STATE(%rsp)
+    orb $NATIVE_FAULT, T_HINDRANCE(%rsp)
+    rdfsbase %rax
+    mov %rax, FS_BASE(%rsp)
+    mov T_BADGE(%rsp), %rsi
+    movzwl T_EVENT(%rsp), %edi
+    bts $63, %rdi
+    jmp 2f
+1:
+    save_state
+2:
+    mov T_EVENT_WORDS(%rsp), %rdx
+    mov T_EVENT_WORDS + 8(%rsp), %r10
+    mov T_EVENT_WORDS + 16(%rsp), %r8
+    mov T_EVENT_WORDS + 24(%rsp), %r9
+    xor %r12d, %r12d
+    xor %r13d, %r13d
+    xor %r14d, %r14d
+    xor %r15d, %r15d
+    mov $TRACE_EVENT, %r11d
+    jmp switch_with_message
+
+unlock_slow_fault:
+    movw $0, %gs:C_LOCK
+slow_fault:
+    mov %gs:AREA_STACK, %rsp
+    call _ZN4pith4core11raise_entryEv
+    jmp kernel_exit
 
 bound_signal:
     cmpq $0, SIGNAL_BITS(%rbp)
@@ -368,10 +423,14 @@ slow_syscall_stub:
     mov %r15, R15(%rsp)
     mov %gs:AREA_STACK, %rsp
     cmp $NUMBER_NOTIFY, %al
-    je 1f
+    ja 1f
+    je 2f
     call _ZN4pith4core20native_syscall_entryEv
     jmp syscall_exit
 1:
+    call _ZN4pith4core18slow_syscall_entryEv
+    jmp syscall_exit
+2:
     call _ZN4pith4core12notify_entryEv
     jmp syscall_exit
 
@@ -428,7 +487,9 @@ unusual_switch:
     push %r9
     push %r10
     push %r11
-    call load_ports_of_space
+    mov %gs:0, %rdi                     // (Cpu&, Space&)
+    mov %rax, %rsi
+    call _ZN4pith4core12switch_portsERNS0_3CpuERNS0_5SpaceE
     pop %r11
     pop %r10
     pop %r9

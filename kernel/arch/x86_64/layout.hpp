@@ -19,7 +19,7 @@
 #define PITH_TSS           0x28
 
 // Where a core::Thread has its Frame.
-#define PITH_THREAD_FRAME  64
+#define PITH_THREAD_FRAME  128
 // clang-format on
 
 #ifndef __ASSEMBLER__

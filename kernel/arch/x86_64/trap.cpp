@@ -47,14 +47,10 @@ void timer_interrupt(bool nested) {
 
 void set_stopping() { stopping.store(true); }
 
-extern "C" void user_trap(u64 vector, u64 error_code) {
-    if (vector >= kExceptions) {
-        interrupt_dispatch(vector, false);
-    } else if (vector == kVectorNoFpu) {
-        core::fpu_trap();
-    } else {
-        core::fault_entry(describe(vector, error_code));
-    }
+extern "C" bool user_exception(u64 vector, u64 error_code) {
+    if (vector == kVectorNoFpu && core::fpu_trap()) return false;
+    core::fault_entry(describe(vector, error_code));
+    return true;
 }
 
 extern "C" void interrupt_dispatch(u64 vector, bool nested) {

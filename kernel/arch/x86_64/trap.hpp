@@ -28,7 +28,7 @@ void set_stopping();
 
 extern "C" {
 /// A trap or interrupt from user mode; the registers are in the current Frame.
-void user_trap(u64 vector, u64 error_code);
+bool user_exception(u64 vector, u64 error_code);
 /// An interrupt, from anywhere. nested: in an interrupt window.
 void interrupt_dispatch(u64 vector, bool nested);
 [[noreturn]] void kernel_fault(const KernelRegisters* registers);

@@ -195,6 +195,7 @@ TEST_F(CornerTest, ExceptionTellsItsVector) {
     ASSERT_TRUE(as(server, message(Syscall::recv, e)).blocked);
     sim.on(1, [] {
         core::fault_entry({.page_fault = false, .address = 0x77, .access = 0, .vector = 13, .error_code = 9});
+        core::raise_entry();
     });
     sim.settle();
     Answer got = sim.answer(*server.thread);

@@ -203,6 +203,7 @@ void Sim::fault(u32 cpu, u64 address, u64 access) {
     on(cpu, [&] {
         core::fault_entry(
             {.page_fault = true, .address = address, .access = access, .vector = 14, .error_code = access});
+        core::raise_entry();
     });
     settle();
 }
@@ -230,7 +231,7 @@ arch::fake::Machine::FpuState* Sim::fpu(u32 cpu) {
     auto& hardware = machine().cpus[cpu];
     const core::Thread* thread = current(cpu);
     if (!hardware.fpu_enabled) {
-        on(cpu, [] { core::fpu_trap(); });
+        on(cpu, [] { arch::fake::fpu_trap(); });
         settle();
     }
     return current(cpu) == thread && hardware.fpu_enabled ? &hardware.fpu : nullptr;

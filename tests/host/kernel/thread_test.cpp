@@ -504,7 +504,7 @@ TEST_F(ThreadTest, FpuStateFollowsItsThread) {
     auto use = [&](const Actor& who, u64 value) {
         while (!runs(who)) sim.issue(1, {.number = Syscall::yield});
         m.current_index = 1;
-        if (!m.here().fpu_enabled) sim.on(1, [] { core::fpu_trap(); });
+        if (!m.here().fpu_enabled) sim.on(1, [] { arch::fake::fpu_trap(); });
         ASSERT_TRUE(m.cpus[1].fpu_enabled);
         if (value != 0) m.cpus[1].fpu[5] = value;
     };
@@ -523,7 +523,7 @@ TEST_F(ThreadTest, FpuStateFollowsItsThread) {
     use(a, 333);
     ok(Syscall::thread_set_cpu, a.handle, {3});
     while (!runs(a)) sim.issue(3, {.number = Syscall::yield});
-    sim.on(3, [] { core::fpu_trap(); });
+    sim.on(3, [] { arch::fake::fpu_trap(); });
     EXPECT_EQ(m.cpus[3].fpu[5], 333u);
 }
 

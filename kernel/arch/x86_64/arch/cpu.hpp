@@ -63,11 +63,10 @@ inline void enter_frame(const Frame& frame) {
     write_fs_base(frame.fs_base);
     write_user_gs_base(frame.gs_base);
 }
-inline bool both_native(const Frame& a, const Frame& b) { return (a.foreign | b.foreign) == 0; }
-[[gnu::always_inline]] inline void switch_native_frames(Frame& from, const Frame& to) {
+inline void enter_frame_after(const Frame& before, const Frame& frame) {
+    write_fs_base(frame.fs_base);
     // Native threads use fs alone; what one leaves in gs, another native one may find.
-    from.fs_base = read_fs_base();
-    write_fs_base(to.fs_base);
+    if ((before.foreign | frame.foreign) != 0) write_user_gs_base(frame.gs_base);
 }
 
 /// Another CPU calls core::ipi_entry soon.

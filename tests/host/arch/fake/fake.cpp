@@ -26,17 +26,30 @@ void Machine::fail(const char* text) const {
     abort();
 }
 
+/// By the entry that is for it.
+static core::Thread* enter(const core::Thread& thread) {
+    if (thread.kind == abi::ThreadKind::foreign) return core::foreign_syscall_entry();
+    switch (static_cast<abi::Syscall>(thread.frame.number())) {
+        case abi::Syscall::call:
+        case abi::Syscall::reply_recv: return core::native_syscall_entry();
+        case abi::Syscall::signal_notify: return core::notify_entry();
+        default: return core::slow_syscall_entry();
+    }
+}
+
 void system_call() {
-    const bool foreign = core::this_cpu().area.current->kind == abi::ThreadKind::foreign;
-    const bool notify = !foreign && core::this_cpu().area.current->frame.number() ==
-                                        static_cast<u32>(abi::Syscall::signal_notify);
-    const core::Thread* from = foreign  ? core::foreign_syscall_entry()
-                               : notify ? core::notify_entry()
-                                        : core::native_syscall_entry();
+    const core::Thread* from = enter(*core::this_cpu().area.current);
     core::Thread* to = core::this_cpu().area.current;
     if (to == nullptr || from == to) return;
     from->frame.copy_words_to(to->frame);
     to->frame.set_tag(from->frame.tag());
+}
+
+void fpu_trap() {
+    constexpr u64 kVectorNoFpu = 7;
+    if (core::fpu_trap()) return;
+    core::fault_entry({false, 0, 0, kVectorNoFpu, 0});
+    core::raise_entry();
 }
 
 void Machine::exit(u32 status) const {

@@ -9,7 +9,7 @@
 
 namespace pith::arch {
 
-inline constexpr usize kThreadFrame = 64;
+inline constexpr usize kThreadFrame = 128;
 
 struct alignas(16) Frame {
     abi::ForeignState state{};

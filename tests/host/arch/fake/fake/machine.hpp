@@ -89,5 +89,7 @@ Machine& machine();
 
 /// The `syscall` instruction on the current CPU: the entry, and what the exit path does with the Frame it returns.
 void system_call();
+/// The current thread uses the FPU, which is off.
+void fpu_trap();
 
 }  // namespace pith::arch::fake

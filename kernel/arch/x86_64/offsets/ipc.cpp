@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The numbers that ipc.S needs of the core's classes, as absolute symbols: T_ of a Thread, L_ of a Thread from its queue
-// link, C_ of a Cpu, E_ of an Endpoint, and so on. The linker puts them in.
+// The numbers that ipc.S needs of the core's classes: T_ of a Thread, L_ of a Thread from its queue link, C_ of a Cpu, E_ of
+// an Endpoint, and so on. It is only compiled to assembler text, in which the build finds the lines and makes a header of them.
 #include <stddef.h>
 
 #include "abi/syscall.hpp"
@@ -10,7 +10,7 @@
 #include "kernel/core/signal.hpp"
 #include "kernel/core/space.hpp"
 
-#define PITH_NUMBER(name, value) asm(".globl " #name "\n\t.set " #name ", %c0" ::"i"(value))
+#define PITH_NUMBER(name, value) asm(".ascii \"->" #name " %c0 \"" ::"i"(value))
 
 namespace pith::arch {
 
@@ -56,6 +56,9 @@ void Offsets::define() {
     PITH_NUMBER(T_HINDRANCE, offsetof(Thread, hindrance));
     PITH_NUMBER(T_HANDLER, offsetof(Thread, handler));
     PITH_NUMBER(T_EVENT, offsetof(Thread, event));
+    PITH_NUMBER(T_EVENT_WORDS, offsetof(Thread, event_words));
+    PITH_NUMBER(NATIVE_FAULT, core::kNativeFault);
+    PITH_NUMBER(TRACE_EVENT, static_cast<u32>(abi::TraceKind::deliver_event));
     PITH_NUMBER(T_BADGE, offsetof(Thread, badge));
 
     PITH_NUMBER(OBSTACLES, core::condition(core::State{}, 0, 0xff, 0xff));
@@ -117,12 +120,6 @@ void Offsets::define() {
     PITH_NUMBER(TRACE_CALL, static_cast<u32>(abi::TraceKind::call));
     PITH_NUMBER(TRACE_FOREIGN, static_cast<u32>(abi::TraceKind::foreign));
     PITH_NUMBER(TRACE_REPLY, static_cast<u32>(abi::TraceKind::reply));
-}
-
-/// The I/O ports of the Space that has just been loaded, for ipc.S.
-extern "C" void load_ports_of_space() {
-    Cpu& cpu = core::this_cpu();
-    core::switch_ports(cpu, *cpu.loaded_space.load(std::memory_order_relaxed));
 }
 
 }  // namespace pith::arch
