@@ -35,7 +35,7 @@ namespace pith::arch {
 /// - `init_native(ip, sp, argument, tls)`: all other registers 0; tls is the fs base.
 /// - Foreign threads: `load_from` (sanitises: see ForeignState) and `save_to` (rax..gs_base; the core fills
 ///   event and fault fields).
-/// - `set_foreign_result(rax)`; `foreign_words(u64 w[8])`: rax rdi rsi rdx r10 r8 r9 rip.
+/// - `set_foreign_result(rax)`; `foreign_number()`: of its system call; `foreign_words(u64 w[8])`: rax rdi rsi rdx r10 r8 r9 rip.
 /// - `registers(u64 out[16])`: in the order of ThreadInfo::registers. `ip()`, `sp()`.
 template <typename F>
 concept FrameContract = requires(F f, const F c, F& to, u64 v, unsigned i, Error e, abi::ForeignState s,
@@ -61,6 +61,7 @@ concept FrameContract = requires(F f, const F c, F& to, u64 v, unsigned i, Error
     f.load_from(s);
     f.set_foreign_result(v);
     c.foreign_words(words);
+    { c.foreign_number() } -> std::same_as<u64>;
     c.registers(words);
 };
 static_assert(FrameContract<Frame>);

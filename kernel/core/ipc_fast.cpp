@@ -94,6 +94,31 @@ void switch_directly(Cpu& cpu, Thread& from, Thread& to, TraceKind kind, u64 b) 
     exchange(cpu, from, to);
 }
 
+/// The wait that begins has a deadline.
+[[gnu::noinline]] void start_timed(Cpu& cpu, Thread& thread, abi::Time deadline) REQUIRES(thread_locks) {
+    start_timer_locked(thread, deadline);
+    arm_timer_for(cpu, deadline);
+}
+
+/// How a foreign thread at its event, or one that has its fault mended, goes on, as its server says. False: not so simple.
+bool resume_caller(Thread& caller, const Thread& server) REQUIRES(thread_locks) {
+    const u64 tag = server.frame.tag();
+    if (native_fault(caller)) {
+        if (tag != static_cast<u64>(abi::Resume::retry)) return false;
+        caller.hindrance &= static_cast<u8>(~kNativeFault);
+        return true;
+    }
+    if (caller.state != State::at_event) return false;
+    if (tag == static_cast<u64>(abi::Resume::state)) {
+        caller.frame.load_from(*reinterpret_cast<const abi::ForeignState*>(caller.buffer));
+    } else if (tag == static_cast<u64>(abi::Resume::result)) {
+        caller.frame.set_foreign_result(server.frame.word(0));
+    } else {
+        return tag == static_cast<u64>(abi::Resume::retry);
+    }
+    return true;
+}
+
 }  // namespace
 
 Thread* call_directly(Cpu& cpu, Thread& thread) {
@@ -103,17 +128,14 @@ Thread* call_directly(Cpu& cpu, Thread& thread) {
     auto* endpoint = object_of<Endpoint>(thread, frame.handle(), abi::EndpointRight::send, badge);
     if (endpoint == nullptr || (tag & ~kKnown) != 0 || thread.depth >= Thread::kMaxDepth) return nullptr;
     const abi::Time deadline = frame.deadline();
-    {
-        CpuLock locked(cpu);
-        Thread* receiver = waiting_receiver(endpoint->part_at(cpu.part));
-        if (receiver == nullptr || !pass_message(thread, *receiver, badge)) return nullptr;
-        connect(thread, *receiver);
-        thread.state = State::awaiting_reply;
-        thread.call_number++;
-        start_timer_locked(thread, deadline);
-        switch_directly(cpu, thread, *receiver, TraceKind::call, tag);
-    }
-    if (deadline != abi::kNoDeadline) arm_timer_for(cpu, deadline);
+    CpuLock locked(cpu);
+    Thread* receiver = waiting_receiver(endpoint->part_at(cpu.part));
+    if (receiver == nullptr || !pass_message(thread, *receiver, badge)) return nullptr;
+    connect(thread, *receiver);
+    thread.state = State::awaiting_reply;
+    thread.call_number++;
+    if (deadline != abi::kNoDeadline) start_timed(cpu, thread, deadline);
+    switch_directly(cpu, thread, *receiver, TraceKind::call, tag);
     // Nobody touches this Frame before the receiver has run, which is on this CPU: so its words need no copying.
     return &thread;
 }
@@ -124,7 +146,8 @@ Thread* reply_directly(Cpu& cpu, Thread& thread) {
     u64 badge;
     auto* endpoint = object_of<Endpoint>(thread, frame.handle(), abi::EndpointRight::receive, badge);
     if (endpoint == nullptr || endpoint != thread.registered || (tag & ~kKnown) != 0) return nullptr;
-    if (frame.deadline() != abi::kNoDeadline) return nullptr;
+    const abi::Time deadline = frame.deadline();
+    if (deadline != abi::kNoDeadline && deadline <= arch::now()) return nullptr;
     CpuLock locked(cpu);
     Thread* caller = thread.caller;
     if (caller == nullptr || caller->cpu != cpu.id || caller->attention != 0 || !lent_by(thread, *caller))
@@ -133,13 +156,9 @@ Thread* reply_directly(Cpu& cpu, Thread& thread) {
     if (!part.callers.empty() || endpoint->orphans.load(std::memory_order_seq_cst) != 0) return nullptr;
     if (thread.bound != nullptr && thread.bound->pending()) return nullptr;
     const bool message = caller->state == State::awaiting_reply && !native_fault(*caller);
-    if (message) {
-        if (!pass_message(thread, *caller, 0)) return nullptr;
-    } else {
-        if (caller->state != State::at_event || tag != static_cast<u64>(abi::Resume::state)) return nullptr;
-        caller->frame.load_from(*reinterpret_cast<const abi::ForeignState*>(caller->buffer));
-    }
+    if (!(message ? pass_message(thread, *caller, 0) : resume_caller(*caller, thread))) return nullptr;
     disconnect(part, thread, *caller);
+    if (deadline != abi::kNoDeadline) start_timed(cpu, thread, deadline);
     switch_directly(cpu, thread, *caller, TraceKind::reply, tag);
     if (message) {
         // This thread waits now, and another CPU may write to its Frame.

@@ -14,25 +14,41 @@ Result<Capability> lookup_in(CapTable* table, HandleIndex handle) {
     return found;
 }
 
-Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought, Capability& found) {
-    PITH_ASSERT(thread.captable != nullptr);     // it makes native system calls
-    Slot* slot = thread.captable->slot(handle);  // that of kNoHandle is always empty
-    if (slot == nullptr) [[unlikely]]
-        return Error::bad_handle;
-    found = read_slot(*slot);
-    if (found.word == 0) [[unlikely]]
-        return Error::bad_handle;
-    Object* object = found.object();
-    if (!live_as(*object, sought.type) || !live_as(*object->pool, ObjectType::pool)) [[unlikely]]
-        return alive(*object) ? Error::wrong_type : Error::bad_handle;
-    if (!found.allows(sought.rights)) [[unlikely]]
-        return Error::no_right;
-    return object;
+namespace {
+
+/// Why a look-up has failed.
+[[gnu::cold, gnu::noinline]] Error reason(u64 word, Sought sought) {
+    if (word == 0) return Error::bad_handle;
+    const Object& object = *Capability{word, 0, nullptr}.object();
+    if (!alive(object)) return Error::bad_handle;
+    return object.type != sought.type ? Error::wrong_type : Error::no_right;
 }
 
-Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought) {
-    Capability found;
-    return look_up(thread, handle, sought, found);
+/// Whether the object that a slot's word names is what is sought.
+[[gnu::always_inline]] inline bool suits(u64 word, Sought sought) {
+    if (word == 0 || (~word & sought.rights) != 0) return false;
+    const Object& object = *Capability{word, 0, nullptr}.object();
+    return live_as(object, sought.type) && live_as(*object.pool, ObjectType::pool);
+}
+
+}  // namespace
+
+Result<Object*> look_up(const Thread& thread, HandleIndex handle, Sought sought) {
+    PITH_ASSERT(thread.captable != nullptr);           // it makes native system calls
+    const Slot* slot = thread.captable->slot(handle);  // that of kNoHandle is always empty
+    const u64 word = slot != nullptr ? slot->word.load(std::memory_order_acquire) : 0;
+    if (!suits(word, sought)) [[unlikely]]
+        return reason(word, sought);
+    return Capability{word, 0, nullptr}.object();
+}
+
+Result<Object*> look_up(const Thread& thread, HandleIndex handle, Sought sought, Capability& found) {
+    Slot* slot = thread.captable->slot(handle);
+    if (slot == nullptr) return Error::bad_handle;
+    found = read_slot(*slot);
+    if (!suits(found.word, sought)) [[unlikely]]
+        return reason(found.word, sought);
+    return found.object();
 }
 
 Result<Object*> Call::invoked(Sought sought) { return look_up(thread, frame.handle(), sought); }

@@ -27,8 +27,8 @@ struct Sought {
     RightsBits rights;
 };
 /// The object of a thread's capability; `found`: the capability. bad_handle, wrong_type, no_right.
-Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought, Capability& found);
-Result<Object*> look_up(Thread& thread, HandleIndex handle, Sought sought);
+Result<Object*> look_up(const Thread& thread, HandleIndex handle, Sought sought);
+Result<Object*> look_up(const Thread& thread, HandleIndex handle, Sought sought, Capability& found);
 
 template <typename T>
 Result<T*> as(Result<Object*> object) {
@@ -38,12 +38,12 @@ Result<T*> as(Result<Object*> object) {
 
 /// A T for which the thread has a capability with the right (an enumerator of the type's own rights).
 template <typename T, typename Right>
-Result<T*> lookup(Thread& thread, HandleIndex handle, Right right) {
+Result<T*> lookup(const Thread& thread, HandleIndex handle, Right right) {
     return as<T>(look_up(thread, handle, {T::kType, static_cast<RightsBits>(right)}));
 }
 /// The same, and the capability.
 template <typename T, typename Right>
-Result<T*> lookup(Thread& thread, HandleIndex handle, Right right, Capability& found) {
+Result<T*> lookup(const Thread& thread, HandleIndex handle, Right right, Capability& found) {
     return as<T>(look_up(thread, handle, {T::kType, static_cast<RightsBits>(right)}, found));
 }
 

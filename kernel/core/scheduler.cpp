@@ -218,7 +218,7 @@ Thread* switch_locked(Cpu& cpu, abi::Time now, Thread* before) REQUIRES(thread_l
 
 }  // namespace
 
-void forget_dying(Cpu& cpu) {
+[[clang::minsize]] void forget_dying(Cpu& cpu) {
     arch::flush_all();
     // A CPU that is idle lets go of all, so as not to be asked again before it wakes.
     const bool idle = cpu.area.current == nullptr;
@@ -234,7 +234,7 @@ void forget_dying(Cpu& cpu) {
     renew_ports(cpu);
 }
 
-void switch_ports(Cpu& cpu, Space& space) {
+[[clang::minsize]] void switch_ports(Cpu& cpu, Space& space) {
     const u32 count = space.port_count.load(std::memory_order_acquire);
     cpu.unusual = (cpu.unusual & ~kPortsOpen) | (count != 0 ? kPortsOpen : 0);
     arch::load_ports(space.ports, count);
@@ -275,7 +275,7 @@ void unqueue_locked(Thread& thread) {
     if (thread.queue_link.linked()) cpus[thread.cpu].run_queue.remove(thread);
 }
 
-void set_priority_locked(Thread& thread, u8 priority) {
+[[clang::minsize]] void set_priority_locked(Thread& thread, u8 priority) {
     if (thread.priority == priority) return;
     Cpu& cpu = cpus[thread.cpu];
     const bool in_run_queue = thread.state == State::ready && thread.queue_link.linked();
@@ -399,7 +399,7 @@ bool preempted() {
     return cpu.reschedule;
 }
 
-bool wait_for_cpus(Thread& thread, u32 mask) {
+[[clang::minsize]] bool wait_for_cpus(Thread& thread, u32 mask) {
     if (mask == 0) return false;
     Cpu& cpu = this_cpu();
     {
@@ -439,7 +439,7 @@ u32 other_cpus() {
     return mask & ~cpu_bit(this_cpu().id);
 }
 
-void fpu_save_owner(Cpu& cpu) {
+[[clang::minsize]] void fpu_save_owner(Cpu& cpu) {
     Thread* owner = cpu.fpu_owner;
     if (owner == nullptr) return;
     if (!cpu.fpu_on) arch::fpu_enable();
@@ -487,7 +487,7 @@ CpuLocks::CpuLocks(u32 mask) : mask_(mask) { lock_cpus(mask); }
 
 CpuLocks::~CpuLocks() { unlock_cpus(mask_); }
 
-ThreadPairLock::ThreadPairLock(const Thread& a, const Thread& b) {
+[[clang::minsize]] ThreadPairLock::ThreadPairLock(const Thread& a, const Thread& b) {
     for (;;) {
         mask_ = cpu_bit(home_of(a)) | cpu_bit(home_of(b));
         lock_cpus(mask_);

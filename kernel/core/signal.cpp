@@ -60,7 +60,7 @@ Result<u64> Signal::wait(Thread& thread, u64 mask, abi::Time deadline) {
     return kNoResult;
 }
 
-Result<> Signal::bind(Thread& thread) {
+[[clang::minsize]] Result<> Signal::bind(Thread& thread) {
     Guard guard(lock_);
     if (dying.load(std::memory_order_relaxed)) return Error::bad_handle;
     if (bound_ != nullptr && bound_ != &thread) return Error::busy;
@@ -71,7 +71,7 @@ Result<> Signal::bind(Thread& thread) {
     return {};
 }
 
-void Signal::unbind(Thread& thread) {
+[[clang::minsize]] void Signal::unbind(Thread& thread) {
     Guard guard(lock_);
     if (bound_ == &thread) bound_ = nullptr;
     ThreadLock locked(thread);
@@ -85,7 +85,7 @@ void Signal::forget_waiter(Thread& thread) {
     thread.waiting_signal = nullptr;
 }
 
-void Signal::sever() {
+[[clang::minsize]] void Signal::sever() {
     Thread* waiter;
     Wait wait;
     {

@@ -75,9 +75,7 @@ Thread* foreign_syscall_entry() {
     Cpu& cpu = this_cpu();
     Thread& thread = *cpu.area.current;
     cpu.entered_at = arch::ticks();
-    u64 words[abi::kRegisterWords];
-    thread.frame.foreign_words(words);
-    cpu.trace.add_at(cpu.entered_at, TraceKind::foreign_call, thread.id, 0, words[0]);
+    cpu.trace.add_at(cpu.entered_at, TraceKind::foreign_call, thread.id, 0, thread.frame.foreign_number());
     raise_event(thread, abi::Event::syscall);
     leave_kernel();
     return cpu.area.current;

@@ -58,6 +58,7 @@ struct alignas(16) Frame {
     void load_from(const abi::ForeignState& state);
     void save_to(abi::ForeignState& state) const;
     void set_foreign_result(u64 value) { rax = value; }
+    u64 foreign_number() const { return rax; }
     void foreign_words(u64* words) const {
         words[0] = rax;
         words[1] = rdi;

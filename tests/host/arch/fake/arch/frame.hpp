@@ -69,6 +69,7 @@ struct alignas(16) Frame {
         state.rflags |= 0x202;
     }
     void set_foreign_result(u64 rax) { state.rax = rax; }
+    u64 foreign_number() const { return state.rax; }
     void foreign_words(u64* w) const {
         const u64 values[8] = {state.rax, state.rdi, state.rsi, state.rdx,
                                state.r10, state.r8,  state.r9,  state.rip};
