@@ -30,7 +30,7 @@ struct CpuCounts {
     u64 space_switches;  ///< writes of the page table register
     u64 interrupts;
     u64 ipis;
-    u64 fast_calls;  ///< calls and replies on the fast path
+    u64 fast_calls;  ///< calls, events and answers by a direct switch to a partner that waits
     u64 slow_calls;
     u64 longest_window;  ///< ticks: longest stretch with interrupts off
 };

@@ -67,13 +67,14 @@ concept FrameContract = requires(F f, const F c, F& to, u64 v, unsigned i, Error
 static_assert(FrameContract<Frame>);
 
 /// arch/cpu.hpp: `struct CpuArea`, the architecture's part of a core::Cpu (its first member; `core::Thread* current`
-/// in it is whose Frame the exit path resumes; null: it idles; `kThreadFrame` in arch/frame.hpp is where in a Thread that is). The core has an array `core::Cpu
-/// core::cpus[]`; the architecture makes this_cpu() (declared in contract.hpp, defined inline in
-/// arch/cpu.hpp) return this CPU's element.
+/// in it is whose Frame the exit path resumes; null: it idles; `kThreadFrame` in arch/frame.hpp is where in a Thread that
+/// is). The core has an array `core::Cpu core::cpus[]`; the architecture makes this_cpu() (declared in contract.hpp, defined
+/// inline in arch/cpu.hpp) return this CPU's element.
 ///
 /// - `leave_frame(frame)`: the user state that is live in the processor beyond what the entry stub stored (fs
-///   and gs base) goes to the Frame. `enter_frame(frame)`: loads that state. The core calls these in pairs when another thread becomes current; and save_to only after
-///   leave_frame. `enter_frame_after(before, frame)`: the same, where `before` was left last.
+///   and gs base) goes to the Frame. `enter_frame(frame)`: loads that state. The core calls these in pairs when another thread
+///   becomes current; and save_to only after leave_frame. `enter_frame_after(before, frame)`: the same, where `before` was
+///   left last.
 /// - After a syscall entry the exit path loads message words and tag from the Frame of the thread that it returned.
 /// - `send_ipi(cpu)`: the other CPU calls core::ipi_entry soon. `now()`: nanoseconds since boot; `time_at(ticks)`: the same
 ///   when ticks() was that, not long ago.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The short paths of messages: a partner that waits on this CPU is switched to directly, under this CPU's own lock alone.
-// Calls and answers with all that a message can have. Null: nothing has been
-// done, and the general path (ipc.cpp) is to do it, or to tell why not. An architecture may have shorter ones yet, for
-// messages without capabilities, and for events (arch/x86_64/ipc.S).
+// Calls and answers with all that a message can have, but answers with a deadline. Null: nothing has been done, and the general
+// path (ipc.cpp) is to do it, or to tell why not. An architecture may have shorter ones yet, for messages without
+// capabilities, and for events (arch/x86_64/ipc.S).
 //
-// An Endpoint that begins to die now is severed only after this CPU has left the kernel, and a thread sees to
-// its attention bits when it runs next: neither is looked at under the lock.
-// No Budget is charged here: the Budget stays the same, only the thread that uses it changes; nor does the
-// priority.
+// An Endpoint that begins to die now is severed only after this CPU has left the kernel, and the current thread sees to its
+// attention bits when it runs next: neither is looked at under the lock.
+// No Budget is charged here: Budget and priority stay the same, only the thread that uses them changes.
 #include "kernel/core/ipc_fast.hpp"
 
 #include "kernel/core/call.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The entries from user code but the fast paths (ipc_fast.cpp): system calls, faults, the FPU, interrupts.
+// The entries from user code but those with a short way (ipc_fast.cpp): system calls, faults, the FPU, interrupts.
 #include "arch/machine.hpp"
 #include "kernel/core/call.hpp"
 #include "kernel/core/interrupt.hpp"

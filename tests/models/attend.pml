@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Who may change a thread that has something to attend to, or that moves. Model of
-//   kernel/core/scheduler.cpp: schedule, put_back_locked, pick_locked, switch_locked, ThreadLock, make_ready_locked
-//   kernel/core/scheduler.hpp: held_locked; kernel/core/thread.cpp: attend, migrate, kill_thread
-//   kernel/core/call_thread.cpp: stop, go_on, interrupt, set_cpu
+//   kernel/core/scheduler.cpp: schedule, put_back_locked, pick_locked, switch_locked, make_ready_locked
+//   kernel/core/cpu.hpp: ThreadLock; kernel/core/scheduler.hpp: held_locked
+//   kernel/core/thread.cpp: attend, migrate, kill_thread; kernel/core/call_thread.cpp: stop, go_on, interrupt, set_cpu
 //   kernel/core/event.cpp: raise_event, withdraw, resume_foreign; kernel/core/ipc.cpp: send_message
 // Thread T has two CPUs to be on. Others, each as if on a CPU of its own, stop it and let it go on, interrupt it, move it,
 // kill it, and answer its events. BROKEN_1: a lock is taken by a CPU's number that is out of date. BROKEN_2: as it was,

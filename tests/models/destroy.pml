@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Destruction of what another CPU may be using without a lock. Model of
-//   kernel/core/destroy.cpp: Job (marking, settling, severing, fencing, releasing); kernel/core/lookup.hpp: alive
-//   kernel/core/ipc_fast.cpp: endpoint_of, fast_call; kernel/core/ipc.cpp: send_message, receive, unregister_receiver
+//   kernel/core/destroy.cpp: Job (marking, settling, severing, fencing, releasing); kernel/core/lookup.cpp: look_up
+//   kernel/core/ipc_fast.cpp: object_of, call_directly; kernel/arch/x86_64/ipc.S: look_up, fast_call
+//   kernel/core/ipc.cpp: send_message, receive, unregister_receiver
 //   kernel/core/event.cpp: sever_endpoint_step; kernel/core/thread.cpp: kill_thread, sever_thread
 //   kernel/core/scheduler.cpp: leave_kernel, acknowledge
 // CPU 0 destroys a Pool: Endpoint E and thread T with its Space. On CPU 1, T calls E; thread R, which survives, receives on

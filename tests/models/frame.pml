@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The Frame of a foreign thread whose event is handled on another CPU. Model of
 //   kernel/core/event.cpp: raise_event, resume_foreign; kernel/core/ipc.cpp: send_message, deliver_locked
-//   kernel/core/scheduler.cpp: put_back_locked, switch_locked; arch/cpu.hpp: leave_frame, enter_frame
+//   kernel/core/scheduler.cpp: put_back_locked, switch_locked; kernel/arch/x86_64/arch/cpu.hpp: leave_frame, enter_frame
 // Thread T on CPU 1 raises events. Its handler on CPU 0 sets T's fs base in the state page, as for arch_prctl, and resumes it
 // from there, perhaps before CPU 1 has switched from it. BROKEN_1 is the code as it was: what is live in CPU 1 was stored
 // once more when it switched, over what had been loaded into the Frame. BROKEN_2: it is stored only then, so too late for

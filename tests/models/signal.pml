@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A Signal's bits, who waits for them, and who gets them with recv. Model of
-//   kernel/core/signal.cpp: notify, wait, sever; kernel/core/ipc.cpp: receive; kernel/core/ipc_fast.cpp: fast_reply_recv
+//   kernel/core/signal.cpp: notify, wait, sever; kernel/core/ipc.cpp: receive
+//   kernel/core/ipc_fast.cpp: reply_directly; kernel/arch/x86_64/ipc.S: fast_reply_recv
 //   kernel/core/event.cpp: deliver_signal_locked, withdraw, time_out; kernel/core/thread.cpp: migrate
 // Thread W waits for bit 1 with a deadline, or receives with the Signal bound; both can be moved to the other CPU. Two
 // notify, each as if on a CPU of its own. BROKEN_1: a CPU's lock is taken by a number that is out of date. BROKEN_2: the

@@ -2,7 +2,7 @@
 // Making a thread of another CPU ready. Model of
 //   kernel/core/scheduler.cpp: make_ready_locked, kick, schedule, put_back_locked, pick_locked, switch_locked,
 //     leave_kernel, preempted, set_priority_locked; kernel/core/syscall.cpp: ipi_entry
-//   kernel/core/ipc_fast.cpp: fast_call; entry.S: idle
+//   kernel/core/ipc_fast.cpp: call_directly; kernel/arch/x86_64/ipc.S: fast_call; kernel/arch/x86_64/entry.S: idle
 // One CPU has threads with priorities 1 and 2; they wait, yield, call long operations with preemption points, and thread 2
 // hands over to a server by the fast path, which runs at the same priority. Two others, each as if on a CPU of its own, make
 // those that wait ready, and change the priority of thread 1. Interrupts come in user code, idle, and in preempted.

@@ -17,8 +17,9 @@ EOF
 awk '/^\/\/ SPDX/ {next} /^\/\// {sub(/^\/\/ ?/, ""); print; next} {exit}' abi/syscall.hpp
 echo
 
-# The table: enumerators with their trailing comments, continued on lines that hold only `///<`.
-awk '
+# The table: enumerators (a number may be on a line of its own) with their trailing comments, continued on lines that hold only
+# `///<`.
+sed '/^ *[a-z_]* =$/ {N; s/\n */ /}' abi/syscall.hpp | awk '
 function flush() { if (name != "") printf "| %s | `%s` | %s |\n", number, name, text; name = "" }
 function section(title) { flush(); printf "\n### %s\n\n| number | call | object: arguments -> results |\n| --- | --- | --- |\n", title }
 /enum class Syscall/ { inside = 1; section("General"); next }
@@ -31,7 +32,7 @@ match($0, /^ *[a-z_]+ = [0-9]+,/) {
     text = ""; if (index(line, "///<")) { text = line; sub(/.*\/\/\/< ?/, "", text) } ; gsub(/\|/, "\\|", text); next }
 /^ *\/\/\/</ { line = $0; sub(/^ *\/\/\/< ?/, "", line); gsub(/\|/, "\\|", line); text = text (text == "" ? "" : " ") line; next }
 /^ *$/ { if (name != "") { flush(); } next }
-' abi/syscall.hpp
+'
 echo
 
 # Every other enumeration and structure, as declared.

@@ -23,7 +23,7 @@ constexpr u64 kSel4Text = 76 * 1024;  ///< without its boot code
 constexpr u64 kMostText = 64 * 1024;
 constexpr u64 kMostLines = 10'000;
 
-/// What is entered after boot: the section of the stubs of arch/x86_64/entry.S.
+/// What is entered after boot: the sections of the stubs of arch/x86_64/entry.S and ipc.S.
 constexpr const char* kEntrySection = ".text.entry";
 /// Runs before everything else, in functions without sizes.
 constexpr const char* kBootAssembly = "arch/x86_64/boot.S.o";

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Into the kernel and out of it; ipc.S has the entry of system calls and their fast paths. From user mode every entry stores the registers in the current thread, takes the CPU's stack from its top, and ends in
-// `kernel_exit`, which resumes whatever thread is current then. From kernel mode come interrupts (only in an
-// interrupt window, or idle) and faults (which are bugs: kernel_fault reports them). NMI, double fault and machine check
-// have stacks of their own and trust neither gs nor rsp.
+// Into the kernel and out of it; ipc.S has the entry of system calls, and the fast paths. From user mode every entry here
+// stores the registers in the current thread, takes the CPU's stack from its top, and ends in `kernel_exit`, which resumes
+// whatever thread is current then, or in `raise_fault` (ipc.S). From kernel mode come interrupts (only in an interrupt
+// window, or idle) and faults (which are bugs: kernel_fault reports them). NMI, double fault and machine check have stacks of
+// their own and trust neither gs nor rsp.
 #include "kernel/arch/x86_64/frame_offsets.hpp"
 #include "kernel/arch/x86_64/layout.hpp"
 

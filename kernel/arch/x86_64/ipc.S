@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The entry of system calls, and the fast paths of native threads: `call` and `reply_recv` with a partner that waits on
-// this CPU, and a message in registers and the message buffer. core/ipc_fast.hpp says the same in C++, for the rest;
+// The entry of system calls, and the fast paths: `call`, `reply_recv` and events with a partner that waits on this CPU, and a
+// message in registers and the message buffer. core/ipc_fast.cpp does the same in C++, for messages with more in them;
 // docs/ipc.md counts the steps.
 //
 // The message stays in its registers, from the sender's `syscall` to the receiver's sysret: tag rdi, words rdx r10 r8 r9
 // r12 r13 r14 r15. So there is rax (number and handle) and rsi (deadline) until they are decoded, and rcx, rbx, rbp, r11
-// once their user values are in the Thread. rsp points to the current Thread: no fast path uses a stack.
+// once their user values are in the Thread. rsp points to the current Thread: no fast path uses a stack, but for I/O ports.
 // Until something is changed, a path can be left for slow_syscall_stub, with rax as it came and rsi = 0.
 #include "ipc_offsets.hpp"
 #include "kernel/arch/x86_64/frame_offsets.hpp"

@@ -27,7 +27,8 @@ inline constexpr u64 kExceptions = 32;
 void set_stopping();
 
 extern "C" {
-/// A trap or interrupt from user mode; the registers are in the current Frame.
+/// An exception from user mode; the registers are in the current Frame. True: it is noted in the current thread as an event, to
+/// be raised (raise_fault).
 bool user_exception(u64 vector, u64 error_code);
 /// An interrupt, from anywhere. nested: in an interrupt window.
 void interrupt_dispatch(u64 vector, bool nested);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The user registers of a thread, in the order of abi::ForeignState. The entry stubs (entry.S) know the offsets.
+// The user registers of a thread, in the order of abi::ForeignState. The entry stubs (entry.S, ipc.S) know the offsets.
 // After a system call rcx and r11 are not stored (they equal rip and rflags, and are lost to the user) and `full` is 0:
-// the thread returns by sysret. After anything else all registers are valid and it returns by iret.
+// the thread returns by sysret. A fast path of messages stores rip, rflags, rsp, rbx, rbp and fs base only. After anything else all registers are valid and it returns by iret.
 #pragma once
 
 #include <stddef.h>
