@@ -101,6 +101,17 @@ bool lose_user_step(Object& object) {
     return true;
 }
 
+/// A thread that must not outlive the object that it refers to first; null: there is none.
+Thread* dependent_of(Object& object) {
+    Guard guard(object.caps_lock);
+    const Reference* first = object.users.front();
+    if (first == nullptr) return nullptr;
+    using Kind = Reference::Kind;
+    const bool depends = first->kind == Kind::space || first->kind == Kind::captable ||
+                         first->kind == Kind::buffer;
+    return depends ? static_cast<Thread*>(first->owner) : nullptr;
+}
+
 bool expel_memory_step(Memory& memory) {
     Space* space;
     {
@@ -266,8 +277,22 @@ class Job {
         return pause();
     }
 
+    /// restart: the thread is another CPU's at the moment, which has been told. If it waits when that CPU has left the kernel,
+    /// it is taken out of its wait.
+    Error kill_dependent(Object& object) {
+        Thread* dependent = object.has_users() ? dependent_of(object) : nullptr;
+        if (dependent == nullptr) return Error::ok;
+        kill_thread(*dependent);
+        const u32 cpu = home_of(*dependent);
+        if (dependent->state == State::dead || cpu == this_cpu().id) return Error::ok;
+        wait_for_cpus(thread_, cpu_bit(cpu));
+        return Error::restart;
+    }
+
     Error sever_one(Object& object) {
-        while (sever_step(object, thread_.progress)) {
+        for (;;) {
+            if (Error error = kill_dependent(object); error != Error::ok) return error;
+            if (!sever_step(object, thread_.progress)) break;
             if (Error error = pause(); error != Error::ok) return error;
         }
         thread_.progress = 0;

@@ -170,7 +170,8 @@ Thread* notify_entry() {
     if (signal == nullptr) return slow_syscall_entry();
     const u64 bits = thread.frame.arg(0);
     thread.frame.set_result(Error::ok, 0, 0, 0);  // while it is certain to be this CPU's
-    if (!signal->notify(bits, true) && cpu.reschedule) {
+    signal->notify(bits, true);
+    if (cpu.reschedule) {  // also where it has switched to one, and a second one is more urgent
         cpu.entered_at = arch::ticks();
         leave_kernel();
     }

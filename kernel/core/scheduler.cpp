@@ -160,6 +160,7 @@ void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
 /// The thread runs from now on: its turn, who pays, and what others have to exceed.
 void begin_turn_locked(Cpu& cpu, Thread& next, abi::Time now, Budget* payer) REQUIRES(thread_locks) {
     cpu.slice_end = now + (next.slice_left != 0 ? next.slice_left : kSlice);
+    next.slice_left = 0;
     cpu.rotate = false;
     cpu.charged = payer;
     cpu.current_priority.store(next.priority, std::memory_order_seq_cst);

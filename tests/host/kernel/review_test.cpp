@@ -94,20 +94,29 @@ TEST_F(ReviewTest, KilledThreadThatWaits) {
     ok(Syscall::thread_start, handle, {0x400000, 0x500000, 0});
     ASSERT_EQ(sim.current(1), &thread);
     auto& m = machine();
+    // As soon as it is to be killed it waits, on CPU 1, before the interrupt has come in.
     bool once = false;
-    sim.on_window = [&] {
+    auto receive = [&] {
         if (once || (thread.attention & core::kAttendKill) == 0 || sim.current(1) != &thread) return;
         once = true;
-        // Meanwhile, on CPU 1, before the interrupt has come in.
         load(thread, message(Syscall::recv, e_there));
         core::Cpu* const cpu = m.current;
         const u32 index = m.current_index;
         sim.on(1, [] { arch::fake::system_call(); });
         m.current = cpu;
         m.current_index = index;
-        printf("after recv: state %d attention %d\n", static_cast<int>(thread.state), thread.attention);
     };
-    sim.issue(0, {.number = Syscall::object_destroy, .handle = table});
+    sim.on_window = receive;
+    load(sim.root(), {.number = Syscall::object_destroy, .handle = table});
+    sim.on(0, [] { arch::fake::system_call(); });
+    for (int round = 0; round < 20; round++) {
+        receive();
+        for (u32 cpu = 0; cpu < Sim::kCpus; cpu++)
+            if (std::exchange(m.cpus[cpu].ipi_pending, false)) sim.on(cpu, [] { core::ipi_entry(false); });
+        if (sim.current(0) == &sim.root() && std::exchange(sim.root().frame.restarted, false))
+            sim.on(0, [] { arch::fake::system_call(); });
+    }
+    sim.settle();
     ASSERT_TRUE(once);
     sim.settle();
     EXPECT_TRUE(Sim::ended(sim.root()));
@@ -160,7 +169,6 @@ TEST_F(ReviewTest, AnotherCallLeaksFrames) {
     ASSERT_NE(partial, nullptr);
     instead(maker, other, {});
     begin(maker, {.number = Syscall::space_protect, .handle = big, .a = {0x10'0000'0000, 0x1000'0000'0000, 1}});
-    printf("progress %lx of %lu pages\n", maker.thread->progress, partial->pages());
     instead(maker, other,
             {.number = Syscall::memory_create, .handle = arena, .a = {200 * kPage, abi::kMemoryContiguous}});
     sim.on(1, [] { arch::fake::system_call(); });
@@ -168,7 +176,6 @@ TEST_F(ReviewTest, AnotherCallLeaksFrames) {
     while (!runs(maker)) sim.rotate(1);
     ASSERT_EQ(sim.answer(*maker.thread).error, Error::ok);
     auto* got = static_cast<core::Memory*>(Sim::object(sim.root(), static_cast<HandleIndex>(sim.answer(*maker.thread).r0)));
-    ASSERT_EQ(got, partial);
     u64 dirty = 0;
     for (u64 i = 0; i < got->pages(); i++)
         if (*static_cast<u8*>(arch::physical_to_virtual(got->frame(i))) != 0) dirty++;
