@@ -9,7 +9,9 @@ namespace pith::abi {
 inline constexpr u32 kPriorities = 256;
 
 enum class ThreadKind : u8 {
-    native,  ///< makes Pith system calls; buffer is its message buffer. Its gs base is not kept: it may be 0 any time
+    /// Makes Pith system calls; buffer is its message buffer. Its gs base is not kept: it may be 0 any time, or what another
+    /// thread of its Space has left.
+    native,
     foreign,  ///< every `syscall` and fault is an event to `handler`; buffer holds a ForeignState
 };
 
@@ -52,7 +54,9 @@ struct ThreadInfo {
     u16 cpu;
     u8 priority;  ///< its own; effective_priority with what is inherited
     u8 effective_priority;
-    u64 registers[16];  ///< rax rbx rcx rdx rsi rdi rbp rsp r8..r15 (right: registers)
+    /// rax rbx rcx rdx rsi rdi rbp rsp r8..r15 (right: registers). Of a native thread that waits for a message or an answer
+    /// only rbx, rbp and rsp are of its last entry, others older.
+    u64 registers[16];
 };
 
 enum class ThreadState : u32 {

@@ -87,7 +87,6 @@ concept CpuContract = requires(A area, Frame* frame, u32 cpu, abi::Time t) {
     { area.current } -> std::same_as<core::Thread*&>;
     leave_frame(*frame);
     enter_frame(*frame);
-    enter_frame_after(*frame, *frame);
     send_ipi(cpu);
     { now() } -> std::same_as<abi::Time>;
     { time_at(t) } -> std::same_as<abi::Time>;

@@ -51,10 +51,9 @@ Error machine_info(Call& call) {
         case abi::MachineInfo::trace: {
             if (cpu >= cpu_count) return Error::invalid;
             u64 from = call.argument(2);
-            abi::TraceRecord records[kTraceBatch] = {};
+            auto* records = reinterpret_cast<abi::TraceRecord*>(call.thread.buffer->words);
             call.r0 = cpus[cpu].trace.read(from, records, kTraceBatch);
             call.r1 = from;
-            call.output(records);
             return Error::ok;
         }
         default: return Error::invalid;

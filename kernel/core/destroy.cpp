@@ -84,13 +84,30 @@ void take_over_jobs(Pool& pool) {
     }
 }
 
-/// Severs one Reference to the object; false: there is none.
+/// The thread that must not outlive what the Reference leads to; null: there is none.
+Thread* dependent_of(const Reference& reference) {
+    using Kind = Reference::Kind;
+    const bool depends = reference.kind == Kind::space || reference.kind == Kind::captable ||
+                         reference.kind == Kind::buffer;
+    return depends ? static_cast<Thread*>(reference.owner) : nullptr;
+}
+
+/// Whether another CPU may still run it.
+bool runs_elsewhere(const Thread& thread) {
+    return thread.state != State::dead && home_of(thread) != this_cpu().id;
+}
+
+/// Severs one Reference to the object, if its thread runs nowhere else; false: there is none.
 bool lose_user_step(Object& object) {
     Reference* reference;
     {
         Guard guard(object.caps_lock);
-        reference = object.users.pop_front();
+        reference = object.users.front();
         if (reference == nullptr) return false;
+        // It is killed first (Job::kill_dependent): one that has just come to the front is so next time.
+        if (const Thread* thread = dependent_of(*reference); thread != nullptr && runs_elsewhere(*thread))
+            return true;
+        object.users.remove(*reference);
         reference->target = nullptr;
     }
     switch (reference->kind) {
@@ -266,8 +283,26 @@ class Job {
         return pause();
     }
 
+    /// The thread that refers to the object first dies before it loses it. restart: it is another CPU's at the moment, which
+    /// has been told. If it waits when that CPU has left the kernel, it is taken out of its wait.
+    Error kill_dependent(Object& object) {
+        Thread* thread;
+        {
+            Guard guard(object.caps_lock);
+            const Reference* first = object.users.front();
+            thread = first != nullptr ? dependent_of(*first) : nullptr;
+        }
+        if (thread == nullptr || thread->state == State::dead) return Error::ok;
+        kill_thread(*thread);
+        if (!runs_elsewhere(*thread)) return Error::ok;
+        wait_for_cpus(thread_, cpu_bit(home_of(*thread)));
+        return Error::restart;
+    }
+
     Error sever_one(Object& object) {
-        while (sever_step(object, thread_.progress)) {
+        for (;;) {
+            if (Error error = kill_dependent(object); error != Error::ok) return error;
+            if (!sever_step(object, thread_.progress)) break;
             if (Error error = pause(); error != Error::ok) return error;
         }
         thread_.progress = 0;

@@ -135,6 +135,12 @@ Thread* call_directly(Cpu& cpu, Thread& thread) {
     thread.call_number++;
     if (deadline != abi::kNoDeadline) start_timed(cpu, thread, deadline);
     switch_directly(cpu, thread, *receiver, TraceKind::call, tag);
+    if (deadline != abi::kNoDeadline) {
+        // It may have passed before the receiver has its words, and then the caller be moved and write to its Frame.
+        thread.frame.copy_words_to(receiver->frame);
+        receiver->frame.set_tag(tag);
+        return receiver;
+    }
     // Nobody touches this Frame before the receiver has run, which is on this CPU: so its words need no copying.
     return &thread;
 }
@@ -188,7 +194,8 @@ Thread* notify_entry() {
     if (signal == nullptr) return slow_syscall_entry();
     const u64 bits = thread.frame.arg(0);
     thread.frame.set_result(Error::ok, 0, 0, 0);  // while it is certain to be this CPU's
-    if (!signal->notify(bits, true) && cpu.reschedule) {
+    signal->notify(bits, true);
+    if (cpu.reschedule) {  // also where it has switched to one, and a second one is more urgent
         cpu.entered_at = arch::ticks();
         leave_kernel();
     }

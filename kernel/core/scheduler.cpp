@@ -83,7 +83,7 @@ void put_back_locked(Cpu& cpu, abi::Time now) REQUIRES(thread_locks) {
     }
 }
 
-void wake_acknowledged(Cpu& cpu) {
+[[clang::minsize, gnu::noinline]] void wake_acknowledged(Cpu& cpu) {
     CpuLock locked(cpu);
     auto& waiters = cpu.acknowledgement_waiters;
     for (Thread* thread = waiters.front(); thread != nullptr;) {
@@ -102,7 +102,7 @@ void wake_acknowledged(Cpu& cpu) {
     }
 }
 
-void expire_timers(Cpu& cpu, abi::Time now) {
+[[clang::minsize, gnu::noinline]] void expire_timers(Cpu& cpu, abi::Time now) {
     for (u32 i = 0; i < kTimersAtOnce; i++) {
         Thread* due = nullptr;
         {
@@ -131,7 +131,7 @@ abi::Time next_event_locked(Cpu& cpu) REQUIRES(thread_locks) {
     return next;
 }
 
-void notify_overrun(Budget& budget) {
+[[clang::minsize, gnu::noinline]] void notify_overrun(Budget& budget) {
     // The Signal stays in place until this CPU leaves the kernel, also if the reference is severed now.
     if (Object* signal = budget.delivery.target; signal != nullptr) {
         static_cast<Signal*>(signal)->notify(budget.delivery_bits.load(std::memory_order_relaxed));
@@ -149,7 +149,7 @@ void unlock_cpus(u32 mask) NO_THREAD_SAFETY_ANALYSIS {
 }
 
 /// For the other CPUs that ask, what has been asked of this one up to `requested`.
-void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
+[[clang::minsize, gnu::noinline]] void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
     forget_dying(cpu);
     cpu.acknowledged.store(requested, std::memory_order_release);
     for (u32 other = 0; other < cpu_count; other++) {
@@ -160,6 +160,7 @@ void acknowledge(Cpu& cpu, u32 asking, u32 requested) {
 /// The thread runs from now on: its turn, who pays, and what others have to exceed.
 void begin_turn_locked(Cpu& cpu, Thread& next, abi::Time now, Budget* payer) REQUIRES(thread_locks) {
     cpu.slice_end = now + (next.slice_left != 0 ? next.slice_left : kSlice);
+    next.slice_left = 0;
     cpu.rotate = false;
     cpu.charged = payer;
     cpu.current_priority.store(next.priority, std::memory_order_seq_cst);

@@ -91,8 +91,7 @@ inline void awake(Cpu& cpu) {
 /// From one thread to another; their times are the caller's concern.
 [[gnu::always_inline]] inline void exchange(Cpu& cpu, Thread& from, Thread& to) {
     arch::leave_frame(from.frame);
-    make_current(cpu, to);
-    arch::enter_frame_after(from.frame, to.frame);
+    switch_to(cpu, to);
 }
 /// Charges the time since the last charging. Returns a Budget to notify, or null.
 Budget* charge_time(Cpu& cpu, abi::Time now);

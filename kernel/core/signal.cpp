@@ -37,7 +37,7 @@ bool Signal::notify(u64 bits, bool may_switch) {
     return switched;
 }
 
-Result<u64> Signal::wait(Thread& thread, u64 mask, abi::Time deadline) {
+[[clang::minsize]] Result<u64> Signal::wait(Thread& thread, u64 mask, abi::Time deadline) {
     if (Signal* before = thread.waiting_signal; before != nullptr && before != this)
         before->forget_waiter(thread);
     Guard guard(lock_);

@@ -2,6 +2,7 @@
 // The entries from user code but those with a short way (ipc_fast.cpp): system calls, faults, the FPU, interrupts.
 #include "arch/machine.hpp"
 #include "kernel/core/call.hpp"
+#include "kernel/core/destroy.hpp"
 #include "kernel/core/interrupt.hpp"
 
 namespace pith::core {
@@ -46,6 +47,14 @@ bool make_fpu_area(Cpu& cpu, Thread& thread) {
     return true;
 }
 
+/// Nothing is left of a call that was preempted.
+[[gnu::noinline]] void give_up_call(Thread& thread) {
+    thread.restarted = false;
+    thread.progress = thread.progress2 = 0;
+    leave_job(thread);
+    if (Object* partial = drop_partial(thread); partial != nullptr) abandon(*partial);
+}
+
 }  // namespace
 
 Thread* slow_syscall_entry() {
@@ -56,11 +65,16 @@ Thread* slow_syscall_entry() {
     const u32 number = thread.frame.number();
     u64& left = cpu.trace.add_at(cpu.entered_at, TraceKind::system_call, thread.id,
                                  number | u64{thread.frame.handle()} << 32, 0);
-    if (!thread.restarted) thread.progress = thread.progress2 = 0;
+    if (!thread.restarted) {
+        thread.progress = thread.progress2 = 0;
+    } else if (thread.restarted_call != thread.frame.call()) {
+        give_up_call(thread);  // its code has been changed meanwhile, so that it goes on with another call
+    }
     const Error error = dispatch(call, number);
     call.release_slot();
     thread.restarted = error == Error::restart;
     if (thread.restarted) {
+        thread.restarted_call = thread.frame.call();
         thread.frame.restart();
         cpu.reschedule = true;
     } else if (error != kNoResult) {
@@ -158,7 +172,7 @@ void interrupt_entry(u32 line, bool nested) {
     }
     awake(cpu);
     cpu.entered_at = now;
-    if (!interrupt_arrived(line, thread != nullptr)) leave_kernel();
+    if (!interrupt_arrived(line, thread != nullptr) || cpu.reschedule) leave_kernel();
 }
 
 }  // namespace pith::core

@@ -118,6 +118,7 @@ struct Thread : Object {
     abi::Event event{};  ///< of the queued_event, awaiting_reply or at_event state
     u64 event_words[4] = {};
     bool restarted = false;  ///< the system call goes on: `progress` is valid
+    u64 restarted_call = 0;  ///< number and handle of that call
     u64 progress = 0;
     u64 progress2 = 0;
     Object* job = nullptr;      ///< what it is destroying

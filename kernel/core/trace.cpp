@@ -2,6 +2,7 @@
 // The trace rings: their memory, and what is not on a fast path.
 #include "kernel/core/trace.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <string_view>
 
@@ -55,20 +56,20 @@ void TraceRing::add_names(u32 thread, u32 number, const u64 (&process)[2], const
 }
 
 u32 TraceRing::read(u64& from, abi::TraceRecord* out, u32 capacity) const {
-    const u64 records = (header_->mask + 1) / kRecord;
-    const auto* ring = reinterpret_cast<const abi::TraceRecord*>(header_ + 1);
+    const u64 records = (mask_ + 1) / kRecord;
+    const auto oldest = [&](u64 next) { return next >= records ? next - records + 1 : 0; };
     u64 next = end();
-    if (from + records <= next) from = next - records + 1;
-    const u64 available = next > from ? next - from : 0;
-    u32 count = available < capacity ? static_cast<u32>(available) : capacity;
-    for (u32 i = 0; i < count; i++) out[i] = ring[(from + i) & (records - 1)];
+    from = std::max(from, oldest(next));
+    if (from >= next) return 0;
+    const u64 count = std::min<u64>(next - from, capacity);
+    for (u64 i = 0; i < count; i++) out[i] = records_[(from + i) & (records - 1)];
     // What the writer may have been overwriting meanwhile is dropped from the front.
-    next = end();
-    u32 lost = 0;
-    while (lost < count && from + lost + records <= next) lost++;
-    for (u32 i = lost; i < count; i++) out[i - lost] = out[i];
+    next = oldest(end());
+    if (next <= from) return static_cast<u32>(count);
+    const u64 lost = std::min(next - from, count);
+    std::copy(out + lost, out + count, out);
     from += lost;
-    return count - lost;
+    return static_cast<u32>(count - lost);
 }
 
 void TraceRing::open(abi::TraceHeader& run, u64 physical, u64 ring_bytes, u32 cpu) {

@@ -31,9 +31,7 @@ class TraceRing {
     /// Readers see what there is: at the end of slow kernel entries. What a fast path has added since is behind it.
     void publish() { std::atomic_ref<u64>(header_->at).store(at_, std::memory_order_release); }
     /// Sequence of the next record.
-    u64 end() const {
-        return __atomic_load_n(&at_, __ATOMIC_ACQUIRE) / sizeof(abi::TraceRecord);
-    }
+    u64 end() const { return __atomic_load_n(&at_, __ATOMIC_ACQUIRE) / sizeof(abi::TraceRecord); }
     /// Copies up to `capacity` records from sequence `from` on, or the oldest kept; sets `from` to the first
     /// one's.
     u32 read(u64& from, abi::TraceRecord* out, u32 capacity) const;

@@ -179,6 +179,10 @@
     mov %rax, %gs:C_LOADED_SPACE
     mov S_ROOT(%rax), %rbx
     mov %rbx, %cr3
+    xor %ebx, %ebx                      // what is in gs is not for others to see
+    swapgs
+    wrgsbase %rbx
+    swapgs
     mov S_PORT_COUNT(%rax), %eax
     or %gs:C_UNUSUAL, %eax
     jnz 3f

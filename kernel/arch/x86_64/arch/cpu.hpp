@@ -63,11 +63,6 @@ inline void enter_frame(const Frame& frame) {
     write_fs_base(frame.fs_base);
     write_user_gs_base(frame.gs_base);
 }
-inline void enter_frame_after(const Frame& before, const Frame& frame) {
-    write_fs_base(frame.fs_base);
-    // Native threads use fs alone; what one leaves in gs, another native one may find.
-    if ((before.foreign | frame.foreign) != 0) write_user_gs_base(frame.gs_base);
-}
 
 /// Another CPU calls core::ipi_entry soon.
 void send_ipi(u32 cpu);

@@ -25,6 +25,7 @@ struct alignas(16) Frame {
 
     u32 number() const { return static_cast<u8>(rax); }
     abi::HandleIndex handle() const { return static_cast<abi::HandleIndex>(rax >> 32); }
+    u64 call() const { return rax; }  ///< what of it says which call on what
     u64 arg(unsigned i) const { return this->*kArguments[i]; }
     void set_arg(unsigned i, u64 value) { this->*kArguments[i] = value; }
     void set_error(Error e) { rax = static_cast<u64>(e); }

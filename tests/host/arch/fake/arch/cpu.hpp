@@ -16,7 +16,6 @@ inline core::Cpu& this_cpu() { return *fake::machine().current; }
 
 inline void leave_frame(Frame&) {}
 inline void enter_frame(const Frame&) {}
-inline void enter_frame_after(const Frame&, const Frame&) {}
 
 inline void send_ipi(u32 cpu) { fake::machine().cpus[cpu].ipi_pending = true; }
 inline abi::Time now() { return fake::machine().now; }

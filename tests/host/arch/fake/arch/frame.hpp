@@ -31,6 +31,7 @@ struct alignas(16) Frame {
 
     u32 number() const { return static_cast<u32>(state.rax & 0xff); }
     abi::HandleIndex handle() const { return static_cast<abi::HandleIndex>(state.rax >> 32); }
+    u64 call() const { return state.rax; }
     u64 arg(unsigned i) const { return const_cast<Frame*>(this)->argument(i); }
     void set_arg(unsigned i, u64 value) { argument(i) = value; }
     void set_error(Error error) { state.rax = static_cast<u64>(error); }
