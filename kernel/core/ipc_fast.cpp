@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The short paths of messages: a partner that waits on this CPU is switched to directly, under this CPU's own lock alone.
-// Calls and answers with all that a message can have, but answers with a deadline. Null: nothing has been done, and the general
+// Calls and answers with all that a message can have, deadlines included. Null: nothing has been done, and the general
 // path (ipc.cpp) is to do it, or to tell why not. An architecture may have shorter ones yet, for messages without
 // capabilities, and for events (arch/x86_64/ipc.S).
 //

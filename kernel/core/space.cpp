@@ -175,8 +175,8 @@ void Space::clear_entry(arch::Entry& entry, Attachment& attachment, u64 address)
     attachment.pages--;
 }
 
-/// The entry of the first page from `address` on that has a leaf table; null: there is none before `end`, which
-/// `address` is then.
+/// The entry of the first page from `address` on that has a leaf table; null: there is none before the new
+/// `address`, which is at most `end`: long holes are skipped in bounded pieces.
 arch::Entry* Space::next_entry(u64& address, u64 end) {
     arch::Entry* entry = tables_.find(address);
     if (entry != nullptr) return entry;
