@@ -31,27 +31,25 @@ void drive(void* argument) {
     }
 }
 
-/// Reads the counter until the driver has run; gives what was read last before that, 0: it had run already.
-u64 spin_until(const volatile u64& woken) {
-    u64 low = 0, high = 0;
+/// Reads the counter until the driver has run; gives the low half of what was read last before that, 0: it had run already.
+/// The interrupt comes anywhere in the loop: its four instructions are the measurement's uncertainty.
+u32 spin_until(const volatile u64& woken) {
+    u32 before = 0, now = 0;
     asm volatile(
-        "1: rdtsc\n"
+        "1: mov %1, %0\n"
+        "rdtsc\n"
         "cmpq $0, %2\n"
-        "jne 2f\n"
-        "mov %%rax, %0\n"
-        "mov %%rdx, %1\n"
-        "jmp 1b\n"
-        "2:\n"
-        : "+r"(low), "+r"(high)
+        "je 1b\n"
+        : "+r"(before), "+a"(now)
         : "m"(woken)
-        : "rax", "rdx", "cc", "memory");
-    return high << 32 | low;
+        : "rdx", "cc", "memory");
+    return before;
 }
 
 struct Spinner {
     abi::HandleIndex start, done;
     Driver* driver;
-    volatile u64 last = 0;  ///< ticks
+    volatile u32 last = 0;  ///< low half of ticks
 };
 
 void spin(void* argument) {
@@ -91,7 +89,7 @@ void irq_wake(Context& c) {
         round();
         // The interrupt may come before the thread spins: then there was nobody to tell its instant.
         for (; spinner.last == 0; round()) counts = std::min(2 * counts, kLongest);
-        return driver.woken - spinner.last;
+        return u64{static_cast<u32>(driver.woken) - spinner.last};
     });
 }
 

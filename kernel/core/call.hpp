@@ -82,11 +82,12 @@ struct Call {
 
 /// Waits until other CPUs that have the Space loaded have forgotten its old translations; ok if there is
 /// none.
-Error shoot_down(Call& call, Space& space, bool stale);
+Error shoot_down(Call& call, Space& space);
 
-/// A handler, and eight of them: of the system calls whose numbers differ in the last three bits.
-using Handler = Error (*)(Call& call);
-using Handlers = Handler[8];
+/// A handler, which keeps no register for its caller, and eight of them: of the system calls whose numbers differ in the
+/// last three bits.
+using Handler = Error(Call& call) PITH_KEEPS_NONE;
+using Handlers = Handler* [8];
 extern const Handlers message_calls;  // null, call, send, recv, reply_recv, reply, take_reply, adopt
 extern const Handlers signal_calls;   // signal_*, yield, clock, trace_mark
 extern const Handlers capability_calls;
@@ -102,9 +103,7 @@ extern const Handlers endpoint_calls;
 extern const Handlers interrupt_calls;
 extern const Handlers ports_calls;
 extern const Handlers machine_calls;
-Error thread_info(Call& call);
-Error thread_fpu_read(Call& call);
-Error thread_fpu_write(Call& call);
+extern Handler thread_info, thread_fpu_read, thread_fpu_write;
 
 }  // namespace pith::core
 

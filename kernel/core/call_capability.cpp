@@ -25,6 +25,8 @@ Error derive(Call& call, const Capability& from, RightsBits mask, u64 badge) {
     return Error::ok;
 }
 
+Handler copy, remove, revoke, info, take;
+
 Error copy(Call& call) {
     const Capability from = PITH_CALL(lookup_any(call.thread, call.handle()));
     if (!from.allows(abi::kRightCopy)) return Error::no_right;

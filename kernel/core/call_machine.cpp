@@ -38,6 +38,9 @@ abi::KernelCounts kernel_counts() {
     return counts;
 }
 
+Handler device_memory, machine_info, machine_exit, machine_log, machine_trace, budget_create,
+    budget_configure, budget_info;
+
 Error machine_info(Call& call) {
     PITH_CALL(call.object<Machine>(MachineRight::info));
     const u64 cpu = call.argument(1);

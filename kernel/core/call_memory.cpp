@@ -33,6 +33,9 @@ bool valid_range(u64 address, u64 length) {
     return aligned(address | length) && length - 1 < abi::kUserTop && address <= abi::kUserTop - length;
 }
 
+Handler pool_create, pool_info, pool_resize, memory_create, memory_info, space_create, space_map, space_unmap,
+    space_protect, space_share, space_dirty, space_info, captable_create, endpoint_create;
+
 Error pool_info(Call& call) {
     auto pool = PITH_CALL(call.object<Pool>(PoolRight::info));
     call.output(abi::PoolInfo{pool->limit(), pool->used(), pool->peak(), pool->object_count()});
@@ -158,11 +161,6 @@ Result<Request> check_range(Call& call, const Space& space, u64 index) {
 
 /// Maps what is left of one range; adds to the call's progress.
 Error map_range(Thread& thread, Space& space, Request request) {
-    if (request.count == 1 &&
-        space.map_page(*request.memory, request.address, request.page, request.access)) {
-        thread.progress += kPage;
-        return Error::ok;
-    }
     const u64 end = request.address + request.count * kPage;
     // All tables come before the first page, so that it fails without effect. Those of one leaf are map_step's.
     if (request.address / arch::kLeafSpan != (end - 1) / arch::kLeafSpan) {
@@ -199,16 +197,41 @@ Error map_ranges(Call& call, Space& space) {
     }
 }
 
-/// The rest of a call that has worked through its range: results are in the Frame before it may block. `stale`: the last
-/// step has left translations behind.
-Error finish_range(Call& call, Space& space, Error error, bool stale) {
-    const Error shot = shoot_down(call, space, stale || (call.thread.progress2 & kStale) != 0);
-    if (shot == kNoResult) call.frame.set_result(error, call.r0, call.r1, call.r2);
-    return shot == Error::ok ? error : shot;
+/// Results are in the Frame before it may block.
+[[gnu::noinline]] Error finish_stale(Call& call, Space& space, Error error) {
+    if (shoot_down(call, space) == Error::ok) return error;
+    call.frame.set_result(error, call.r0, call.r1, call.r2);
+    return kNoResult;
+}
+
+/// The rest of a call that has worked through its range. `stale`: the last step has left translations behind.
+[[gnu::always_inline]] inline Error finish_range(Call& call, Space& space, Error error, bool stale) {
+    return stale || (call.thread.progress2 & kStale) != 0 ? finish_stale(call, space, error) : error;
+}
+
+/// Maps one page in the usual case (Space::map_page), and if nothing is wrong; else it does nothing.
+[[gnu::always_inline]] inline bool map_one(Call& call, Space& space) {
+    if (call.argument(0) != 1 || call.thread.restarted) return false;
+    const auto range = call.input<abi::MapRange>();
+    const u32 rights = range.flags & kMapBits;
+    if (range.length != kPage || range.address >= abi::kUserTop || !aligned(range.address | range.offset))
+        return false;
+    if (range.flags != rights || (rights & kWriteExecute) == kWriteExecute) return false;
+    Capability found;
+    const auto looked_up = lookup<Memory>(call.thread, range.memory, rights, found);
+    if (!looked_up.ok()) return false;
+    Memory& memory = *looked_up.value();
+    if (range.offset / kPage >= memory.pages()) return false;
+    return space.map_page(memory, range.address, range.offset / kPage,
+                          {static_cast<u8>(rights), static_cast<u8>(found.rights() & kMapBits), false});
 }
 
 Error space_map(Call& call) {
     auto space = PITH_CALL(call.object<Space>(SpaceRight::map));
+    if (map_one(call, *space)) {
+        call.r0 = kPage;
+        return Error::ok;
+    }
     const Error error = map_ranges(call, *space);
     if (error == Error::restart) return error;
     call.r0 = call.thread.progress;
@@ -332,8 +355,8 @@ Error memory_info(Call& call) {
 
 }  // namespace
 
-Error shoot_down(Call& call, Space& space, bool stale) {
-    if (!stale || cpu_count == 1) return Error::ok;
+Error shoot_down(Call& call, Space& space) {
+    if (cpu_count == 1) return Error::ok;
     // Steps that were done on another CPU before the thread moved have not flushed this one.
     if ((call.thread.progress2 >> kStaleCpus & ~u64{cpu_bit(call.thread.cpu)}) != 0) arch::flush_all();
     return wait_for_cpus(call.thread, other_cpus_with(space)) ? kNoResult : Error::ok;

@@ -22,6 +22,9 @@ Error answer(Call& call, Thread& caller, const Slot* held = nullptr) {
     return error;
 }
 
+Handler null, call_endpoint, send_only, receive_only, reply_and_receive, reply, take_reply, adopt, notify,
+    wait, create_signal, yield, clock, trace_mark;
+
 Error reply_and_receive(Call& call) {
     auto endpoint = PITH_CALL(call.object<Endpoint>(EndpointRight::receive));
     const abi::Time deadline = call.frame.deadline();

@@ -63,6 +63,8 @@ Result<> refer_parts(Thread& thread, const Parts& parts) {
     return {};
 }
 
+Handler create, start, resume, interrupt, set_cpu, set_priority, set_budget, bind_signal, stop, go_on, name;
+
 Error create(Call& call) {
     auto pool = PITH_CALL(call.object<Pool>(abi::PoolRight::allocate));
     const auto wanted = call.input<abi::ThreadCreate>();

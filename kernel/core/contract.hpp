@@ -5,6 +5,14 @@
 #include "abi/types.hpp"
 #include "lib/base/result.hpp"
 
+/// Of a function that keeps no register for its caller: saves pushing them where the caller has few to keep, or none as in an
+/// entry. The address sanitizer's frames need one of them.
+#if __has_feature(address_sanitizer)
+#define PITH_KEEPS_NONE
+#else
+#define PITH_KEEPS_NONE [[clang::preserve_none]]
+#endif
+
 namespace pith::arch {
 struct Frame;
 /// What an architecture's assembler code knows of the layout of the core's classes.

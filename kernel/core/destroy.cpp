@@ -409,6 +409,7 @@ bool take_job(Thread& thread, Pool& pool) {
 
 }  // namespace
 
+static Handler destroy;
 static Error destroy(Call& call) {
     Thread& thread = call.thread;
     if (!thread.restarted) {

@@ -19,18 +19,18 @@ void main_other_cpu(u32 id);
 
 /// The `syscall` instruction, of a foreign thread or a native one. Returns the thread from whose Frame the
 /// one that is resumed gets message words and tag (w0..w7, tag): itself, or its partner in a message, which saves copying
-/// them. Null only if area.current is null.
-Thread* foreign_syscall_entry();
-Thread* native_syscall_entry();
+/// them. Null only if area.current is null. These and raise_entry keep no register: all of a user's are in its Frame.
+PITH_KEEPS_NONE Thread* foreign_syscall_entry();
+PITH_KEEPS_NONE Thread* native_syscall_entry();
 /// The same, of a native thread: for signal_notify, and for what is neither that nor `call` nor `reply_recv`.
-Thread* notify_entry();
-Thread* slow_syscall_entry();
+PITH_KEEPS_NONE Thread* notify_entry();
+PITH_KEEPS_NONE Thread* slow_syscall_entry();
 
 /// A fault of user code (faults of the kernel are the architecture's to report, by `panic`) is noted in the current
 /// thread, as its `event`. Then comes raise_entry; or the architecture delivers the event itself, where the handler waits.
 void fault_entry(const FaultInfo& fault);
 /// The event that is noted in the current thread goes to its handler.
-void raise_entry();
+PITH_KEEPS_NONE void raise_entry();
 
 /// User code used the FPU while it was disabled. False: there is no memory for its state, so that is a fault.
 bool fpu_trap();

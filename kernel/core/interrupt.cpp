@@ -17,6 +17,8 @@ namespace {
 
 using abi::Syscall;
 
+Handler create_interrupt, bind_interrupt, acknowledge_interrupt, create_ports, bind_ports;
+
 Error create_interrupt(Call& call) {
     PITH_CALL(call.object<Machine>(abi::MachineRight::devices));
     auto pool = PITH_CALL(call.object_argument<Pool>(0, abi::PoolRight::allocate));
@@ -88,9 +90,8 @@ Error bind_ports(Call& call) {
         reload_ports(*space);
     }
     // The bitmap of another CPU that runs in this Space is renewed when that acknowledges.
-    return shoot_down(call, *space, true) == kNoResult
-               ? (call.frame.set_result(Error::ok, 0, 0, 0), kNoResult)
-               : Error::ok;
+    return shoot_down(call, *space) == kNoResult ? (call.frame.set_result(Error::ok, 0, 0, 0), kNoResult)
+                                                 : Error::ok;
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 namespace pith::core {
 
 /// call, from the Frame.
-Thread* call_directly(Cpu& cpu, Thread& thread);
+PITH_KEEPS_NONE Thread* call_directly(Cpu& cpu, Thread& thread);
 /// reply_recv, from the Frame: the message, or how a foreign or faulting thread goes on.
-Thread* reply_directly(Cpu& cpu, Thread& thread);
+PITH_KEEPS_NONE Thread* reply_directly(Cpu& cpu, Thread& thread);
 
 }  // namespace pith::core

@@ -45,10 +45,11 @@ Result<Object*> look_up(const Thread& thread, HandleIndex handle, Sought sought)
 Result<Object*> look_up(const Thread& thread, HandleIndex handle, Sought sought, Capability& found) {
     Slot* slot = thread.captable->slot(handle);
     if (slot == nullptr) return Error::bad_handle;
-    found = read_slot(*slot);
-    if (!suits(found.word, sought)) [[unlikely]]
-        return reason(found.word, sought);
-    return found.object();
+    const Capability read = read_slot(*slot);
+    if (!suits(read.word, sought)) [[unlikely]]
+        return reason(read.word, sought);
+    found = read;
+    return read.object();
 }
 
 Result<Object*> Call::invoked(Sought sought) { return look_up(thread, frame.handle(), sought); }

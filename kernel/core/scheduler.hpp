@@ -16,7 +16,7 @@ enum class Place : u8 { back, front };
 [[gnu::noinline]] void make_ready_locked(Thread& thread, Place place = Place::back) REQUIRES(thread_locks);
 /// The same; but with `may_switch`, if this CPU is to run it at once, it is the current thread already: then true. The one
 /// before it stays ready, and its registers must all be in its Frame.
-bool wake_locked(Thread& thread, bool may_switch) REQUIRES(thread_locks);
+PITH_KEEPS_NONE bool wake_locked(Thread& thread, bool may_switch) REQUIRES(thread_locks);
 /// Takes a ready thread off its run queue, if it is on it.
 void unqueue_locked(Thread& thread) REQUIRES(thread_locks);
 /// A new effective priority; moves it in its run queue.

@@ -17,7 +17,7 @@ class Signal : public Object {
 
     /// Sets bits and wakes whoever waits for one of them. Any context without a lock of rank 8 or more. `may_switch`: a more
     /// urgent one may become the current thread at once. True: it has.
-    bool notify(u64 bits, bool may_switch = false);
+    PITH_KEEPS_NONE bool notify(u64 bits, bool may_switch = false);
     /// The waiting thread gets bits of its mask; kNoResult: there are none, and it is now the
     /// waiter. busy: another waits.
     Result<u64> wait(Thread& thread, u64 mask, abi::Time deadline);

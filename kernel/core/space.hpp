@@ -39,8 +39,8 @@ class Space : public Object {
     };
     /// Maps one page, or unmaps it, in the usual case: its tables are there, and its Memory is the one that was used
     /// last. False: it has done nothing.
-    bool map_page(Memory& memory, u64 address, u64 page, Access access);
-    bool unmap_page(u64 address);
+    PITH_KEEPS_NONE bool map_page(Memory& memory, u64 address, u64 page, Access access);
+    PITH_KEEPS_NONE bool unmap_page(u64 address);
     /// Maps up to kBatch of `count` pages of the Memory from `page` on, up to kClearBatch of them new ones; how many: none, if it has made tables
     /// instead. occupied, no_memory, bad_handle; busy: too many device Memories that cover the same frame are mapped here.
     Mapped map_step(Memory& memory, u64 address, u64 page, u64 count, Access access);

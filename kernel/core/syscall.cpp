@@ -32,7 +32,7 @@ static_assert(belongs(Syscall::signal_notify, signal_calls) && belongs(Syscall::
 
 Error dispatch(Call& call, u32 number) {
     const Handlers* handlers = kCalls[number / 8 % 32];
-    const Handler handler = handlers != nullptr ? (*handlers)[number % 8] : nullptr;
+    Handler* handler = handlers != nullptr ? (*handlers)[number % 8] : nullptr;
     return handler != nullptr ? handler(call) : Error::bad_syscall;
 }
 
