@@ -46,7 +46,7 @@ Actor KernelTest::actor(ActorOptions options) {
     HandleIndex from = options.pool == 0 ? arena : options.pool;
     auto buffer = static_cast<HandleIndex>(ok(Syscall::memory_create, from, {kPage}));
     bool foreign = options.kind == abi::ThreadKind::foreign;
-    put(abi::ThreadCreate{.space = static_cast<HandleIndex>(abi::RootSlot::space),
+    put(abi::ThreadCreate{.space = options.space,
                           .captable = foreign ? 0 : static_cast<HandleIndex>(abi::RootSlot::captable),
                           .handler = options.handler,
                           .buffer = buffer,

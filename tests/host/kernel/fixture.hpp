@@ -35,6 +35,7 @@ struct ActorOptions {
     HandleIndex handler = 0;
     HandleIndex budget = static_cast<HandleIndex>(abi::RootSlot::budget);
     HandleIndex pool = 0;  ///< 0: the arena
+    HandleIndex space = static_cast<HandleIndex>(abi::RootSlot::space);
     abi::ThreadKind kind = abi::ThreadKind::native;
     u64 badge = 0;
     bool start = true;

@@ -202,6 +202,36 @@ TEST_F(RaceTest, AnotherCallTellsAKernelAddress) {
     EXPECT_LE(sim.answer(*killer.thread).r0, kPage) << std::hex << sim.answer(*killer.thread).r0;
 }
 
+TEST_F(RaceTest, RangeBecomesOnePage) {
+    constexpr u64 kBase = 0x2'0000'0000, kPages = 40;
+    HandleIndex first = memory(kPages), second = memory(kPages), space = make(Syscall::space_create);
+    ASSERT_EQ(map(space, first, kBase, kPages, abi::kMapRead).error, Error::ok);
+    Actor worker = actor({.cpu = 1});
+    actor({.cpu = 1});  // runs when the other is preempted
+    Actor elsewhere = actor({.cpu = 2, .space = space});
+    ASSERT_TRUE(runs(elsewhere));
+    sim.fill_tlbs();
+    Call replace{.number = Syscall::space_map, .handle = space, .a = {1}};
+    abi::MapRange range{.address = kBase,
+                        .memory = second,
+                        .flags = abi::kMapRead | abi::kMapReplace,
+                        .offset = 0,
+                        .length = kPages * kPage};
+    memcpy(replace.buffer.words, &range, sizeof range);
+    begin(worker, replace);
+    ASSERT_NE(worker.thread->progress, 0u);
+    range = {.address = kBase + kPages * kPage,
+             .memory = second,
+             .flags = abi::kMapRead,
+             .offset = 0,
+             .length = kPage};
+    memcpy(worker.thread->buffer->words, &range, sizeof range);
+    while (!runs(worker)) sim.rotate(1);
+    sim.settle();
+    EXPECT_EQ(sim.answer(*worker.thread).error, Error::ok);
+    EXPECT_EQ(sim.check(), "") << "what has been replaced is still translated elsewhere";
+}
+
 // 4. What was left of the slice is used twice.
 TEST_F(RaceTest, WhoWaitedHasAWholeSlice) {
     constexpr abi::Time kSlice = 5'000'000;
