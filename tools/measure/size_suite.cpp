@@ -25,6 +25,8 @@ constexpr u64 kMostLines = 10'000;
 
 /// What is entered after boot: the sections of the stubs of arch/x86_64/entry.S and ipc.S.
 constexpr const char* kEntrySection = ".text.entry";
+/// What the linker has made of all C++ files together.
+constexpr const char* kWholeProgram = "/kernel/pith-kernel.elf.lto.o";
 /// Runs before everything else, in functions without sizes.
 constexpr const char* kBootAssembly = "arch/x86_64/boot.S.o";
 
@@ -32,10 +34,11 @@ constexpr const char* kBootAssembly = "arch/x86_64/boot.S.o";
 u64 boot_text(const BenchTree& tree, const ElfImage& kernel) {
     std::vector<ElfImage> objects;
     u64 bytes = 0;
+    objects.emplace_back(tree.build + kWholeProgram);
     const std::string folder = tree.build + "/kernel/CMakeFiles/pith_kernel.dir";
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
         const std::string path = entry.path().string();
-        if (entry.path().extension() != ".o") continue;
+        if (!path.ends_with(".S.o")) continue;
         objects.emplace_back(path);
         if (path.ends_with(kBootAssembly)) bytes += objects.back().code_size();
     }
