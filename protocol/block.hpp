@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// A disk: sectors of 512 bytes read, written and flushed. Spoken by drivers/block/*; used by the Linux server and by
+// file servers. One client a disk.
+//
+// Requests travel through a Queue (lib/os/queue.hpp) in the disk's *link*, a Memory in the driver's keep Pool, so that it
+// outlives both sides: first the Queue (Submission, Completion, Block::kEntries), then, from Open::Reply::window_offset
+// on, the window: the bytes that are read and written. A device may move them itself, so the driver never copies.
+//
+// Requests may be carried out in any order, and completed in any order; who needs an order waits for the first to be
+// completed. A Flush that is completed has made durable every write that was completed before it was submitted.
+//
+// Resuming: the driver keeps nothing but the link. After kSignalReborn the client opens again (the link is the same, what
+// is in the window stays), resets its ring, and submits again whatever was not completed: reading and writing the same sectors
+// twice is harmless. Each start is a new instance.
+#pragma once
+
+#include "protocol/ipc.hpp"
+
+namespace pith {
+
+struct Block {
+    static constexpr const char* kName = "block";
+    static constexpr u64 kSectorSize = 512;
+    static constexpr u32 kEntries = 64;  ///< of the Queue: requests that can be under way
+    static constexpr u32 kMaxDisks = 16;
+
+    enum class Operation : u32 {
+        read = 1,   ///< from the disk into the window
+        write = 2,  ///< from the window to the disk
+        flush = 3,  ///< `sector`, `sectors` and `offset` are 0
+    };
+
+    struct Submission {
+        u64 id;  ///< the client's, comes back in the Completion
+        u32 operation;
+        u32 sectors;  ///< not 0; at most Open::Reply::max_sectors
+        u64 sector;   ///< the first one
+        u64 offset;   ///< in the window, a multiple of kSectorSize
+    };
+    static_assert(sizeof(Submission) == 32);
+    struct Completion {
+        u64 id;
+        u32 error;  ///< Error. invalid: outside the disk or the window, or no such operation; access: a write to a
+                    ///< disk that may only be read; io: the device could not
+        u32 reserved;
+    };
+    static_assert(sizeof(Completion) == 16);
+
+    /// Bits of Open::Reply::flags.
+    static constexpr u32 kReadOnly = 1;
+
+    /// Disk number `index`, counted from 0 without a gap. Sent along: a Signal of the client (right notify), which gets
+    /// `bits` when there are completions. Comes back: the link (a Memory, read and write), and a Signal (right notify) which gets
+    /// the reply's `bits` when there are submissions. What was under way for an earlier Open of the disk comes to nothing or is
+    /// finished first: nothing touches the window after the answer but what is submitted then. The ring is empty then.
+    /// Errors: not_found: there is no such disk (ask at the next kSignalReborn again). Idempotent.
+    struct Open {
+        static constexpr u16 kOpcode = 1;
+        u64 index;
+        u64 bits;
+        struct Reply {
+            u64 instance;
+            u64 sectors;  ///< of the disk
+            u64 bits;
+            u64 window_offset;  ///< in the link; a multiple of the page size
+            u64 window_size;    ///< bytes
+            u32 max_sectors;    ///< of one request
+            u32 flags;
+        };
+    };
+    using Methods = MethodList<Open>;
+};
+
+}  // namespace pith
