@@ -44,6 +44,9 @@ inline constexpr u32 kMemoryNoZero = 2;      ///< reserved; memory is always zer
 inline constexpr u32 kDeviceUncached = 0;
 inline constexpr u32 kDeviceCached = 1;  ///< ordinary RAM-like (ACPI tables)
 
+/// Of interrupt_create's flags: it is raised by a message, and not by a line.
+inline constexpr u32 kInterruptMessage = 4;
+
 /// memory_info.
 struct MemoryInfo {
     u64 size;          ///< bytes

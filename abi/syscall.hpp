@@ -104,10 +104,12 @@ enum class Syscall : u8 {
     endpoint_create = 88,  ///< Pool(allocate): -> r0
 
     interrupt_create = 96,  ///< Machine(devices): a0 = Pool, a1 = global system interrupt, a2 = flags
-                            ///< (bit 0 level, bit 1 active low) -> r0. busy: it is taken
+                            ///< (bit 0 level, bit 1 active low) -> r0. busy: it is taken. Or a1 = 0, a2 =
+    ///< kInterruptMessage -> r0, r1 = address and r2 = data of the message that raises it (PCI
+    ///< MSI and MSI-X). busy: there is none left
     interrupt_bind =
         97,  ///< Interrupt(bind): a0 = Signal(notify), a1 = bits; delivered masked until acknowledged
-    interrupt_acknowledge = 98,  ///< Interrupt(acknowledge): unmask
+    interrupt_acknowledge = 98,  ///< Interrupt(acknowledge): unmask. What came meanwhile is delivered, once
 
     ports_create = 104,  ///< Machine(devices): a0 = Pool, a1 = first port, a2 = count -> r0
     ports_bind = 105,    ///< IoPorts(use): a0 = Space(manage): its threads may execute in and out on them
@@ -119,6 +121,8 @@ enum class Syscall : u8 {
     machine_log = 115,   ///< Machine(debug): a0 = bytes in buffer, to the debug console
     machine_trace =
         116,  ///< Machine(info): a0 = Pool, a1 = CPU -> r0 = Memory, read only: its trace (abi/trace.hpp)
+    machine_dma_address = 117,  ///< Machine(devices): a0 = Memory -> r0 = address at which devices find it.
+                                ///< invalid: it is not contiguous
 };
 
 }  // namespace pith::abi

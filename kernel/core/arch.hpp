@@ -160,10 +160,14 @@ static_assert(requires(void* area) {
 
 /// arch/interrupt.hpp. Lines are global system interrupts below kInterruptLines. `flags` as in
 /// interrupt_create. `interrupt_route`: to this CPU, masked; unsupported: no such line. When it arrives the
-/// architecture masks the line, acknowledges the controller, and calls core::interrupt_entry(line).
+/// architecture masks the line, acknowledges the controller, and calls core::interrupt_entry(line). Lines from `wired_lines` on
+/// are for messages: `interrupt_message` says which raises it on this CPU; masking does nothing there.
 /// `load_ports(ranges)`: exactly these I/O ports are open to user code on this CPU from now on.
 static_assert(requires(u32 line, u32 cpu, u32 flags, const core::PortRange* ranges, usize count) {
     { interrupt_route(line, flags, cpu) } -> std::same_as<Result<>>;
+    { wired_lines() } -> std::same_as<u32>;
+    { interrupt_message(line, cpu).address } -> std::same_as<u64&&>;
+    { interrupt_message(line, cpu).data } -> std::same_as<u64&&>;
     interrupt_mask(line);
     interrupt_unmask(line);
     interrupt_release(line);

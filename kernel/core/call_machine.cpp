@@ -38,7 +38,7 @@ abi::KernelCounts kernel_counts() {
     return counts;
 }
 
-Handler device_memory, machine_info, machine_exit, machine_log, machine_trace, budget_create,
+Handler device_memory, machine_info, machine_exit, machine_log, machine_trace, dma_address, budget_create,
     budget_configure, budget_info;
 
 Error machine_info(Call& call) {
@@ -92,6 +92,14 @@ Error machine_trace(Call& call) {
     constexpr auto kRights = static_cast<RightsBits>(abi::MemoryRight::read) | abi::kRightManage |
                              abi::kRightCopy;
     return call.fill(*memory, static_cast<RightsBits>(kRights));
+}
+
+Error dma_address(Call& call) {
+    PITH_CALL(call.object<Machine>(MachineRight::devices));
+    auto memory = PITH_CALL(call.object_argument<Memory>(0, abi::MemoryRight::read));
+    if (!memory->contiguous()) return Error::invalid;
+    call.r0 = memory->frame(0);
+    return Error::ok;
 }
 
 Error machine_log(Call& call) {
@@ -259,8 +267,8 @@ Error budget_info(Call& call) {
 
 }  // namespace
 
-constinit const Handlers machine_calls = {device_memory, machine_info, machine_exit, machine_log,
-                                          machine_trace};
+constinit const Handlers machine_calls = {device_memory, machine_info,  machine_exit,
+                                          machine_log,   machine_trace, dma_address};
 constinit const Handlers budget_calls = {budget_create, budget_configure, budget_info};
 
 Error thread_info(Call& call) { return write_thread_info(call); }

@@ -19,22 +19,42 @@ using abi::Syscall;
 
 Handler create_interrupt, bind_interrupt, acknowledge_interrupt, create_ports, bind_ports;
 
+/// False: the line is another's.
+bool take_line(Interrupt& interrupt) {
+    Interrupt* nobody = nullptr;
+    return lines[interrupt.line].compare_exchange_strong(nobody, &interrupt);
+}
+
+Error route_line(Interrupt& interrupt, u32 flags) {
+    if (!take_line(interrupt)) return Error::busy;
+    const Error error = arch::interrupt_route(interrupt.line, flags, this_cpu().id).error();
+    if (error != Error::ok) lines[interrupt.line].store(nullptr);
+    return error;
+}
+
+/// Any line that no wire leads to.
+Error route_message(Call& call, Interrupt& interrupt) {
+    for (interrupt.line = arch::kInterruptLines; interrupt.line-- > arch::wired_lines();) {
+        if (!take_line(interrupt)) continue;
+        const arch::Message message = arch::interrupt_message(interrupt.line, this_cpu().id);
+        call.r1 = message.address;
+        call.r2 = message.data;
+        return Error::ok;
+    }
+    return Error::busy;
+}
+
 Error create_interrupt(Call& call) {
     PITH_CALL(call.object<Machine>(abi::MachineRight::devices));
     auto pool = PITH_CALL(call.object_argument<Pool>(0, abi::PoolRight::allocate));
     const u64 line = call.argument(1);
-    if (line >= arch::kInterruptLines || call.argument(2) > 3) return Error::invalid;
+    const u64 flags = call.argument(2);
+    const bool message = flags == abi::kInterruptMessage;
+    if (message ? line != 0 : line >= arch::kInterruptLines || flags > 3) return Error::invalid;
     PITH_PASS(call.reserve());
     Interrupt* interrupt = PITH_CALL(pool->create<Interrupt>(static_cast<u32>(line)));
-    Interrupt* nobody = nullptr;
-    Error error = Error::ok;
-    if (!lines[line].compare_exchange_strong(nobody, interrupt)) {
-        error = Error::busy;
-    } else {
-        error = arch::interrupt_route(interrupt->line, static_cast<u32>(call.argument(2)), this_cpu().id)
-                    .error();
-        if (error != Error::ok) lines[line].store(nullptr);
-    }
+    const Error error = message ? route_message(call, *interrupt)
+                                : route_line(*interrupt, static_cast<u32>(flags));
     if (error != Error::ok) {
         pool->free_object(*interrupt, sizeof(Interrupt));
         return error;
@@ -53,7 +73,8 @@ Error bind_interrupt(Call& call) {
 Error acknowledge_interrupt(Call& call) {
     auto interrupt = PITH_CALL(call.object<Interrupt>(abi::InterruptRight::acknowledge));
     if (interrupt->delivery.target == nullptr) return Error::bad_state;  // nobody would hear of it
-    arch::interrupt_unmask(interrupt->line);
+    if (interrupt->acknowledge()) arch::interrupt_unmask(interrupt->line);
+    else interrupt->deliver(false);
     return Error::ok;
 }
 

@@ -47,6 +47,7 @@ class Memory : public Object {
     u64 mapped() const { return mapped_.load(std::memory_order_relaxed); }
     void count_mapped(i64 change) { mapped_.fetch_add(static_cast<u64>(change), std::memory_order_relaxed); }
     bool device() const { return backing_ == Backing::foreign; }
+    bool contiguous() const { return backing_ != Backing::paged; }
     /// Physical address of a page < pages().
     u64 frame(u64 page) {
         bool ignored = false;

@@ -347,6 +347,22 @@ class Handle<Machine> : public HandleBase<Machine> {
     Result<Handle<Interrupt>> create_interrupt(const HandleBase<Pool>& pool, u32 line, u32 flags) const {
         return create<Interrupt>(invoke(abi::Syscall::interrupt_create, index(), pool.index(), line, flags));
     }
+    /// One that a device raises by writing `data` to `address`.
+    struct MessageInterrupt {
+        Handle<Interrupt> interrupt;
+        u64 address, data;
+    };
+    Result<MessageInterrupt> create_message_interrupt(const HandleBase<Pool>& pool) const {
+        const SyscallResult result = invoke(abi::Syscall::interrupt_create, index(), pool.index(), 0,
+                                            abi::kInterruptMessage);
+        return MessageInterrupt{PITH_TRY(create<Interrupt>(result)), result.r1, result.r2};
+    }
+    /// Where devices find a contiguous Memory.
+    Result<u64> dma_address(const HandleBase<Memory>& memory) const {
+        const SyscallResult result = invoke(abi::Syscall::machine_dma_address, index(), memory.index());
+        if (result.error != Error::ok) return result.error;
+        return result.r0;
+    }
     Result<Handle<IoPorts>> create_ports(const HandleBase<Pool>& pool, u16 first, u32 count) const {
         return create<IoPorts>(invoke(abi::Syscall::ports_create, index(), pool.index(), first, count));
     }

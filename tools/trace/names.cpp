@@ -85,6 +85,7 @@ const char* name_of(abi::Syscall call) {
         case Syscall::machine_exit: return "machine_exit";
         case Syscall::machine_log: return "machine_log";
         case Syscall::machine_trace: return "machine_trace";
+        case Syscall::machine_dma_address: return "machine_dma_address";
     }
     return nullptr;
 }

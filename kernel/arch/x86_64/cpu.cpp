@@ -77,6 +77,10 @@ Result<> interrupt_route(u32 line, u32 flags, u32 cpu) {
         return Error::unsupported;
     return {};
 }
+u32 wired_lines() { return platform::interrupt_count(); }
+Message interrupt_message(u32 line, u32 cpu) {
+    return {0xfee0'0000 | u64{cpu_areas[cpu]->apic_id} << 12, kVectorLines + line};
+}
 void interrupt_mask(u32 line) { platform::mask_interrupt(line, true); }
 void interrupt_unmask(u32 line) { platform::mask_interrupt(line, false); }
 void interrupt_release(u32 line) { platform::mask_interrupt(line, true); }

@@ -351,6 +351,7 @@ void Generator::make_device(u32 cpu, Id thread) {
             c.number = Syscall::interrupt_create;
             c.a[1] = widened(below(chance(90) ? 6 : 40));
             c.a[2] = below(chance(90) ? 4 : 6);
+            if (chance(40)) c.a[1] = chance(10), c.a[2] = abi::kInterruptMessage;
             break;
         case 1:
             c.number = Syscall::ports_create;
@@ -389,6 +390,12 @@ void Generator::device_step(u32 cpu, Id thread) {
             c.a[0] = handle(thread, ObjectType::space);
             break;
         default:
+            if (chance(40)) {
+                c.number = Syscall::machine_dma_address;
+                c.handle = handle(thread, ObjectType::machine);
+                c.a[0] = handle(thread, ObjectType::memory);
+                break;
+            }
             c.number = chance(80) ? Syscall::machine_log : Syscall::machine_exit;
             c.handle = handle(thread, ObjectType::machine);
             c.a[0] = below(chance(90) ? 513 : 2000);
@@ -422,7 +429,7 @@ void Generator::step() {
         return;
     }
     if (chance(2)) {
-        twin_.interrupt(static_cast<u32>(below(6)));
+        twin_.interrupt(static_cast<u32>(chance(60) ? below(6) : arch::fake::kLines - 1 - below(4)));
         return;
     }
     u32 cpu = static_cast<u32>(below(Sim::kCpus));

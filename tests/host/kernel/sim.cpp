@@ -8,6 +8,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "arch/interrupt.hpp"
 #include "arch/paging.hpp"
 #include "kernel/core/entry.hpp"
 #include "kernel/core/frames.hpp"
@@ -240,7 +241,7 @@ arch::fake::Machine::FpuState* Sim::fpu(u32 cpu) {
 bool Sim::interrupt(u32 line) {
     auto& wire = machine().lines[line];
     if (!wire.routed || wire.masked) return false;
-    wire.masked = true;
+    arch::interrupt_mask(line);
     on(wire.cpu, [line] { core::interrupt_entry(line, false); });
     settle();
     return true;

@@ -252,10 +252,10 @@ void Twin::compare_ports(Id id, const spec::Space& space, core::Space& other) NO
 
 /// Each line is masked or not, and routed only for its Interrupt.
 void Twin::compare_devices() {
-    std::map<u32, bool> masked;
+    std::map<u32, bool> masked;  // as the controller sees it, which can't mask messages
     for (const auto& [id, object] : model_.objects)
         if (const auto* interrupt = std::get_if<spec::Interrupt>(&object.body))
-            masked[interrupt->line] = interrupt->masked;
+            masked[interrupt->line] = interrupt->masked && !interrupt->message;
     for (u32 line = 0; line < arch::fake::kLines; line++) {
         const auto& wire = machine().lines[line];
         auto known = masked.find(line);

@@ -77,7 +77,7 @@ class Writer {
     void write(const Signal& s) { put(s.pending, name(s.waiter), name(s.bound)); }
     void write(const Reply& r) { put(name(r.caller)); }
     void write(const Machine&) {}
-    void write(const Interrupt& i) { put(i.line, name(i.signal), i.bits, i.masked); }
+    void write(const Interrupt& i) { put(i.line, name(i.signal), i.bits, i.masked, i.message, i.noted); }
     void write(const IoPorts& p) { put(p.first, p.count); }
 
     const System& system_;

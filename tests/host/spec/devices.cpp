@@ -26,16 +26,29 @@ Outcome System::interrupt_create(Id thread, const Call& call) {
     Errors errors;
     lookup(thread, call.handle, ObjectType::machine, kDevices, errors);
     lookup(thread, static_cast<HandleIndex>(call.a[0]), ObjectType::pool, kAllocate, errors);
-    if (call.a[1] >= platform.max_lines || call.a[2] > 3) errors.insert(Error::invalid);
-    else if (call.a[1] >= platform.lines) errors.insert(Error::unsupported);
+    Interrupt interrupt{.line = static_cast<u32>(call.a[1]), .message = call.a[2] == abi::kInterruptMessage};
+    std::set<u32> taken;
     for (const auto& [id, object] : objects)
-        if (const auto* other = std::get_if<Interrupt>(&object.body); other && other->line == call.a[1])
-            errors.insert(Error::busy);
+        if (const auto* other = std::get_if<Interrupt>(&object.body)) taken.insert(other->line);
+    if (interrupt.message) {
+        if (call.a[1] != 0) errors.insert(Error::invalid);
+        interrupt.line = platform.max_lines - 1;  // the last that is free
+        while (interrupt.line >= platform.lines && taken.contains(interrupt.line)) interrupt.line--;
+        if (interrupt.line < platform.lines) errors.insert(Error::busy);
+    } else {
+        if (call.a[1] >= platform.max_lines || call.a[2] > 3) errors.insert(Error::invalid);
+        else if (call.a[1] >= platform.lines) errors.insert(Error::unsupported);
+        if (taken.contains(interrupt.line)) errors.insert(Error::busy);
+    }
     if (observed_.error == Error::no_memory || observed_.error == Error::no_slot)
         errors.insert(observed_.error);
     if (!errors.empty()) return {.errors = errors};
-    return create(thread, from_pool(call), ObjectType::interrupt,
-                  Interrupt{.line = static_cast<u32>(call.a[1])}, 0);
+    Outcome made = create(thread, from_pool(call), ObjectType::interrupt, interrupt, 0);
+    if (made.errors.empty() && interrupt.message) {
+        made.r1 = platform.message_address;
+        made.r2 = interrupt.line;
+    }
+    return made;
 }
 
 Outcome System::interrupt_bind(Id thread, const Call& call) {
@@ -59,14 +72,24 @@ Outcome System::interrupt_acknowledge(Id thread, const Call& call) {
     if (found == nullptr) return {.errors = errors};
     auto& interrupt = as<Interrupt>(found->object);
     if (interrupt.signal == kNone) return {.errors = {Error::bad_state}};
-    interrupt.masked = false;
+    if (interrupt.noted) {
+        interrupt.noted = false;
+        signal(interrupt.signal, interrupt.bits);
+    } else {
+        interrupt.masked = false;
+    }
     return {};
 }
 
 bool System::interrupt(u32 line) {
     for (auto& [id, object] : objects) {
         auto* found = std::get_if<Interrupt>(&object.body);
-        if (found == nullptr || found->line != line || found->masked) continue;
+        if (found == nullptr || found->line != line) continue;
+        if (found->masked && !found->message) continue;
+        if (found->masked) {
+            found->noted = true;
+            return true;
+        }
         found->masked = true;
         if (found->signal != kNone) signal(found->signal, found->bits);
         return true;
@@ -112,7 +135,17 @@ Outcome System::device_memory(Id thread, const Call& call) {
                base + pages * abi::kPageSize > platform.ram_base;
     if (fits && ram) errors.insert(Error::invalid);
     if (!errors.empty()) return {.errors = errors};
-    return create(thread, from_pool(call), ObjectType::memory, Memory{.pages = pages, .device = true}, 0);
+    return create(thread, from_pool(call), ObjectType::memory,
+                  Memory{.pages = pages, .device = true, .contiguous = true}, 0);
+}
+
+Outcome System::dma_address(Id thread, const Call& call) {
+    Errors errors;
+    lookup(thread, call.handle, ObjectType::machine, kDevices, errors);
+    const Capability* found = lookup(thread, static_cast<HandleIndex>(call.a[0]), ObjectType::memory,
+                                     static_cast<RightsBits>(abi::MemoryRight::read), errors);
+    if (found != nullptr && !as<Memory>(found->object).contiguous) errors.insert(Error::invalid);
+    return {.errors = errors, .any_values = true};
 }
 
 Outcome System::machine_call(Id thread, const Call& call) {

@@ -101,7 +101,8 @@ Outcome System::memory_create(Id thread, const Call& call) {
     if ((call.a[1] & ~u64{abi::kMemoryContiguous}) != 0) errors.insert(Error::invalid);
     if (!errors.empty()) return {.errors = errors};
     u64 pages = (call.a[0] + abi::kPageSize - 1) >> abi::kPageShift;
-    return create(thread, call, ObjectType::memory, Memory{.pages = pages}, pages);
+    return create(thread, call, ObjectType::memory,
+                  Memory{.pages = pages, .contiguous = call.a[1] == abi::kMemoryContiguous}, pages);
 }
 
 Outcome System::captable_create(Id thread, const Call& call) {

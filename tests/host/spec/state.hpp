@@ -48,6 +48,7 @@ struct Pool {
 struct Memory {
     u64 pages = 0;
     bool device = false;  ///< its pages are no Pool's
+    bool contiguous = false;
 };
 
 /// One mapped page.
@@ -107,6 +108,8 @@ struct Interrupt {
     Id signal = kNone;
     u64 bits = 0;
     bool masked = true;  ///< from its arrival, and from the start, until it is acknowledged
+    bool message = false;
+    bool noted = false;  ///< a message came while it was masked
 };
 
 struct IoPorts {

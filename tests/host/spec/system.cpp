@@ -109,6 +109,7 @@ Outcome System::call(Id thread, const Call& call, Observed observed) {
         case S::ports_create: return ports_create(thread, call);
         case S::ports_bind: return ports_bind(thread, call);
         case S::machine_device_memory: return device_memory(thread, call);
+        case S::machine_dma_address: return dma_address(thread, call);
         case S::machine_info:
         case S::machine_log:
         case S::machine_exit: return machine_call(thread, call);

@@ -71,7 +71,8 @@ struct Runnable {
 struct Platform {
     u64 ram_base = 0, ram_size = 0;
     u32 lines = 24;      ///< interrupt lines that there are
-    u32 max_lines = 32;  ///< that there could be
+    u32 max_lines = 32;  ///< that there could be; those beyond `lines` are for messages
+    u64 message_address = 0xfee0'0000;
     u64 fpu_words = 64;  ///< of which word 0 is reserved
 };
 
@@ -184,6 +185,7 @@ class System {
     Outcome interrupt_create(Id thread, const Call& call);
     Outcome interrupt_bind(Id thread, const Call& call);
     Outcome interrupt_acknowledge(Id thread, const Call& call);
+    Outcome dma_address(Id thread, const Call& call);
     Outcome ports_create(Id thread, const Call& call);
     Outcome ports_bind(Id thread, const Call& call);
     Outcome device_memory(Id thread, const Call& call);

@@ -15,7 +15,7 @@ Error call_number(u64 rax) {
 
 TEST(capability_unknown_calls) {
     CHECK_ERROR(ok, call_number(0));
-    for (u64 number : {14u, 15u, 99u, 117u, 200u, 255u}) CHECK_ERROR(bad_syscall, call_number(number));
+    for (u64 number : {14u, 15u, 99u, 118u, 200u, 255u}) CHECK_ERROR(bad_syscall, call_number(number));
     CHECK_ERROR(ok, invoke(abi::Syscall::null));
 }
 

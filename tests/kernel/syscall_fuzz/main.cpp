@@ -144,7 +144,7 @@ abi::Time deadline(Random& random) {
 }
 
 void one_call(Random& random) {
-    const auto number = static_cast<Syscall>(random.below(117));
+    const auto number = static_cast<Syscall>(random.below(118));
     // A new thread would run without a stack of its own; an end of a table that all use would be the end of the round.
     if (number == Syscall::thread_start || number == Syscall::thread_resume) return;
     if (number == Syscall::machine_log) return;

@@ -17,6 +17,13 @@ static_assert(kVectorLines + kInterruptLines <= kVectorTimer);
 
 /// To this CPU, masked. flags: bit 0 level, bit 1 active low. unsupported: no such line.
 Result<> interrupt_route(u32 line, u32 flags, u32 cpu);
+/// Lines below are I/O APIC inputs, or nothing; the others are raised by messages.
+u32 wired_lines();
+struct Message {
+    u64 address, data;
+};
+/// What a device writes, and where, to raise that line on that CPU (Intel SDM volume 3, 11.11: fixed, edge).
+Message interrupt_message(u32 line, u32 cpu);
 void interrupt_mask(u32 line);
 void interrupt_unmask(u32 line);
 /// Masked, and forgotten.
