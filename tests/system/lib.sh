@@ -59,3 +59,26 @@ check_that() {
     local name=$1; shift
     if "$@"; then pass "$name"; else fail_test "$name" "not so: $*"; fi
 }
+
+# archive_there: whether the machine's apt reaches its archive of Debian.
+archive_there() {
+    local uri
+    uri=$(apt-get indextargets --format '$(BASE_URI)InRelease' 'Created-By: Packages' 'Origin: Debian' | head -1)
+    [[ $uri ]] && timeout 60 /usr/lib/apt/apt-helper download-file "$uri" "$work/archive" >/dev/null 2>&1
+}
+
+# debian_root PACKAGE...: sets $debian_root to an image that ./pith rootfs made of these packages; fails where it can't
+# be made. It is kept in build/rootfs until what makes it changes: to read, or to copy.
+debian_root() {
+    local name=essential key
+    (($# == 0)) || name=$(printf '%s\n' "$@" | sort -u | paste -sd+)
+    key=$(cat "$tree"/tools/rootfs/* "$tree"/systems/rootfs/etc/* | sha256sum | cut -c1-16)
+    debian_root=$tree/build/rootfs/$name-$key.img
+    mkdir -p "$tree/build/rootfs"
+    (
+        flock 8
+        [[ ! -e $debian_root ]] || exit 0
+        rm -f "$tree/build/rootfs/$name"-????????????????.img
+        "$tree/pith" rootfs "$debian_root" "$@" >"$work/out" 2>"$work/err"
+    ) 8>"$tree/build/rootfs/.lock"
+}
