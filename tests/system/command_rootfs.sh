@@ -108,6 +108,7 @@ contains rootfs_no_password /etc/passwd '^root::0:0:root:/root:/bin/bash$'
 # entries PATH: the names in a directory.
 entries() { debugfs -R "ls -p $1" "$debian_root" 2>/dev/null | cut -d/ -f6 | grep -Evx '\.|\.\.|' | paste -sd' '; }
 check_that rootfs_no_apt test -z "$(entries /var/cache | grep -w apt)$(entries /var/lib | grep -w apt)"
+check_that rootfs_no_sources test "$(entries /etc/apt)" = apt.conf.d
 check_that rootfs_no_leftovers test -z "$(entries /tmp)$(entries /dev)"
 
 free=$((($(field 'Free blocks') - $(field 'Reserved block count')) * $(field 'Block size')))

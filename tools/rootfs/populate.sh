@@ -58,7 +58,8 @@ remove_traces() {
     rm -f "$tree"/etc/apt/apt.conf.d/99mmdebstrap "$tree"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
     rm -f "$tree"/var/cache/debconf/*-old "$tree"/var/lib/dpkg/*-old
     rm -rf --one-file-system "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/* "$tree"/dev/*  # /dev is mounted over
-    [[ -e $tree/usr/bin/apt-get ]] || rm -rf "$tree"/etc/apt "$tree"/var/{lib,cache,log}/apt
+    [[ -e $tree/usr/bin/apt-get ]] ||
+        rm -rf "$tree"/etc/apt/{sources.list,sources.list.d,preferences.d} "$tree"/var/{lib,cache,log}/apt
 }
 
 # Whether mke2fs could make the image; so many MiB, with that UUID.
