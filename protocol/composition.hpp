@@ -57,6 +57,7 @@ enum class CompositionGrant : u32 {
     pool_rest = 16,      ///< memory_pages is a minimum: it gets what is left
     debug_console = 32,  ///< "machine" has right debug too
     budget_manage = 64,  ///< its "budget" capability may be a parent of others (right manage)
+    devices = 128,       ///< "machine" has right devices, and the ACPI root pointer as its value
 };
 
 struct CompositionComponent {
@@ -79,9 +80,9 @@ struct CompositionComponent {
     u64 heartbeat;        ///< nanoseconds; 0: none
     u64 capacity;         ///< Budget
     u64 period;
-    u64 cpus;      ///< bit n: CPU n
-    u32 priority;  ///< 0..255, also the Budget's ceiling
-    u32 reserved;
+    u64 cpus;        ///< bit n: CPU n
+    u32 priority;    ///< 0..255, also the Budget's ceiling
+    u32 kept_slots;  ///< of a CapTable in the keep Pool; 0: none
 };
 static_assert(sizeof(CompositionComponent) == 136);
 
@@ -96,14 +97,15 @@ static_assert(sizeof(CompositionNeed) == 24);
 inline constexpr u32 kSupplierSupervisor = 0xffff'ffff;
 inline constexpr u32 kSupplierNone = 0xffff'fffe;
 
-enum class DeviceKind : u32 { interrupt = 0, ports = 1, memory = 2 };
+/// pci: had from the component that provides "device", which the supervisor tells of it.
+enum class DeviceKind : u32 { interrupt = 0, ports = 1, memory = 2, pci = 3 };
 
 struct CompositionDevice {
     CompositionString name;
     u32 kind;   ///< DeviceKind
     u32 flags;  ///< interrupt: bit 0 level, bit 1 active low; memory: abi::kDevice...
-    u64 base;   ///< line; first port; physical address
-    u64 size;   ///< 1; ports; bytes
+    u64 base;   ///< line; first port; physical address; vendor | device << 16
+    u64 size;   ///< 1; ports; bytes; bytes of DMA memory
 };
 static_assert(sizeof(CompositionDevice) == 32);
 
@@ -172,6 +174,7 @@ inline bool Composition::component_valid(const CompositionComponent& c) const {
         return false;
     if (c.memory_pages == 0 || (c.preserved_pages != 0 && c.preserved_pages >= c.keep_pages) ||
         c.stack_pages == 0 || c.stack_pages > 200 || c.slots < 32 || c.slots > abi::kMaxSlots ||
+        c.kept_slots > abi::kMaxSlots || (c.kept_slots != 0 && c.keep_pages == 0) ||
         c.restart > static_cast<u32>(RestartPolicy::essential) || c.priority > 255 || c.capacity > c.period ||
         c.capacity == 0 || c.cpus == 0)
         return false;
@@ -199,7 +202,7 @@ inline Result<Composition> Composition::parse(std::span<const u8> bytes) {
             (n.supplier < kSupplierNone && n.supplier >= h.components.count))
             return Error::protocol;
     for (const auto& d : result.table<CompositionDevice>(h.devices))
-        if (!result.string_valid(d.name, 23) || d.kind > static_cast<u32>(DeviceKind::memory))
+        if (!result.string_valid(d.name, 23) || d.kind > static_cast<u32>(DeviceKind::pci))
             return Error::protocol;
     for (const auto& p : result.table<CompositionParameter>(h.parameters))
         if (!result.string_valid(p.key, 63) || !result.string_valid(p.value, 1024)) return Error::protocol;

@@ -33,9 +33,11 @@ inline constexpr u64 kStartMagic = 0x5452'4154'5350'0001;
 ///   signal      Signal bound to its first thread: wait, notify, copy
 ///   supervisor  Endpoint to its parent (protocol/process.hpp); pong: Signal for the heartbeat's answer
 ///   keep        Pool that outlives it; preserved: Memory in it (value: bytes), zero at the first start
+///   kept        CapTable in it (value: slots): for capabilities to what was made in `keep`
 ///   a protocol's name ("log", "console", ...): Endpoint with send and copy
 ///   irq.X, ports.X, memory.X   devices; value: interrupt line; first port << 32 | count; physical address
-///   bundle, info, machine      where the manifest asks for them (bundle: value = bytes)
+///   bundle, info, machine      where the manifest asks for them (bundle: value = bytes; machine with
+///                              right devices: physical address of the ACPI root pointer)
 struct NamedHandle {
     char name[32];
     abi::HandleIndex handle;

@@ -125,7 +125,7 @@ RootServer::RootServer()
         make_grant("system", system_),
         make_grant("system.budget", system_budget_),
         make_grant("preserved", preserved_, abi::kAllRights, 0, kPreservedPages * abi::kPageSize),
-        make_grant("machine", slot<Machine>(abi::RootSlot::machine)),
+        make_grant("machine", slot<Machine>(abi::RootSlot::machine), abi::kAllRights, 0, boot_info().rsdp),
         make_grant("bundle", slot<Memory>(abi::RootSlot::bundle), abi::kAllRights, 0,
                    boot_info().bundle_size),
         make_grant("info", slot<Memory>(abi::RootSlot::info)),

@@ -2,6 +2,7 @@
 // Making a component: once what outlives it, and at each start what dies with it.
 #include <cstring>
 
+#include "protocol/device.hpp"
 #include "servers/supervisor/system.hpp"
 
 namespace pith::supervisor {
@@ -12,10 +13,11 @@ constexpr usize kMaxGrants = kMaxStartHandles - 6;
 constexpr usize kMaxParameters = 40;
 constexpr u64 kSparePages = 24;  // of the system Pool, for the objects that restarts make in it
 
-/// Names that have to live as long as the grants that use them.
+/// Names and values that have to live as long as the grants and parameters that use them.
 struct Names {
     char text[kMaxGrants][32];
     char numbers[kMaxParameters][16];
+    char values[kMaxParameters][64];
 };
 Names names;
 
@@ -38,6 +40,7 @@ void System::create_permanent(u32 number) {
     if (c.keep_pages != 0) keep(system_pool_.create_pool(c.keep_pages), r.keep);
     if (c.preserved_pages != 0)
         keep(Borrowed<Pool>(r.keep).create_memory(u64{c.preserved_pages} * abi::kPageSize), r.preserved);
+    if (c.kept_slots != 0) keep(Borrowed<Pool>(r.keep).create_captable(c.kept_slots), r.kept);
     if (auto devices = create_devices(number); !devices.ok()) {
         char text[96];
         panic(format_to(text, "{}: a device cannot be had: error {}", name_of(number), devices.error()));
@@ -67,6 +70,7 @@ Result<> System::create_devices(u32 number) {
                 r.devices[i] = PITH_TRY(machine_.device_memory(system_pool_, d.base, d.size, d.flags))
                                    .release();
                 break;
+            case DeviceKind::pci: break;  // had from who provides "device"
         }
     }
     return {};
@@ -96,6 +100,7 @@ Handle<Machine> System::machine_for(u32 grants) const {
     abi::RightsBits mask = 0;
     if (has(grants, CompositionGrant::machine_info)) mask |= static_cast<abi::RightsBits>(info);
     if (has(grants, CompositionGrant::debug_console)) mask |= static_cast<abi::RightsBits>(debug);
+    if (has(grants, CompositionGrant::devices)) mask |= static_cast<abi::RightsBits>(devices);
     if (mask == 0) return {};
     auto result = machine_.copy(static_cast<abi::RightsBits>(mask | abi::kRightCopy));
     return result.ok() ? std::move(*result) : Handle<Machine>();
@@ -134,6 +139,10 @@ usize System::collect_grants(u32 number, std::span<Grant> grants) {
         grants[n++] = make_grant("preserved", Borrowed<Memory>(r.preserved),
                                  rights(MemoryRight::read, MemoryRight::write) | kCopyRight, 0,
                                  u64{c.preserved_pages} * kPageSize);
+    if (r.kept != kNoHandle)
+        grants[n++] = make_grant("kept", Borrowed<CapTable>(r.kept),
+                                 rights(CapTableRight::insert, CapTableRight::take) | kCopyRight, 0,
+                                 c.kept_slots);
     if (has(c.grants, CompositionGrant::bundle))
         grants[n++] = make_grant("bundle", bundle_memory_,
                                  rights(MemoryRight::read, MemoryRight::execute) | kCopyRight, 0,
@@ -144,6 +153,7 @@ usize System::collect_grants(u32 number, std::span<Grant> grants) {
     static constexpr ObjectType kTypes[] = {ObjectType::interrupt, ObjectType::io_ports, ObjectType::memory};
     for (usize i = 0; i < devices.size() && n < grants.size(); i++) {
         const CompositionDevice& d = devices[i];
+        if (d.kind == static_cast<u32>(DeviceKind::pci)) continue;
         const u64 value = d.kind == static_cast<u32>(DeviceKind::ports) ? d.base | d.size << 32 : d.base;
         const auto name = format_to(names.text[i], "{}.{}", kKinds[d.kind], composition_.string(d.name));
         grants[n++] = {name, r.devices[i], static_cast<RightsBits>(kAllRights & ~kRightManage),
@@ -159,13 +169,28 @@ usize System::collect_parameters(u32 number, std::span<Parameter> parameters) {
     for (const CompositionParameter& p : composition_.parameters(c))
         if (n < parameters.size())
             parameters[n++] = {composition_.string(p.key), composition_.string(p.value)};
-    // The log names its writers.
     for (const CompositionString& provided : composition_.provides(c)) {
-        if (composition_.string(provided) != Log::kName) continue;
-        for (u32 i = 0; i < count() && n < parameters.size(); i++, n++)
-            parameters[n] = {format_to(names.numbers[n], "component.{}", i), name_of(i)};
+        // The log names its writers.
+        if (composition_.string(provided) == Log::kName)
+            for (u32 i = 0; i < count() && n < parameters.size(); i++, n++)
+                parameters[n] = {format_to(names.numbers[n], "component.{}", i), name_of(i)};
+        if (composition_.string(provided) == Devices::kName) collect_pci_devices(parameters, n);
     }
     return n;
+}
+
+/// Who may have which PCI device: "pci.N" = "COMPONENT:VENDOR:DEVICE:PAGES:NAME", numbers in hexadecimal.
+void System::collect_pci_devices(std::span<Parameter> parameters, usize& used) {
+    u32 number = 0;
+    for (u32 i = 0; i < count(); i++)
+        for (const CompositionDevice& d : composition_.devices(component(i))) {
+            if (d.kind != static_cast<u32>(DeviceKind::pci) || used == parameters.size()) continue;
+            parameters[used] = {
+                format_to(names.numbers[used], "pci.{}", number++),
+                format_to(names.values[used], "{x}:{x}:{x}:{x}:{}", i, d.base & 0xffff, d.base >> 16,
+                          d.size / abi::kPageSize, composition_.string(d.name))};
+            used++;
+        }
 }
 
 Result<> System::bind_ports(u32 number, const Handle<Space>& space) const {
@@ -210,7 +235,9 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     Grant grants[kMaxGrants];
     usize grant_count = collect_grants(number, grants);
     const Handle<Machine> machine = machine_for(c.grants);
-    if (machine.valid() && grant_count < kMaxGrants) grants[grant_count++] = make_grant("machine", machine);
+    const u64 rsdp = has(c.grants, CompositionGrant::devices) ? find_start_handle("machine")->value : 0;
+    if (machine.valid() && grant_count < kMaxGrants)
+        grants[grant_count++] = make_grant("machine", machine, abi::kAllRights, 0, rsdp);
     Parameter parameters[kMaxParameters];
     plan.parameters = {parameters, collect_parameters(number, parameters)};
     plan.grants = {grants, grant_count};

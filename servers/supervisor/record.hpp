@@ -29,6 +29,7 @@ struct ComponentRecord {
     abi::HandleIndex pong;
     abi::HandleIndex keep;
     abi::HandleIndex preserved;
+    abi::HandleIndex kept;  ///< CapTable
     abi::HandleIndex devices[kMaxDevices];
     abi::HandleIndex run;  ///< of this life
     abi::HandleIndex thread;

@@ -23,7 +23,7 @@ bool System::known_slot(abi::HandleIndex slot) const {
     for (u32 i = 0; i < count(); i++) {
         const ComponentRecord& r = record(i);
         for (const abi::HandleIndex mine :
-             {r.endpoint, r.pong, r.keep, r.preserved, r.run, r.thread, r.signal})
+             {r.endpoint, r.pong, r.keep, r.preserved, r.kept, r.run, r.thread, r.signal})
             if (mine == slot) return true;
         for (const abi::HandleIndex device : r.devices)
             if (device == slot) return true;
@@ -55,7 +55,8 @@ void System::recover_component(u32 number) {
     ComponentRecord& r = records_->components[number];
     const bool whole = names(r.endpoint, abi::ObjectType::endpoint) &&
                        names(r.pong, abi::ObjectType::signal) && names(r.keep, abi::ObjectType::pool) &&
-                       names(r.preserved, abi::ObjectType::memory);
+                       names(r.preserved, abi::ObjectType::memory) &&
+                       names(r.kept, abi::ObjectType::captable);
     if (!whole) panic("the records do not match the kernel's capabilities");
     const bool alive = r.state == ComponentState::running && r.intent == Intent::none &&
                        names(r.run, abi::ObjectType::pool) && names(r.thread, abi::ObjectType::thread);

@@ -62,6 +62,7 @@ class System {
     usize collect_grants(u32 number, std::span<Grant> grants);
     void collect_needs(u32 number, std::span<Grant> grants, usize& count);
     usize collect_parameters(u32 number, std::span<Parameter> parameters);
+    void collect_pci_devices(std::span<Parameter> parameters, usize& used);
     Handle<Machine> machine_for(u32 grants) const;
     Result<> bind_ports(u32 number, const Handle<Space>& space) const;
     // recover.cpp

@@ -26,6 +26,7 @@ std::string describe(const Manifest& manifest) {
         {CompositionGrant::bundle, "bundle"},       {CompositionGrant::machine_info, "machine"},
         {CompositionGrant::shutdown, "shutdown"},   {CompositionGrant::jit, "jit"},
         {CompositionGrant::debug_console, "debug"}, {CompositionGrant::budget_manage, "budget"},
+        {CompositionGrant::devices, "devices"},
     };
     for (const auto& [grant, name] : kNames) {
         if (granted(grant)) grants += (grants.empty() ? "" : ", ") + std::string(name);
@@ -43,6 +44,10 @@ std::string describe(const Manifest& manifest) {
             case DeviceKind::memory:
                 text += std::format("<br/>{}: memory {:#x}, {} KiB", device.name, device.base,
                                     device.size / 1024);
+                break;
+            case DeviceKind::pci:
+                text += std::format("<br/>{}: PCI {:04x}:{:04x}", device.name, device.base & 0xffff,
+                                    device.base >> 16);
                 break;
         }
     }

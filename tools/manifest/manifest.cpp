@@ -72,13 +72,16 @@ u32 read_grants(TableReader& reader) {
         {"shutdown", grant_bit(CompositionGrant::shutdown)},
         {"debug", grant_bit(CompositionGrant::debug_console) | grant_bit(CompositionGrant::machine_info)},
         {"budget", grant_bit(CompositionGrant::budget_manage)},
+        {"devices", grant_bit(CompositionGrant::devices)},
     };
     u32 grants = 0;
     for (const auto& [name, place] : reader.strings("capabilities")) {
         const auto found = std::ranges::find(kGrants, std::string_view(name), &Named::name);
         if (found == std::end(kGrants)) {
             reader.error(
-                place, "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget)", name);
+                place,
+                "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget, devices)",
+                name);
         }
         grants |= found->bits;
     }
@@ -118,6 +121,9 @@ void read_needs(Manifest& manifest, const toml::table* table) {
     if (values.preserved_pages != 0 && values.preserved_pages >= values.keep_pages) {
         reader.error(reader.place_of(*reader.find("preserved")), "[needs] preserved must be less than keep");
     }
+    values.kept_slots = static_cast<u32>(reader.number("kept_slots", 0, abi::kMaxSlots, 0));
+    if (values.kept_slots != 0 && values.keep_pages == 0)
+        reader.error(reader.place_of(*reader.find("kept_slots")), "[needs] kept_slots goes with keep only");
     values.stack_pages = pages(reader.bytes("stack", "16K"));
     if (values.stack_pages == 0 || values.stack_pages > 200 || values.stack_pages >= values.memory_pages) {
         reader.error(reader.place(), "[needs] stack must be from 4K to 800K, and less than memory");
@@ -181,7 +187,7 @@ Device read_device(const toml::table& table, const std::string& file) {
     device.name = reader.string("name");
     check_name(device.name, device.place);
     if (device.name.size() > 23) reader.error(device.place, "a device's name has at most 23 characters");
-    device.kind = static_cast<DeviceKind>(reader.choice("kind", {"irq", "ports", "memory"}, ""));
+    device.kind = static_cast<DeviceKind>(reader.choice("kind", {"irq", "ports", "memory", "pci"}, ""));
     if (device.kind == DeviceKind::interrupt) {
         device.base = reader.number("line", 0, 255);
         if (reader.choice("trigger", {"edge", "level"}, "edge") == 1) device.flags |= 1;
@@ -189,6 +195,9 @@ Device read_device(const toml::table& table, const std::string& file) {
     } else if (device.kind == DeviceKind::ports) {
         device.base = reader.number("first", 0, 0xffff);
         device.size = reader.number("count", 1, 0x10000 - device.base);
+    } else if (device.kind == DeviceKind::pci) {
+        device.base = reader.number("vendor", 0, 0xfffe) | reader.number("device", 0, 0xffff) << 16;
+        device.size = u64{pages(reader.bytes("dma", "0"))} * abi::kPageSize;
     } else {
         device.base = reader.number("address", 0, u64{1} << 52);
         device.size = reader.bytes("size");

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "protocol/device.hpp"
 #include "protocol/name.hpp"
 #include "protocol/process.hpp"
 #include "tools/base/host.hpp"
@@ -239,10 +240,17 @@ class Resolver {
         std::vector<std::pair<const Device*, const Manifest*>> seen;
         for (const ResolvedComponent& component : result_.components) {
             for (const Device& device : component.manifest->devices) {
+                const bool pci = device.kind == DeviceKind::pci;
+                const auto is_device = [](const Need& need) { return need.protocol == Devices::kName; };
+                if (pci && std::ranges::none_of(component.manifest->needs, is_device)) {
+                    error(device.place, "a PCI device is had through protocol '{}': '{}' must need it",
+                          Devices::kName, component.manifest->name);
+                }
                 for (const auto& [other, owner] : seen) {
+                    const u64 size = pci ? 1 : device.size, other_size = pci ? 1 : other->size;
                     const bool overlap = other->kind == device.kind &&
-                                         device.base < other->base + other->size &&
-                                         other->base < device.base + device.size;
+                                         device.base < other->base + other_size &&
+                                         other->base < device.base + size;
                     if (overlap) {
                         error(device.place, "device '{}' is also '{}' of '{}'", device.name, other->name,
                               owner->name);
@@ -250,6 +258,26 @@ class Resolver {
                 }
                 seen.emplace_back(&device, component.manifest);
             }
+        }
+        for (u32 index = 0; index < result_.components.size(); ++index) check_dma(index);
+    }
+
+    /// Memory for DMA comes out of the keep Pool of who provides the devices.
+    void check_dma(u32 supplier) const {
+        u64 bytes = 0;
+        for (const ResolvedComponent& component : result_.components) {
+            const auto supplied = [supplier](const Link& link) {
+                return link.supplier == supplier && link.need->protocol == Devices::kName;
+            };
+            if (std::ranges::none_of(component.links, supplied)) continue;
+            for (const Device& device : component.manifest->devices)
+                if (device.kind == DeviceKind::pci) bytes += device.size;
+        }
+        const Manifest& manifest = *result_.components[supplier].manifest;
+        if (bytes > u64{manifest.values.keep_pages} * abi::kPageSize) {
+            error(manifest.place,
+                  "memory for DMA is over-committed: '{}' keeps {} KiB, its clients may have {} KiB",
+                  manifest.name, manifest.values.keep_pages * 4, bytes / 1024);
         }
     }
 

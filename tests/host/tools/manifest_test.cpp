@@ -103,6 +103,32 @@ TEST(Manifest, Compiles) {
     EXPECT_NE(draw(tree.resolved()).find("\"uart\" -> \"log\""), std::string::npos);
 }
 
+TEST(Manifest, PciDevicesCompile) {
+    Tree tree;
+    tree.write("servers/devices/manifest.toml",
+               "name = \"devices\"\nprovides = [\"device\"]\n[needs]\nmemory = \"256K\"\nkeep = \"64K\"\n"
+               "kept_slots = 64\ncapabilities = [\"devices\"]\n");
+    tree.write(
+        "drivers/block/disk/manifest.toml",
+        "name = \"disk\"\n[needs]\nmemory = \"256K\"\nprotocols = [\"device\"]\n"
+        "[[device]]\nkind = \"pci\"\nname = \"disk\"\nvendor = 0x1af4\ndevice = 0x1042\ndma = \"10K\"\n"
+        "[[device]]\nkind = \"pci\"\nname = \"other\"\nvendor = 0x1af4\ndevice = 0x1043\n");
+    tree.system("\"devices\", \"disk\"");
+    const std::vector<u8> bytes = compile(tree.resolved());
+    const auto parsed = Composition::parse(bytes);
+    ASSERT_TRUE(parsed.ok());
+    const Composition& system = parsed.value();
+    EXPECT_EQ(system.components()[0].kept_slots, 64u);
+    EXPECT_EQ(system.components()[0].grants, static_cast<u32>(CompositionGrant::devices));
+    const auto devices = system.devices(system.components()[1]);
+    ASSERT_EQ(devices.size(), 2u);
+    EXPECT_EQ(devices[0].kind, static_cast<u32>(DeviceKind::pci));
+    EXPECT_EQ(devices[0].base, 0x1042'1af4u);
+    EXPECT_EQ(devices[0].size, 12u * 1024);
+    EXPECT_EQ(devices[1].size, 0u);
+    EXPECT_NE(draw(tree.resolved()).find("disk: PCI 1af4:1042"), std::string::npos);
+}
+
 TEST(Manifest, MistakesNameTheirLine) {
     const std::pair<std::string, std::string> kCases[] = {
         {"name = \"a\"\n[needs]\nmemory = \"256K\"\nmemroy = \"1K\"\n",
@@ -131,6 +157,11 @@ TEST(Manifest, MistakesNameTheirLine) {
          ":7: "},
         {std::string(kHead) + "[[device]]\nkind = \"memory\"\nname = \"p\"\naddress = 1\nsize = \"4K\"\n",
          ":4: "},
+        {std::string(kHead) + "kept_slots = 64\n", ":4: [needs] kept_slots goes with keep only"},
+        {std::string(kHead) + "[[device]]\nkind = \"pci\"\nname = \"p\"\nvendor = 0xffff\ndevice = 1\n",
+         ":7: "},
+        {std::string(kHead) + "[[device]]\nkind = \"pci\"\nname = \"p\"\nvendor = 1\ndevice = 1\n",
+         ":4: a PCI device is had through protocol 'device': 'a' must need it"},
         {std::string(kHead) + "[parameters]\nlist = [1]\n", ":5: parameter list must be"},
     };
     for (const auto& [text, wanted] : kCases) {
@@ -167,6 +198,11 @@ TEST(System, MistakesNameTheirLine) {
         {"\"log\"", "typo = 1\n", ":3: unknown key: typo"},
         {"\"greedy\", \"greedy2\"", "", "CPU 0 is over-committed"},
         {"\"ports\", \"ports2\"", "", "device 'p' is also 'p' of 'ports'"},
+        {"\"devices\", \"disk\", \"disk2\"", "", "device 'p' is also 'p' of 'disk'"},
+        {"\"devices\", \"disk\"", "",
+         "servers/devices/manifest.toml:1: memory for DMA is over-committed: 'devices' keeps 8 KiB, its "
+         "clients may "
+         "have 16 KiB"},
         {"\"bare\"", "", "servers/bare/manifest.toml:1: [needs] is missing"},
     };
     for (const Case& each : kCases) {
@@ -188,6 +224,15 @@ TEST(System, MistakesNameTheirLine) {
                        "name = \"" + name +
                            "\"\n[needs]\nmemory = \"256K\"\n[[device]]\nkind = \"ports\"\nname = "
                            "\"p\"\nfirst = 16\ncount = 4\n");
+        }
+        tree.write(
+            "servers/devices/manifest.toml",
+            "name = \"devices\"\nprovides = [\"device\"]\n[needs]\nmemory = \"256K\"\nkeep = \"8K\"\n");
+        for (const std::string name : {"disk", "disk2"}) {
+            tree.write("servers/" + name + "/manifest.toml",
+                       "name = \"" + name +
+                           "\"\n[needs]\nmemory = \"256K\"\nprotocols = [\"device\"]\n[[device]]\nkind = "
+                           "\"pci\"\nname = \"p\"\nvendor = 1\ndevice = 2\ndma = \"16K\"\n");
         }
         tree.system(each.components, each.rest);
         const std::string error = tree.error();
