@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Bringing a device to rest, and its interrupts.
+#include "servers/devices/service.hpp"
+
+namespace pith::devices {
+
+namespace {
+
+constexpr u16 kVirtio = 0x1af4;
+constexpr abi::Time kResetTime = 100 * kMillisecond;  // PCI Express Base 5.0, 6.6.2
+constexpr abi::Time kPendingTime = 100 * kMillisecond;
+constexpr abi::Time kPendingStep = kMillisecond;
+
+}  // namespace
+
+/// It masters the bus no more, sends no messages, and has none of its accesses under way. One that was in use is reset by its
+/// own means. A virtio device has a reset among its registers that its driver begins with anyway, and that takes
+/// no tenth of a second.
+Task<Result<>> Service::reset(Function& f) {
+    auto found = bus_.config(f);
+    if (!found.ok()) co_return found.error();
+    const ConfigSpace config = *found;
+    if (config.read16(kVendor) != f.vendor) co_return Error::io;
+    config.write16(kCommand, static_cast<u16>(config.read16(kCommand) & ~kCommandMaster));
+    if (f.msix != 0)
+        config.write16(f.msix + kMsixControl,
+                       static_cast<u16>(config.read16(f.msix + kMsixControl) & ~kMsixEnable));
+    if (f.express == 0) co_return Result<>();
+    const abi::Time deadline = now() + kPendingTime;
+    while ((config.read16(f.express + kExpressDeviceStatus) & kTransactionsPending) != 0) {
+        if (now() > deadline) co_return Error::timed_out;
+        co_await sleep_until(now() + kPendingStep);
+    }
+    const bool can = (config.read32(f.express + kExpressDeviceCapabilities) & kFunctionReset) != 0;
+    if (f.opened == 0 || !can || f.vendor == kVirtio) co_return Result<>();
+    const u16 control = config.read16(f.express + kExpressDeviceControl);
+    f.opened = 0;
+    config.write16(f.express + kExpressDeviceControl, static_cast<u16>(control | kInitiateReset));
+    co_await sleep_until(now() + kResetTime);
+    co_return config.read16(kVendor) == f.vendor ? Result<>() : Result<>(Error::io);
+}
+
+/// Writes the entry of the device's table.
+Result<> Service::program(const Function& f, u32 number, const Kept& message) {
+    const u64 at = f.bars[f.table_bar].address + f.table_offset + number * kMsixEntrySize;
+    const u64 first = at & ~(abi::kPageSize - 1);
+    const u64 length = round_up(at + kMsixEntrySize, abi::kPageSize) - first;
+    const Owned<Memory> memory = PITH_TRY(
+        machine_.device_memory(own_pool(), first, length, abi::kDeviceUncached));
+    const Mapping mapping = PITH_TRY(Mapping::create(memory, 0, length));
+    auto* entry = mapping.as<volatile u32>(at - first);
+    entry[3] = 1;  // masked
+    entry[0] = static_cast<u32>(message.address);
+    entry[1] = static_cast<u32>(message.address >> 32);
+    entry[2] = static_cast<u32>(message.data);
+    entry[3] = 0;
+    const ConfigSpace config = PITH_TRY(bus_.config(f));
+    const u16 control = config.read16(f.msix + kMsixControl);
+    config.write16(f.msix + kMsixControl, static_cast<u16>((control & ~kMsixMaskAll) | kMsixEnable));
+    return {};
+}
+
+Result<Handle<Interrupt>> Service::message(u32 owner, const Function& f, u32 number) {
+    Kept* kept = store_.find(KeptKind::message, owner, f.place, number);
+    Handle<Interrupt> interrupt;
+    if (kept != nullptr) {
+        auto taken = store_.take<Interrupt>(*kept);
+        if (taken.ok()) interrupt = std::move(*taken);
+        else store_.forget(*kept);
+    }
+    if (!interrupt.valid()) {
+        auto made = PITH_TRY(machine_.create_message_interrupt(keep_));
+        Owned<Interrupt> fresh(std::move(made.interrupt));
+        PITH_CHECK(
+            store_.keep(fresh, {KeptKind::message, owner, f.place, 0, number, 0, made.address, made.data}));
+        interrupt = fresh.keep();
+        kept = store_.find(KeptKind::message, owner, f.place, number);
+    }
+    PITH_CHECK(program(f, number, *kept));
+    return interrupt;
+}
+
+void Service::handle(const Devices::Interrupt& request, Request<Devices::Interrupt> call) {
+    auto function = opened(call.badge(), request.device);
+    if (!function.ok()) return call.fail(function.error());
+    const Function& f = **function;
+    if (request.number >= f.messages || request.number >= Devices::kMaxInterrupts)
+        return call.fail(Error::invalid);
+    auto interrupt = message(call.badge().client(), f, static_cast<u32>(request.number));
+    if (!interrupt.ok()) return call.fail(interrupt.error());
+    trace_.add({Record::message, f.place, request.number});
+    call.reply({}, HandleList().add(*interrupt,
+                                    rights(abi::InterruptRight::bind, abi::InterruptRight::acknowledge)));
+}
+
+}  // namespace pith::devices

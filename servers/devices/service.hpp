@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// The protocol: what a driver asks for is looked up, made and recorded. Nothing is looked at before the first driver asks.
+#pragma once
+
+#include "lib/os/protocol.hpp"
+#include "lib/os/trace.hpp"
+#include "protocol/device.hpp"
+#include "servers/devices/bus.hpp"
+#include "servers/devices/grants.hpp"
+#include "servers/devices/store.hpp"
+
+namespace pith::devices {
+
+struct Record {
+    enum Kind : u32 { opened = 1, region, message, dma } kind;
+    u32 place;
+    u64 value;
+    const char* trace_name() const {
+        switch (kind) {
+            case opened: return "opened";
+            case region: return "region";
+            case message: return "message";
+            case dma: return "dma";
+        }
+        return "?";
+    }
+    u64 trace_value() const { return place; }
+};
+
+class Service {
+  public:
+    Service(Handle<Machine> machine, u64 rsdp, Handle<Pool> keep, Handle<CapTable> kept,
+            Handle<Memory> preserved);
+
+    Result<Devices::Find::Reply> handle(const Devices::Find& request, Badge caller);
+    void handle(const Devices::Open& request, Request<Devices::Open> call);
+    void handle(const Devices::Close& request, Request<Devices::Close> call);
+    Result<Devices::Configuration::Reply> handle(const Devices::Configuration& request, Badge caller);
+    void handle(const Devices::Region& request, Request<Devices::Region> call);
+    void handle(const Devices::Interrupt& request, Request<Devices::Interrupt> call);
+    void handle(const Devices::DmaMemory& request, Request<Devices::DmaMemory> call);
+
+  private:
+    static constexpr u32 kMaxGrants = 20;
+    struct Region {
+        Handle<Memory> memory;
+        u64 length;
+    };
+
+    Result<> begin();
+    void read_grants();
+    const Grant* grant_of(u32 owner, const Function& function) const;
+    /// The caller's device; access: it isn't.
+    Result<Function*> owned(Badge caller, u64 place);
+    /// The same, and it has been opened.
+    Result<Function*> opened(Badge caller, u64 place);
+    u64 dma_limit(u32 owner) const;
+
+    Task<void> open(Function& function, Request<Devices::Open> call);
+    Task<void> close(Function& function, Request<Devices::Close> call);
+    void stop_resetting();
+    Task<Result<>> reset(Function& function);
+    Result<Region> region(u32 owner, const Function& function, u64 bar, u64 offset);
+    Result<Handle<Interrupt>> message(u32 owner, const Function& function, u32 number);
+    Result<> program(const Function& function, u32 number, const Kept& message);
+    Result<Kept*> dma(u32 owner, const Function& function, u64 key, u64 size);
+
+    const Handle<Memory> preserved_;
+    Mapping mapping_;  // of it
+    const Handle<Machine> machine_;
+    const Handle<Pool> keep_;
+    Store store_;
+    Bus bus_;
+    Grant grants_[kMaxGrants];
+    u32 grant_count_ = 0;
+    bool begun_ = false;
+    bool resetting_ = false;  // one at a time: it takes a while
+    WaitList resetters_;
+    TraceRing<Record> trace_;
+};
+
+}  // namespace pith::devices
