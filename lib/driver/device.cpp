@@ -36,8 +36,13 @@ Result<Mapping> device_memory(std::string_view name) {
 
 Result<> InterruptLine::attach(EventLoop& loop, std::string_view name, Callback<void()> handler) {
     const DeviceName full("irq", name);
-    interrupt_ = take_start_handle<Interrupt>(full.view);
-    if (!interrupt_.valid()) return Error::not_found;
+    auto interrupt = take_start_handle<Interrupt>(full.view);
+    if (!interrupt.valid()) return Error::not_found;
+    return attach(loop, std::move(interrupt), handler);
+}
+
+Result<> InterruptLine::attach(EventLoop& loop, Handle<Interrupt> interrupt, Callback<void()> handler) {
+    interrupt_ = std::move(interrupt);
     handler_ = handler;
     const u64 bit = loop.allocate_signal_bit();
     if (bit == 0) return Error::no_slot;

@@ -25,6 +25,8 @@ class InterruptLine {
     InterruptLine& operator=(const InterruptLine&) = delete;
     /// Binds the interrupt of that name and unmasks it. not_found: the manifest has none.
     Result<> attach(EventLoop& loop, std::string_view name, Callback<void()> handler);
+    /// The same with an interrupt that comes from elsewhere (lib/driver/pci.hpp). Once.
+    Result<> attach(EventLoop& loop, Handle<Interrupt> interrupt, Callback<void()> handler);
 
   private:
     Handle<Interrupt> interrupt_;
