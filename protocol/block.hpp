@@ -53,7 +53,7 @@ struct Block {
     /// `bits` when there are completions. Comes back: the link (a Memory, read and write), and a Signal (right notify) which gets
     /// the reply's `bits` when there are submissions. What was under way for an earlier Open of the disk comes to nothing or is
     /// finished first: nothing touches the window after the answer but what is submitted then. The ring is empty then.
-    /// Errors: not_found: there is no such disk (ask at the next kSignalReborn again). Idempotent.
+    /// Errors: not_found: there is no such disk (ask at the next kSignalReborn again); io: the device doesn't work. Idempotent.
     struct Open {
         static constexpr u16 kOpcode = 1;
         u64 index;

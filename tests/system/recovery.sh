@@ -33,7 +33,7 @@ check_that input_survives cmp -s bulk out
 
 # Exact counts: the same before and after a restart, once each component has been restarted before.
 # (Slots among them: who held something of the dead has given its handle up.)
-for component in uart16550 console log; do
+for component in uart16550 console log devices virtio_blk; do
     run boot -- sh -c 'settle() { i=0; while [ $i -lt 100 ] && ! grep -q "restarts: $1" /proc/pith/services/'$component'/status; do sleep 0.1; i=$((i + 1)); done; sleep 0.5; }
         echo kill >/proc/pith/services/'$component'/control; settle 1
         a=$(cat /proc/pith/kernel); a=$(cat /proc/pith/kernel)

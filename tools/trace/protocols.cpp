@@ -4,8 +4,10 @@
 #include <format>
 
 #include "lib/os/bundle.hpp"
+#include "protocol/block.hpp"
 #include "protocol/composition.hpp"
 #include "protocol/console.hpp"
+#include "protocol/device.hpp"
 #include "protocol/log.hpp"
 #include "protocol/name.hpp"
 #include "protocol/process.hpp"
@@ -42,8 +44,9 @@ constexpr KnownProtocol known() {
 }
 
 /// The protocols there are: a new one is added here.
-constexpr KnownProtocol kProtocols[] = {known<Console>(), known<Log>(),  known<Name>(),  known<Lifecycle>(),
-                                        known<Process>(), known<Root>(), known<Serial>()};
+constexpr KnownProtocol kProtocols[] = {known<Block>(),   known<Console>(), known<Devices>(),
+                                        known<Log>(),     known<Name>(),    known<Lifecycle>(),
+                                        known<Process>(), known<Root>(),    known<Serial>()};
 
 }  // namespace
 
