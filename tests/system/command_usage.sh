@@ -35,7 +35,9 @@ usage arch '--arch vax' run --arch vax
 usage system '--system none' run --system none
 usage system_path '--system' run --system ../default
 usage flag_value '--icount takes no value' run --icount=yes
-usage disk 'not there yet' run --disk file
+usage disk_missing '--disk nowhere: no such file' run --disk nowhere -- true
+usage disk_directory '--disk directory: neither' run --disk directory -- true
+usage disk_value '--disk needs a value' run --disk
 usage image 'not there yet' image file
 usage trace_output 'no such directory' trace --output nowhere/file -- true
 usage trace_output_empty 'no such directory' trace --output= -- true
@@ -64,5 +66,7 @@ run "$tools/pith_run" --bundle x
 check_line runner_missing_kernel 2 kernel
 run "$tools/pith_run" --kernel x --bundle nowhere
 check_line runner_missing_bundle 2 'nowhere: No such file'
+run "$tools/pith_run" --kernel x --bundle file --disk nowhere
+check_line runner_missing_disk 2 'nowhere: No such file'
 run "$tools/pith_run" --kernel x --bundle file --add directory:relative
 check_line runner_guest_path 2 'guest path'

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "tools/runner/options.hpp"
 
+#include <unistd.h>
+
+#include <filesystem>
+
 #include "abi/trace.hpp"
 #include "tools/base/command_line.hpp"
 #include "tools/base/host.hpp"
@@ -26,6 +30,13 @@ Added parse_added(const std::string& text) {
     return added;
 }
 
+void check_disk(const std::string& file, bool writable) {
+    if (::access(file.c_str(), writable ? R_OK | W_OK : R_OK) != 0)
+        fail(kUsage, "--disk {}", error_text(file));
+    if (!std::filesystem::is_regular_file(file) && !std::filesystem::is_block_file(file))
+        fail(kUsage, "--disk {}: neither a file nor a block device", file);
+}
+
 }  // namespace
 
 Options parse_options(int argc, char** argv) {
@@ -39,6 +50,9 @@ Options parse_options(int argc, char** argv) {
         .number("--smp", options.cpus, 1, abi::kMaxCpus, "CPUs")
         .seconds("--timeout", options.timeout, "Seconds")
         .list("--add", added, "FILE[:GUESTPATH]")
+        .list("--disk", options.disks, "A raw image, written in place")
+        .list("--read-only-disk", options.read_only_disks, "A raw image that may not be written")
+        .list("--failing-disk", options.failing_disks, "A raw image of which sector 8 can't be read")
         .list("--env", options.environment, "NAME=VALUE")
         .option("--ready-file", options.ready_file, "Gets the time of the command's first instruction")
         .option("--trace", options.trace, "Gets the timeline of the run")
@@ -50,6 +64,9 @@ Options parse_options(int argc, char** argv) {
         .flag("--debug", options.debug, "Stop at the first instruction, with gdb on it")
         .flag("--bare", options.bare, "A system without a console server: its debug console is stdout");
     options.command = line.parse(argc, argv);
+    for (const std::string& file : options.disks) check_disk(file, true);
+    for (const std::string& file : options.read_only_disks) check_disk(file, false);
+    for (const std::string& file : options.failing_disks) check_disk(file, true);
     for (const std::string& text : added) options.added.push_back(parse_added(text));
     return options;
 }

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -45,6 +46,32 @@ std::vector<std::string> trace_options(const Options& options) {
     return {"-append", std::format("trace={}", options.trace_ring), "-object",
             std::format("memory-backend-file,id=ram,size={},share=on,mem-path=/proc/self/fd/{}",
                         traced_memory_size(options), kMemory)};
+}
+
+/// QEMU's options take a comma in a value doubled.
+std::string escaped(const std::string& value) {
+    std::string result;
+    for (const char c : value) result += c == ',' ? std::string(",,") : std::string(1, c);
+    return result;
+}
+
+void add_disk(std::vector<std::string>& line, const std::string& drive) {
+    const auto number = std::ranges::count(line, "-drive");
+    line.insert(line.end(),
+                {"-drive", std::format("if=none,id=disk{},format=raw,{}", number, drive), "-device",
+                 std::format("virtio-blk-pci,drive=disk{},disable-legacy=on", number)});
+}
+
+void add_disks(std::vector<std::string>& line, const Options& options) {
+    for (const std::string& name : options.disks)
+        add_disk(line, "file.driver=file,file.filename=" + escaped(name));
+    for (const std::string& name : options.read_only_disks)
+        add_disk(line, "readonly=on,file.driver=file,file.filename=" + escaped(name));
+    for (const std::string& name : options.failing_disks)
+        add_disk(line,
+                 "file.driver=blkdebug,file.inject-error.0.event=read_aio,file.inject-error.0.sector=8,"
+                 "file.image.driver=file,file.image.filename=" +
+                     escaped(name));
 }
 
 std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket, bool traced) {
@@ -86,6 +113,7 @@ std::vector<std::string> command_line(const Options& options, const std::string&
         "-device",
         "isa-debug-exit,iobase=0xf4,iosize=0x04",
     };
+    add_disks(line, options);
     if (options.icount) {
         line.insert(line.end(), {"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1",
                                  "-rtc", "base=2023-11-14T22:13:20,clock=vm"});
