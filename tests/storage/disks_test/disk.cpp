@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "tests/storage/disks_test/disk.hpp"
+
+namespace pith::test {
+
+namespace {
+
+constexpr abi::Time kPatience = 20 * kSecond;
+bool was_reborn = false;
+
+const Handle<Signal>& own_signal() {
+    static const Handle<Signal> signal = take_start_handle<Signal>("signal");
+    return signal;
+}
+
+}  // namespace
+
+Result<> Disk::open(u64 index) {
+    lives_ = driver_lives();
+    ReceivedHandles handles;
+    auto signal = PITH_TRY(own_signal().copy());
+    facts_ = PITH_TRY(client_.call(Block::Open{index, kCompletedBit},
+                                   HandleList().add(signal, rights(abi::SignalRight::notify) | kCopyRight),
+                                   handles));
+    Handle<Memory> link = PITH_TRY(handles.take<Memory>(0));
+    Handle<Signal> theirs = PITH_TRY(handles.take<Signal>(1));
+    if (!mapping_.valid()) {
+        mapping_ = PITH_TRY(Mapping::create(link, 0, facts_.window_offset + facts_.window_size));
+        link_ = std::move(link);
+    } else {
+        // It has to be the same: what is in the window is still there.
+        const Mapping again = PITH_TRY(Mapping::create(link, 0, facts_.window_offset + facts_.window_size));
+        auto* word = mapping_.as<volatile u64>(facts_.window_offset - 8);
+        *word = *word + 1;
+        if (*again.as<volatile u64>(facts_.window_offset - 8) != *word) return Error::bad_state;
+        reopened_++;
+    }
+    index_ = index;
+    PITH_CHECK(
+        queue_.attach(mapping_.as(), facts_.window_offset, Block::kEntries, std::move(theirs), facts_.bits));
+    queue_.reset();
+    for (u32 i = 0; i < Block::kEntries; i++)
+        if (busy_[i]) PITH_CHECK(queue_.submit(kept_[i]));
+    queue_.notify();
+    return {};
+}
+
+Result<> Disk::submit(const Block::Submission& request) {
+    kept_[request.id] = request;
+    busy_[request.id] = true;
+    return queue_.submit(request);
+}
+
+Result<Block::Completion> Disk::next() {
+    const abi::Time deadline = now() + kPatience;
+    for (;;) {
+        Block::Completion completion;
+        if (queue_.poll(completion)) {
+            if (completion.id >= Block::kEntries || !busy_[completion.id]) return Error::protocol;
+            busy_[completion.id] = false;
+            return completion;
+        }
+        if (queue_.broken()) return Error::protocol;
+        if (reborn()) {
+            forget_rebirths();
+            // It may have been the devices server: the driver is to go on then as if nothing had been.
+            if (driver_lives() != lives_) PITH_CHECK(open(index_));
+            continue;
+        }
+        const u64 bits = PITH_TRY(own_signal().wait(kCompletedBit | kSignalReborn, deadline));
+        if ((bits & kSignalReborn) != 0) was_reborn = true;
+    }
+}
+
+Error Disk::run(Block::Operation operation, u64 sector, u32 sectors, u64 offset) {
+    const Block::Submission request{0, static_cast<u32>(operation), sectors, sector, offset};
+    if (auto submitted = submit(request); !submitted.ok()) return submitted.error();
+    notify();
+    auto completion = next();
+    return completion.ok() ? static_cast<Error>(completion->error) : completion.error();
+}
+
+bool reborn() {
+    if ((own_signal().poll(kSignalReborn) & kSignalReborn) != 0) was_reborn = true;
+    return was_reborn;
+}
+void forget_rebirths() { was_reborn = false; }
+
+}  // namespace pith::test
