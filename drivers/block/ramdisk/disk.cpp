@@ -27,7 +27,7 @@ bool Disk::take(abi::Time time) {
     return count_ != 0;
 }
 
-void Disk::work(abi::Time time) {
+bool Disk::work(abi::Time time) {
     bool completed = false;
     while (count_ != 0 && pending_[0].due <= time) {
         usize due_count = 1;
@@ -39,7 +39,7 @@ void Disk::work(abi::Time time) {
         const Error error = carry_out(request);
         if (queue_.complete({request.id, static_cast<u32>(error), 0}).ok()) completed = true;
     }
-    if (completed) queue_.notify();
+    return completed;
 }
 
 /// Which of the first so many is next.

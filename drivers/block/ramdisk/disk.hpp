@@ -40,8 +40,9 @@ class Disk {
     /// When the first of what is pending is due; only if something is.
     abi::Time due() const { return pending_[0].due; }
     bool idle() const { return count_ == 0; }
-    /// Carries out what is due, and tells the client.
-    void work(abi::Time time);
+    /// Carries out what is due. True: the client is to be told.
+    bool work(abi::Time time);
+    void notify() { queue_.notify(); }
 
   private:
     struct Pending {

@@ -49,7 +49,7 @@ class Driver {
     void look() {
         if (!disk_.take(now())) return;
         trace_.add({Record::submitted, 0});
-        disk_.work(now());
+        if (disk_.work(now())) disk_.notify();
         if (!disk_.idle()) alarm_.arm(disk_.due());
     }
 

@@ -10,7 +10,6 @@ namespace {
 
 constexpr u8 kTypeGpt = 0xee;
 constexpr u64 kMaxEntryBytes = 64 * 1024;
-constexpr u32 kFirstLogical = 5;
 
 struct [[gnu::packed]] MbrEntry {
     u8 boot;
@@ -97,8 +96,8 @@ void PartitionScan::feed(std::span<const u8> bytes) {
 }
 
 void PartitionScan::add(u32 number, u64 first, u64 sectors) {
-    if (count_ == kMaxPartitions || first == 0 || sectors == 0 || first >= disk_sectors_ ||
-        sectors > disk_sectors_ - first)
+    if (count_ == kMaxPartitions || number > kMaxPartitions || first == 0 || sectors == 0 ||
+        first >= disk_sectors_ || sectors > disk_sectors_ - first)
         return;
     for (const Partition& other : partitions())
         if (first < other.first + other.sectors && other.first < first + sectors) return;
@@ -132,14 +131,15 @@ void PartitionScan::extended(std::span<const u8> bytes) {
     const auto record = read<BootRecord>(bytes);
     if (!plausible(record)) return;
     u64 next = 0;
-    const u32 number = kFirstLogical + records_++;
+    ++records_;
     for (u32 i = 0; i < 2; ++i) {
         const MbrEntry& entry = record.entries[i];
         if (entry.type == 0 || entry.sectors == 0) continue;
-        const u64 base = extended_type(entry.type) ? extended_first_ : record_;
-        const u64 first = base + entry.first;
+        const bool leads_on = extended_type(entry.type);
+        const u64 first = (leads_on ? extended_first_ : record_) + entry.first;
+        const u32 number = leads_on ? 0 : next_logical_++;
         if (first < extended_first_ || first - extended_first_ >= extended_sectors_) continue;
-        if (extended_type(entry.type)) next = first;
+        if (leads_on) next = first;
         else if (entry.first != 0 && entry.sectors <= extended_sectors_ - (first - extended_first_))
             add(number, first, entry.sectors);
     }

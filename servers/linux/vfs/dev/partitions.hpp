@@ -62,6 +62,7 @@ class PartitionScan {
     u64 extended_first_ = 0, extended_sectors_ = 0;
     u64 record_ = 0;  ///< the extended boot record that is read
     u32 records_ = 0;
+    u32 next_logical_ = 5;
     Partition partitions_[kMaxPartitions];
     u32 count_ = 0;
 };
