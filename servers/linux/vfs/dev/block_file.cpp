@@ -14,6 +14,7 @@ namespace pith::lx {
 namespace {
 
 constexpr u64 kSector = Block::kSectorSize;
+constexpr u32 kCareful = abi::kPageSize / kSector;  ///< sectors at a time after an error
 
 /// As long as it lives the thread waits for a device.
 class DeviceWait {
@@ -37,14 +38,20 @@ Task<SysResult<usize>> read_device(Thread& thread, Ref<File>, Ref<BlockDevice> d
     const DeviceWait waiting(thread);
     BlockClient& disk = device->disk.client;
     usize done = 0;
+    u64 most = disk.max_sectors() * kSector;
     while (at < end) {
         const u64 skip = at % kSector;
-        const u64 count = std::min(end - at, disk.max_sectors() * kSector - skip);
+        const u64 count = std::min(end - at, most - skip);
         const u32 sectors = static_cast<u32>((skip + count + kSector - 1) / kSector);
         Result<BlockPlace> place = co_await disk.place(sectors * kSector);
         if (!place.ok()) co_return part_done(done, disk_errno(place.error()));
         const Result<> read = co_await disk.transfer(Block::Operation::read, device->first + at / kSector,
                                                      sectors, place.value());
+        if (read.error() == Error::io && sectors > kCareful) {
+            // What lies before a bad sector is read all the same, as far as Linux would: page by page.
+            most = kCareful * kSector;
+            continue;
+        }
         if (!read.ok()) co_return part_done(done, disk_errno(read.error()));
         const SysResult<usize> copied = io.put(place->bytes().data() + skip, count);
         if (!copied.ok()) co_return part_done(done, copied.error());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Partition tables of disks with sectors of 512 bytes: GPT (UEFI specification 2.10, chapter 5) and MBR with extended
 // partitions. PartitionScan says what it wants to read, is fed that, and so on until it wants nothing more: it reads
-// nothing itself, and keeps no more than the partitions. Nothing on the disk is believed: a GPT's checksums must be right
+// nothing itself, and keeps no more than the partitions, those numbered up to 128. Nothing on the disk is believed: a GPT's checksums must be right
 // (else its backup at the disk's end is tried), and an entry that is empty, out of range, or overlaps one before it, is left out.
 #pragma once
 
