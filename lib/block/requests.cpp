@@ -227,8 +227,9 @@ void BlockRequests::add(BlockPlaceRequest& request) {
     give_places();
 }
 
+/// Not while the link is closed: the device may still be at what was submitted, and so in places that have been given back.
 void BlockRequests::give_places() {
-    while (!places_.empty()) {
+    while (!places_.empty() && (open_ || failed_ != Error::ok)) {
         auto& request = static_cast<BlockPlaceRequest&>(*places_.first());
         request.error = failed_;
         if (failed_ == Error::ok) {

@@ -368,6 +368,25 @@ TEST(Liars, BrokenRing) {
     check_lie([](Liar& liar) { liar.header().complete_tail += 2; });
 }
 
+/// The device may still be at what was submitted through a link that was closed: its places are nobody's until it is opened.
+TEST(Liars, PlacesOfAClosedLink) {
+    Liar liar;
+    const u64 large = liar.requests.place_size();
+    std::list<Call> calls;
+    for (u64 used = 0; used + large <= Disk::kWindowSize; used += large)
+        liar.requests.add(calls.emplace_back(take_place(liar.requests, large), Block::Operation::read, 0, 1));
+    liar.complete(12345);
+    liar.requests.serve();
+    ASSERT_TRUE(liar.requests.take_broken());
+    calls.clear();
+    PlaceCall waits(512);
+    liar.requests.add(waits);
+    EXPECT_FALSE(waits.answered);
+    liar.open();
+    EXPECT_TRUE(waits.answered && waits.place.valid());
+    EXPECT_EQ(liar.requests.under_way(), 0u);
+}
+
 TEST(Liars, TwiceAndStrangeErrors) {
     Liar liar;
     Call first(take_place(liar.requests, 512), Block::Operation::read, 0, 1);

@@ -95,7 +95,10 @@ TextResult text_stat(Subject subject, Thread&) {
          << cpus.string() << "intr " << interrupts << "\nctxt " << switches << "\nbtime "
          << (zone.realtime() - static_cast<i64>(zone.now())) / 1'000'000'000 << "\nprocesses "
          << zone.statistics.forks << "\nprocs_running " << std::max<u32>(zone.running(), 1)
-         << "\nprocs_blocked 0\n";
+         << "\nprocs_blocked "
+         << std::ranges::count_if(zone.threads,
+                                  [](const auto& entry) { return entry.second->waits_for_device; })
+         << '\n';
     return text.take();
 }
 
