@@ -38,12 +38,19 @@ Result<> BlockClient::try_open(abi::Time patience) {
 void BlockClient::reopen() {
     requests_.detach();
     const Result<> opened = try_open(kPatience);
-    if (opened.ok()) return;
+    if (opened.ok()) {
+        silences_ = 0;
+        return;
+    }
     switch (opened.error()) {
         case Error::timed_out:
         case Error::peer_died:
         case Error::no_memory:
-        case Error::no_slot: watch_.arm(now() + kLookInterval / 4); return;
+        case Error::no_slot:
+            // More and more rarely, so that a driver that never answers does not cost its client all the time.
+            watch_.arm(now() + (kLookInterval / 4 << silences_));
+            silences_ = std::min(silences_ + 1, kMostSilences);
+            return;
         default: requests_.fail_all(opened.error()); return;
     }
 }
@@ -67,7 +74,9 @@ void BlockClient::look() {
 }
 
 void BlockClient::reborn() {
-    if (signal_ != nullptr && !(requests_.attached() && driver_alive())) reopen();
+    if (signal_ == nullptr || (requests_.attached() && driver_alive())) return;
+    silences_ = 0;
+    reopen();
 }
 
 /// Nothing was heard for a while, or it is time to try again. A driver that works for long is left alone; one that died is

@@ -18,7 +18,7 @@
 //
 // A driver that breaks the protocol costs the requests under way a new try, a few of them Error::protocol; one that is
 // held down has requests fail (held_down) until it is started again. The calls to it have a deadline: the caller's event
-// loop stands still for kPatience at most.
+// loop stands still for kPatience at a time, and more and more rarely.
 #pragma once
 
 #include "lib/block/requests.hpp"
@@ -69,6 +69,7 @@ class BlockClient {
   private:
     static constexpr abi::Time kPatience = 50'000'000;
     static constexpr abi::Time kLookInterval = 1'000'000'000;
+    static constexpr u32 kMostSilences = 5;
     struct Watch : Timer {
         explicit Watch(BlockClient& of) : Timer(&expired), client(of) {}
         static void expired(Timer& timer) { static_cast<Watch&>(timer).client.watch(); }
@@ -92,6 +93,7 @@ class BlockClient {
     BlockRequests requests_;
     Watch watch_{*this};
     abi::Time broken_at_ = 0;  ///< when the driver broke the rules last
+    u32 silences_ = 0;         ///< times in a row that it did not answer Open
 };
 
 /// Awaitable: a place in the window.

@@ -88,6 +88,8 @@ class Thread {
 
     /// A signal that it does not block (or its death) waits to be handled: what ends interruptible sleeps.
     bool signal_pending() const;
+    /// It is going to end, by death or by a signal: what it waits for uninterruptibly need not be gone on with.
+    bool fatal_signal_pending() const;
     /// Sends to this thread. Wakes or interrupts it if it has to act on it.
     void send(const SigInfo& info);
     /// Sends a signal that its own action caused: if it is blocked or ignored, the process dies of it.

@@ -38,6 +38,8 @@ bool Disk::work(abi::Time time) {
         --count_;
         const Error error = carry_out(request);
         if (queue_.complete({request.id, static_cast<u32>(error), 0}).ok()) completed = true;
+        if (parameters_.stray != 0 && ++completed_ % parameters_.stray == 0)
+            static_cast<void>(queue_.complete({~request.id, 0, 0}));
     }
     return completed;
 }

@@ -18,6 +18,7 @@ struct Parameters {
     u64 delay = 0;  ///< nanoseconds
     u64 bad_first = 0;
     u64 bad_count = 0;
+    u64 stray = 0;
     bool read_only = false;
     bool shuffled = false;
 };
@@ -58,6 +59,7 @@ class Disk {
     QueueServer<Block::Submission, Block::Completion> queue_;
     Pending pending_[Block::kEntries] = {};  ///< in the order of submission, which is that of `due`
     usize count_ = 0;
+    u64 completed_ = 0;
     u64 random_ = 0x9e37'79b9'7f4a'7c15;
 };
 

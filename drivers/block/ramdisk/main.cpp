@@ -77,6 +77,7 @@ Parameters read_parameters() {
     parameters.delay = number("delay") * kMicrosecond;
     parameters.bad_first = number("bad_first");
     parameters.bad_count = number("bad_count");
+    parameters.stray = number("stray");
     parameters.read_only = start_parameter("read_only") == "true";
     parameters.shuffled = start_parameter("order") == "shuffled";
     return parameters;

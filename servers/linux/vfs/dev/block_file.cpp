@@ -39,7 +39,7 @@ Task<SysResult<usize>> read_device(Thread& thread, Ref<File>, Ref<BlockDevice> d
     BlockClient& disk = device->disk.client;
     usize done = 0;
     u64 most = disk.max_sectors() * kSector;
-    while (at < end) {
+    while (at < end && !thread.fatal_signal_pending()) {
         const u64 skip = at % kSector;
         const u64 count = std::min(end - at, most - skip);
         const u32 sectors = static_cast<u32>((skip + count + kSector - 1) / kSector);
@@ -101,7 +101,7 @@ Task<SysResult<usize>> write_device(Thread& thread, Ref<File> file, Ref<BlockDev
                                     u64 at, u64 end) {
     const DeviceWait waiting(thread);
     usize done = 0;
-    while (at < end) {
+    while (at < end && !thread.fatal_signal_pending()) {
         const u64 count = end - at;
         const bool part = at % kSector != 0 || count < kSector;
         const SysResult<usize> written = part ? co_await write_part(*device, io, at, count)
