@@ -63,6 +63,7 @@ void run_server() {
     services.console = Client<Console>::from_start();
     services.process = Client<Process>::from_start();
     services.log = Client<Log>::from_start();
+    services.block = Client<Block>::from_start();
 
     const NamedHandle* bundle_entry = find_start_handle("bundle");
     if (bundle_entry == nullptr) panic("no bundle");

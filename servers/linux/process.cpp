@@ -67,9 +67,12 @@ void Process::update_priority() {
 char Process::state_letter() const {
     if (zombie) return 'Z';
     if (stopped) return 'T';
-    for (const Thread* thread : threads)
-        if (!thread->at_event || thread->sleep == nullptr) return 'R';
-    return 'S';
+    bool device = false;
+    for (const Thread* thread : threads) {
+        device = device || thread->waits_for_device;
+        if (!thread->at_event || (thread->sleep == nullptr && !thread->waits_for_device)) return 'R';
+    }
+    return device ? 'D' : 'S';
 }
 
 bool Process::may_signal(const Process& target, i32 signo) const {

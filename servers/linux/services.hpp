@@ -4,6 +4,7 @@
 
 #include "lib/os/event_loop.hpp"
 #include "lib/os/protocol.hpp"
+#include "protocol/block.hpp"
 #include "protocol/console.hpp"
 #include "protocol/log.hpp"
 #include "protocol/process.hpp"
@@ -16,6 +17,7 @@ struct Services {
     Client<pith::Console> console;
     Client<pith::Process> process;  ///< /proc/pith/services, shutdown
     Client<pith::Log> log;          ///< dmesg, /dev/kmsg
+    Client<pith::Block> block;      ///< disks; not valid: this system has none
 };
 
 }  // namespace pith::lx

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "servers/linux/shutdown.hpp"
 
+#include "lib/os/clock.hpp"
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/services.hpp"
+#include "servers/linux/vfs/dev/disk.hpp"
+#include "servers/linux/vfs/vfs.hpp"
 
 namespace pith::lx {
 
 namespace {
 
+constexpr abi::Time kFlushPatience = 10 * kSecond;
+
 struct Ending : Timer {
     Ending() : Timer(&expired) {}
     static void expired(Timer& timer);
+    void finish();
+    Task<void> flush_and_finish();
+    Task<void> flush();
+    Event flushed;
     Zone* zone = nullptr;
     EndKind kind = EndKind::exited;
     u32 status = 0;
@@ -19,18 +28,32 @@ constinit Ending* ending = nullptr;
 
 void Ending::expired(Timer& timer) {
     auto& end = static_cast<Ending&>(timer);
-    Zone& zone = *end.zone;
     std::vector<Process*> all;
-    for (const auto& [pid, process] : zone.processes)
-        if (process.get() != zone.init && !process->zombie) all.push_back(process.get());
+    for (const auto& [pid, process] : end.zone->processes)
+        if (process.get() != end.zone->init && !process->zombie) all.push_back(process.get());
     for (Process* process : all) process->terminate(kSigKill);
-    Services& services = *zone.services;
+    if (!end.zone->vfs->disks || !spawn(end.flush_and_finish())) end.finish();
+}
+
+void Ending::finish() {
+    Services& services = *zone->services;
     if (services.console.valid())
-        static_cast<void>(services.console.call(Console::Exit{end.status, static_cast<u32>(end.kind)}));
-    const ShutdownKind kind = end.kind == EndKind::reboot     ? ShutdownKind::reboot
-                              : end.kind == EndKind::poweroff ? ShutdownKind::poweroff
-                                                              : ShutdownKind::exit;
-    static_cast<void>(services.process.call(pith::Process::Shutdown{static_cast<u32>(kind), end.status}));
+        static_cast<void>(services.console.call(Console::Exit{status, static_cast<u32>(kind)}));
+    const ShutdownKind how = kind == EndKind::reboot     ? ShutdownKind::reboot
+                             : kind == EndKind::poweroff ? ShutdownKind::poweroff
+                                                         : ShutdownKind::exit;
+    static_cast<void>(services.process.call(pith::Process::Shutdown{static_cast<u32>(how), status}));
+}
+
+Task<void> Ending::flush() {
+    static_cast<void>(co_await zone->vfs->disks->flush());
+    flushed.notify();
+}
+
+/// What was written is on the disks when the machine goes off; but one that does not answer keeps nobody here.
+Task<void> Ending::flush_and_finish() {
+    if (spawn(flush())) static_cast<void>(co_await flushed.wait(zone->now() + kFlushPatience));
+    finish();
 }
 
 }  // namespace

@@ -129,6 +129,18 @@ bool Thread::signal_pending() const {
     return dying || process.stopped || ((pending.set() | process.pending.set()) & ~mask) != 0;
 }
 
+bool Thread::fatal_signal_pending() const {
+    if (dying) return true;
+    const SigSet unblocked = (pending.set() | process.pending.set()) & ~mask & ~kStopSignals;
+    if (unblocked == 0) return false;
+    for (i32 signo = 1; signo <= kSignals; ++signo) {
+        if ((unblocked & sig_bit(signo)) != 0 && (*process.actions)[signo].handler == kSigDefault &&
+            signo != kSigCont && !process.ignores(signo))
+            return true;
+    }
+    return false;
+}
+
 void Thread::notice() {
     const bool waited_for = ((pending.set() | process.pending.set()) & waited) != 0;
     if (!signal_pending() && !waited_for) return;

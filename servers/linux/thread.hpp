@@ -70,12 +70,13 @@ class Thread {
     // The system call it is in
     i64 call_number = -1;  ///< -1: none (a fault or an interrupt)
     SyscallArgs call_args{};
-    Sleep* sleep = nullptr;      ///< where it waits, if it does
-    u64 restart_deadline = 0;    ///< for restart_syscall of a sleep: its absolute end (monotonic)
-    u64 restart_remaining = 0;   ///< where what is left of it goes
-    bool new_program = false;    ///< its call was an exec that worked: it goes on with the state page
-    bool starting_call = false;  ///< its coroutine runs for the first time (see run())
-    bool call_done = false;      ///< ... and has ended without waiting
+    Sleep* sleep = nullptr;         ///< where it waits, if it does
+    bool waits_for_device = false;  ///< it waits for a disk, and nothing interrupts it
+    u64 restart_deadline = 0;       ///< for restart_syscall of a sleep: its absolute end (monotonic)
+    u64 restart_remaining = 0;      ///< where what is left of it goes
+    bool new_program = false;       ///< its call was an exec that worked: it goes on with the state page
+    bool starting_call = false;     ///< its coroutine runs for the first time (see run())
+    bool call_done = false;         ///< ... and has ended without waiting
     i64 call_result = 0;
 
     // clone
@@ -87,6 +88,8 @@ class Thread {
 
     /// A signal that it does not block (or its death) waits to be handled: what ends interruptible sleeps.
     bool signal_pending() const;
+    /// It is going to end, by death or by a signal: what it waits for uninterruptibly need not be gone on with.
+    bool fatal_signal_pending() const;
     /// Sends to this thread. Wakes or interrupts it if it has to act on it.
     void send(const SigInfo& info);
     /// Sends a signal that its own action caused: if it is blocked or ignored, the process dies of it.

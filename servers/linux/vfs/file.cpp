@@ -25,6 +25,7 @@ Async<usize> File::read(Thread&, UserIo&&, i64) { return Errno::EINVAL; }
 Async<usize> File::write(Thread&, UserIo&&, i64) { return Errno::EINVAL; }
 SysResult<i64> File::seek(i64, Whence) { return Errno::ESPIPE; }
 Async<u64> File::ioctl(Thread&, u32, u64) { return Errno::ENOTTY; }
+Async<> File::synchronise(Thread&, bool data_only) { return inode().synchronise(data_only); }
 u32 File::poll(Poller*) { return kPollIn | kPollOut | kPollReadNormal | kPollWriteNormal; }
 SysResult<Ref<PageSource>> File::pages() { return Errno::ENODEV; }
 SysResult<> File::flags_changed(u32) { return {}; }

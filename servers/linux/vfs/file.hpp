@@ -62,6 +62,8 @@ class File : public RefCounted {
     /// Seeking does nothing, and no harm (eventfd and its like).
     static SysResult<i64> no_seek() { return i64{0}; }
     virtual Async<u64> ioctl(Thread& thread, u32 command, u64 argument);
+    /// fsync and fdatasync; the file system's by default.
+    virtual Async<> synchronise(Thread& thread, bool data_only);
     /// Poll bits that hold now; adds the queues to `poller` if it is not null.
     virtual u32 poll(Poller* poller);
     /// Pages for mmap and execve; ENODEV: it cannot be mapped.

@@ -20,6 +20,10 @@ inline constexpr u32 kTiocgptpeer = 0x5441, kTiocgptlck = 0x80045439, kTiocgpkt 
 inline constexpr u32 kFionclex = 0x5450, kFioclex = 0x5451, kFioasync = 0x5452, kFioqsize = 0x5460;
 inline constexpr u32 kFigetbsz = 2;
 inline constexpr u32 kVtGetstate = 0x5603, kKdgkbmode = 0x4b44, kKdgetmode = 0x4b3b, kTioclinux = 0x541c;
-inline constexpr u32 kBlkgetsize64 = 0x80081272;
+inline constexpr u32 kBlkroset = 0x125d, kBlkroget = 0x125e, kBlkrrpart = 0x125f, kBlkgetsize = 0x1260;
+inline constexpr u32 kBlkflsbuf = 0x1261, kBlkraget = 0x1263, kBlksectget = 0x1267, kBlksszget = 0x1268;
+inline constexpr u32 kBlkdiscard = 0x1277, kBlkiomin = 0x1278, kBlkioopt = 0x1279, kBlkalignoff = 0x127a;
+inline constexpr u32 kBlkpbszget = 0x127b, kBlkrotational = 0x127e, kBlkzeroout = 0x127f;
+inline constexpr u32 kBlkbszget = 0x80081270, kBlkgetsize64 = 0x80081272, kHdioGetgeo = 0x0301;
 
 }  // namespace pith::lx

@@ -4,6 +4,7 @@
 
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/device.hpp"
+#include "servers/linux/vfs/dev/disk.hpp"
 #include "servers/linux/vfs/open.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
 #include "servers/linux/vfs/tmpfs/tmpfs.hpp"
@@ -80,6 +81,10 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
     } else {
         vfs->console.reset();
     }
+    if (zone.services->block.valid()) {
+        vfs->disks = std::make_unique<Disks>(zone);
+        vfs->disks->start();
+    }
     return {};
 }
 
@@ -93,6 +98,7 @@ SysResult<> Vfs::mount_standard() {
     PITH_CHECK(make_devices(*devices));
     const Path dev_point = PITH_TRY(directory(root(), "dev"));
     const Ref<Mount> dev = PITH_TRY(attach(devices, dev_point, kMountNoSetuid, "devtmpfs"));
+    device_mount = dev;
     const Path pts_point = PITH_TRY(directory(Path{dev, dev->root}, "pts"));
     PITH_TRY(
         attach(make_devpts(zone, anonymous_device()), pts_point, kMountNoSetuid | kMountNoExecute, "devpts"));

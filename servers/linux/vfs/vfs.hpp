@@ -17,6 +17,7 @@
 namespace pith::lx {
 
 class ConsoleLink;
+class Disks;
 class LoadAverage;
 class PtyTable;
 class Zone;
@@ -24,13 +25,14 @@ class Zone;
 class Vfs {
   public:
     /// Makes the root file system of the bundle (whose first frame, after FrameAllocator::adopt_memory, is
-    /// `first_frame`), mounts /dev, /dev/pts and /proc, and connects the console. Sets zone.vfs.
+    /// `first_frame`), mounts /dev, /dev/pts and /proc, connects the console and finds the disks. Sets zone.vfs.
     static SysResult<> start(Zone& zone, std::span<const u8> bundle, FrameNumber first_frame);
     ~Vfs();
 
     Zone& zone;
     DentryCache dentries;
     Ref<Mount> root_mount;
+    Ref<Mount> device_mount;         ///< /dev
     std::vector<Ref<Mount>> mounts;  ///< all of the zone, root first
 
     Path root() const { return {root_mount, root_mount->root}; }
@@ -71,6 +73,7 @@ class Vfs {
     SysResult<> open_standard(Thread& thread);
     std::unique_ptr<ConsoleLink> console;  ///< null: there is no console server
     std::unique_ptr<PtyTable> ptys;
+    std::unique_ptr<Disks> disks;  ///< null: this system has none
     std::unique_ptr<LoadAverage> load;
     std::string boot_id;  ///< made when first asked for
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Character devices: which number is what; the memory devices; the nodes in /dev.
+// Devices: which number is what; the memory devices; the nodes in /dev.
 #include "servers/linux/vfs/dev/device.hpp"
 
 #include <algorithm>
 
+#include "servers/linux/vfs/dev/block_file.hpp"
 #include "servers/linux/vfs/dev/kmsg.hpp"
 #include "servers/linux/vfs/ioctl.hpp"
 #include "servers/linux/vfs/tmpfs/tmpfs.hpp"
@@ -112,7 +113,7 @@ SysResult<Ref<File>> open_terminal(Thread& thread, const Path& path, u32 flags, 
 }  // namespace
 
 Async<Ref<File>> open_device(Thread& thread, const Path& path, u32 flags) {
-    if (path.inode().type() != S_CHARACTER) return Errno::ENXIO;
+    if (path.inode().type() == S_BLOCK) return open_block_device(thread, path, flags);
     const u64 device = path.inode().device_number;
     const u32 minor = device_minor(device);
     switch (device_major(device)) {

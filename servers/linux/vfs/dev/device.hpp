@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Character devices by their number: null, zero, full, random, urandom, kmsg, the terminals, and the three streams of
-// `./pith` (major 240).
+// Devices by their number: null, zero, full, random, urandom, kmsg, the terminals, and the three streams of
+// `./pith` (major 240); block devices are in block_file.hpp.
 #pragma once
 
 #include "servers/linux/vfs/file.hpp"

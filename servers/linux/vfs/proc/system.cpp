@@ -4,6 +4,7 @@
 
 #include "lib/os/clock.hpp"
 #include "servers/linux/services.hpp"
+#include "servers/linux/vfs/dev/disk.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
 #include "servers/linux/vfs/vfs.hpp"
 #include "servers/linux/zone.hpp"
@@ -94,7 +95,10 @@ TextResult text_stat(Subject subject, Thread&) {
          << cpus.string() << "intr " << interrupts << "\nctxt " << switches << "\nbtime "
          << (zone.realtime() - static_cast<i64>(zone.now())) / 1'000'000'000 << "\nprocesses "
          << zone.statistics.forks << "\nprocs_running " << std::max<u32>(zone.running(), 1)
-         << "\nprocs_blocked 0\n";
+         << "\nprocs_blocked "
+         << std::ranges::count_if(zone.threads,
+                                  [](const auto& entry) { return entry.second->waits_for_device; })
+         << '\n';
     return text.take();
 }
 
@@ -156,13 +160,26 @@ TextResult text_version(Subject, Thread&) {
 TextResult text_filesystems(Subject, Thread&) {
     return std::string("nodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tdevtmpfs\n");
 }
-TextResult text_devices(Subject, Thread&) {
+TextResult text_devices(Subject subject, Thread&) {
+    const bool disks = subject.zone->vfs->disks != nullptr;
     return std::string(
-        "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n240 "
-        "stream\n\n"
-        "Block devices:\n");
+               "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 "
+               "pts\n240 "
+               "stream\n\n"
+               "Block devices:\n") +
+           (disks ? "254 virtblk\n259 blkext\n" : "");
 }
-TextResult text_partitions(Subject, Thread&) { return std::string("major minor  #blocks  name\n\n"); }
+TextResult text_partitions(Subject subject, Thread&) {
+    Text text;
+    text << "major minor  #blocks  name\n\n";
+    if (!subject.zone->vfs->disks) return text.take();
+    for (const BlockDevice* device : subject.zone->vfs->disks->all()) {
+        text.right(device_major(device->device), 4) << "  ";
+        text.right(device_minor(device->device), 7) << ' ';
+        text.right(device->size() / 1024, 10) << ' ' << device->name << '\n';
+    }
+    return text.take();
+}
 TextResult text_swaps(Subject, Thread&) {
     return std::string("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 }

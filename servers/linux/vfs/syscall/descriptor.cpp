@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "servers/linux/vfs/dev/disk.hpp"
 #include "servers/linux/vfs/format.hpp"
 #include "servers/linux/vfs/ioctl.hpp"
 #include "servers/linux/vfs/pipe.hpp"
@@ -223,13 +224,14 @@ Outcome synchronise(Thread& thread, u64 descriptor, bool data_only) {
     if (!file.ok()) return file.error();
     const Inode& inode = file.value()->inode();
     if (!inode.regular() && !inode.directory() && inode.type() != S_BLOCK) return Errno::EINVAL;
-    return finish(thread, file.value()->inode().synchronise(data_only));
+    return finish(thread, file.value()->synchronise(thread, data_only));
 }
 
 Task<SysResult<u64>> synchronise_all(Thread& thread) {
     for (const Ref<Mount>& mount : std::vector<Ref<Mount>>(thread.zone().vfs->mounts)) {
         static_cast<void>(PITH_AWAIT(mount->file_system->synchronise()));
     }
+    if (Disks* disks = thread.zone().vfs->disks.get()) static_cast<void>(co_await disks->flush());
     co_return u64{0};
 }
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// Finding disks and partitions, and their nodes in /dev.
+#include "servers/linux/vfs/dev/disk.hpp"
+
+#include "lib/os/clock.hpp"
+#include "servers/linux/services.hpp"
+#include "servers/linux/vfs/dev/partitions.hpp"
+#include "servers/linux/vfs/format.hpp"
+#include "servers/linux/vfs/vfs.hpp"
+#include "servers/linux/zone.hpp"
+
+namespace pith::lx {
+
+namespace {
+
+constexpr u32 kMinors = 16;    ///< of a disk, below kDiskMajor
+constexpr u32 kDiskGroup = 6;  ///< disk, in Debian's /etc/group
+constexpr abi::Time kBootPatience = 10 * kSecond;
+constexpr abi::Time kPatience = 50 * kMillisecond;
+
+u64 device_number(u32 disk, u32 partition) {
+    if (partition < kMinors) return make_device(kDiskMajor, disk * kMinors + partition);
+    return make_device(kExtendedMajor, disk * PartitionScan::kMaxPartitions + partition - kMinors);
+}
+
+std::string device_name(u32 disk, u32 partition) {
+    std::string name = "vd";
+    name += static_cast<char>('a' + disk);
+    if (partition != 0) name += decimal(partition);
+    return name;
+}
+
+}  // namespace
+
+Errno disk_errno(Error error) {
+    switch (error) {
+        case Error::ok: return Errno::ok;
+        case Error::access: return Errno::EPERM;
+        case Error::no_space: return Errno::ENOSPC;
+        case Error::no_memory: return Errno::ENOMEM;
+        default: return Errno::EIO;
+    }
+}
+
+BlockDevice::BlockDevice(Disk& of, u32 partition, u64 first_sector, u64 count)
+    : disk(of),
+      number(partition),
+      first(first_sector),
+      sectors(count),
+      device(device_number(of.index, partition)),
+      name(device_name(of.index, partition)) {}
+
+Task<SysResult<>> WriteGate::enter(bool alone) {
+    const u64 ticket = next_ticket_++;
+    while (ticket != served_ || (alone ? holders_ != 0 : holders_ < 0)) co_await changed_.wait();
+    holders_ = alone ? -1 : holders_ + 1;
+    ++served_;
+    changed_.wake_all();
+    co_return SysResult<>();
+}
+
+void WriteGate::leave() {
+    holders_ = holders_ < 0 ? 0 : holders_ - 1;
+    changed_.wake_all();
+}
+
+void Disks::start() {
+    EventLoop& loop = zone_.services->loop;
+    bit_ = loop.allocate_signal_bit();
+    if (bit_ == 0) return;
+    loop.on_signal(bit_, [this](u64) {
+        for (const auto& disk : disks_) disk->client.look();
+    });
+    loop.on_signal(kSignalReborn, [this](u64) {
+        for (const auto& disk : disks_) disk->client.reborn();
+        find_more(kPatience);
+    });
+    find_more(kBootPatience);
+    const abi::Time deadline = now() + kBootPatience;
+    while (scanning_ != 0 && now() < deadline) loop.run_once(deadline);
+}
+
+void Disks::find_more(abi::Time patience) {
+    while (disks_.size() < Block::kMaxDisks) {
+        auto disk = std::make_unique<Disk>(zone_.services->block, static_cast<u32>(disks_.size()));
+        if (!disk->client.open(zone_.services->loop.signal(), bit_, patience).ok()) return;
+        disk->whole = Ref<BlockDevice>::make(*disk, 0u, u64{0}, disk->client.sectors());
+        add_node(*disk->whole);
+        disks_.push_back(std::move(disk));
+        ++scanning_;
+        if (!spawn(scan_first(*disks_.back()))) --scanning_;
+    }
+}
+
+Task<void> Disks::scan_first(Disk& disk) {
+    static_cast<void>(co_await scan(disk));
+    --scanning_;
+}
+
+Task<SysResult<>> Disks::scan(Disk& disk) {
+    PartitionScan table(disk.client.sectors());
+    while (table.wanted().sectors != 0) {
+        const PartitionScan::Wanted wanted = table.wanted();
+        u8 bytes[PartitionScan::kMaxRead * PartitionScan::kSectorSize];
+        const std::span<u8> part(bytes, wanted.sectors * PartitionScan::kSectorSize);
+        const Result<> done = co_await disk.client.read(wanted.sector, part);
+        table.feed(done.ok() ? part : std::span<u8>());
+    }
+    for (const auto& partition : disk.partitions)
+        if (partition->opens != 0) co_return Errno::EBUSY;
+    for (const auto& partition : disk.partitions) remove_node(*partition);
+    disk.partitions.clear();
+    for (const Partition& found : table.partitions()) {
+        disk.partitions.push_back(Ref<BlockDevice>::make(disk, found.number, found.first, found.sectors));
+        add_node(*disk.partitions.back());
+    }
+    co_return SysResult<>();
+}
+
+void Disks::add_node(const BlockDevice& device) {
+    Inode& root = *zone_.vfs->device_mount->root->inode();
+    if (root.lookup(device.name).take().ok()) return;
+    static_cast<void>(root.create(device.name, {S_BLOCK | 0660, 0, kDiskGroup, device.device}).take());
+}
+
+void Disks::remove_node(const BlockDevice& device) {
+    const Ref<Dentry>& root = zone_.vfs->device_mount->root;
+    const SysResult<Ref<Inode>> node = root->inode()->lookup(device.name).take();
+    if (!node.ok() || node.value()->type() != S_BLOCK || node.value()->device_number != device.device) return;
+    static_cast<void>(root->inode()->unlink(device.name, *node.value()).take());
+    if (const Ref<Dentry> known = zone_.vfs->dentries.find(*root, device.name))
+        zone_.vfs->dentries.remove(*known);
+}
+
+BlockDevice* Disks::find(u64 device) const {
+    for (BlockDevice* each : all())
+        if (each->device == device) return each;
+    return nullptr;
+}
+
+std::vector<BlockDevice*> Disks::all() const {
+    std::vector<BlockDevice*> devices;
+    for (const auto& disk : disks_) {
+        devices.push_back(disk->whole.get());
+        for (const auto& partition : disk->partitions) devices.push_back(partition.get());
+    }
+    return devices;
+}
+
+Task<SysResult<>> Disks::flush() {
+    SysResult<> result;
+    for (usize i = 0; i < disks_.size(); ++i) {
+        if (disks_[i]->read_only()) continue;
+        const Result<> done = co_await disks_[i]->client.flush();
+        if (!done.ok()) result = disk_errno(done.error());
+    }
+    co_return result;
+}
+
+}  // namespace pith::lx

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// Disks: what the driver behind the route `block` has, as block devices /dev/vda, /dev/vdb, ... with their partitions. Nothing is
+// cached here: a read or write of a device file is one of the disk.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib/block/client.hpp"
+#include "servers/linux/ref.hpp"
+#include "servers/linux/vfs/async.hpp"
+
+namespace pith::lx {
+
+class Disk;
+class Zone;
+
+/// As Linux's virtio_blk: a major of its own for disks and their first 15 partitions, the shared one for the others.
+inline constexpr u32 kDiskMajor = 254, kExtendedMajor = 259;
+
+/// A disk or a partition.
+struct BlockDevice : public RefCounted {
+    BlockDevice(Disk& of, u32 partition, u64 first_sector, u64 count);
+    Disk& disk;
+    const u32 number;  ///< of the partition; 0: the whole disk
+    const u64 first;   ///< sector of the disk
+    const u64 sectors;
+    const u64 device;  ///< its dev_t
+    const std::string name;
+    bool read_only = false;  ///< BLKROSET
+    u32 opens = 0;           ///< open file descriptions
+    u64 size() const { return sectors * Block::kSectorSize; }
+};
+
+/// Lets many whole-sector writes through, or one that reads a sector, changes a part and writes it back; in the order of
+/// their coming. Entered with a place in the window, so that who is in never waits for one.
+class WriteGate {
+  public:
+    class Hold {
+      public:
+        explicit Hold(WriteGate& of) : gate_(of) {}
+        Hold(const Hold&) = delete;
+        Hold& operator=(const Hold&) = delete;
+        ~Hold() { gate_.leave(); }
+
+      private:
+        WriteGate& gate_;
+    };
+    /// After it, whoever asked makes a Hold.
+    Task<SysResult<>> enter(bool alone);
+
+  private:
+    void leave();
+    u64 next_ticket_ = 0;
+    u64 served_ = 0;   ///< tickets below have entered
+    i64 holders_ = 0;  ///< -1: one that is alone
+    WaitList changed_;
+};
+
+class Disk {
+  public:
+    Disk(const Client<Block>& driver, u32 number) : index(number), client(driver, number) {}
+    const u32 index;
+    BlockClient client;
+    WriteGate gate;
+    Ref<BlockDevice> whole;  ///< made when it has been opened
+    std::vector<Ref<BlockDevice>> partitions;
+    bool read_only() const { return client.read_only(); }
+};
+
+class Disks {
+  public:
+    explicit Disks(Zone& of) : zone_(of) {}
+    Disks(const Disks&) = delete;
+    Disks& operator=(const Disks&) = delete;
+
+    /// Finds the disks and their partitions, before the first process is there: serves the event loop meanwhile.
+    void start();
+    /// Null: there is none of that number.
+    BlockDevice* find(u64 device) const;
+    /// All, in the order of /proc/partitions.
+    std::vector<BlockDevice*> all() const;
+    /// Reads the partition table again. EBUSY: a partition is in use.
+    Task<SysResult<>> scan(Disk& disk);
+    /// Makes durable what has been written, on all disks. EIO: on one of them it may not be.
+    Task<SysResult<>> flush();
+
+  private:
+    void find_more(abi::Time patience);
+    Task<void> scan_first(Disk& disk);
+    void add_node(const BlockDevice& device);
+    void remove_node(const BlockDevice& device);
+
+    Zone& zone_;
+    u64 bit_ = 0;
+    u32 scanning_ = 0;
+    std::vector<std::unique_ptr<Disk>> disks_;
+};
+
+/// What a program sees of a request that failed.
+Errno disk_errno(Error error);
+
+}  // namespace pith::lx
