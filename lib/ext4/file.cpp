@@ -101,10 +101,10 @@ Result<> FileSystem::zero_tail(Inode& inode, u64 size) {
 }
 
 /// As much of it as one operation may; `done` counts bytes. The file is as long as it has to be afterwards.
-Result<> FileSystem::write_blocks(Inode& inode, u64 offset, std::span<const u8> from, usize& done) {
+Result<> FileSystem::write_blocks(Inode& inode, u64 offset, std::span<const u8> from, usize extents, usize& done) {
     const usize size = volume_->block_size();
     const u64 before = inode.size();
-    for (usize extents = volume_->step(); done < from.size() && extents > 0; extents--) {
+    for (; done < from.size() && extents > 0; extents--) {
         const u64 at = offset + done, logical = at / size, within = at % size;
         const u64 most = std::min<u64>((from.size() - done + within + size - 1) / size, kMaxRun);
         const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, logical, most));
@@ -126,7 +126,7 @@ Result<> FileSystem::write_blocks(Inode& inode, u64 offset, std::span<const u8> 
     return {};
 }
 
-Result<usize> FileSystem::write_part(FileId file, u64 offset, std::span<const u8> from) {
+Result<usize> FileSystem::write_part(FileId file, u64 offset, std::span<const u8> from, usize extents) {
     return operate(volume_->step() * 6 + 16, [&]() -> Result<usize> {
         Inode inode = PITH_TRY(open(file));
         if (!inode.regular()) return Error::wrong_type;
@@ -134,7 +134,7 @@ Result<usize> FileSystem::write_part(FileId file, u64 offset, std::span<const u8
         PITH_CHECK(volume_->edit(inode));
         if (offset > inode.size()) PITH_CHECK(zero_tail(inode, inode.size()));
         usize done = 0;
-        PITH_CHECK(write_blocks(inode, offset, from, done));
+        PITH_CHECK(write_blocks(inode, offset, from, extents, done));
         stamp(inode, true);
         return done;
     });
@@ -148,8 +148,10 @@ Result<usize> FileSystem::write(FileId file, u64 offset, std::span<const u8> fro
         PITH_CHECK(commit());
     usize done = 0;
     while (done < from.size()) {
-        const Result<usize> part =
-            write_part(file, offset + done, from.subspan(done, std::min<u64>(from.size() - done, kMaxPart)));
+        const auto rest = from.subspan(done, std::min<u64>(from.size() - done, kMaxPart));
+        Result<usize> part = write_part(file, offset + done, rest, volume_->step());
+        // What was overwritten before the space ran out is not undone, and so it has to count: then one extent at a time.
+        if (!part.ok() && part.error() == Error::no_space) part = write_part(file, offset + done, rest, 1);
         if (!part.ok()) {
             if (part.error() == Error::no_space && done > 0) return done;
             return part.error();

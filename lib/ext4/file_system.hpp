@@ -147,8 +147,8 @@ class FileSystem {
     Result<> list_by_hash(Inode& directory, u64 cookie, const std::function<bool(const Listed&)>& entry);
     Result<> list_by_place(Inode& directory, u64 cookie, const std::function<bool(const Listed&)>& entry);
 
-    Result<usize> write_part(FileId file, u64 offset, std::span<const u8> from);
-    Result<> write_blocks(Inode& inode, u64 offset, std::span<const u8> from, usize& done);
+    Result<usize> write_part(FileId file, u64 offset, std::span<const u8> from, usize extents);
+    Result<> write_blocks(Inode& inode, u64 offset, std::span<const u8> from, usize extents, usize& done);
     Result<> write_data(u64 block, usize within, std::span<const u8> from, bool keep);
     Result<> read_data(u64 at, std::span<u8> to);
     Result<> zero_tail(Inode& inode, u64 size);

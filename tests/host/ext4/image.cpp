@@ -77,11 +77,12 @@ std::vector<u8> make_image(u64 kilobytes, const std::string& options) {
     return made[key] = load(path);
 }
 
-std::string e2fsck(std::vector<u8>& image, const std::string& options) {
+std::string e2fsck(std::vector<u8>& image, const std::string& options, std::string* said) {
     const std::string path = scratch("checked");
     store(path, image);
     int status = 0;
     const std::string output = run("e2fsck " + options + " " + path, status);
+    if (said != nullptr) *said = output;
     const bool repair = options.find('n') == std::string::npos;
     if (repair) image = load(path);
     const bool right = status == 0 || (repair && status == 1);

@@ -162,6 +162,10 @@ std::string Actor::expect(const std::string& what, Error got, Error wanted) {
         full_++;
         return "";
     }
+    if (got == Error::io || got == Error::access) {
+        failed_ = true;
+        return "";
+    }
     return got == wanted ? "" : what + ": " + text(got) + ", not " + text(wanted);
 }
 

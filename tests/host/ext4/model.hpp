@@ -38,7 +38,9 @@ class Actor {
     /// One random operation. "" or what went wrong. A full disk is not wrong: then nothing has changed.
     std::string step();
     const NodePointer& root() const { return root_; }
-    /// The number of the next step.
+    /// An error of the disk ended a step: what it did is uncertain.
+    bool failed() const { return failed_; }
+    /// The number of the last step.
     u64 count() const { return count_; }
     void use(FileSystem& system) { system_ = &system; }
     u64 full() const { return full_; }
@@ -76,6 +78,7 @@ class Actor {
     std::mt19937_64 random_;
     u64 most_ = 40000;
     u64 full_ = 0;
+    bool failed_ = false;
     u64 count_ = 1;
     std::string last_;
 };

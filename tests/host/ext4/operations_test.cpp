@@ -2,19 +2,11 @@
 // Operations on file systems by mke2fs, against a model, and e2fsck's verdict afterwards.
 #include <gtest/gtest.h>
 
-#include "lib/ext4/file_system.hpp"
-#include "tests/host/ext4/devices.hpp"
-#include "tests/host/ext4/image.hpp"
-#include "tests/host/ext4/model.hpp"
+#include "tests/host/ext4/history.hpp"
 
 namespace pith::ext4::test {
 
 namespace {
-
-Time test_time() {
-    static i64 seconds = 1'700'000'000;
-    return {seconds++, 123'456'789};
-}
 
 std::unique_ptr<FileSystem> mount(BlockDevice& disk, bool read_only = false) {
     Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(disk, {.read_only = read_only, .now = test_time});
@@ -67,6 +59,7 @@ TEST_P(Operations, RandomSequences) {
             }
         }
         EXPECT_EQ(actor.full(), 0u);
+        EXPECT_FALSE(actor.failed());
     }
 }
 
