@@ -48,13 +48,15 @@ EntryReader::EntryReader(Volume& volume, Buffer& buffer, u64 block)
 bool EntryReader::next(Entry& entry) {
     if (at_ >= size_) return false;
     const Record& record = record_at(buffer_, at_);
-    if (size_ - at_ < kHeader || record.length < kHeader || record.length % 4 != 0 || record.length > size_ - at_ ||
+    if (size_ - at_ < kHeader || record.length < kHeader || record.length % 4 != 0 ||
+        record.length > size_ - at_ ||
         (record.inode != 0 && record_size(record.name_length) > record.length)) {
         broken_ = true;
         return false;
     }
-    entry = {record.inode, record.type, {record.name, record.inode != 0 ? record.name_length : 0u}, &buffer_, at_,
-             record.length, previous_, block_};
+    entry = {record.inode, record.type, {record.name, record.inode != 0 ? record.name_length : 0u},
+             &buffer_,     at_,         record.length,
+             previous_,    block_};
     previous_ = at_;
     at_ += record.length;
     return true;
@@ -65,7 +67,8 @@ Result<Buffer*> Directory::block(u64 index) {
     if (mapping.state != Mapping::written) return Error::io;
     Buffer* buffer = PITH_TRY(volume_.cache().read(mapping.block));
     if (!buffer->checked && !buffer->running) {
-        if (ext2fs_dir_block_csum_verify(volume_.fs(), inode_.number, as_entry(*buffer)) == 0) return Error::io;
+        if (ext2fs_dir_block_csum_verify(volume_.fs(), inode_.number, as_entry(*buffer)) == 0)
+            return Error::io;
         buffer->checked = true;
     }
     return buffer;

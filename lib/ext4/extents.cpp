@@ -27,13 +27,15 @@ struct Node {
 
 bool right(const ext3_extent_header* header, usize size, u32 depth) {
     const usize fits = (size - sizeof *header) / sizeof(ext3_extent);
-    return header->eh_magic == EXT3_EXT_MAGIC && header->eh_depth == depth && header->eh_entries <= header->eh_max &&
-           header->eh_max <= fits && (depth == 0 || header->eh_entries > 0);
+    return header->eh_magic == EXT3_EXT_MAGIC && header->eh_depth == depth &&
+           header->eh_entries <= header->eh_max && header->eh_max <= fits &&
+           (depth == 0 || header->eh_entries > 0);
 }
 
 Result<Node> root_of(const Inode& inode) {
     const auto* header = reinterpret_cast<const ext3_extent_header*>(inode.raw->i_block);
-    if (header->eh_depth > kMaxDepth || !right(header, sizeof inode.raw->i_block, header->eh_depth)) return Error::io;
+    if (header->eh_depth > kMaxDepth || !right(header, sizeof inode.raw->i_block, header->eh_depth))
+        return Error::io;
     return Node{header, header->eh_depth};
 }
 
@@ -68,7 +70,8 @@ u32 search(const Entry* entries, u32 count, u64 logical, First first) {
 
 Mapping mapping_of(const ext3_extent& extent) {
     const bool unwritten = extent.ee_len > EXT_INIT_MAX_LEN;
-    return {unwritten ? Mapping::unwritten : Mapping::written, extent.ee_start | u64{extent.ee_start_hi} << 32,
+    return {unwritten ? Mapping::unwritten : Mapping::written,
+            extent.ee_start | u64{extent.ee_start_hi} << 32,
             unwritten ? extent.ee_len - EXT_INIT_MAX_LEN : extent.ee_len};
 }
 
@@ -106,13 +109,16 @@ Result<Mapping> find_in_tree(Volume& volume, const Inode& inode, u64 logical) {
     u64 end = kMaxBlocks;  // where the next thing begins
     while (node.depth > 0) {
         const auto* indices = node.entries<ext3_extent_idx>();
-        const u32 at = search(indices, node.count(), logical, [](const auto& entry) { return u64{entry.ei_block}; });
-        if (at == node.count()) return Mapping{Mapping::hole, 0, std::max<u64>(indices[0].ei_block, logical + 1) - logical};
+        const u32 at = search(indices, node.count(), logical,
+                              [](const auto& entry) { return u64{entry.ei_block}; });
+        if (at == node.count())
+            return Mapping{Mapping::hole, 0, std::max<u64>(indices[0].ei_block, logical + 1) - logical};
         if (at + 1 < node.count()) end = std::min<u64>(end, indices[at + 1].ei_block);
         node = PITH_TRY(child_of(volume, inode, node, indices[at]));
     }
     const auto* extents = node.entries<ext3_extent>();
-    const u32 at = search(extents, node.count(), logical, [](const auto& entry) { return u64{entry.ee_block}; });
+    const u32 at = search(extents, node.count(), logical,
+                          [](const auto& entry) { return u64{entry.ee_block}; });
     const u32 following = at == node.count() ? 0 : at + 1;
     if (following < node.count()) end = std::min<u64>(end, extents[following].ee_block);
     if (end <= logical) return Error::io;  // not in order
@@ -171,7 +177,8 @@ Result<> insert(const Handle& handle, ext2fs_extent extent) {
 Result<Mapping> find_blocks(Volume& volume, const Inode& inode, u64 logical, u64 most) {
     if (logical >= kMaxBlocks) return Mapping{Mapping::hole, 0, most};
     const bool tree = (inode.raw->i_flags & EXT4_EXTENTS_FL) != 0;
-    Mapping mapping = PITH_TRY(tree ? find_in_tree(volume, inode, logical) : find_in_map(volume, inode, logical));
+    Mapping mapping = PITH_TRY(tree ? find_in_tree(volume, inode, logical)
+                                    : find_in_map(volume, inode, logical));
     mapping.count = std::min(mapping.count, most);
     if (mapping.count == 0) return Error::io;
     // The journal is looked up before it is known which blocks are the system's, itself among them.
@@ -197,7 +204,8 @@ Result<> add_extent(Volume& volume, Inode& inode, u64 logical, Blocks blocks, bo
     const bool any = PITH_TRY(go_to(handle, logical, before));
     const bool same = ((before.e_flags & EXT2_EXTENT_FLAGS_UNINIT) != 0) == unwritten;
     PITH_ASSERT(blocks.count <= kMaxUnwritten);
-    if (any && same && before.e_lblk + before.e_len == logical && before.e_pblk + before.e_len == blocks.first &&
+    if (any && same && before.e_lblk + before.e_len == logical &&
+        before.e_pblk + before.e_len == blocks.first &&
         before.e_len + blocks.count <= (unwritten ? kMaxUnwritten : kMaxWritten)) {
         before.e_len += static_cast<u32>(blocks.count);
         PITH_EXT2(ext2fs_extent_replace(handle, 0, &before));
@@ -266,7 +274,8 @@ Result<> mark_written(Volume& volume, Inode& inode, u64 logical, u64 count) {
         PITH_EXT2(ext2fs_extent_replace(handle, 0, &part));
     }
     if (after > 0) {
-        part = {whole.e_pblk + before + count, logical + count, static_cast<u32>(after), EXT2_EXTENT_FLAGS_UNINIT};
+        part = {whole.e_pblk + before + count, logical + count, static_cast<u32>(after),
+                EXT2_EXTENT_FLAGS_UNINIT};
         PITH_CHECK(insert(handle, part));
     }
     return {};
@@ -283,7 +292,8 @@ Result<bool> cut_extents(Volume& volume, Inode& inode, u64 from, usize extents) 
         {
             const Handle handle = PITH_TRY(Handle::open(volume, inode));
             ext2fs_extent extent{};
-            if (!PITH_TRY(go_to(handle, logical, extent)) || extent.e_lblk != logical || extent.e_pblk != last.block)
+            if (!PITH_TRY(go_to(handle, logical, extent)) || extent.e_lblk != logical ||
+                extent.e_pblk != last.block)
                 return Error::io;
             if (keep > 0) {
                 extent.e_len = static_cast<u32>(keep);

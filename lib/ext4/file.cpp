@@ -11,8 +11,8 @@ namespace pith::ext4 {
 
 namespace {
 
-constexpr u64 kMaxRun = 2048;        ///< blocks that are allocated at once
-constexpr u64 kMaxPart = 4 << 20;    ///< bytes that are written by one operation
+constexpr u64 kMaxRun = 2048;      ///< blocks that are allocated at once
+constexpr u64 kMaxPart = 4 << 20;  ///< bytes that are written by one operation
 constexpr u64 kLastBlock = 0xffff'fffe;
 
 }  // namespace
@@ -101,7 +101,8 @@ Result<> FileSystem::zero_tail(Inode& inode, u64 size) {
 }
 
 /// As much of it as one operation may; `done` counts bytes. The file is as long as it has to be afterwards.
-Result<> FileSystem::write_blocks(Inode& inode, u64 offset, std::span<const u8> from, usize extents, usize& done) {
+Result<> FileSystem::write_blocks(Inode& inode, u64 offset, std::span<const u8> from, usize extents,
+                                  usize& done) {
     const usize size = volume_->block_size();
     const u64 before = inode.size();
     for (; done < from.size() && extents > 0; extents--) {
@@ -118,7 +119,8 @@ Result<> FileSystem::write_blocks(Inode& inode, u64 offset, std::span<const u8> 
         }
         const auto part = from.subspan(done, std::min<u64>(from.size() - done, count * size - within));
         PITH_CHECK(write_data(block, within, part, mapping.state == Mapping::written));
-        if (mapping.state == Mapping::hole) PITH_CHECK(add_extent(*volume_, inode, logical, {block, count}, false));
+        if (mapping.state == Mapping::hole)
+            PITH_CHECK(add_extent(*volume_, inode, logical, {block, count}, false));
         if (mapping.state == Mapping::unwritten) PITH_CHECK(mark_written(*volume_, inode, logical, count));
         done += part.size();
         if (offset + done > before) inode.set_size(std::max(inode.size(), offset + done));
@@ -221,7 +223,8 @@ Result<> FileSystem::allocate(FileId file, u64 offset, u64 length, bool keep_siz
             PITH_CHECK(volume_->edit(inode));
             u64 next = at;
             for (usize extents = volume_->step(); next < last && extents > 0; extents--) {
-                const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, next, std::min(last - next, kMaxRun)));
+                const Mapping mapping = PITH_TRY(
+                    find_blocks(*volume_, inode, next, std::min(last - next, kMaxRun)));
                 u64 count = mapping.count;
                 if (mapping.state == Mapping::hole) {
                     const Blocks blocks = PITH_TRY(volume_->allocate(goal(inode, next), count));

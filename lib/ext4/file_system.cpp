@@ -23,10 +23,10 @@ Time get_time(u32 seconds, const u32* extra) {
 }
 
 /// Where an inode's `field` is, if the inode is long enough to have it.
-#define PITH_EXTRA(raw, field)                                                                          \
-    (large && (raw)->i_extra_isize >= offsetof(ext2_inode_large, field) + sizeof((raw)->field) -        \
-                                          EXT2_GOOD_OLD_INODE_SIZE                                      \
-         ? &(raw)->field                                                                                \
+#define PITH_EXTRA(raw, field)                                                                        \
+    (large && (raw)->i_extra_isize >=                                                                 \
+                  offsetof(ext2_inode_large, field) + sizeof((raw)->field) - EXT2_GOOD_OLD_INODE_SIZE \
+         ? &(raw)->field                                                                              \
          : nullptr)
 
 }  // namespace
@@ -70,7 +70,8 @@ Result<Inode> FileSystem::open(FileId file) {
 Result<Inode> FileSystem::open_directory(FileId file) {
     Inode inode = PITH_TRY(open(file));
     if (!inode.directory()) return Error::wrong_type;
-    if (inode.size() == 0 || inode.size() % volume_->block_size() != 0 || inode.size() > u64{1} << 31) return Error::io;
+    if (inode.size() == 0 || inode.size() % volume_->block_size() != 0 || inode.size() > u64{1} << 31)
+        return Error::io;
     return inode;
 }
 
@@ -127,7 +128,8 @@ Result<> FileSystem::set_attributes(FileId file, const AttributeChange& change) 
         ext2_inode_large* raw = inode.raw;
         const bool large = EXT2_INODE_SIZE(volume_->fs()->super) > EXT2_GOOD_OLD_INODE_SIZE;
         stamp(inode, false);
-        if (change.permissions) raw->i_mode = static_cast<u16>((raw->i_mode & ~07777) | (*change.permissions & 07777));
+        if (change.permissions)
+            raw->i_mode = static_cast<u16>((raw->i_mode & ~07777) | (*change.permissions & 07777));
         if (change.user) {
             raw->i_uid = static_cast<u16>(*change.user);
             ext2fs_set_i_uid_high(*raw, static_cast<u16>(*change.user >> 16));

@@ -70,7 +70,7 @@ struct Statistics {
 struct Listed {
     std::string_view name;
     u32 inode;
-    u8 type;  ///< EXT2_FT_*: 1 file, 2 directory, 3 character, 4 block, 5 pipe, 6 socket, 7 link
+    u8 type;   ///< EXT2_FT_*: 1 file, 2 directory, 3 character, 4 block, 5 pipe, 6 socket, 7 link
     u64 next;  ///< the cookie that goes on behind it
 };
 
@@ -108,7 +108,8 @@ class FileSystem {
     // no_slot: too many links.
     Result<FileId> create(FileId directory, std::string_view name, const NewFile& file);
     Result<FileId> make_directory(FileId directory, std::string_view name, const NewFile& file);
-    Result<FileId> make_link(FileId directory, std::string_view name, std::string_view target, const NewFile& file);
+    Result<FileId> make_link(FileId directory, std::string_view name, std::string_view target,
+                             const NewFile& file);
     Result<> link(FileId file, FileId directory, std::string_view name);
     /// The target of a symbolic link: bytes put into `to`. Errors: wrong_type.
     Result<usize> read_link(FileId file, std::span<char> to);
@@ -164,8 +165,9 @@ class FileSystem {
     bool held(u32 number) const { return holds_.contains(number); }
 
     std::unique_ptr<Volume> volume_;
-    std::map<u32, u32> holds_;             ///< inode to count
-    std::map<u32, u64> stale_tails_;       ///< files cut by the running transaction, whose last block has bytes to be zeroed behind it
+    std::map<u32, u32> holds_;  ///< inode to count
+    std::map<u32, u64>
+        stale_tails_;  ///< files cut by the running transaction, whose last block has bytes to be zeroed behind it
     std::vector<u8> bounce_;
 };
 

@@ -63,8 +63,8 @@ Result<u32> Directory::hash_version() {
 
 Result<Directory::Hash> Directory::hash(std::string_view name, u32 version) const {
     Hash hash;
-    PITH_EXT2(ext2fs_dirhash2(static_cast<int>(version), name.data(), static_cast<int>(name.size()), nullptr, 0,
-                              volume_.super().s_hash_seed, &hash.major, &hash.minor));
+    PITH_EXT2(ext2fs_dirhash2(static_cast<int>(version), name.data(), static_cast<int>(name.size()), nullptr,
+                              0, volume_.super().s_hash_seed, &hash.major, &hash.minor));
     return hash;
 }
 
@@ -236,7 +236,10 @@ Result<u64> Directory::split(std::vector<Frame>& path, u64 leaf, u32 hash, u32 v
         if (entry.inode == 0) continue;
         const Hash found = PITH_TRY(this->hash(entry.name, version));
         const auto* name = reinterpret_cast<const char*>(before.data()) + entry.offset + 8;
-        entries.push_back({found.major, static_cast<u32>((entry.name.size() + 11) & ~usize{3}), entry.inode, entry.type,
+        entries.push_back({found.major,
+                           static_cast<u32>((entry.name.size() + 11) & ~usize{3}),
+                           entry.inode,
+                           entry.type,
                            {name, entry.name.size()}});
         total += entries.back().size;
     }

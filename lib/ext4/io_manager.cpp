@@ -79,7 +79,8 @@ errcode_t flush_channel(io_channel) { return 0; }
 
 errcode_t zero_blocks(io_channel channel, unsigned long long block, unsigned long long count) {
     for (; count > 0; block++, count--)
-        if (Result<Buffer*> buffer = cache_of(channel).fresh(block); !buffer.ok()) return to_errcode(buffer.error());
+        if (Result<Buffer*> buffer = cache_of(channel).fresh(block); !buffer.ok())
+            return to_errcode(buffer.error());
     return 0;
 }
 

@@ -58,7 +58,8 @@ Result<> Journal::load() {
     }
     seed_ = crc32c(~0u, superblock_.uuid, sizeof superblock_.uuid);
     u32 length = 0;
-    for (const JournalRun& run : runs_) length = run.first + run.count > length ? run.first + run.count : length;
+    for (const JournalRun& run : runs_)
+        length = run.first + run.count > length ? run.first + run.count : length;
     first_ = superblock_.first;
     last_ = superblock_.length;
     if (superblock_.block_size != block_size_ || last_ > length || first_ < 1 || first_ >= last_ ||
@@ -108,7 +109,8 @@ Result<> Journal::checkpointed() {
 u32 Journal::needed(usize blocks, usize revokes) const {
     const usize tags = (block_size_ - sizeof(jbd2::Header) - 16 - tail_size()) / tag_size();
     const usize per_revoke = (block_size_ - sizeof(jbd2::RevokeHeader) - tail_size()) / (wide_ ? 8 : 4);
-    return static_cast<u32>(blocks + (blocks + tags - 1) / tags + (revokes + per_revoke - 1) / per_revoke + 1);
+    return static_cast<u32>(blocks + (blocks + tags - 1) / tags + (revokes + per_revoke - 1) / per_revoke +
+                            1);
 }
 
 Result<> Journal::flush_staged() {

@@ -94,7 +94,7 @@ class Journal {
     u32 last_ = 0;  ///< the log's blocks are [first_, last_)
     u32 head_ = 0;
     u32 used_ = 0;
-    u32 sequence_ = 0;  ///< of the next transaction
+    u32 sequence_ = 0;        ///< of the next transaction
     std::vector<u8> staged_;  ///< log blocks that lie behind each other on the disk, to be written at once
     u64 staged_at_ = 0;
 };

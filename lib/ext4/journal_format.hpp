@@ -14,7 +14,7 @@ template <typename T>
 class Big {
   public:
     Big() = default;
-    Big(T value) : raw_(std::byteswap(value)) {}  // NOLINT(google-explicit-constructor)
+    Big(T value) : raw_(std::byteswap(value)) {}        // NOLINT(google-explicit-constructor)
     operator T() const { return std::byteswap(raw_); }  // NOLINT(google-explicit-constructor)
 
   private:
@@ -48,8 +48,8 @@ constexpr u8 kCrc32c = 4;  ///< Superblock::checksum_type
 struct Superblock {
     Header header;
     be32 block_size;
-    be32 length;  ///< blocks of the journal, the superblock among them
-    be32 first;   ///< of the log
+    be32 length;    ///< blocks of the journal, the superblock among them
+    be32 first;     ///< of the log
     be32 sequence;  ///< of the transaction at `start`
     be32 start;     ///< where the log begins; 0: there is nothing in it
     be32 error;

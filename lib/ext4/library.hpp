@@ -18,8 +18,8 @@ Error library_error(errcode_t error);
 }  // namespace pith::ext4
 
 /// `PITH_EXT2(ext2fs_...(...));`: returns the library's error, if there is one, from the enclosing function.
-#define PITH_EXT2(...)                                                                                  \
-    do {                                                                                                \
-        if (const errcode_t pith_error_ = (__VA_ARGS__); pith_error_ != 0)                              \
-            return ::pith::ext4::library_error(pith_error_);                                            \
+#define PITH_EXT2(...)                                                     \
+    do {                                                                   \
+        if (const errcode_t pith_error_ = (__VA_ARGS__); pith_error_ != 0) \
+            return ::pith::ext4::library_error(pith_error_);               \
     } while (false)

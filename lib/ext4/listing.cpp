@@ -32,7 +32,8 @@ Result<> FileSystem::list(FileId directory, u64 cookie, const std::function<bool
     return list_by_place(inode, cookie, entry);
 }
 
-Result<> FileSystem::list_by_hash(Inode& directory, u64 cookie, const std::function<bool(const Listed&)>& entry) {
+Result<> FileSystem::list_by_hash(Inode& directory, u64 cookie,
+                                  const std::function<bool(const Listed&)>& entry) {
     Directory names(*volume_, directory);
     const u32 version = PITH_TRY(names.hash_version());
     if (cookie < kAfterDots) {
@@ -66,7 +67,8 @@ Result<> FileSystem::list_by_hash(Inode& directory, u64 cookie, const std::funct
     return Error::io;
 }
 
-Result<> FileSystem::list_by_place(Inode& directory, u64 cookie, const std::function<bool(const Listed&)>& entry) {
+Result<> FileSystem::list_by_place(Inode& directory, u64 cookie,
+                                   const std::function<bool(const Listed&)>& entry) {
     Directory names(*volume_, directory);
     const usize size = volume_->block_size();
     for (u64 index = cookie / size; index < names.blocks(); index++) {

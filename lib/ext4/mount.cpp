@@ -16,10 +16,10 @@ constexpr u32 kIncompatible = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCO
                               EXT4_FEATURE_INCOMPAT_FLEX_BG | EXT2_FEATURE_INCOMPAT_META_BG |
                               EXT4_FEATURE_INCOMPAT_CSUM_SEED;
 constexpr u32 kRequired = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS;
-constexpr u32 kReadOnlyCompatible =
-    EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
-    EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_GDT_CSUM | EXT4_FEATURE_RO_COMPAT_DIR_NLINK |
-    EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE | EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
+constexpr u32 kReadOnlyCompatible = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
+                                    EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_GDT_CSUM |
+                                    EXT4_FEATURE_RO_COMPAT_DIR_NLINK | EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE |
+                                    EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
 constexpr u32 kMaxBlockSize = 4096;
 
 }  // namespace
@@ -59,7 +59,8 @@ Result<> Volume::check_super(ext2_super_block& super) {
         (super.s_feature_incompat & kRequired) != kRequired || super.s_log_block_size > 2 ||
         (1024u << super.s_log_block_size) > kMaxBlockSize)
         return Error::unsupported;
-    if (!options_.read_only && (super.s_feature_ro_compat & ~kReadOnlyCompatible) != 0) return Error::unsupported;
+    if (!options_.read_only && (super.s_feature_ro_compat & ~kReadOnlyCompatible) != 0)
+        return Error::unsupported;
     const u64 block_size = 1024u << super.s_log_block_size;
     const u64 blocks = ext2fs_blocks_count(&super);
     if (blocks == 0 || blocks > device_.size() / block_size ||
@@ -96,10 +97,13 @@ Result<> Volume::check_descriptors() {
     const u32 table = fs_->inode_blocks_per_group;
     for (dgrp_t group = 0; group < fs_->group_desc_count; group++) {
         const auto inside = [&](u64 block, u64 count) {
-            return block >= fs_->super->s_first_data_block && block < block_count() && count <= block_count() - block;
+            return block >= fs_->super->s_first_data_block && block < block_count() &&
+                   count <= block_count() - block;
         };
-        if (ext2fs_group_desc_csum_verify(fs_, group) == 0 || !inside(ext2fs_inode_table_loc(fs_, group), table) ||
-            !inside(ext2fs_block_bitmap_loc(fs_, group), 1) || !inside(ext2fs_inode_bitmap_loc(fs_, group), 1))
+        if (ext2fs_group_desc_csum_verify(fs_, group) == 0 ||
+            !inside(ext2fs_inode_table_loc(fs_, group), table) ||
+            !inside(ext2fs_block_bitmap_loc(fs_, group), 1) ||
+            !inside(ext2fs_inode_bitmap_loc(fs_, group), 1))
             return Error::io;
     }
     return {};

@@ -64,7 +64,8 @@ Result<> FileSystem::count_links(Inode& inode, int change) {
         return {};
     }
     // A directory with too many below it has 1: not counted.
-    if (change > 0 && links >= kMaxLinks && ext2fs_has_feature_dir_nlink(volume_->fs()->super) == 0) return Error::no_slot;
+    if (change > 0 && links >= kMaxLinks && ext2fs_has_feature_dir_nlink(volume_->fs()->super) == 0)
+        return Error::no_slot;
     if (change > 0 && links != 1) links = links + 1 >= kMaxLinks ? 1 : static_cast<u16>(links + 1);
     if (change < 0 && links > 2) links--;
     return {};
@@ -242,7 +243,8 @@ Result<> FileSystem::check_new_parent(const Inode& inode, u32 directory) {
     return inode.number == EXT2_ROOT_INO ? Result<>{Error::invalid} : Result<>{};
 }
 
-Result<> FileSystem::rename(FileId from, std::string_view name, FileId to, std::string_view new_name, bool replace) {
+Result<> FileSystem::rename(FileId from, std::string_view name, FileId to, std::string_view new_name,
+                            bool replace) {
     if (!possible(name) || !possible(new_name)) return Error::invalid;
     u32 replaced = 0;
     PITH_CHECK(operate(2 * kNameBlocks, [&]() -> Result<> {

@@ -82,7 +82,8 @@ Result<> FileSystem::remove_file(u32 number) {
             Inode inode = PITH_TRY(volume_->inode(number));
             if (inode.raw->i_links_count != 0) return true;
             PITH_CHECK(volume_->edit(inode));
-            if ((inode.raw->i_flags & EXT4_EXTENTS_FL) != 0 && !PITH_TRY(cut_extents(*volume_, inode, 0, volume_->step())))
+            if ((inode.raw->i_flags & EXT4_EXTENTS_FL) != 0 &&
+                !PITH_TRY(cut_extents(*volume_, inode, 0, volume_->step())))
                 return false;
             PITH_CHECK(drop_attributes(*volume_, inode));
             PITH_CHECK(remove_orphan(inode));

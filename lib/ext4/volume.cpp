@@ -22,9 +22,7 @@ Result<> Volume::fail(Error error) {
     return error;
 }
 
-usize Volume::running_blocks() const {
-    return cache_->running().size() + dirty_group_count_ * 3 + kSlack;
-}
+usize Volume::running_blocks() const { return cache_->running().size() + dirty_group_count_ * 3 + kSlack; }
 
 Result<> Volume::begin(usize blocks) {
     PITH_ASSERT(!operation_);
@@ -192,8 +190,10 @@ Result<> Volume::write_bitmap(u32 group, bool inodes) {
     const u64 count = ext2fs_group_last_block2(fs_, group) - first + 1;
     PITH_EXT2(ext2fs_get_block_bitmap_range2(fs_->block_map, first, count, bits));
     // Behind the last group's end all is in use.
-    for (u64 bit = count; bit < block_size() * 8; bit++) buffer->data[bit / 8] |= static_cast<u8>(1u << (bit % 8));
-    PITH_EXT2(ext2fs_block_bitmap_csum_set(fs_, group, bits, static_cast<int>(super().s_clusters_per_group / 8)));
+    for (u64 bit = count; bit < block_size() * 8; bit++)
+        buffer->data[bit / 8] |= static_cast<u8>(1u << (bit % 8));
+    PITH_EXT2(
+        ext2fs_block_bitmap_csum_set(fs_, group, bits, static_cast<int>(super().s_clusters_per_group / 8)));
     return {};
 }
 

@@ -72,7 +72,7 @@ class Volume {
     Time now() const { return options_.now != nullptr ? options_.now() : Time{}; }
     u32 replayed() const { return replayed_; }  ///< transactions, by the mount
     const std::vector<Blocks>& system_blocks() const { return system_; }
-    usize step() const { return step_; }        ///< extents that one operation may change
+    usize step() const { return step_; }  ///< extents that one operation may change
 
     /// `blocks` is about the most that it changes. Commits and checkpoints first where that is due. Errors: io; access: the file system
     /// may not be written (any more: an error while it was committing makes it so).
@@ -157,14 +157,14 @@ class Volume {
     std::unique_ptr<Journal> journal_;
     ext2_filsys fs_ = nullptr;
     ext2fs_block_bitmap taken_ = nullptr;  ///< in use, or freed by what is not yet on the disk
-    std::vector<Blocks> system_;           ///< sorted: superblocks, descriptors, bitmaps, inode tables, the journal
-    std::vector<u8> dirty_groups_;         ///< bits: kBlockBitmap, kInodeBitmap
+    std::vector<Blocks> system_;    ///< sorted: superblocks, descriptors, bitmaps, inode tables, the journal
+    std::vector<u8> dirty_groups_;  ///< bits: kBlockBitmap, kInodeBitmap
     usize dirty_group_count_ = 0;
     std::vector<Undo> undo_;
     u32 undo_orphan_ = 0;
-    std::vector<u32> edited_;       ///< inodes of the operation
-    std::vector<Blocks> freed_;     ///< by the running transaction
-    std::vector<u64> revoked_;      ///< likewise: those of them that may be in the journal
+    std::vector<u32> edited_;    ///< inodes of the operation
+    std::vector<Blocks> freed_;  ///< by the running transaction
+    std::vector<u64> revoked_;   ///< likewise: those of them that may be in the journal
 };
 
 }  // namespace pith::ext4

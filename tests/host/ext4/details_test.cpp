@@ -43,14 +43,15 @@ class Details : public testing::Test {
 TEST_F(Details, Attributes) {
     open(make_image(8192));
     const FileId id = file("a");
-    ASSERT_TRUE(system_->set_attributes(id, {.permissions = 04755,
-                                             .user = 100'000,
-                                             .group = 200'000,
-                                             .accessed = Time{-5, 1},
-                                             .modified = Time{5'000'000'000, 999'999'999}})
+    ASSERT_TRUE(system_
+                    ->set_attributes(id, {.permissions = 04755,
+                                          .user = 100'000,
+                                          .group = 200'000,
+                                          .accessed = Time{-5, 1},
+                                          .modified = Time{5'000'000'000, 999'999'999}})
                     .ok());
-    const Result<FileId> device =
-        system_->create(root_, "d", {.mode = 0020600, .user = 1, .device_major = 4, .device_minor = 1000});
+    const Result<FileId> device = system_->create(
+        root_, "d", {.mode = 0020600, .user = 1, .device_major = 4, .device_minor = 1000});
     ASSERT_TRUE(device.ok());
     ASSERT_TRUE(system_->unmount().ok());
     remount();
@@ -137,7 +138,9 @@ class BigDirectory : public Details, public testing::WithParamInterface<const ch
 TEST_P(BigDirectory, EveryNameOnce) {
     open(make_image(24 * 1024, GetParam()));
     const FileId directory = system_->make_directory(root_, "d", {.mode = 0755}).value();
-    const auto name = [](int i) { return "entry number " + std::to_string(i) + std::string(static_cast<usize>(i % 90), 'x'); };
+    const auto name = [](int i) {
+        return "entry number " + std::to_string(i) + std::string(static_cast<usize>(i % 90), 'x');
+    };
     constexpr int kCount = 4000;
     std::set<std::string> expected;
     const FileId target = file("target");
@@ -145,16 +148,13 @@ TEST_P(BigDirectory, EveryNameOnce) {
         // A symbolic link takes no block, but an inode: names of one file would be of no more than 65,000.
         ASSERT_TRUE(system_->link(target, directory, name(i)).ok()) << i;
         expected.insert(name(i));
-        if (i % 1000 == 999) {
-            ASSERT_TRUE(system_->sync().ok());
-        }
+        if (i % 1000 == 999) { ASSERT_TRUE(system_->sync().ok()); }
     }
     for (int i = 0; i < kCount; i += 3) {
         ASSERT_TRUE(system_->unlink(directory, name(i)).ok()) << i;
         expected.erase(name(i));
     }
-    for (int i = 0; i < kCount; i++)
-        ASSERT_EQ(system_->lookup(directory, name(i)).ok(), i % 3 != 0) << i;
+    for (int i = 0; i < kCount; i++) ASSERT_EQ(system_->lookup(directory, name(i)).ok(), i % 3 != 0) << i;
     // Listed a few at a time while others come and go.
     std::set<std::string> listed;
     bool more = true;
@@ -162,13 +162,18 @@ TEST_P(BigDirectory, EveryNameOnce) {
     for (u64 cookie = 0; more;) {
         more = false;
         int count = 0;
-        ASSERT_TRUE(system_->list(directory, cookie, [&](const Listed& entry) {
-                               EXPECT_TRUE(listed.insert(std::string(entry.name)).second) << entry.name;
-                               cookie = entry.next;
-                               more = true;
-                               return ++count < 40;
-                           }).ok());
-        ASSERT_TRUE(system_->link(target, directory, "added " + std::to_string(added++) + std::string(100, 'y')).ok());
+        ASSERT_TRUE(system_
+                        ->list(directory, cookie,
+                               [&](const Listed& entry) {
+                                   EXPECT_TRUE(listed.insert(std::string(entry.name)).second) << entry.name;
+                                   cookie = entry.next;
+                                   more = true;
+                                   return ++count < 40;
+                               })
+                        .ok());
+        ASSERT_TRUE(
+            system_->link(target, directory, "added " + std::to_string(added++) + std::string(100, 'y'))
+                .ok());
     }
     for (const std::string& one : expected) EXPECT_TRUE(listed.contains(one)) << one;
     close();
@@ -178,7 +183,8 @@ TEST_P(BigDirectory, EveryNameOnce) {
         if (i % 3 != 0) ASSERT_TRUE(system_->unlink(directory, name(i)).ok()) << i;
     }
     for (int i = 0; i < added; i++)
-        ASSERT_TRUE(system_->unlink(directory, "added " + std::to_string(i) + std::string(100, 'y')).ok()) << i;
+        ASSERT_TRUE(system_->unlink(directory, "added " + std::to_string(i) + std::string(100, 'y')).ok())
+            << i;
     ASSERT_TRUE(system_->remove_directory(root_, "d").ok());
     close();
 }
@@ -190,7 +196,8 @@ TEST_F(Details, ManySmallExtents) {
     open(make_image(24 * 1024));
     const FileId id = file("holes");
     const std::vector<u8> data(1024, 9);
-    for (u64 i = 0; i < 3000; i++) ASSERT_EQ(system_->write(id, (i * 7919 % 3000) * 2048, data).value(), data.size()) << i;
+    for (u64 i = 0; i < 3000; i++)
+        ASSERT_EQ(system_->write(id, (i * 7919 % 3000) * 2048, data).value(), data.size()) << i;
     std::vector<u8> read(2048);
     for (u64 i = 0; i < 2999; i++) {
         ASSERT_EQ(system_->read(id, i * 2048, read).value(), read.size());
@@ -221,8 +228,9 @@ TEST_F(Details, FilesOfMke2fsAreRead) {
     ASSERT_EQ(system_->read(id, 0, data).value(), 100'000u);
     EXPECT_EQ(data[99'999], 'q');
     char target[100];
-    EXPECT_EQ(std::string_view(target, system_->read_link(system_->lookup(root_, "link").value(), target).value()),
-              "sub/file");
+    EXPECT_EQ(
+        std::string_view(target, system_->read_link(system_->lookup(root_, "link").value(), target).value()),
+        "sub/file");
     ASSERT_TRUE(system_->rename(sub, "file", root_, "moved", true).ok());
     close();
 }
@@ -235,11 +243,13 @@ TEST_F(Details, JournalOfAnotherIsReplayed) {
     std::ofstream(first) << std::string(1024, 'A') << std::string(1024, 'B');
     std::ofstream(commands) << "journal_open -c -v 3\njournal_write -b 8000,8001 " << first
                             << "\njournal_write -r 8001\njournal_close\n";
-    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(image.data()), static_cast<std::streamsize>(image.size()));
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(image.data()), static_cast<std::streamsize>(image.size()));
     int status = 0;
     const std::string said = run("debugfs -w -f " + commands + " " + path, status);
     ASSERT_EQ(status, 0) << said;
-    std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(image.data()), static_cast<std::streamsize>(image.size()));
+    std::ifstream(path, std::ios::binary)
+        .read(reinterpret_cast<char*>(image.data()), static_cast<std::streamsize>(image.size()));
     open(image);
     EXPECT_EQ(system_->volume().replayed(), 2u) << said;
     EXPECT_EQ(disk_->content()[8000 * 1024], 'A');

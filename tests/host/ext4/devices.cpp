@@ -32,16 +32,20 @@ bool MemoryDisk::fails() {
 }
 
 Result<> MemoryDisk::read(u64 offset, void* to, usize size) {
-    check(offset % kSectorSize == 0 && size % kSectorSize == 0 && size > 0, "not whole sectors", offset, size);
-    check(offset <= content_.size() && size <= content_.size() - offset, "read outside the disk", offset, size);
+    check(offset % kSectorSize == 0 && size % kSectorSize == 0 && size > 0, "not whole sectors", offset,
+          size);
+    check(offset <= content_.size() && size <= content_.size() - offset, "read outside the disk", offset,
+          size);
     if (fails()) return Error::io;
     std::memcpy(to, content_.data() + offset, size);
     return {};
 }
 
 Result<> MemoryDisk::write(u64 offset, const void* from, usize size) {
-    check(offset % kSectorSize == 0 && size % kSectorSize == 0 && size > 0, "not whole sectors", offset, size);
-    check(offset <= content_.size() && size <= content_.size() - offset, "write outside the disk", offset, size);
+    check(offset % kSectorSize == 0 && size % kSectorSize == 0 && size > 0, "not whole sectors", offset,
+          size);
+    check(offset <= content_.size() && size <= content_.size() - offset, "write outside the disk", offset,
+          size);
     check(!read_only_, "write to a disk that may only be read", offset, size);
     if (fails()) return Error::io;
     writes_++;

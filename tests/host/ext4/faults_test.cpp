@@ -14,12 +14,14 @@ TEST(Faults, FullDisk) {
         Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(disk, kOptions);
         ASSERT_TRUE(mounted.ok());
         FileSystem& system = *mounted.value();
-        Actor actor(system, std::make_shared<Node>(Node{Node::directory, {}, {}, system.root().value()}), seed);
+        Actor actor(system, std::make_shared<Node>(Node{Node::directory, {}, {}, system.root().value()}),
+                    seed);
         actor.set_sizes(600'000);
         for (int i = 0; i < 1500; i++) {
             ASSERT_EQ(actor.step(), "") << "seed " << seed << " step " << i;
             if (i % 300 == 299) {
-                ASSERT_EQ(compare(system, actor.root()->id, *actor.root()), "") << "seed " << seed << " step " << i;
+                ASSERT_EQ(compare(system, actor.root()->id, *actor.root()), "")
+                    << "seed " << seed << " step " << i;
             }
         }
         EXPECT_FALSE(actor.failed());
@@ -62,7 +64,8 @@ TEST_P(DiskErrors, NothingIsLost) {
         });
         ASSERT_EQ(history.wrong, "") << "seed " << seed;
         if (history.failed) failed++;
-        ASSERT_EQ(recover(history.disk->content(), history, history.disk->events().size()), "") << "seed " << seed;
+        ASSERT_EQ(recover(history.disk->content(), history, history.disk->events().size()), "")
+            << "seed " << seed;
     }
     EXPECT_GT(failed, 5);
 }
@@ -84,7 +87,8 @@ TEST(Faults, ErrorsWhileMounting) {
         }
         disk.heal();
         if (request % 40 == 0)
-            ASSERT_EQ(recover(disk.content(), history, history.disk->events().size()), "") << "request " << request;
+            ASSERT_EQ(recover(disk.content(), history, history.disk->events().size()), "")
+                << "request " << request;
     }
 }
 

@@ -63,7 +63,8 @@ std::vector<Blocks> targets(std::vector<u8> image) {
         const u16 word = static_cast<u16>(at[0] | at[1] << 8);
         u32 journal;
         std::memcpy(&journal, at, 4);
-        if (word == 0xf30a || journal == 0x98393bc0) found.push_back({block, 1});  // nodes of extents; the journal
+        if (word == 0xf30a || journal == 0x98393bc0)
+            found.push_back({block, 1});  // nodes of extents; the journal
     }
     MemoryDisk disk(std::move(image));
     Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(disk, kOptions);
@@ -77,7 +78,8 @@ std::vector<Blocks> targets(std::vector<u8> image) {
         if (!inode.ok() || !inode.value().directory()) continue;
         for (u64 i = 0; i < inode.value().size() / 1024 && i < 12; i++) {
             const Result<Mapping> mapping = find_blocks(volume, inode.value(), i, 1);
-            if (mapping.ok() && mapping.value().state == Mapping::written) found.push_back({mapping.value().block, 1});
+            if (mapping.ok() && mapping.value().state == Mapping::written)
+                found.push_back({mapping.value().block, 1});
         }
     }
     return found;
@@ -106,7 +108,8 @@ void damage(std::vector<u8>& image, const std::vector<Blocks>& places, std::mt19
             }
             default: {  // a block takes another's content
                 const Blocks& other = places[random() % places.size()];
-                if (other.first != 0 && place.first != 0) std::memcpy(block, image.data() + other.first * 1024, 1024);
+                if (other.first != 0 && place.first != 0)
+                    std::memcpy(block, image.data() + other.first * 1024, 1024);
             }
         }
     }
@@ -194,8 +197,8 @@ TEST_P(BrokenImages, NeverCrash) {
         std::vector<u8> broken = image;
         damage(broken, places, random);
         MemoryDisk disk(std::move(broken));
-        Result<std::unique_ptr<FileSystem>> mounted =
-            FileSystem::mount(disk, {.read_only = random() % 8 == 0, .cache_blocks = 256, .now = test_time});
+        Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(
+            disk, {.read_only = random() % 8 == 0, .cache_blocks = 256, .now = test_time});
         if (!mounted.ok()) continue;
         mounted_count++;
         use(*mounted.value(), random);
@@ -207,7 +210,8 @@ TEST_P(BrokenImages, NeverCrash) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, BrokenImages,
                          testing::Values(Kind{"NoChecksums", "-O ^metadata_csum,^64bit,^uninit_bg", false},
-                                         Kind{"NoChecksumsDirty", "-O ^metadata_csum,^64bit,^uninit_bg", true},
+                                         Kind{"NoChecksumsDirty", "-O ^metadata_csum,^64bit,^uninit_bg",
+                                              true},
                                          Kind{"Default", "", false}, Kind{"DefaultDirty", "", true}),
                          [](const auto& kind) { return kind.param.name; });
 

@@ -56,8 +56,8 @@ std::string judge(FileSystem& system, const History& history, usize events) {
     std::string wrong;
     for (usize at = last + 1; at-- > synced;) {
         const Node& tree = *history.moments[at].tree;
-        const std::string difference =
-            compare_settled(system, tree.id, tree, touched, history.moments[synced].step + 1);
+        const std::string difference = compare_settled(system, tree.id, tree, touched,
+                                                       history.moments[synced].step + 1);
         if (difference.empty()) return "";
         wrong += "  step " + std::to_string(history.moments[at].step) + ": " + difference + "\n";
     }
@@ -82,7 +82,8 @@ std::string repair(std::vector<u8> content, const History& history, usize events
     MemoryDisk disk(std::move(content));
     disk.set_read_only();
     Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(disk, {.read_only = true});
-    if (!mounted.ok()) return "mount after e2fsck: error " + std::to_string(static_cast<u32>(mounted.error()));
+    if (!mounted.ok())
+        return "mount after e2fsck: error " + std::to_string(static_cast<u32>(mounted.error()));
     return judge(*mounted.value(), history, events);
 }
 

@@ -23,7 +23,7 @@ struct Moment {
 struct History {
     std::unique_ptr<RecordingDisk> disk;
     std::vector<Moment> moments;
-    std::string wrong;  ///< a step was answered wrongly
+    std::string wrong;    ///< a step was answered wrongly
     bool failed = false;  ///< it ends with an error of the disk
 };
 

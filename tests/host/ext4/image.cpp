@@ -66,10 +66,11 @@ std::vector<u8> make_image(u64 kilobytes, const std::string& options) {
     const std::string path = scratch("made");
     std::filesystem::remove(path);
     int status = 0;
-    const std::string output =
-        run("mke2fs -q -F -t ext4 -U 01234567-89ab-cdef-0123-456789abcdef -E hash_seed=fedcba98-7654-3210-fedc-ba9876543210 " +
-                options + " " + path + " " + std::to_string(kilobytes) + "k",
-            status);
+    const std::string output = run(
+        "mke2fs -q -F -t ext4 -U 01234567-89ab-cdef-0123-456789abcdef -E "
+        "hash_seed=fedcba98-7654-3210-fedc-ba9876543210 " +
+            options + " " + path + " " + std::to_string(kilobytes) + "k",
+        status);
     if (status != 0) {
         std::fprintf(stderr, "mke2fs: %s\n", output.c_str());
         std::abort();
@@ -93,7 +94,8 @@ std::string debugfs(std::vector<u8>& image, const std::string& request, bool wri
     const std::string path = scratch("debugged");
     store(path, image);
     int status = 0;
-    std::string output = run(std::string("debugfs ") + (write ? "-w " : "") + "-R '" + request + "' " + path, status);
+    std::string output = run(std::string("debugfs ") + (write ? "-w " : "") + "-R '" + request + "' " + path,
+                             status);
     if (write) image = load(path);
     return output;
 }

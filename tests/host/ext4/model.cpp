@@ -28,8 +28,8 @@ std::string compare_file(FileSystem& system, FileId id, const Node& node, const 
         return path + ": " + number(read.value()) + " bytes, not " + number(node.content.size());
     for (usize i = 0; i < node.content.size(); i++)
         if (content[i] != node.content[i])
-            return path + ": byte " + number(i) + " of " + number(node.content.size()) + " is " + number(content[i]) +
-                   ", not " + number(node.content[i]);
+            return path + ": byte " + number(i) + " of " + number(node.content.size()) + " is " +
+                   number(content[i]) + ", not " + number(node.content[i]);
     return "";
 }
 
@@ -37,7 +37,8 @@ std::string compare_link(FileSystem& system, FileId id, const Node& node, const 
     std::vector<char> target(5000);
     const Result<usize> read = system.read_link(id, target);
     if (!read.ok()) return path + ": read_link: " + text(read.error());
-    return std::equal(node.content.begin(), node.content.end(), target.begin(), target.begin() + static_cast<long>(read.value()))
+    return std::equal(node.content.begin(), node.content.end(), target.begin(),
+                      target.begin() + static_cast<long>(read.value()))
                ? ""
                : path + ": another target";
 }
@@ -54,14 +55,16 @@ namespace {
 /// Of the content of a file: which have to be right.
 using Settled = std::function<bool(u32 inode)>;
 
-std::string list_names(FileSystem& system, FileId directory, const std::string& path, std::map<std::string, u8>& listed) {
+std::string list_names(FileSystem& system, FileId directory, const std::string& path,
+                       std::map<std::string, u8>& listed) {
     std::string wrong;
     // A few at a time, as a server would.
     for (u64 cookie = 0, more = 1; more != 0;) {
         u64 count = 0;
         more = 0;
         const Result<> done = system.list(directory, cookie, [&](const Listed& entry) {
-            if (!listed.emplace(entry.name, entry.type).second) wrong = path + ": twice: " + std::string(entry.name);
+            if (!listed.emplace(entry.name, entry.type).second)
+                wrong = path + ": twice: " + std::string(entry.name);
             cookie = entry.next;
             more = 1;
             return ++count < 7;
@@ -89,9 +92,11 @@ std::string compare_tree(FileSystem& system, FileId directory, const Node& node,
         const Result<Attributes> attributes = system.attributes(id.value());
         if (!attributes.ok()) return full + ": attributes: " + text(attributes.error());
         std::string difference;
-        if (entry->kind == Node::file && settled(entry->id.inode)) difference = compare_file(system, id.value(), *entry, full);
+        if (entry->kind == Node::file && settled(entry->id.inode))
+            difference = compare_file(system, id.value(), *entry, full);
         if (entry->kind == Node::link) difference = compare_link(system, id.value(), *entry, full);
-        if (entry->kind == Node::directory) difference = compare_tree(system, id.value(), *entry, full, settled);
+        if (entry->kind == Node::directory)
+            difference = compare_tree(system, id.value(), *entry, full, settled);
         if (!difference.empty()) return difference;
     }
     return "";
@@ -174,7 +179,8 @@ std::string Actor::create() {
     const std::string name = this->name();
     const Result<FileId> made = system_->create(directory->id, name, {.mode = 0100644});
     const bool there = directory->entries.contains(name);
-    if (made.ok() && !there) directory->entries[name] = std::make_shared<Node>(Node{Node::file, {}, {}, made.value()});
+    if (made.ok() && !there)
+        directory->entries[name] = std::make_shared<Node>(Node{Node::file, {}, {}, made.value()});
     return expect("create " + name, made.error(), there ? Error::exists : Error::ok);
 }
 
@@ -195,8 +201,8 @@ std::string Actor::make_link() {
     const Result<FileId> made = system_->make_link(directory->id, name, target, {});
     const bool there = directory->entries.contains(name);
     if (made.ok() && !there)
-        directory->entries[name] =
-            std::make_shared<Node>(Node{Node::link, {target.begin(), target.end()}, {}, made.value()});
+        directory->entries[name] = std::make_shared<Node>(
+            Node{Node::link, {target.begin(), target.end()}, {}, made.value()});
     return expect("make_link " + name, made.error(), there ? Error::exists : Error::ok);
 }
 
@@ -217,7 +223,8 @@ std::string Actor::write() {
     Place place;
     if (!any_entry(place) || place.node->kind != Node::file) return "";
     std::vector<u8>& content = place.node->content;
-    const u64 offset = below(3) == 0 ? content.size() : below(most_), size = 1 + below(below(4) == 0 ? most_ : 3000);
+    const u64 offset = below(3) == 0 ? content.size() : below(most_),
+              size = 1 + below(below(4) == 0 ? most_ : 3000);
     std::vector<u8> data(size);
     for (u8& byte : data) byte = static_cast<u8>(random_());
     place.node->touched = count_;
@@ -227,7 +234,8 @@ std::string Actor::write() {
         std::copy_n(data.begin(), written.value(), content.begin() + static_cast<long>(offset));
         if (written.value() != size) full_++;
     }
-    return expect("write " + place.name + " " + number(offset) + " " + number(size), written.error(), Error::ok);
+    return expect("write " + place.name + " " + number(offset) + " " + number(size), written.error(),
+                  Error::ok);
 }
 
 std::string Actor::truncate() {
@@ -238,7 +246,8 @@ std::string Actor::truncate() {
     place.node->touched = count_;
     const Result<> done = system_->truncate(place.node->id, size);
     if (done.ok() && file) place.node->content.resize(size);
-    return expect("truncate " + place.name + " " + number(size), done.error(), file ? Error::ok : Error::wrong_type);
+    return expect("truncate " + place.name + " " + number(size), done.error(),
+                  file ? Error::ok : Error::wrong_type);
 }
 
 std::string Actor::allocate() {
@@ -248,19 +257,22 @@ std::string Actor::allocate() {
     const bool keep = below(2) == 0;
     place.node->touched = count_;
     const Result<> done = system_->allocate(place.node->id, offset, size, keep);
-    if (done.ok() && !keep && place.node->content.size() < offset + size) place.node->content.resize(offset + size);
+    if (done.ok() && !keep && place.node->content.size() < offset + size)
+        place.node->content.resize(offset + size);
     if (!done.ok() && done.error() == Error::no_space) {
         const Result<Attributes> attributes = system_->attributes(place.node->id);
         if (!attributes.ok()) return "attributes: " + text(attributes.error());
         place.node->content.resize(attributes.value().size);
     }
-    return expect("allocate " + place.name + " " + number(offset) + " " + number(size), done.error(), Error::ok);
+    return expect("allocate " + place.name + " " + number(offset) + " " + number(size), done.error(),
+                  Error::ok);
 }
 
 std::string Actor::remove() {
     Place place;
     if (!any_entry(place)) return "";
-    const bool directory = place.node->kind == Node::directory, by_rmdir = below(8) == 0 ? !directory : directory;
+    const bool directory = place.node->kind == Node::directory,
+               by_rmdir = below(8) == 0 ? !directory : directory;
     const Result<> done = by_rmdir ? system_->remove_directory(place.directory->id, place.name)
                                    : system_->unlink(place.directory->id, place.name);
     Error wanted = Error::ok;
@@ -306,8 +318,9 @@ std::string Actor::read() {
     std::vector<u8> data(size);
     const Result<usize> got = system_->read(place.node->id, offset, data);
     const u64 there = offset >= content.size() ? 0 : std::min<u64>(size, content.size() - offset);
-    if (got.ok() && (got.value() != there || !std::equal(data.begin(), data.begin() + static_cast<long>(there),
-                                                         content.begin() + static_cast<long>(there == 0 ? 0 : offset))))
+    if (got.ok() &&
+        (got.value() != there || !std::equal(data.begin(), data.begin() + static_cast<long>(there),
+                                             content.begin() + static_cast<long>(there == 0 ? 0 : offset))))
         return "read " + place.name + ": something else";
     return expect("read " + place.name, got.error(), Error::ok);
 }

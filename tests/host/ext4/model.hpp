@@ -34,7 +34,8 @@ void collect_touched(const Node& node, std::map<u32, u64>& touched);
 
 class Actor {
   public:
-    Actor(FileSystem& system, NodePointer root, u64 seed) : system_(&system), root_(std::move(root)), random_(seed) {}
+    Actor(FileSystem& system, NodePointer root, u64 seed)
+        : system_(&system), root_(std::move(root)), random_(seed) {}
     /// One random operation. "" or what went wrong. A full disk is not wrong: then nothing has changed.
     std::string step();
     const NodePointer& root() const { return root_; }

@@ -9,7 +9,8 @@ namespace pith::ext4::test {
 namespace {
 
 std::unique_ptr<FileSystem> mount(BlockDevice& disk, bool read_only = false) {
-    Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(disk, {.read_only = read_only, .now = test_time});
+    Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(
+        disk, {.read_only = read_only, .now = test_time});
     EXPECT_TRUE(mounted.ok()) << static_cast<u32>(mounted.error());
     return mounted.ok() ? std::move(mounted).value() : nullptr;
 }
@@ -48,14 +49,16 @@ TEST_P(Operations, RandomSequences) {
             ASSERT_EQ(wrong, "") << "seed " << seed << " step " << i;
             if (i % 100 == 99) ASSERT_TRUE(system->sync().ok());
             if (i % 500 == 499) {
-                ASSERT_EQ(compare(*system, actor.root()->id, *actor.root()), "") << "seed " << seed << " step " << i;
+                ASSERT_EQ(compare(*system, actor.root()->id, *actor.root()), "")
+                    << "seed " << seed << " step " << i;
                 ASSERT_TRUE(system->unmount().ok());
                 system.reset();
                 ASSERT_EQ(check(disk.content()), "") << "seed " << seed << " step " << i;
                 system = mount(disk);
                 ASSERT_NE(system, nullptr);
                 actor.use(*system);
-                ASSERT_EQ(compare(*system, actor.root()->id, *actor.root()), "") << "seed " << seed << " step " << i;
+                ASSERT_EQ(compare(*system, actor.root()->id, *actor.root()), "")
+                    << "seed " << seed << " step " << i;
             }
         }
         EXPECT_EQ(actor.full(), 0u);

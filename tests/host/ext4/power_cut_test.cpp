@@ -37,7 +37,8 @@ struct Run {
 class PowerCut : public testing::TestWithParam<Run> {};
 
 TEST_P(PowerCut, WhatWasSyncedIsThere) {
-    const History history = work(make_image(GetParam().kilobytes, GetParam().options), 11, 700, GetParam().sizes);
+    const History history = work(make_image(GetParam().kilobytes, GetParam().options), 11, 700,
+                                 GetParam().sizes);
     ASSERT_EQ(history.wrong, "");
     std::mt19937_64 random(12);
     const usize all = history.disk->events().size();
@@ -47,14 +48,18 @@ TEST_P(PowerCut, WhatWasSyncedIsThere) {
         // From nothing lost to nearly everything.
         const u64 kept = random() % 5;
         const std::vector<u8> content = history.disk->cut(events, [&] { return random() % 4 < kept; });
-        ASSERT_EQ(recover(content, history, events), "") << "cut " << i << ", after " << events << " of " << all;
-        if (i % 4 == 0) ASSERT_EQ(repair(content, history, events), "") << "cut " << i << ", after " << events << " of " << all;
+        ASSERT_EQ(recover(content, history, events), "")
+            << "cut " << i << ", after " << events << " of " << all;
+        if (i % 4 == 0)
+            ASSERT_EQ(repair(content, history, events), "")
+                << "cut " << i << ", after " << events << " of " << all;
     }
 }
 
 // The power goes again while the journal is replayed, and while the file system is unmounted.
 TEST_P(PowerCut, InTheMiddleOfRecovery) {
-    const History history = work(make_image(GetParam().kilobytes, GetParam().options), 21, 120, GetParam().sizes);
+    const History history = work(make_image(GetParam().kilobytes, GetParam().options), 21, 120,
+                                 GetParam().sizes);
     ASSERT_EQ(history.wrong, "");
     std::mt19937_64 random(22);
     const usize first = history.moments[0].events;
@@ -69,14 +74,16 @@ TEST_P(PowerCut, InTheMiddleOfRecovery) {
         }
         const usize again = moment(disk, 0, random);
         const std::vector<u8> content = disk.cut(again, [&] { return random() % 2 == 0; });
-        ASSERT_EQ(recover(content, history, events), "") << "cut " << i << ", after " << events << ", then " << again;
+        ASSERT_EQ(recover(content, history, events), "")
+            << "cut " << i << ", after " << events << ", then " << again;
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Runs, PowerCut,
-                         testing::Values(Run{"Small", 8192, "", 20000}, Run{"Blocks4K", 12288, "-b 4096", 60000},
-                                         Run{"NoChecksums", 8192, "-O ^metadata_csum,^64bit,uninit_bg", 20000}),
-                         [](const auto& run) { return run.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Runs, PowerCut,
+    testing::Values(Run{"Small", 8192, "", 20000}, Run{"Blocks4K", 12288, "-b 4096", 60000},
+                    Run{"NoChecksums", 8192, "-O ^metadata_csum,^64bit,uninit_bg", 20000}),
+    [](const auto& run) { return run.param.name; });
 
 }  // namespace
 
