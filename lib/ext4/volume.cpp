@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+// Operations, transactions, checkpoints.
+#include "lib/ext4/volume.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "lib/base/assert.hpp"
+
+namespace pith::ext4 {
+
+namespace {
+
+constexpr u8 kBlockBitmap = 1;
+constexpr u8 kInodeBitmap = 2;
+constexpr usize kSlack = 8;
+
+}  // namespace
+
+Result<> Volume::fail(Error error) {
+    read_only_ = true;
+    return error;
+}
+
+usize Volume::running_blocks() const { return cache_->running().size() + dirty_group_count_ * 3 + kSlack; }
+
+Result<> Volume::begin(usize blocks) {
+    PITH_ASSERT(!operation_);
+    if (read_only_) return Error::access;
+    cache_->trim();
+    const usize limit = journal_->capacity() / 4;
+    if (!cache_->running().empty() && running_blocks() + blocks > limit) PITH_CHECK(commit());
+    if (journal_->needed(running_blocks() + blocks, revoked_.size() + blocks) + 1 >= journal_->free() ||
+        cache_->dirty() > options_.cache_blocks / 2)
+        PITH_CHECK(checkpoint());
+    cache_->begin();
+    undo_orphan_ = super().s_last_orphan;
+    operation_ = true;
+    return {};
+}
+
+void Volume::seal_inodes() {
+    for (const u32 number : edited_) {
+        const Result<Inode> inode = locate_inode(number);
+        if (inode.ok()) ext2fs_inode_csum_set(fs_, number, inode.value().raw);
+    }
+    edited_.clear();
+}
+
+Result<> Volume::finish() {
+    PITH_ASSERT(operation_);
+    seal_inodes();
+    cache_->finish();
+    for (const Undo& done : undo_) {
+        if (done.kind != Undo::kBlocks || done.took) continue;
+        freed_.push_back({done.first, done.count});
+        for (u64 block = done.first; block < done.first + done.count; block++)
+            if (cache_->forget(block)) revoked_.push_back(block);
+    }
+    undo_.clear();
+    operation_ = false;
+    return {};
+}
+
+void Volume::rollback() {
+    PITH_ASSERT(operation_);
+    edited_.clear();
+    cache_->rollback();
+    for (usize i = undo_.size(); i-- > 0;) undo(undo_[i]);
+    undo_.clear();
+    super().s_last_orphan = undo_orphan_;
+    operation_ = false;
+}
+
+void Volume::undo(const Undo& undo) {
+    if (undo.kind == Undo::kBlocks) {
+        account({undo.first, undo.count}, !undo.took);
+        if (undo.took)
+            ext2fs_unmark_block_bitmap_range2(taken_, undo.first, static_cast<unsigned>(undo.count));
+        return;
+    }
+    const auto number = static_cast<ext2_ino_t>(undo.first);
+    ext2fs_inode_alloc_stats2(fs_, number, undo.took ? -1 : +1, undo.directory ? 1 : 0);
+    if (undo.took) ext2fs_bg_itable_unused_set(fs_, ext2fs_group_of_ino(fs_, number), undo.unused);
+}
+
+void Volume::mark_group(u32 group, bool inodes) {
+    if (dirty_groups_[group] == 0) dirty_group_count_++;
+    dirty_groups_[group] |= inodes ? kInodeBitmap : kBlockBitmap;
+}
+
+void Volume::account(Blocks blocks, bool take) {
+    const auto count = static_cast<unsigned>(blocks.count);
+    if (take) {
+        ext2fs_mark_block_bitmap_range2(fs_->block_map, blocks.first, count);
+        ext2fs_mark_block_bitmap_range2(taken_, blocks.first, count);
+    } else {
+        ext2fs_unmark_block_bitmap_range2(fs_->block_map, blocks.first, count);
+    }
+    for (u64 at = blocks.first, left = blocks.count; left > 0;) {
+        const dgrp_t group = ext2fs_group_of_blk2(fs_, at);
+        const u64 part = std::min<u64>(left, ext2fs_group_last_block2(fs_, group) - at + 1);
+        const u32 free = ext2fs_bg_free_blocks_count(fs_, group);
+        ext2fs_bg_free_blocks_count_set(fs_, group, static_cast<u32>(take ? free - part : free + part));
+        ext2fs_bg_flags_clear(fs_, group, EXT2_BG_BLOCK_UNINIT);
+        mark_group(group, false);
+        at += part;
+        left -= part;
+    }
+    const u64 free = ext2fs_free_blocks_count(fs_->super);
+    ext2fs_free_blocks_count_set(fs_->super, take ? free - blocks.count : free + blocks.count);
+}
+
+void Volume::account_hook(ext2_filsys fs, blk64_t block, int in_use) {
+    auto& volume = *static_cast<Volume*>(fs->priv_data);
+    volume.mark_group(ext2fs_group_of_blk2(fs, block), false);
+    if (in_use > 0) ext2fs_mark_block_bitmap2(volume.taken_, block);
+    volume.undo_.push_back({Undo::kBlocks, in_use > 0, false, 0, block, 1});
+}
+
+errcode_t Volume::allocate_hook(ext2_filsys fs, blk64_t goal, blk64_t* block, blk_alloc_ctx*) {
+    const Result<Blocks> blocks = [&]() -> Result<Blocks> {
+        auto& volume = *static_cast<Volume*>(fs->priv_data);
+        Blocks found = PITH_TRY(volume.allocate(goal, 1));
+        // The library takes it itself.
+        volume.undo(volume.undo_.back());
+        volume.undo_.pop_back();
+        return found;
+    }();
+    if (!blocks.ok())
+        return blocks.error() == Error::no_space ? static_cast<errcode_t>(EXT2_ET_BLOCK_ALLOC_FAIL)
+                                                 : static_cast<errcode_t>(EXT2_ET_BAD_BLOCK_NUM);
+    *block = blocks.value().first;
+    return 0;
+}
+
+Result<Blocks> Volume::allocate(u64 goal, u64 most) {
+    const u64 first = super().s_first_data_block, last = block_count() - 1;
+    if (goal < first || goal > last) goal = first;
+    blk64_t start = 0;
+    errcode_t error = ext2fs_find_first_zero_block_bitmap2(taken_, goal, last, &start);
+    if (error == ENOENT && goal > first)
+        error = ext2fs_find_first_zero_block_bitmap2(taken_, first, goal - 1, &start);
+    if (error == ENOENT) return Error::no_space;
+    PITH_EXT2(error);
+    blk64_t end = std::min<u64>(last, start + most - 1);
+    blk64_t used = 0;
+    if (end > start && ext2fs_find_first_set_block_bitmap2(taken_, start, end, &used) == 0) end = used - 1;
+    const Blocks found{start, end - start + 1};
+    if (!ordinary(found)) return Error::io;
+    account(found, true);
+    undo_.push_back({Undo::kBlocks, true, false, 0, found.first, found.count});
+    return found;
+}
+
+Result<> Volume::release(Blocks blocks) {
+    if (!ordinary(blocks)) return Error::io;
+    blk64_t unused = 0;
+    if (ext2fs_find_first_zero_block_bitmap2(fs_->block_map, blocks.first, blocks.first + blocks.count - 1,
+                                             &unused) == 0)
+        return Error::io;
+    account(blocks, false);
+    undo_.push_back({Undo::kBlocks, false, false, 0, blocks.first, blocks.count});
+    return {};
+}
+
+bool Volume::ordinary(Blocks blocks) const {
+    if (blocks.count == 0 || blocks.first < super().s_first_data_block || blocks.first >= block_count() ||
+        blocks.count > block_count() - blocks.first)
+        return false;
+    // The last run of the system's that begins before the end.
+    auto next = std::ranges::upper_bound(system_, blocks.first + blocks.count - 1, {}, &Blocks::first);
+    if (next == system_.begin()) return true;
+    --next;
+    return next->first + next->count <= blocks.first;
+}
+
+Result<> Volume::write_bitmap(u32 group, bool inodes) {
+    const u64 at = inodes ? ext2fs_inode_bitmap_loc(fs_, group) : ext2fs_block_bitmap_loc(fs_, group);
+    Buffer* buffer = PITH_TRY(cache_->fresh(at));
+    std::memset(buffer->data, 0xff, block_size());
+    auto* bits = reinterpret_cast<char*>(buffer->data);
+    if (inodes) {
+        const u32 count = super().s_inodes_per_group;
+        PITH_EXT2(ext2fs_get_inode_bitmap_range2(fs_->inode_map, u64{group} * count + 1, count, bits));
+        PITH_EXT2(ext2fs_inode_bitmap_csum_set(fs_, group, bits, static_cast<int>(count / 8)));
+        return {};
+    }
+    const u64 first = ext2fs_group_first_block2(fs_, group);
+    const u64 count = ext2fs_group_last_block2(fs_, group) - first + 1;
+    PITH_EXT2(ext2fs_get_block_bitmap_range2(fs_->block_map, first, count, bits));
+    // Behind the last group's end all is in use.
+    for (u64 bit = count; bit < block_size() * 8; bit++)
+        buffer->data[bit / 8] |= static_cast<u8>(1u << (bit % 8));
+    PITH_EXT2(
+        ext2fs_block_bitmap_csum_set(fs_, group, bits, static_cast<int>(super().s_clusters_per_group / 8)));
+    return {};
+}
+
+Result<> Volume::write_descriptors(u64 index) {
+    const u64 at = ext2fs_descriptor_block_loc2(fs_, super().s_first_data_block, static_cast<dgrp_t>(index));
+    Buffer* buffer = PITH_TRY(cache_->fresh(at));
+    std::memcpy(buffer->data, reinterpret_cast<u8*>(fs_->group_desc) + index * block_size(), block_size());
+    return {};
+}
+
+Result<> Volume::write_super() {
+    const u64 at = SUPERBLOCK_OFFSET / block_size();
+    Buffer* buffer = PITH_TRY(cache_->read(at));
+    PITH_CHECK(cache_->change(*buffer));
+    super().s_wtime = static_cast<u32>(now().seconds);
+    ext2fs_superblock_csum_set(fs_, fs_->super);
+    std::memcpy(buffer->data + SUPERBLOCK_OFFSET % block_size(), fs_->super, SUPERBLOCK_SIZE);
+    return {};
+}
+
+/// Puts what the library holds in memory (bitmaps, descriptors, superblock) into blocks of the transaction.
+Result<> Volume::prepare_commit() {
+    const auto per_block = static_cast<u64>(EXT2_DESC_PER_BLOCK(fs_->super));
+    u64 written = ~u64{0};
+    for (u32 group = 0; group < dirty_groups_.size() && dirty_group_count_ > 0; group++) {
+        u8& dirty = dirty_groups_[group];
+        if (dirty == 0) continue;
+        if ((dirty & kBlockBitmap) != 0) PITH_CHECK(write_bitmap(group, false));
+        if ((dirty & kInodeBitmap) != 0) PITH_CHECK(write_bitmap(group, true));
+        ext2fs_group_desc_csum_set(fs_, group);
+        // Groups of one block of descriptors come behind each other: the last of them writes it.
+        if (written != ~u64{0} && written != group / per_block) PITH_CHECK(write_descriptors(written));
+        written = group / per_block;
+        dirty = 0;
+        dirty_group_count_--;
+    }
+    if (written != ~u64{0}) PITH_CHECK(write_descriptors(written));
+    return write_super();
+}
+
+Result<> Volume::commit() {
+    PITH_ASSERT(!operation_);
+    if (read_only_) return Error::access;
+    if (cache_->running().empty()) {
+        if (const Result<> done = device_.flush(); !done.ok()) return fail(done.error());
+        return {};
+    }
+    if (const Result<> done = prepare_commit(); !done.ok()) return fail(done.error());
+    if (const Result<> done = journal_->commit(cache_->running(), revoked_, now()); !done.ok())
+        return fail(Error::io);
+    cache_->committed();
+    revoked_.clear();
+    for (const Blocks& blocks : freed_)
+        ext2fs_unmark_block_bitmap_range2(taken_, blocks.first, static_cast<unsigned>(blocks.count));
+    freed_.clear();
+    return {};
+}
+
+Result<> Volume::checkpoint() {
+    PITH_CHECK(commit());
+    const Result<> done = [&]() -> Result<> {
+        PITH_CHECK(cache_->write_home());
+        PITH_CHECK(device_.flush());
+        return journal_->checkpointed();
+    }();
+    if (!done.ok()) return fail(done.error());
+    return {};
+}
+
+}  // namespace pith::ext4

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+// Single promises: names, attributes, links, orphans, big directories, journals of others, what is refused.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+
+#include "lib/ext4/checksum.hpp"
+#include "tests/host/ext4/history.hpp"
+
+namespace pith::ext4::test {
+
+namespace {
+
+class Details : public testing::Test {
+  protected:
+    void open(std::vector<u8> image) {
+        disk_ = std::make_unique<MemoryDisk>(std::move(image));
+        remount();
+    }
+    void remount() {
+        system_.reset();
+        Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(*disk_, kOptions);
+        ASSERT_TRUE(mounted.ok()) << static_cast<u32>(mounted.error());
+        system_ = std::move(mounted).value();
+        root_ = system_->root().value();
+    }
+    void close() {
+        ASSERT_TRUE(system_->unmount().ok());
+        EXPECT_EQ(check(disk_->content()), "");
+    }
+    FileId file(std::string_view name) {
+        Result<FileId> made = system_->create(root_, name, {.mode = 0100644});
+        EXPECT_TRUE(made.ok()) << name;
+        return made.ok() ? made.value() : FileId{};
+    }
+
+    std::unique_ptr<MemoryDisk> disk_;
+    std::unique_ptr<FileSystem> system_;
+    FileId root_;
+};
+
+TEST_F(Details, Attributes) {
+    open(make_image(8192));
+    const FileId id = file("a");
+    ASSERT_TRUE(system_
+                    ->set_attributes(id, {.permissions = 04755,
+                                          .user = 100'000,
+                                          .group = 200'000,
+                                          .accessed = Time{-5, 1},
+                                          .modified = Time{5'000'000'000, 999'999'999}})
+                    .ok());
+    const Result<FileId> device = system_->create(
+        root_, "d", {.mode = 0020600, .user = 1, .device_major = 4, .device_minor = 1000});
+    ASSERT_TRUE(device.ok());
+    ASSERT_TRUE(system_->unmount().ok());
+    remount();
+    const Attributes found = system_->attributes(id).value();
+    EXPECT_EQ(found.mode, 0104755);
+    EXPECT_EQ(found.user, 100'000u);
+    EXPECT_EQ(found.group, 200'000u);
+    EXPECT_EQ(found.links, 1u);
+    EXPECT_EQ(found.accessed.seconds, -5);
+    EXPECT_EQ(found.accessed.nanoseconds, 1u);
+    EXPECT_EQ(found.modified.seconds, 5'000'000'000);
+    EXPECT_EQ(found.modified.nanoseconds, 999'999'999u);
+    EXPECT_GT(found.created.seconds, 1'600'000'000);
+    const Attributes node = system_->attributes(device.value()).value();
+    EXPECT_EQ(node.device_major, 4u);
+    EXPECT_EQ(node.device_minor, 1000u);
+    close();
+}
+
+TEST_F(Details, NamesThatAreImpossible) {
+    open(make_image(8192));
+    for (const std::string& name : {std::string(""), std::string("."), std::string(".."), std::string("a/b"),
+                                    std::string(256, 'x'), std::string("a\0b", 3)}) {
+        EXPECT_EQ(system_->create(root_, name, {.mode = 0100644}).error(), Error::invalid) << name;
+        EXPECT_EQ(system_->make_directory(root_, name, {}).error(), Error::invalid) << name;
+    }
+    file(std::string(255, 'x'));
+    EXPECT_EQ(system_->lookup(root_, "nobody").error(), Error::not_found);
+    close();
+}
+
+TEST_F(Details, HandlesOfWhatIsGone) {
+    open(make_image(8192));
+    const FileId first = file("a");
+    ASSERT_TRUE(system_->unlink(root_, "a").ok());
+    const FileId second = file("b");
+    EXPECT_EQ(second.inode, first.inode);  // so that the test tests something
+    EXPECT_EQ(system_->attributes(first).error(), Error::bad_handle);
+    EXPECT_TRUE(system_->attributes(second).ok());
+    close();
+}
+
+TEST_F(Details, HeldFilesStayWithoutNames) {
+    open(make_image(8192));
+    const FileId id = file("a"), other = file("b");
+    const std::vector<u8> data(50'000, 3);
+    ASSERT_TRUE(system_->write(id, 0, data).ok());
+    ASSERT_TRUE(system_->hold(id).ok());
+    ASSERT_TRUE(system_->hold(id).ok());
+    ASSERT_TRUE(system_->hold(other).ok());
+    ASSERT_TRUE(system_->unlink(root_, "a").ok());
+    ASSERT_TRUE(system_->unlink(root_, "b").ok());
+    ASSERT_TRUE(system_->sync().ok());
+    // The server dies, and comes back: a client holds its file again.
+    remount();
+    ASSERT_TRUE(system_->hold(id).ok());
+    ASSERT_TRUE(system_->reap_orphans().ok());
+    EXPECT_EQ(system_->attributes(other).error(), Error::bad_handle);
+    std::vector<u8> read(data.size());
+    EXPECT_EQ(system_->read(id, 0, read).value(), data.size());
+    EXPECT_EQ(read, data);
+    ASSERT_TRUE(system_->release(id).ok());
+    EXPECT_EQ(system_->attributes(id).error(), Error::bad_handle);
+    EXPECT_EQ(system_->release(id).error(), Error::bad_handle);
+    close();
+}
+
+TEST_F(Details, OrphansAreFreedByE2fsck) {
+    open(make_image(8192));
+    const FileId id = file("a");
+    ASSERT_TRUE(system_->write(id, 0, std::vector<u8>(50'000, 3)).ok());
+    ASSERT_TRUE(system_->hold(id).ok());
+    ASSERT_TRUE(system_->unlink(root_, "a").ok());
+    ASSERT_TRUE(system_->unmount().ok());
+    std::string said;
+    EXPECT_EQ(e2fsck(disk_->content(), "-fy", &said), "");
+    EXPECT_EQ(said.find("? yes"), std::string::npos) << said;
+    EXPECT_EQ(check(disk_->content()), "");
+}
+
+/// Thousands of names: an index is made, splits, and gets a second level.
+class BigDirectory : public Details, public testing::WithParamInterface<const char*> {};
+
+TEST_P(BigDirectory, EveryNameOnce) {
+    open(make_image(24 * 1024, GetParam()));
+    const FileId directory = system_->make_directory(root_, "d", {.mode = 0755}).value();
+    const auto name = [](int i) {
+        return "entry number " + std::to_string(i) + std::string(static_cast<usize>(i % 90), 'x');
+    };
+    constexpr int kCount = 4000;
+    std::set<std::string> expected;
+    const FileId target = file("target");
+    for (int i = 0; i < kCount; i++) {
+        // A symbolic link takes no block, but an inode: names of one file would be of no more than 65,000.
+        ASSERT_TRUE(system_->link(target, directory, name(i)).ok()) << i;
+        expected.insert(name(i));
+        if (i % 1000 == 999) { ASSERT_TRUE(system_->sync().ok()); }
+    }
+    for (int i = 0; i < kCount; i += 3) {
+        ASSERT_TRUE(system_->unlink(directory, name(i)).ok()) << i;
+        expected.erase(name(i));
+    }
+    for (int i = 0; i < kCount; i++) ASSERT_EQ(system_->lookup(directory, name(i)).ok(), i % 3 != 0) << i;
+    // Listed a few at a time while others come and go.
+    std::set<std::string> listed;
+    bool more = true;
+    int added = 0;
+    for (u64 cookie = 0; more;) {
+        more = false;
+        int count = 0;
+        ASSERT_TRUE(system_
+                        ->list(directory, cookie,
+                               [&](const Listed& entry) {
+                                   EXPECT_TRUE(listed.insert(std::string(entry.name)).second) << entry.name;
+                                   cookie = entry.next;
+                                   more = true;
+                                   return ++count < 40;
+                               })
+                        .ok());
+        ASSERT_TRUE(
+            system_->link(target, directory, "added " + std::to_string(added++) + std::string(100, 'y'))
+                .ok());
+    }
+    for (const std::string& one : expected) EXPECT_TRUE(listed.contains(one)) << one;
+    close();
+    remount();
+    for (int i = 1; i < kCount; i += 3) ASSERT_TRUE(system_->lookup(directory, name(i)).ok()) << i;
+    for (int i = 0; i < kCount; i++) {
+        if (i % 3 != 0) ASSERT_TRUE(system_->unlink(directory, name(i)).ok()) << i;
+    }
+    for (int i = 0; i < added; i++)
+        ASSERT_TRUE(system_->unlink(directory, "added " + std::to_string(i) + std::string(100, 'y')).ok())
+            << i;
+    ASSERT_TRUE(system_->remove_directory(root_, "d").ok());
+    close();
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, BigDirectory,
+                         testing::Values("", "-b 4096", "-O ^metadata_csum", "-O ^dir_index"));
+
+TEST_F(Details, ManySmallExtents) {
+    open(make_image(24 * 1024));
+    const FileId id = file("holes");
+    const std::vector<u8> data(1024, 9);
+    for (u64 i = 0; i < 3000; i++)
+        ASSERT_EQ(system_->write(id, (i * 7919 % 3000) * 2048, data).value(), data.size()) << i;
+    std::vector<u8> read(2048);
+    for (u64 i = 0; i < 2999; i++) {
+        ASSERT_EQ(system_->read(id, i * 2048, read).value(), read.size());
+        ASSERT_EQ(read[0], 9);
+        ASSERT_EQ(read[1024], 0);
+    }
+    ASSERT_TRUE(system_->sync().ok());
+    EXPECT_EQ(check(disk_->content()).find("e2fsck -fn ends with 8"), std::string::npos);
+    ASSERT_TRUE(system_->truncate(id, 1'000'000).ok());
+    close();
+    remount();
+    ASSERT_TRUE(system_->unlink(root_, "holes").ok());
+    close();
+}
+
+TEST_F(Details, FilesOfMke2fsAreRead) {
+    // Made by mke2fs -d: a directory of its own, with a link and a file.
+    const std::string source = scratch("source");
+    int status = 0;
+    run("mkdir -p " + source + "/sub && head -c 100000 /dev/zero | tr '\\0' 'q' > " + source +
+            "/sub/file && ln -s sub/file " + source + "/link",
+        status);
+    ASSERT_EQ(status, 0);
+    open(make_image(8192, "-d " + source));
+    const FileId sub = system_->lookup(root_, "sub").value();
+    const FileId id = system_->lookup(sub, "file").value();
+    std::vector<u8> data(200'000);
+    ASSERT_EQ(system_->read(id, 0, data).value(), 100'000u);
+    EXPECT_EQ(data[99'999], 'q');
+    char target[100];
+    EXPECT_EQ(
+        std::string_view(target, system_->read_link(system_->lookup(root_, "link").value(), target).value()),
+        "sub/file");
+    ASSERT_TRUE(system_->rename(sub, "file", root_, "moved", true).ok());
+    close();
+}
+
+// debugfs writes journals by code of its own.
+TEST_F(Details, JournalOfAnotherIsReplayed) {
+    std::vector<u8> image = make_image(8192);
+    // A block of data for the last block of the file system, and one that is revoked afterwards.
+    const std::string first = scratch("first"), commands = scratch("commands"), path = scratch("journalled");
+    std::ofstream(first) << std::string(1024, 'A') << std::string(1024, 'B');
+    std::ofstream(commands) << "journal_open -c -v 3\njournal_write -b 8000,8001 " << first
+                            << "\njournal_write -r 8001\njournal_close\n";
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(image.data()), static_cast<std::streamsize>(image.size()));
+    int status = 0;
+    const std::string said = run("debugfs -w -f " + commands + " " + path, status);
+    ASSERT_EQ(status, 0) << said;
+    std::ifstream(path, std::ios::binary)
+        .read(reinterpret_cast<char*>(image.data()), static_cast<std::streamsize>(image.size()));
+    open(image);
+    EXPECT_EQ(system_->volume().replayed(), 2u) << said;
+    EXPECT_EQ(disk_->content()[8000 * 1024], 'A');
+    EXPECT_NE(disk_->content()[8001 * 1024], 'B');
+    close();
+}
+
+TEST_F(Details, WhatIsRefused) {
+    const auto mount = [](std::vector<u8> image, bool read_only) {
+        MemoryDisk disk(std::move(image));
+        return FileSystem::mount(disk, {.read_only = read_only}).error();
+    };
+    EXPECT_EQ(mount(std::vector<u8>(1 << 20), false), Error::invalid);
+    EXPECT_EQ(mount(std::vector<u8>(512), false), Error::invalid);
+    EXPECT_EQ(mount(make_image(8192, "-O inline_data"), false), Error::unsupported);
+    EXPECT_EQ(mount(make_image(8192, "-O encrypt"), false), Error::unsupported);
+    EXPECT_EQ(mount(make_image(8192, "-O bigalloc"), false), Error::unsupported);
+    EXPECT_EQ(mount(make_image(8192, "-O ^has_journal"), false), Error::unsupported);
+    EXPECT_EQ(mount(make_image(8192, "-O ^has_journal"), true), Error::ok);
+    EXPECT_EQ(mount(make_image(8192, "-O quota"), false), Error::unsupported);
+    EXPECT_EQ(mount(make_image(8192, "-O quota"), true), Error::ok);
+    std::vector<u8> cut_off = make_image(8192);
+    cut_off.resize(4 << 20);
+    EXPECT_EQ(mount(cut_off, false), Error::io);
+}
+
+TEST_F(Details, ReadOnly) {
+    open(make_image(8192));
+    file("a");
+    ASSERT_TRUE(system_->sync().ok());
+    const std::vector<u8> dirty = disk_->content();
+    close();
+    MemoryDisk disk(disk_->content());
+    disk.set_read_only();
+    EXPECT_EQ(FileSystem::mount(disk, {}).error(), Error::access);
+    const auto mounted = FileSystem::mount(disk, {.read_only = true});
+    ASSERT_TRUE(mounted.ok());
+    EXPECT_TRUE(mounted.value()->lookup(root_, "a").ok());
+    EXPECT_EQ(mounted.value()->create(root_, "b", {.mode = 0100644}).error(), Error::access);
+    EXPECT_TRUE(mounted.value()->sync().ok());
+    // Its journal can't be replayed.
+    MemoryDisk unclean(dirty);
+    unclean.set_read_only();
+    EXPECT_EQ(FileSystem::mount(unclean, {.read_only = true}).error(), Error::access);
+}
+
+TEST_F(Details, Statistics) {
+    open(make_image(8192));
+    const Statistics before = system_->statistics().value();
+    EXPECT_EQ(before.block_size, 1024u);
+    const FileId id = file("a");
+    ASSERT_TRUE(system_->write(id, 0, std::vector<u8>(10 * 1024)).ok());
+    const Statistics after = system_->statistics().value();
+    EXPECT_EQ(before.free - after.free, 10u);
+    EXPECT_EQ(before.free_files - after.free_files, 1u);
+    EXPECT_LT(after.available, after.free);
+    EXPECT_EQ(system_->attributes(id).value().sectors, 20u);
+    close();
+}
+
+TEST(Checksum, BothWaysAgree) {
+    std::vector<u8> data(1000);
+    for (usize i = 0; i < data.size(); i++) data[i] = static_cast<u8>(i * 7 + i / 13);
+    EXPECT_EQ(~crc32c(~0u, "123456789", 9), 0xe3069283u);
+    for (usize at = 0; at < 20; at++)
+        for (usize size = 0; size < 100; size++)
+            EXPECT_EQ(crc32c(5, data.data() + at, size), crc32c_by_tables(5, data.data() + at, size));
+}
+
+}  // namespace
+
+}  // namespace pith::ext4::test
