@@ -174,11 +174,12 @@ SysResult<LoadedProgram> load(Thread& thread, ExecRequest request) {
     memory.limit_stack = process.limit(Resource::stack).soft;
     const Ref<FsContext> fs = process.fs;
     program.path = path_name(opened.file->path, fs->root);
+    StackRequest stack;
+    stack.vdso = PITH_TRY(thread.zone().vdso->map(memory));
     const u64 bias = PITH_TRY(map_image(memory, image, opened.source, kPieBase, program.path));
     memory.start_brk(page_ceil(image.high + bias));
     apply_setuid(thread, *opened.file, program.credentials);
 
-    StackRequest stack;
     stack.program_headers = image.header_address != 0 ? image.header_address + bias : 0;
     stack.header_count = image.header_count;
     stack.header_size = image.header_size;
