@@ -32,7 +32,7 @@ while IFS= read -r file; do
     [[ ! -f ${compiled[0]} ]] || files+=("${compiled[0]}")
 done < <(dpkg -L perl-base "lib${python##*/}-minimal")
 # Of the tests' own programs: the C library and what comes with it.
-for library in libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1; do
+for library in libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1 libgcc_s.so.1; do
     files+=("/lib/x86_64-linux-gnu/$library")
 done
 needed=$("$tree/tools/runner/needed_libraries.sh" "${with_libraries[@]}") || exit
