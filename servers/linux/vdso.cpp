@@ -35,6 +35,7 @@ SysResult<Ref<Vdso>> Vdso::create(FrameAllocator& frames, HandleIndex info) {
         vdso->pages_.push_back(PITH_TRY(frames.allocate()));
         memcpy(vdso->pages_.back().data(), vdso_image + at, std::min<usize>(size - at, kPageSize));
     }
+    if (vdso->pages_.size() * kPageSize > kVdsoRoom) return Errno::ENOMEM;
     vdso->data().has_rdtscp = has_rdtscp() ? 1 : 0;
     return vdso;
 }
@@ -50,7 +51,7 @@ SysResult<u64> Vdso::map(AddressSpace& memory) {
     request.fixed = true;
     request.source = Ref<PageSource>(this);
     request.length = (pages_.size() - kVdsoDataPages) * kPageSize;
-    request.address = kMmapTop - request.length;
+    request.address = kVdsoTop - request.length;
     request.source_page = kVdsoDataPages;
     request.prot = 5;
     request.name = "[vdso]";
@@ -61,6 +62,8 @@ SysResult<u64> Vdso::map(AddressSpace& memory) {
     request.prot = request.max_prot = 1;
     request.name = "[vvar]";
     PITH_TRY(memory.map(request));
+    // Every C library reads it as it starts: a fault less.
+    static_cast<void>(memory.fault(image, Access::execute));
     return image;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The vDSO's side in the server: one set of pages, mapped by exec in each program (guest/vdso.cpp runs there). The
-// kernel's InfoPage and a page of the zone's come first, as [vvar], then the image, as [vdso].
+// kernel's InfoPage and a page of the zone's come first, as [vvar], then the image, as [vdso]; all right above the stack.
 #pragma once
 
 #include "servers/linux/page_source.hpp"

@@ -19,12 +19,15 @@ int main(void) {
     int again = reopen(ends[0], O_RDONLY);
     say("without writers: %s", result(again));
     struct pollfd poll_it = {again, POLLIN, 0};
-    say("poll: %d %#x", poll(&poll_it, 1, 0), (unsigned)poll_it.revents);
-    say("read: %d %s", (int)read(again, text, sizeof text), text);
+    int found = poll(&poll_it, 1, 0);
+    say("poll: %d %#x", found, (unsigned)poll_it.revents);
+    found = (int)read(again, text, sizeof text);
+    say("read: %d %s", found, text);
     say("end: %d", (int)read(again, text, sizeof text));
     int writer = reopen(ends[0], O_WRONLY);
     say("a writer again: %s", result(writer));
-    say("write: %d, read: %d", (int)write(writer, "more", 4), (int)read(ends[0], text, sizeof text));
+    say("write: %d", (int)write(writer, "more", 4));
+    say("read: %d", (int)read(ends[0], text, sizeof text));
     close(ends[0]);
     close(again);
     say("without readers: %s", result(reopen(writer, O_WRONLY)));
