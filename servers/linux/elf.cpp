@@ -89,8 +89,7 @@ SysResult<ElfImage> parse_elf(ElfReader& file) {
     image.header_size = sizeof(ProgramHeader);
     for (const ProgramHeader& entry : headers) {
         if (entry.type == kLoad) PITH_CHECK(add_segment(image, entry, file.size(), header.program_offset));
-        if (entry.type == kInterp && !image.has_interpreter)
-            PITH_CHECK(read_interpreter(image, entry, file));
+        if (entry.type == kInterp && !image.has_interpreter) PITH_CHECK(read_interpreter(image, entry, file));
         if (entry.type == kPhdr) image.header_address = entry.address;
         if (entry.type == kGnuStack) image.executable_stack = (entry.flags & 1) != 0;
     }

@@ -84,7 +84,8 @@ class Batch {
             if (entry.is_regular_file()) names_.push_back(entry.path().filename());
         }
         std::ranges::sort(names_);
-        const Finished staged = run_command({{tree_.root + "/tests/linux/stage.sh", tree_.root, root_}, 120, "", false, {}});
+        const Finished staged = run_command(
+            {{tree_.root + "/tests/linux/stage.sh", tree_.root, root_}, 120, "", false, {}});
         if (staged.status != 0) fail(1, "tests/linux/stage.sh: {}{}", staged.output, staged.errors);
     }
     ~Batch() {

@@ -120,7 +120,9 @@ SysResult<> Pipe::resize(u64 bytes) {
 }
 
 PipeFile::PipeFile(Path file_path, u32 open_flags, Ref<Pipe> pipe)
-    : File(std::move(file_path), open_flags), pipe_(std::move(pipe)), writers_at_open_(pipe_->nameless ? ~0u : pipe_->writer_opens) {
+    : File(std::move(file_path), open_flags),
+      pipe_(std::move(pipe)),
+      writers_at_open_(pipe_->nameless ? ~0u : pipe_->writer_opens) {
     if (readable()) {
         ++pipe_->readers;
         ++pipe_->reader_opens;

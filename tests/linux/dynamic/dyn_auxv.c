@@ -72,7 +72,8 @@ static void check_auxv(void) {
     for (int i = 0; i + 1 < size / 8; i += 2) {
         // What later Linuxes add after ours is left out.
         if (vector[i] == 27 || vector[i] == 28) continue;
-        say("auxv %lu: %s", vector[i], vector[i] == 0 || getauxval(vector[i]) == vector[i + 1] ? "agrees" : "differs");
+        say("auxv %lu: %s", vector[i],
+            vector[i] == 0 || getauxval(vector[i]) == vector[i + 1] ? "agrees" : "differs");
     }
     const Elf64_Phdr* headers = (const Elf64_Phdr*)getauxval(AT_PHDR);
     say("headers: %d %d %lu", (const char*)headers == (const char*)&__ehdr_start + __ehdr_start.e_phoff,
@@ -103,7 +104,8 @@ static void check_maps(void) {
     say("once each: heap %d stack %d vdso %d vvar %d", count("[heap]"), count("[stack]"), count("[vdso]"),
         count("[vvar]"));
     for (int i = 0; i < map_count; i++) {
-        if (maps[i].rights[1] == 'w' && maps[i].rights[2] == 'x') say("writable and executable: %s", maps[i].name);
+        if (maps[i].rights[1] == 'w' && maps[i].rights[2] == 'x')
+            say("writable and executable: %s", maps[i].name);
         if (i > 0 && maps[i].start < maps[i - 1].end) say("areas overlap");
         if (maps[i].rights[3] != 'p') say("shared: %s", maps[i].name);
         if (strstr(maps[i].name, "dyn_auxv") != NULL)

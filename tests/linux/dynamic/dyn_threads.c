@@ -63,10 +63,12 @@ static void robust_process(const char* what, void (*end)(void)) {
         _exit(97);
     }
     while (*(volatile int*)&shared->state != 1) sched_yield();
-    say("%s: %s %s", what, name(pthread_mutex_lock(&shared->mutex)), name(pthread_mutex_lock(&shared->other)));
+    say("%s: %s %s", what, name(pthread_mutex_lock(&shared->mutex)),
+        name(pthread_mutex_lock(&shared->other)));
     pthread_mutex_consistent(&shared->mutex);
     pthread_mutex_consistent(&shared->other);
-    say("unlock: %s %s", name(pthread_mutex_unlock(&shared->mutex)), name(pthread_mutex_unlock(&shared->other)));
+    say("unlock: %s %s", name(pthread_mutex_unlock(&shared->mutex)),
+        name(pthread_mutex_unlock(&shared->other)));
     shared->state = 0;
     say_status(what, pid);
 }

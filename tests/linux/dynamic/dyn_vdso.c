@@ -49,7 +49,8 @@ static void* symbol(const char* name) {
     for (unsigned i = 1; i < symbol_count; i++) {
         if ((const char*)&symbols[i + 1] > strings && (const char*)symbols < strings) break;
         if (strcmp(strings + symbols[i].st_name, name) != 0) continue;
-        say("%s %s %s", name, version_of(i), ELF64_ST_BIND(symbols[i].st_info) == STB_WEAK ? "weak" : "global");
+        say("%s %s %s", name, version_of(i),
+            ELF64_ST_BIND(symbols[i].st_info) == STB_WEAK ? "weak" : "global");
         return (void*)(base + symbols[i].st_value);
     }
     say("no symbol %s", name);
@@ -106,10 +107,11 @@ int main(void) {
     gettimeofday(&of_day, &zone);
     clock_gettime(CLOCK_REALTIME, &b);
     const long long middle = of_day.tv_sec * 1000000000LL + of_day.tv_usec * 1000LL;
-    say("gettimeofday between: %d, zone %d", nanoseconds(a) / 1000 * 1000 <= middle && middle <= nanoseconds(b),
+    say("gettimeofday between: %d, zone %d",
+        nanoseconds(a) / 1000 * 1000 <= middle && middle <= nanoseconds(b),
         zone.tz_minuteswest == 0 && zone.tz_dsttime == 0);
     time_t stored = 0;
-    const time_t seconds = ((time_t(*)(time_t*))found[4])(&stored);
+    const time_t seconds = ((time_t (*)(time_t*))found[4])(&stored);
     say("time: %d %d", seconds == stored, seconds >= a.tv_sec && seconds <= b.tv_sec + 1);
     say("gettimeofday of nothing: %d", ((int (*)(void*, void*))found[2])(NULL, NULL));
     cpu_set_t set, all;
