@@ -29,7 +29,8 @@ add_library(pith_host INTERFACE)
 target_compile_options(pith_host INTERFACE ${PITH_WARNINGS})
 target_include_directories(pith_host INTERFACE ${CMAKE_SOURCE_DIR})
 
-# A component: every .cpp and .S below its folder but tests/, one ELF named after the folder's manifest.
+# A component: every .cpp and .S below its folder but tests/ and guest/, one ELF named after the folder's manifest. What else
+# it takes to build it is in its component.cmake.
 function(pith_component folder)
     get_filename_component(name ${folder} NAME)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cpp ${folder}/*.S)
@@ -40,4 +41,5 @@ function(pith_component folder)
     target_link_options(${name}.elf PRIVATE -Wl,-T,${CMAKE_SOURCE_DIR}/lib/os/component.ld)
     set_target_properties(${name}.elf PROPERTIES LINK_DEPENDS ${CMAKE_SOURCE_DIR}/lib/os/component.ld)
     set_property(GLOBAL APPEND PROPERTY PITH_COMPONENTS ${name})
+    include(${folder}/component.cmake OPTIONAL)
 endfunction()

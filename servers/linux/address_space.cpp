@@ -94,10 +94,11 @@ void AddressSpace::merge_around(u64 address) {
     auto at = areas_.find(address);
     if (at == areas_.end()) return;
     if (at != areas_.begin() && mergeable(std::prev(at)->second, at->second)) --at;
-    for (auto next = std::next(at); next != areas_.end() && mergeable(at->second, next->second);
-         next = areas_.erase(next)) {
+    for (auto next = std::next(at); next != areas_.end() && mergeable(at->second, next->second);) {
         at->second.end = next->second.end;
-        if (next->second.start > address) break;
+        const bool last = next->second.start > address;
+        next = areas_.erase(next);
+        if (last) break;
     }
 }
 

@@ -18,7 +18,10 @@ namespace pith::lx {
 
 inline constexpr u64 kMinAddress = 0x1'0000;       ///< vm.mmap_min_addr
 inline constexpr u64 kTopAddress = abi::kUserTop;  ///< TASK_SIZE
-inline constexpr u64 kUserStackTop = kTopAddress - kPageSize;
+inline constexpr u64 kVdsoRoom = 4 * kPageSize;
+/// The vDSO is right above the stack: the same page tables hold both.
+inline constexpr u64 kVdsoTop = kTopAddress - kPageSize;
+inline constexpr u64 kUserStackTop = kVdsoTop - kVdsoRoom;
 inline constexpr u64 kMmapTop = 0x7fff'f7ff'f000;  ///< areas without an address go below this
 inline constexpr usize kMaxAreas = 65530;          ///< vm.max_map_count
 inline constexpr u64 kPieBase = 0x5555'5555'4000;

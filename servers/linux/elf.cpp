@@ -24,7 +24,7 @@ struct FileHeader {
     u32 flags;
     u16 header_size, program_size, program_count, section_size, section_count, names;
 };
-static_assert(sizeof(FileHeader) == 64);
+static_assert(sizeof(FileHeader) == kElfHeaderSize);
 
 struct ProgramHeader {
     u32 type, flags;
@@ -61,9 +61,10 @@ SysResult<> add_segment(ElfImage& image, const ProgramHeader& header, u64 file_s
 SysResult<> read_interpreter(ElfImage& image, const ProgramHeader& header, ElfReader& file) {
     if (header.file_size < 2 || header.file_size > kPage) return Errno::ENOEXEC;
     image.interpreter.resize(header.file_size);
-    if (!file.read(header.offset, image.interpreter.data(), header.file_size)) return Errno::ENOEXEC;
+    if (!file.read(header.offset, image.interpreter.data(), header.file_size)) return Errno::EIO;
     if (image.interpreter.back() != '\0') return Errno::ENOEXEC;
     image.interpreter.resize(strlen(image.interpreter.c_str()));
+    image.has_interpreter = true;
     return {};
 }
 
@@ -88,8 +89,7 @@ SysResult<ElfImage> parse_elf(ElfReader& file) {
     image.header_size = sizeof(ProgramHeader);
     for (const ProgramHeader& entry : headers) {
         if (entry.type == kLoad) PITH_CHECK(add_segment(image, entry, file.size(), header.program_offset));
-        if (entry.type == kInterp && image.interpreter.empty())
-            PITH_CHECK(read_interpreter(image, entry, file));
+        if (entry.type == kInterp && !image.has_interpreter) PITH_CHECK(read_interpreter(image, entry, file));
         if (entry.type == kPhdr) image.header_address = entry.address;
         if (entry.type == kGnuStack) image.executable_stack = (entry.flags & 1) != 0;
     }

@@ -41,10 +41,13 @@ struct ElfImage {
     u64 low = 0, high = 0;  ///< what the segments span, page aligned
     u64 alignment = 0;
     std::vector<ElfSegment> segments;
-    std::string interpreter;
+    bool has_interpreter = false;
+    std::string interpreter;  ///< may be empty, as a name that nobody has
 };
 
-/// ENOEXEC: not an x86-64 ELF program, cut short, or malformed.
+inline constexpr usize kElfHeaderSize = 64;
+
+/// ENOEXEC: not an x86-64 ELF program, cut short, or malformed. EIO: its interpreter's name is outside the file.
 SysResult<ElfImage> parse_elf(ElfReader& file);
 
 struct Script {

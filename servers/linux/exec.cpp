@@ -7,6 +7,7 @@
 
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/elf.hpp"
+#include "servers/linux/futex.hpp"
 #include "servers/linux/posix_timers.hpp"
 #include "servers/linux/program_stack.hpp"
 #include "servers/linux/vfs/file_table.hpp"
@@ -161,6 +162,24 @@ void apply_setuid(Thread& thread, const File& file, Credentials& credentials) {
     credentials.sgid = credentials.egid;
 }
 
+struct LoadedInterpreter {
+    u64 base = 0;  ///< AT_BASE
+    u64 entry = 0;
+};
+
+/// The dynamic linker that a program names. EIO: it is shorter than a header; ELIBBAD: it is no program.
+SysResult<LoadedInterpreter> load_interpreter(Thread& thread, AddressSpace& memory, const std::string& path) {
+    if (path.empty()) return Errno::EACCES;  // as the working directory would be, which it names on Linux
+    const Opened linker = PITH_TRY(open_program(thread, -100, path, 0));
+    if (linker.size < kElfHeaderSize) return Errno::EIO;
+    SourceReader reader(*linker.source, linker.size);
+    const auto image = parse_elf(reader);
+    if (!image.ok()) return Errno::ELIBBAD;
+    const std::string name = path_name(linker.file->path, thread.process.fs->root);
+    const u64 base = PITH_TRY(map_image(memory, *image, linker.source, 0, name));
+    return LoadedInterpreter{base, image.value().entry + base};
+}
+
 SysResult<LoadedProgram> load(Thread& thread, ExecRequest request) {
     Process& process = thread.process;
     LoadedProgram program;
@@ -174,11 +193,12 @@ SysResult<LoadedProgram> load(Thread& thread, ExecRequest request) {
     memory.limit_stack = process.limit(Resource::stack).soft;
     const Ref<FsContext> fs = process.fs;
     program.path = path_name(opened.file->path, fs->root);
+    StackRequest stack;
+    stack.vdso = PITH_TRY(thread.zone().vdso->map(memory));
     const u64 bias = PITH_TRY(map_image(memory, image, opened.source, kPieBase, program.path));
     memory.start_brk(page_ceil(image.high + bias));
     apply_setuid(thread, *opened.file, program.credentials);
 
-    StackRequest stack;
     stack.program_headers = image.header_address != 0 ? image.header_address + bias : 0;
     stack.header_count = image.header_count;
     stack.header_size = image.header_size;
@@ -189,14 +209,10 @@ SysResult<LoadedProgram> load(Thread& thread, ExecRequest request) {
     stack.credentials = &program.credentials;
     stack.path = request.path;
     thread.zone().random(stack.random, sizeof stack.random);
-    if (!image.interpreter.empty()) {
-        Opened linker = PITH_TRY(open_program(thread, -100, image.interpreter, 0));
-        SourceReader linker_reader(*linker.source, linker.size);
-        const auto linker_image = parse_elf(linker_reader);
-        if (!linker_image.ok() || !linker_image.value().position_independent) return Errno::ELIBBAD;
-        const std::string name = path_name(linker.file->path, fs->root);
-        stack.interpreter_base = PITH_TRY(map_image(memory, *linker_image, linker.source, 0, name));
-        program.entry = linker_image.value().entry + stack.interpreter_base;
+    if (image.has_interpreter) {
+        const LoadedInterpreter linker = PITH_TRY(load_interpreter(thread, memory, image.interpreter));
+        stack.interpreter_base = linker.base;
+        program.entry = linker.entry;
     }
     program.stack = PITH_TRY(build_stack(memory, stack, request.arguments, request.environment));
     program.file = opened.file;
@@ -274,7 +290,7 @@ Task<SysResult<u64>> end_other_threads(Thread& thread) {
 /// A kernel Thread in the new Space takes the place of the old one.
 SysResult<> replace_kernel_thread(Thread& thread, LoadedProgram& program) {
     Process& process = thread.process;
-    const Ref<AddressSpace> old_memory = process.memory;
+    Ref<AddressSpace> old_memory = process.memory;
     const HandleIndex old_handle = thread.handle;
     const u32 old_slot = thread.state_slot;
     abi::ForeignState* const old_state = thread.state;
@@ -286,6 +302,12 @@ SysResult<> replace_kernel_thread(Thread& thread, LoadedProgram& program) {
         thread.state_slot = old_slot;
         thread.state = old_state;
         return made.error();
+    }
+    if (old_memory) {
+        // Of the locks that the old program held, and of its end, those who share them learn.
+        process.memory = std::move(old_memory);
+        release_futexes(thread);
+        process.memory = program.memory;
     }
     if (old_handle != 0) {
         static_cast<void>(Handle<pith::Thread>(old_handle).destroy());

@@ -40,7 +40,7 @@ u8 digit(char c) { return static_cast<u8>(c >= 'a' ? c - 'a' + 10 : c >= 'A' ? c
 
 /// Entropy and wall clock from the host.
 void set_up_clock_and_random(Zone& zone, std::string_view config) {
-    zone.realtime_offset = wall_clock() - static_cast<i64>(now());
+    zone.set_realtime(wall_clock());
     bool fixed = (start_info().flags & kStartDeterministic) != 0;
     while (const auto record = run::next_record(config)) {
         if (record->key == "seed") {
@@ -90,6 +90,10 @@ void run_server() {
         const auto content = file.value().content;
         config = {reinterpret_cast<const char*>(content.data()), content.size()};
     }
+    const auto info = take_start_handle<Memory>("info");
+    auto vdso = lx::Vdso::create(zone.frames, info.index());
+    if (!vdso.ok()) panic("no memory for the vDSO");
+    zone.vdso = std::move(vdso).value();
     set_up_clock_and_random(zone, config);
     if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
     loop.on_kernel_event([&zone](Message& message) { return lx::handle_event(zone, message); });

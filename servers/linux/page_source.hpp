@@ -10,6 +10,7 @@
 namespace pith::lx {
 
 class AddressSpace;
+class Inode;
 struct Vma;
 
 class PageSource : public RefCounted {
@@ -25,6 +26,8 @@ class PageSource : public RefCounted {
     virtual FrameRef peek(u64 index) = 0;
     /// Pages were written through a shared mapping: for mtime.
     virtual void written() {}
+    /// The file whose content it is, for /proc/PID/maps; null: none, or it is gone.
+    virtual const Inode* file() const { return nullptr; }
 
     /// Makes all address spaces forget their mappings of these pages. Private copies stay.
     void invalidate(u64 first, u64 count);

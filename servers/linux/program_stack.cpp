@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "servers/linux/signal_frame.hpp"
+
 namespace pith::lx {
 
 namespace {
@@ -29,14 +31,40 @@ enum Aux : u64 {
     kAtRandom = 25,
     kAtHwcap2 = 26,
     kAtExecfn = 31,
+    kAtSysinfoEhdr = 33,
     kAtMinSigStack = 51,
 };
 constexpr u64 kInitialRoom = 128 << 10;
 
-u64 cpu_features() {
-    u32 eax = 1, ebx = 0, ecx = 0, edx = 0;
-    asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    return edx;
+constexpr u64 kFsGsBase = 2;  ///< AT_HWCAP2: the kernel lets programs use RDFSBASE and its like
+constexpr u64 kLegacyState = 512;
+
+struct CpuidResult {
+    u32 eax, ebx, ecx, edx;
+};
+CpuidResult cpuid(u32 leaf) {
+    CpuidResult r{};
+    asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(0));
+    return r;
+}
+
+/// What the auxiliary vector tells of the processor. It is asked once: in a virtual machine that takes long.
+struct Processor {
+    u64 features = 0;           ///< AT_HWCAP
+    u64 signal_frame_size = 0;  ///< AT_MINSIGSTKSZ
+    Processor() {
+        const CpuidResult basic = cpuid(1);
+        features = basic.edx;
+        const bool xsave = (basic.ecx >> 27 & 1) != 0;
+        const u64 state = xsave ? cpuid(0xd).ebx + sizeof(u32) : kLegacyState;
+        // As Linux's get_sigframe_size: the frame, aligned, and the extended state, aligned.
+        signal_frame_size = (sizeof(SignalFrame) + 15 + state + 63 + 15) & ~u64{15};
+    }
+};
+
+const Processor& processor() {
+    static const Processor kProcessor;
+    return kProcessor;
 }
 
 /// Strings and words, built from the top down, copied out once.
@@ -100,7 +128,9 @@ SysResult<ProgramStack> build_stack(AddressSpace& memory, const StackRequest& re
     builder.align(16);
 
     const Credentials& who = *request.credentials;
-    stack.auxv = {kAtHwcap,       cpu_features(),
+    stack.auxv = {kAtSysinfoEhdr, request.vdso,
+                  kAtMinSigStack, processor().signal_frame_size,
+                  kAtHwcap,       processor().features,
                   kAtPagesz,      kPageSize,
                   kAtClktck,      100,
                   kAtPhdr,        request.program_headers,
@@ -115,10 +145,9 @@ SysResult<ProgramStack> build_stack(AddressSpace& memory, const StackRequest& re
                   kAtEgid,        who.egid,
                   kAtSecure,      request.secure ? 1u : 0u,
                   kAtRandom,      random,
-                  kAtHwcap2,      0,
+                  kAtHwcap2,      kFsGsBase,
                   kAtExecfn,      name,
                   kAtPlatform,    platform,
-                  kAtMinSigStack, 2048,
                   kAtNull,        0};
     const usize total = stack.auxv.size() + environment.size() + arguments.size() + 3;
     if (total % 2 != 0) builder.push_word(0);

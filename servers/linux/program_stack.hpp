@@ -19,6 +19,7 @@ struct StackRequest {
     u64 header_size = 0;
     u64 entry = 0;
     u64 interpreter_base = 0;
+    u64 vdso = 0;  ///< AT_SYSINFO_EHDR
     bool executable = false;
     bool secure = false;
     const Credentials* credentials = nullptr;

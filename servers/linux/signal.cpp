@@ -14,9 +14,6 @@ namespace pith::lx {
 namespace {
 
 constexpr usize kMaxQueued = 1024;
-constexpr SigSet kCoreSignals = sig_bit(kSigQuit) | sig_bit(kSigIll) | sig_bit(kSigTrap) | sig_bit(kSigAbrt) |
-                                sig_bit(kSigBus) | sig_bit(kSigFpe) | sig_bit(kSigSegv) | sig_bit(kSigXcpu) |
-                                sig_bit(kSigXfsz) | sig_bit(kSigSys);
 
 bool is_restart(i64 result) { return result <= -512 && result >= -516; }
 
@@ -231,7 +228,8 @@ bool Thread::deliver(const SigInfo& info, Return& how, i64&, bool& handled) {
             if (signo == kSigStop || !zone().orphaned_group(process.group)) process.stop(signo);
             return true;
         }
-        process.terminate(signo | ((kCoreSignals & bit) != 0 ? 0x80 : 0), this);
+        // No core is written, so the status never says that one was.
+        process.terminate(signo, this);
         exit_thread(*this);
         return false;
     }
@@ -254,7 +252,7 @@ bool Thread::deliver(const SigInfo& info, Return& how, i64&, bool& handled) {
     restore_mask = false;
     if ((action.flags & kSaResetHand) != 0) (*process.actions)[signo].handler = kSigDefault;
     if (!push_signal_frame(*this, info, action, before).ok()) {
-        process.terminate(kSigSegv | 0x80, this);
+        process.terminate(kSigSegv, this);
         exit_thread(*this);
         return false;
     }

@@ -172,8 +172,7 @@ Outcome sys_clock_settime(Thread& thread, const SyscallArgs& args) {
     if (!time.ok()) return time.error();
     if (static_cast<i32>(args.a0) != kRealtime || !time->valid()) return Errno::EINVAL;
     if (thread.process.credentials.euid != 0) return Errno::EPERM;
-    thread.zone().realtime_offset = static_cast<i64>(time->nanoseconds_total()) -
-                                    static_cast<i64>(thread.zone().now());
+    thread.zone().set_realtime(static_cast<i64>(time->nanoseconds_total()));
     return 0;
 }
 
@@ -192,8 +191,7 @@ Outcome sys_settimeofday(Thread& thread, const SyscallArgs& args) {
     const auto time = get<TimeVal>(thread, args.a0);
     if (!time.ok()) return time.error();
     if (!time->valid()) return Errno::EINVAL;
-    thread.zone().realtime_offset = static_cast<i64>(time->nanoseconds_total()) -
-                                    static_cast<i64>(thread.zone().now());
+    thread.zone().set_realtime(static_cast<i64>(time->nanoseconds_total()));
     return 0;
 }
 

@@ -85,6 +85,11 @@ void Zone::detach_tty(Pid session) {
 
 Time Zone::now() const { return pith::now(); }
 
+void Zone::set_realtime(i64 nanoseconds) {
+    realtime_offset = nanoseconds - static_cast<i64>(now());
+    vdso->set_realtime_offset(realtime_offset);
+}
+
 u32 Zone::running() const {
     u32 count = 0;
     for (const auto& [tid, thread] : threads) count += thread->at_event ? 0 : 1;

@@ -14,6 +14,7 @@
 #include "servers/linux/random.hpp"
 #include "servers/linux/state_pages.hpp"
 #include "servers/linux/thread.hpp"
+#include "servers/linux/vdso.hpp"
 #include "servers/linux/wait.hpp"
 
 namespace pith::lx {
@@ -69,8 +70,10 @@ class Zone {
 
     // Clock
     Time now() const;         ///< nanoseconds since boot: CLOCK_MONOTONIC
-    i64 realtime_offset = 0;  ///< + now() is CLOCK_REALTIME, nanoseconds since 1970
+    i64 realtime_offset = 0;  ///< + now() is CLOCK_REALTIME, nanoseconds since 1970; set by set_realtime
     i64 realtime() const { return static_cast<i64>(now()) + realtime_offset; }
+    void set_realtime(i64 nanoseconds);  ///< for the vDSO too
+    Ref<Vdso> vdso;
     RandomSource random_source;
     void random(void* to, usize size) { random_source.fill(to, size); }  ///< cryptographically strong
 

@@ -12,10 +12,14 @@ mkdir -p "$work/out" "$work/bin" || exit 1
 for applet in $("$busybox" --list); do ln -s "$busybox" "$work/bin/$applet"; done
 export PATH=$work/bin
 for program in "$programs"/*; do
+    [ -f "$program" ] || continue
     name=${program##*/}
     mkdir "$work/$name" || exit 1
     cd "$work/$name" || exit 1
     cp "$program" "./$name"
+    case $name in
+        dyn_*) cp -r "$programs/lib" . ;;
+    esac
     case $name in
         *.sh) timeout 300 "$busybox" sh "./$name" ;;
         *) timeout 300 "./$name" ;;

@@ -5,6 +5,8 @@
 # A copy without a build directory: whatever is installed or built would show.
 mkdir -p copy/systems
 cp "$tree/pith" copy/
+mkdir -p copy/tools/runner
+cp "$tree/tools/runner/needed_libraries.sh" copy/tools/runner/
 cp "$tree/systems/default.toml" copy/systems/
 pith=copy/pith
 mkdir directory
@@ -30,6 +32,11 @@ usage timeout_negative '--timeout -1' run --timeout -1
 usage add_missing "no such file: 'nowhere'" run --add nowhere -- true
 usage add_relative 'guest path' run --add file:relative
 usage add_outside 'guest path' run --add file:/../x
+# Dynamic programs whose library or interpreter is nowhere; the names are those of a program that is everywhere.
+sed 's/libc\.so\.6/libq.so.6/g' /usr/bin/env >no_library
+sed 's/ld-linux-x86-64/ld-linux-none-64/g' /usr/bin/env >no_interpreter
+usage add_no_library 'no_library needs the library libq.so.6' run --add no_library -- true
+usage add_no_interpreter 'its interpreter .*ld-linux-none-64.so.2' run --add no_interpreter -- true
 usage build_type '--build fast' run --build fast
 usage arch '--arch vax' run --arch vax
 usage system '--system none' run --system none

@@ -78,11 +78,15 @@ class Batch {
     explicit Batch(const TestTree& tree)
         : tree_(tree),
           programs_(tree.build("debug") + "/linux-tests"),
+          root_(tree.build("debug") + "/linux-root"),
           work_(std::format("/tmp/pith-linux-{}", ::getpid())) {
         for (const fs::directory_entry& entry : fs::directory_iterator(programs_)) {
             if (entry.is_regular_file()) names_.push_back(entry.path().filename());
         }
         std::ranges::sort(names_);
+        const Finished staged = run_command(
+            {{tree_.root + "/tests/linux/stage.sh", tree_.root, root_}, 120, "", false, {}});
+        if (staged.status != 0) fail(1, "tests/linux/stage.sh: {}{}", staged.output, staged.errors);
     }
     ~Batch() {
         std::error_code ignored;
@@ -117,7 +121,7 @@ class Batch {
         for (const std::string& argument :
              {std::string("--bundle"), build + "/default.bundle", std::string("--mem"), std::string("1G"),
               std::string("--add"), programs_ + ":/tests", std::string("--add"),
-              tree_.root + "/tests/linux/run.sh:/run.sh"}) {
+              tree_.root + "/tests/linux/run.sh:/run.sh", std::string("--add"), root_ + ":/."}) {
             command.arguments.push_back(argument);
         }
         const std::string work = work_ + "/" + std::to_string(scale);
@@ -158,7 +162,7 @@ class Batch {
     }
 
     const TestTree tree_;
-    const std::string programs_, work_;
+    const std::string programs_, root_, work_;
     std::vector<std::string> names_;
     std::mutex mutex_;
     std::map<unsigned, Outcomes> outcomes_;  ///< on the host, by scale

@@ -19,14 +19,15 @@ namespace {
 constexpr u32 kLongestTimer = 0xffff'ff00;
 
 struct Features {
-    bool smep, smap, umip, fsgsbase, global_pages;
+    bool smep, smap, umip, fsgsbase, global_pages, rdtscp;
 };
 
 Features read_features() {
     auto basic = cpuid(1);
     auto extended = cpuid(0).eax >= 7 ? cpuid(7) : CpuidResult{};
-    return {(extended.ebx & 1u << 7) != 0, (extended.ebx & 1u << 20) != 0, (extended.ecx & 1u << 2) != 0,
-            (extended.ebx & 1u << 0) != 0, (basic.edx & 1u << 13) != 0};
+    return {(extended.ebx & 1u << 7) != 0, (extended.ebx & 1u << 20) != 0,
+            (extended.ecx & 1u << 2) != 0, (extended.ebx & 1u << 0) != 0,
+            (basic.edx & 1u << 13) != 0,   (cpuid(0x8000'0001).edx & 1u << 27) != 0};
 }
 
 }  // namespace
@@ -49,6 +50,7 @@ void init_cpu_registers() {
     write_msr(Msr::syscall_mask, kFlagTrap | kFlagInterrupt | kFlagDirection | kFlagNested | kFlagAlignment);
     write_msr(Msr::kernel_gs_base, 0);
     write_msr(Msr::fs_base, 0);
+    if (features.rdtscp) write_msr(Msr::tsc_aux, this_area().id);  // programs may ask for their CPU's number
     init_fpu();
 }
 

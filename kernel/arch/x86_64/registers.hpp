@@ -46,6 +46,7 @@ enum class Msr : u32 {
     fs_base = 0xc0000100,
     gs_base = 0xc0000101,
     kernel_gs_base = 0xc0000102,
+    tsc_aux = 0xc0000103,
 };
 
 inline u64 read_msr(Msr msr) {

@@ -120,7 +120,9 @@ SysResult<> Pipe::resize(u64 bytes) {
 }
 
 PipeFile::PipeFile(Path file_path, u32 open_flags, Ref<Pipe> pipe)
-    : File(std::move(file_path), open_flags), pipe_(std::move(pipe)), writers_at_open_(pipe_->writer_opens) {
+    : File(std::move(file_path), open_flags),
+      pipe_(std::move(pipe)),
+      writers_at_open_(pipe_->nameless ? ~0u : pipe_->writer_opens) {
     if (readable()) {
         ++pipe_->readers;
         ++pipe_->reader_opens;
@@ -263,6 +265,7 @@ SysResult<PipeEnds> make_pipe(Thread& thread, u32 flags) {
     inode->uid = thread.process.credentials.fsuid;
     inode->gid = thread.process.credentials.fsgid;
     auto pipe = Ref<Pipe>::make(thread.zone());
+    pipe->nameless = true;
     inode->fifo = pipe;
     const Path path = vfs.anonymous_path(inode, "pipe:[" + decimal(inode->number()) + "]");
     PipeEnds ends;
@@ -291,6 +294,7 @@ Async<Ref<File>> open_fifo(Thread& thread, const Path& path, u32 flags) {
     const u32 access = flags & O_ACCESS_MODE;
     if (!inode.fifo) inode.fifo = Ref<Pipe>::make(thread.zone());
     Ref<Pipe> pipe = inode.fifo;
+    if (pipe->nameless) return Ref<File>(Ref<PipeFile>::make(path, flags, pipe));
     if (access == O_WRITE_ONLY && (flags & O_NON_BLOCK) != 0 && pipe->readers == 0) return Errno::ENXIO;
     auto file = Ref<PipeFile>::make(path, flags, pipe);
     const bool alone = access == O_READ_ONLY ? pipe->writers == 0

@@ -57,6 +57,7 @@ class Pipe : public RefCounted {
 
     u32 readers = 0, writers = 0;
     u32 reader_opens = 0, writer_opens = 0;  ///< ever: for opening a FIFO
+    bool nameless = false;                   ///< of pipe(2): opening it again (/dev/fd/N) waits for nobody
     WaitQueue read_queue, write_queue;
     WaitQueue open_queue;
 

@@ -230,26 +230,36 @@ TextResult text_statm(Subject subject, Thread&) {
     return text.take();
 }
 
+/// A line of maps; names are in column 73.
+std::string map_line(const AddressSpace& memory, const Vma& area) {
+    constexpr usize kNameColumn = 73;
+    const Inode* file = area.source ? area.source->file() : nullptr;
+    const u64 device = file != nullptr ? file->file_system().device() : 0;
+    Text text;
+    text.hex(area.start, 8) << '-';
+    text.hex(area.end, 8) << ' ' << ((area.prot & 1) != 0 ? 'r' : '-') << ((area.prot & 2) != 0 ? 'w' : '-')
+                          << ((area.prot & 4) != 0 ? 'x' : '-') << (area.shared ? 's' : 'p') << ' ';
+    text.hex(file != nullptr ? area.source_page * kPageSize : 0, 8) << ' ';
+    text.hex(device_major(device), 2) << ':';
+    text.hex(device_minor(device), 2) << ' ' << (file != nullptr ? file->number() : 0) << ' ';
+    std::string_view name = area.name;
+    if (name.empty() && area.start <= memory.brk_start() && memory.brk_start() < area.end) name = "[heap]";
+    if (name.empty() && area.grows_down) name = "[stack]";
+    std::string line = text.take();
+    if (!name.empty()) {
+        line.resize(std::max(line.size(), kNameColumn), ' ');
+        line += name;
+    }
+    return line + '\n';
+}
+
 TextResult text_maps(Subject subject, Thread& reader) {
     const Process& process = *subject.process();
     if (!reader.process.credentials.root() && reader.process.credentials.fsuid != process.credentials.uid)
         return Errno::EACCES;
     if (process.zombie || !process.memory) return std::string();
     Text text;
-    for (const auto& [start, area] : process.memory->areas()) {
-        text.hex(area.start, 8) << '-';
-        text.hex(area.end, 8) << ' ' << ((area.prot & 1) != 0 ? 'r' : '-')
-                              << ((area.prot & 2) != 0 ? 'w' : '-') << ((area.prot & 4) != 0 ? 'x' : '-')
-                              << (area.shared ? 's' : 'p') << ' ';
-        text.hex(area.source ? area.source_page * kPageSize : 0, 8) << " 00:00 0 ";
-        std::string_view name = area.name;
-        if (name.empty() && area.start <= process.memory->brk_start() &&
-            process.memory->brk_start() < area.end)
-            name = "[heap]";
-        if (name.empty() && area.grows_down) name = "[stack]";
-        if (!name.empty()) text << std::string(25, ' ') << name;
-        text << '\n';
-    }
+    for (const auto& [start, area] : process.memory->areas()) text << map_line(*process.memory, area);
     return text.take();
 }
 

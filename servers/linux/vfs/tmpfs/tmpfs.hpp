@@ -57,6 +57,7 @@ class TmpContent : public PageSource {
     u64 page_count() const override { return (static_cast<u64>(size) + kPageSize - 1) / kPageSize; }
     FrameRef peek(u64 index) override;
     void written() override;
+    const Inode* file() const override { return inode; }
 
     void set_bundle(FrameNumber first, u64 pages) { bundle_first_ = first, bundle_pages_ = pages; }
     /// Frame of a page, kNoFrame for a hole.
