@@ -56,11 +56,11 @@ check partitions 0 ' 254 0 16384 vda\n 254 1 4096 vda1\n 254 2 4096 vda2\n 254 3
 # The driver is killed while several programs read and write: they notice nothing.
 cat >killed.sh <<'E2'
 restarts() { sed -n 's/^restarts: //p' /proc/pith/services/ramdisk/status; }
-(while [ ! -e done ] && [ $(restarts) -lt 6 ]; do sleep 0.3; echo kill >/proc/pith/services/ramdisk/control; done) &
+(while [ ! -e done ] && [ $(restarts) -lt 5 ]; do sleep 0.4; echo kill >/proc/pith/services/ramdisk/control; done) &
 killer=$!
 writer() {
     round=0
-    while [ $round -lt 3 ] || [ $(restarts) -lt 5 ]; do
+    while [ $round -lt 3 ] || [ $(restarts) -lt 4 ]; do
         dd if=bulk of=/dev/vda bs=$2 seek=$1 count=$3 conv=fsync 2>&1 | grep -v records
         dd if=/dev/vda bs=$2 skip=$1 count=$3 2>/dev/null | head -c 3000000 | sha256sum
         round=$((round + 1))
@@ -72,10 +72,10 @@ writer 12000 1000 300 & third=$!
 wait $first $second $third
 touch done
 wait $killer
-test $(restarts) -ge 5 && echo killed
+test $(restarts) -ge 4 && echo killed
 E2
 less=$(head -c 300000 bulk | sha256sum)
-run disk --add bulk --add killed.sh -- sh killed.sh </dev/null
+run disk --timeout 150 --add bulk --add killed.sh -- sh killed.sh </dev/null
 check_that killed_status test $status -eq 0
 check_that killed_nothing_lost cmp -s <(sort out) <(printf '%s\n' "$wanted" "$wanted" "$less" killed | sort)
 check_that killed_named grep -q ramdisk err
