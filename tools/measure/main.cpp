@@ -19,7 +19,8 @@ struct Suite {
     Measured (*measure)(const BenchTree& tree);
 };
 
-constexpr Suite kSuites[] = {{"boot", measure_boot}, {"ipc", measure_ipc}, {"size", measure_size}};
+constexpr Suite kSuites[] = {
+    {"boot", measure_boot}, {"files", measure_files}, {"ipc", measure_ipc}, {"size", measure_size}};
 
 Measured measure(const BenchTree& tree, const std::vector<std::string>& names) {
     Measured all;
@@ -77,7 +78,7 @@ int main(int argc, char** argv) {
             .option("--build", tree.build, "The build directory", true)
             .option("--json", outputs.json, "Gets one JSON object a line")
             .option("--store", outputs.commit, "The commit: the results become those of bench/results")
-            .list("suites", names, "boot, ipc, size");
+            .list("suites", names, "boot, files, ipc, size");
         line.parse(argc, argv);
         for (const std::string& name : names) {
             const bool known = std::ranges::any_of(kSuites,

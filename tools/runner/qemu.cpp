@@ -16,6 +16,7 @@
 #include <cstdio>
 
 #include "tools/base/host.hpp"
+#include "tools/runner/machine.hpp"
 
 namespace pith::tools {
 
@@ -76,16 +77,16 @@ void add_disks(std::vector<std::string>& line, const Options& options) {
 
 std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket, bool traced) {
     std::vector<std::string> line = {
-        "qemu-system-x86_64",
+        kQemu,
         "-nodefaults",
         "-no-user-config",
         "-no-reboot",
         "-machine",
-        traced ? "q35,memory-backend=ram" : "q35",
+        std::format("{}{}", kMachine, traced ? ",memory-backend=ram" : ""),
         "-cpu",
-        "max",
+        kCpu,
         "-bios",
-        "qboot.rom",
+        kFirmware,
         "-m",
         traced ? std::format("{}M", traced_memory_size(options) >> 20) : options.memory,
         "-smp",
@@ -114,12 +115,8 @@ std::vector<std::string> command_line(const Options& options, const std::string&
         "isa-debug-exit,iobase=0xf4,iosize=0x04",
     };
     add_disks(line, options);
-    if (options.icount) {
-        line.insert(line.end(), {"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1",
-                                 "-rtc", "base=2023-11-14T22:13:20,clock=vm"});
-    } else {
-        line.insert(line.end(), {"-accel", "tcg", "-rtc", "base=utc"});
-    }
+    const std::vector<std::string> clock = clock_options(options.icount);
+    line.insert(line.end(), clock.begin(), clock.end());
     if (traced) {
         const std::vector<std::string> more = trace_options(options);
         line.insert(line.end(), more.begin(), more.end());

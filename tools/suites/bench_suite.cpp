@@ -46,6 +46,7 @@ std::vector<Job> bench_jobs(const TestTree& tree) {
     return {{"kernel/bench/ipc", std::min(2u, tree.cpus),
              [=] { return hold(tree, "ipc", count_ipc(bench, kRounds, kWarmUp)); }},
             {"kernel/bench/windows", 1, [=] { return hold_windows(bench); }},
+            {"kernel/bench/files", 1, [=] { return hold(tree, "files", count_files(bench)); }},
             {"kernel/bench/boot", 1, [=] { return hold(tree, "boot", {count_boot(bench, 1)}); }},
             {"kernel/bench/size", 1, [=] { return hold(tree, "size", measure_size(bench).rows); }}};
 }
