@@ -6,6 +6,7 @@ namespace pith::test {
 namespace {
 
 constexpr abi::Time kPatience = 20 * kSecond;
+constexpr u32 kDeathsInARow = 20;
 bool was_reborn = false;
 
 const Handle<Signal>& own_signal() {
@@ -19,11 +20,21 @@ Result<> Disk::open(u64 index) {
     lives_ = driver_lives();
     ReceivedHandles handles;
     auto signal = PITH_TRY(own_signal().copy());
-    facts_ = PITH_TRY(client_.call(Block::Open{index, kCompletedBit},
-                                   HandleList().add(signal, rights(abi::SignalRight::notify) | kCopyRight),
-                                   handles));
+    const auto ask = [&] {
+        return client_.call(Block::Open{index, kCompletedBit},
+                            HandleList().add(signal, rights(abi::SignalRight::notify) | kCopyRight), handles);
+    };
+    // A driver that dies as it answers, or right after, takes the Signal along that it gave: the next one is asked.
+    auto reply = ask();
+    auto theirs = handles.take<Signal>(1);
+    for (u32 tries = 0; tries < kDeathsInARow; tries++) {
+        if (reply.ok() ? theirs.ok() : reply.error() != Error::bad_handle) break;
+        reply = ask();
+        theirs = handles.take<Signal>(1);
+    }
+    facts_ = PITH_TRY(std::move(reply));
     Handle<Memory> link = PITH_TRY(handles.take<Memory>(0));
-    Handle<Signal> theirs = PITH_TRY(handles.take<Signal>(1));
+    if (!theirs.ok()) return theirs.error();
     if (!mapping_.valid()) {
         mapping_ = PITH_TRY(Mapping::create(link, 0, facts_.window_offset + facts_.window_size));
         link_ = std::move(link);
@@ -37,7 +48,7 @@ Result<> Disk::open(u64 index) {
     }
     index_ = index;
     PITH_CHECK(
-        queue_.attach(mapping_.as(), facts_.window_offset, Block::kEntries, std::move(theirs), facts_.bits));
+        queue_.attach(mapping_.as(), facts_.window_offset, Block::kEntries, std::move(*theirs), facts_.bits));
     queue_.reset();
     for (u32 i = 0; i < Block::kEntries; i++)
         if (busy_[i]) PITH_CHECK(queue_.submit(kept_[i]));
