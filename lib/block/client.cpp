@@ -9,10 +9,20 @@
 
 namespace pith {
 
+namespace {
+
+/// What an Open looks like whose driver died while it answered: the Signal that it sent is gone. Or it sent none.
+bool died_answering(Error error) { return error == Error::protocol || error == Error::bad_handle; }
+
+}  // namespace
+
 Result<> BlockClient::open(const Handle<Signal>& signal, u64 bits, abi::Time patience) {
     signal_ = &signal;
     bits_ = bits;
-    return try_open(patience);
+    Result<> opened = try_open(patience);
+    for (u32 tries = 1; !opened.ok() && died_answering(opened.error()) && tries < kMaxOpens; ++tries)
+        opened = try_open(patience);
+    return opened;
 }
 
 Result<> BlockClient::try_open(abi::Time patience) {
