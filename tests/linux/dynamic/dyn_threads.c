@@ -17,8 +17,10 @@ static void make_robust(pthread_mutex_t* mutex, int shared) {
     pthread_mutex_init(mutex, &attributes);
 }
 
+static sem_t locked;
 static void* locks_and_ends(void* mutex) {
     pthread_mutex_lock(mutex);
+    sem_post(&locked);
     sleep_ms(30);
     return NULL;
 }
@@ -27,8 +29,9 @@ static void robust_thread(void) {
     static pthread_mutex_t mutex;
     make_robust(&mutex, 0);
     pthread_t thread;
+    sem_init(&locked, 0, 0);
     pthread_create(&thread, NULL, locks_and_ends, &mutex);
-    sleep_ms(10);
+    sem_wait(&locked);
     say("waits for a thread that ends: %s", name(pthread_mutex_lock(&mutex)));
     say("busy: %s", name(pthread_mutex_trylock(&mutex)));
     say("made right: %s", name(pthread_mutex_consistent(&mutex)));
