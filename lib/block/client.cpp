@@ -49,9 +49,14 @@ void BlockClient::reopen() {
     requests_.detach();
     const Result<> opened = try_open(kPatience);
     if (opened.ok()) {
-        silences_ = 0;
+        silences_ = bad_opens_ = 0;
         return;
     }
+    if (died_answering(opened.error()) && ++bad_opens_ < kMaxOpens) {
+        watch_.arm(now() + kLookInterval / 64);
+        return;
+    }
+    bad_opens_ = 0;
     switch (opened.error()) {
         case Error::timed_out:
         case Error::peer_died:

@@ -68,6 +68,7 @@ class BlockClient {
 
   private:
     static constexpr abi::Time kPatience = 50'000'000;
+    static constexpr u32 kMaxOpens = 8;
     static constexpr abi::Time kLookInterval = 1'000'000'000;
     static constexpr u32 kMostSilences = 5;
     struct Watch : Timer {
@@ -93,6 +94,7 @@ class BlockClient {
     BlockRequests requests_;
     Watch watch_{*this};
     abi::Time broken_at_ = 0;  ///< when the driver broke the rules last
+    u32 bad_opens_ = 0;        ///< answers to Open that could not be used, in a row
     u32 silences_ = 0;         ///< times in a row that it did not answer Open
 };
 
