@@ -207,6 +207,7 @@ void BlockCache::trim() {
     for (Buffer* buffer = oldest_; buffer != nullptr && count_ > capacity_ && looked < 64; looked++) {
         Buffer* next = buffer->newer;
         if (!buffer->running && !buffer->committed) drop(*buffer);
+        else touch(*buffer);  // it is not looked at again for a while
         buffer = next;
     }
 }

@@ -47,6 +47,11 @@ Result<> FileSystem::unmount() {
     return volume_->unmount();
 }
 
+Result<> FileSystem::sync() {
+    if (volume_->failed()) return Error::io;
+    return volume_->read_only() ? Result<>{} : commit();
+}
+
 Result<> FileSystem::commit() {
     PITH_CHECK(volume_->commit());
     // What a cut file's last block holds behind its end is zeroed only now: before, a power cut would bring the longer file back.

@@ -127,8 +127,8 @@ class FileSystem {
     /// Removes the orphans that nobody holds: after a mount, when everyone has had time to hold theirs again.
     Result<> reap_orphans();
 
-    /// Everything done before is durable when it returns.
-    Result<> sync() { return volume_->read_only() ? Result<>{} : commit(); }
+    /// Everything done before is durable when it returns. Errors: io: it is not, and never will be.
+    Result<> sync();
 
   private:
     explicit FileSystem(std::unique_ptr<Volume> volume) : volume_(std::move(volume)) {}

@@ -18,7 +18,7 @@ constexpr usize kSlack = 8;
 }  // namespace
 
 Result<> Volume::fail(Error error) {
-    read_only_ = true;
+    read_only_ = failed_ = true;
     return error;
 }
 

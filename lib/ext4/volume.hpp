@@ -68,6 +68,8 @@ class Volume {
     usize block_size() const { return fs_->blocksize; }
     u64 block_count() const { return ext2fs_blocks_count(fs_->super); }
     bool read_only() const { return read_only_; }
+    /// An error of a commit or checkpoint has made it read-only: what was not durable by then never will be.
+    bool failed() const { return failed_; }
     bool checksums() const { return ext2fs_has_feature_metadata_csum(fs_->super); }
     Time now() const { return options_.now != nullptr ? options_.now() : Time{}; }
     u32 replayed() const { return replayed_; }  ///< transactions, by the mount
@@ -148,6 +150,7 @@ class Volume {
     BlockDevice& device_;
     const MountOptions options_;
     bool read_only_ = false;
+    bool failed_ = false;
     bool writing_ = false;  ///< the journal has been started
     bool operation_ = false;
     u32 replayed_ = 0;

@@ -73,6 +73,22 @@ TEST_P(DiskErrors, NothingIsLost) {
 INSTANTIATE_TEST_SUITE_P(One, DiskErrors, testing::Values(true));
 INSTANTIATE_TEST_SUITE_P(All, DiskErrors, testing::Values(false));
 
+// Once a commit has failed, nobody is told that something is durable.
+TEST(Faults, SyncAfterAFailedCommit) {
+    MemoryDisk disk(make_image(8192));
+    Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(disk, kOptions);
+    ASSERT_TRUE(mounted.ok());
+    FileSystem& system = *mounted.value();
+    const FileId root = system.root().value();
+    ASSERT_TRUE(system.create(root, "a", {.mode = 0100600}).ok());
+    disk.fail_after(0, true);
+    EXPECT_EQ(system.sync().error(), Error::io);
+    EXPECT_EQ(system.sync().error(), Error::io);
+    EXPECT_EQ(system.create(root, "b", {.mode = 0100600}).error(), Error::access);
+    EXPECT_TRUE(system.lookup(root, "a").ok());
+    EXPECT_FALSE(system.unmount().ok());
+}
+
 // A mount that fails says so, and changes nothing that matters.
 TEST(Faults, ErrorsWhileMounting) {
     const History history = work(make_image(8192), 5, 60, 20000);
