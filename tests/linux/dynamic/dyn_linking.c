@@ -1,5 +1,5 @@
-// LIBRARIES: dyn_first
 // SPDX-License-Identifier: MIT
+// LIBRARIES: dyn_first
 // What the dynamic linker does: constructors and destructors in order, relocated data, thread-local storage of libraries,
 // IFUNCs, dlopen, dlsym, dlclose and its errors, LD_PRELOAD, LD_LIBRARY_PATH, LD_BIND_NOW, a missing library.
 #include "say.h"
