@@ -23,21 +23,6 @@ Error checked(u32 error) {
 
 }  // namespace
 
-void BlockWaiting::unlink() {
-    if (next_ == nullptr) return;
-    next_->previous_ = previous_;
-    previous_->next_ = next_;
-    next_ = previous_ = nullptr;
-}
-
-void BlockList::insert(BlockWaiting& after, BlockWaiting& entry) {
-    entry.unlink();
-    entry.previous_ = &after;
-    entry.next_ = after.next_;
-    after.next_->previous_ = &entry;
-    after.next_ = &entry;
-}
-
 BlockPlace::BlockPlace(BlockPlace&& other) noexcept
     : owner_(std::exchange(other.owner_, nullptr)), first_(other.first_), count_(other.count_) {}
 
@@ -60,7 +45,12 @@ void BlockPlace::reset() {
 }
 
 BlockRequest::~BlockRequest() {
+    if (link_.linked()) BlockRequests::Waiting::remove(*this);
     if (owner_ != nullptr) owner_->slots_[slot_].request = nullptr;
+}
+
+BlockPlaceRequest::~BlockPlaceRequest() {
+    if (link_.linked()) BlockRequests::Places::remove(*this);
 }
 
 Result<> BlockRequests::check(const Block::Open::Reply& reply) const {
@@ -125,10 +115,7 @@ void BlockRequests::fail_all(Error error) {
     detach();
     failed_ = error;
     take_back();
-    while (BlockWaiting* first = waiting_.first()) {
-        BlockList::remove(*first);
-        answer(static_cast<BlockRequest&>(*first), error);
-    }
+    while (BlockRequest* first = waiting_.pop_front()) answer(*first, error);
     give_places();
 }
 
@@ -152,7 +139,7 @@ void BlockRequests::add(BlockRequest& request) {
 
 void BlockRequests::submit_waiting() {
     while (open_ && used_slots_ < Block::kEntries && !waiting_.empty()) {
-        auto& request = static_cast<BlockRequest&>(*waiting_.first());
+        BlockRequest& request = *waiting_.front();
         const u32 number = static_cast<u32>(std::ranges::find(slots_, u64{0}, &Slot::id) - slots_);
         const bool flush = request.operation == Block::Operation::flush;
         Block::Submission entry{};
@@ -169,7 +156,7 @@ void BlockRequests::submit_waiting() {
             if (entered.error() != Error::would_block || used_slots_ == 0) violated();
             return;
         }
-        BlockList::remove(request);
+        waiting_.pop_front();
         request.owner_ = this;
         request.slot_ = number;
         slots_[number] = {entry.id, &request, flush ? 0 : request.place->first_,
@@ -203,15 +190,12 @@ void BlockRequests::serve() {
 void BlockRequests::violated() {
     detach();
     broken_ = true;
-    BlockList given_up;
+    Waiting given_up;
     for (Slot& slot : slots_) {
         if (slot.id == 0 || slot.request == nullptr || ++slot.request->attempts_ < kMaxAttempts) continue;
         given_up.push_back(*free_slot(slot));
     }
-    while (BlockWaiting* first = given_up.first()) {
-        BlockList::remove(*first);
-        answer(static_cast<BlockRequest&>(*first), Error::protocol);
-    }
+    while (BlockRequest* first = given_up.pop_front()) answer(*first, Error::protocol);
 }
 
 /// What was under way goes to the front of those who wait, in its order.
@@ -230,7 +214,7 @@ void BlockRequests::add(BlockPlaceRequest& request) {
 /// Not while the link is closed: the device may still be at what was submitted, and so in places that have been given back.
 void BlockRequests::give_places() {
     while (!places_.empty() && (open_ || failed_ != Error::ok)) {
-        auto& request = static_cast<BlockPlaceRequest&>(*places_.first());
+        BlockPlaceRequest& request = *places_.front();
         request.error = failed_;
         if (failed_ == Error::ok) {
             const u64 units = (request.size + BlockWindow::kUnit - 1) / BlockWindow::kUnit;
@@ -240,7 +224,7 @@ void BlockRequests::give_places() {
             else if (taken.error() == Error::would_block) return;
             request.error = taken.error();
         }
-        BlockList::remove(request);
+        places_.pop_front();
         request.done(request);
     }
 }

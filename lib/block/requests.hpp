@@ -12,6 +12,7 @@
 #include <span>
 #include <utility>
 
+#include "lib/base/list.hpp"
 #include "lib/block/window.hpp"
 #include "lib/os/queue.hpp"
 #include "protocol/block.hpp"
@@ -19,38 +20,6 @@
 namespace pith {
 
 class BlockRequests;
-
-/// Something in one of the two lists of those who wait. It leaves its list when it is destroyed.
-class BlockWaiting {
-  public:
-    BlockWaiting() = default;
-    BlockWaiting(const BlockWaiting&) = delete;
-    BlockWaiting& operator=(const BlockWaiting&) = delete;
-
-  protected:
-    ~BlockWaiting() { unlink(); }
-    void unlink();
-
-  private:
-    friend class BlockList;
-    BlockWaiting* next_ = nullptr;
-    BlockWaiting* previous_ = nullptr;
-};
-
-class BlockList {
-  public:
-    BlockList() { head_.next_ = head_.previous_ = &head_; }
-    bool empty() const { return head_.next_ == &head_; }
-    BlockWaiting* first() { return empty() ? nullptr : head_.next_; }
-    void push_back(BlockWaiting& entry) { insert(*head_.previous_, entry); }
-    void push_front(BlockWaiting& entry) { insert(head_, entry); }
-    static void remove(BlockWaiting& entry) { entry.unlink(); }
-
-  private:
-    struct Head : BlockWaiting {};
-    static void insert(BlockWaiting& after, BlockWaiting& entry);
-    Head head_;
-};
 
 /// A run of the window, in the hands of one caller; given back with it (or, if a request on it is still under way then,
 /// when that is answered). Who holds one must not wait for another: there may be none left.
@@ -76,12 +45,14 @@ class BlockPlace {
 };
 
 /// A request. `done` is called once, when `error` says how it ended; never if it was destroyed before.
-class BlockRequest : public BlockWaiting {
+class BlockRequest {
   public:
     using Function = void (*)(BlockRequest&);
     BlockRequest(Function function, Block::Operation what, u64 first_sector, u32 count,
                  const BlockPlace* where)
         : done(function), operation(what), sector(first_sector), sectors(count), place(where) {}
+    BlockRequest(const BlockRequest&) = delete;
+    BlockRequest& operator=(const BlockRequest&) = delete;
     ~BlockRequest();
     Function done;
     Block::Operation operation;
@@ -92,16 +63,20 @@ class BlockRequest : public BlockWaiting {
 
   private:
     friend class BlockRequests;
+    ListLink link_;
     BlockRequests* owner_ = nullptr;  ///< while it is under way
     u32 slot_ = 0;
     u32 attempts_ = 0;
 };
 
 /// A caller that waits for a place. `done` is called once, when `place` is valid or `error` says why not.
-class BlockPlaceRequest : public BlockWaiting {
+class BlockPlaceRequest {
   public:
     using Function = void (*)(BlockPlaceRequest&);
     BlockPlaceRequest(Function function, u64 bytes) : done(function), size(bytes) {}
+    BlockPlaceRequest(const BlockPlaceRequest&) = delete;
+    BlockPlaceRequest& operator=(const BlockPlaceRequest&) = delete;
+    ~BlockPlaceRequest();
     Function done;
     u64 size;
     BlockPlace place;
@@ -109,6 +84,7 @@ class BlockPlaceRequest : public BlockWaiting {
 
   private:
     friend class BlockRequests;
+    ListLink link_;
 };
 
 class BlockRequests {
@@ -153,6 +129,9 @@ class BlockRequests {
   private:
     friend class BlockPlace;
     friend class BlockRequest;
+    friend class BlockPlaceRequest;
+    using Waiting = List<BlockRequest, &BlockRequest::link_>;
+    using Places = List<BlockPlaceRequest, &BlockPlaceRequest::link_>;
     struct Slot {
         u64 id = 0;                       ///< of the submission; 0: free
         BlockRequest* request = nullptr;  ///< null: its caller has gone
@@ -172,8 +151,8 @@ class BlockRequests {
     std::span<u8> window_;
     Block::Open::Reply shape_{};
     BlockWindow units_;
-    BlockList waiting_;  ///< BlockRequests that are not submitted
-    BlockList places_;   ///< BlockPlaceRequests
+    Waiting waiting_;  ///< not submitted
+    Places places_;
     Slot slots_[Block::kEntries];
     u64 submissions_ = 0;  ///< ever made: ids count them
     u32 used_slots_ = 0;
