@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "servers/linux/cpuid.hpp"
 #include "servers/linux/signal_frame.hpp"
 
 namespace pith::lx {
@@ -39,21 +40,12 @@ constexpr u64 kInitialRoom = 128 << 10;
 constexpr u64 kFsGsBase = 2;  ///< AT_HWCAP2: the kernel lets programs use RDFSBASE and its like
 constexpr u64 kLegacyState = 512;
 
-struct CpuidResult {
-    u32 eax, ebx, ecx, edx;
-};
-CpuidResult cpuid(u32 leaf) {
-    CpuidResult r{};
-    asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(0));
-    return r;
-}
-
 /// What the auxiliary vector tells of the processor. It is asked once: in a virtual machine that takes long.
 struct Processor {
     u64 features = 0;           ///< AT_HWCAP
     u64 signal_frame_size = 0;  ///< AT_MINSIGSTKSZ
     Processor() {
-        const CpuidResult basic = cpuid(1);
+        const Cpuid basic = cpuid(1);
         features = basic.edx;
         const bool xsave = (basic.ecx >> 27 & 1) != 0;
         const u64 state = xsave ? cpuid(0xd).ebx + sizeof(u32) : kLegacyState;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "servers/linux/cpuid.hpp"
+
 namespace pith::lx {
 
 namespace {
@@ -18,9 +20,7 @@ void quarter(u32& a, u32& b, u32& c, u32& d) {
 }
 
 bool processor_random(u64& value) {
-    u32 eax = 1, ebx = 0, ecx = 0, edx = 0;
-    asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    if ((ecx >> 30 & 1) == 0) return false;
+    if ((cpuid(1).ecx >> 30 & 1) == 0) return false;
     for (int tries = 0; tries < 10; ++tries) {
         bool good = false;
         asm volatile("rdrand %0" : "=r"(value), "=@ccc"(good));

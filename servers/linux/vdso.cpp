@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "servers/linux/address_space.hpp"
+#include "servers/linux/cpuid.hpp"
 #include "servers/linux/guest/vdso_data.hpp"
 
 extern "C" const pith::u8 vdso_image[], vdso_image_end[];
@@ -17,11 +18,7 @@ namespace {
 constexpr u64 kDataPage = 1;  ///< where VdsoData is
 
 /// RDTSCP, and so TSC_AUX with the CPU's number (kernel/arch/x86_64/cpu.cpp).
-bool has_rdtscp() {
-    u32 eax = 0x8000'0001, ebx = 0, ecx = 0, edx = 0;
-    asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    return (edx >> 27 & 1) != 0;
-}
+u32 has_rdtscp() { return cpuid(0x8000'0001).edx >> 27 & 1; }
 
 }  // namespace
 
@@ -36,7 +33,7 @@ SysResult<Ref<Vdso>> Vdso::create(FrameAllocator& frames, HandleIndex info) {
         memcpy(vdso->pages_.back().data(), vdso_image + at, std::min<usize>(size - at, kPageSize));
     }
     if (vdso->pages_.size() * kPageSize > kVdsoRoom) return Errno::ENOMEM;
-    vdso->data().has_rdtscp = has_rdtscp() ? 1 : 0;
+    vdso->data().has_rdtscp = has_rdtscp();
     return vdso;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/os/clock.hpp"
+#include "servers/linux/cpuid.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/disk.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
@@ -105,17 +106,10 @@ TextResult text_stat(Subject subject, Thread&) {
 TextResult text_meminfo(Subject subject, Thread&) { return proc_meminfo(*subject.zone); }
 
 TextResult text_cpuinfo(Subject subject, Thread&) {
-    u32 name[12];
-    for (u32 i = 0; i < 3; ++i) {
-        asm volatile("cpuid"
-                     : "=a"(name[4 * i]), "=b"(name[4 * i + 1]), "=c"(name[4 * i + 2]), "=d"(name[4 * i + 3])
-                     : "a"(0x80000002 + i), "c"(0));
-    }
-    u32 highest, vendor[3], signature, features_b, features_c, features_d;
-    asm volatile("cpuid" : "=a"(highest), "=b"(vendor[0]), "=d"(vendor[1]), "=c"(vendor[2]) : "a"(0), "c"(0));
-    asm volatile("cpuid"
-                 : "=a"(signature), "=b"(features_b), "=c"(features_c), "=d"(features_d)
-                 : "a"(1), "c"(0));
+    const Cpuid name[3] = {cpuid(0x8000'0002), cpuid(0x8000'0003), cpuid(0x8000'0004)};
+    const Cpuid first = cpuid(0);
+    const u32 vendor[3] = {first.ebx, first.edx, first.ecx};
+    const auto [signature, features_b, features_c, features_d] = cpuid(1);
     std::string model(reinterpret_cast<const char*>(name), sizeof name);
     model.resize(std::min(model.find('\0'), model.size()));
     u32 family = signature >> 8 & 15, number = signature >> 4 & 15;
