@@ -2,6 +2,7 @@
 // Clocks, sleeping, and the timers of processes.
 #include <algorithm>
 
+#include "servers/linux/clocks.hpp"
 #include "servers/linux/posix_timers.hpp"
 #include "servers/linux/syscall.hpp"
 #include "servers/linux/time_types.hpp"
@@ -11,28 +12,7 @@ namespace pith::lx {
 
 namespace {
 
-enum Clock : i32 {
-    kRealtime = 0,
-    kMonotonic,
-    kProcessCpu,
-    kThreadCpu,
-    kMonotonicRaw,
-    kRealtimeCoarse,
-    kMonotonicCoarse,
-    kBoottime,
-    kRealtimeAlarm,
-    kBoottimeAlarm,
-    kTai = 11,
-};
 constexpr u32 kAbsolute = 1;
-
-bool is_realtime(i32 clock) {
-    return clock == kRealtime || clock == kRealtimeCoarse || clock == kRealtimeAlarm || clock == kTai;
-}
-bool is_monotonic(i32 clock) {
-    return clock == kMonotonic || clock == kMonotonicRaw || clock == kMonotonicCoarse || clock == kBoottime ||
-           clock == kBoottimeAlarm;
-}
 
 u64 process_time(const Process& process) {
     const Usage total = process.total_usage();
@@ -163,8 +143,7 @@ Outcome sys_clock_getres(Thread& thread, const SyscallArgs& args) {
     const auto clock = static_cast<i32>(args.a0);
     if (!read_clock(thread, clock).ok()) return Errno::EINVAL;
     if (args.a1 == 0) return 0;
-    const bool coarse = clock == kRealtimeCoarse || clock == kMonotonicCoarse;
-    return put(thread, args.a1, TimeSpec{0, coarse ? 4'000'000 : 1});
+    return put(thread, args.a1, TimeSpec{0, resolution(clock)});
 }
 
 Outcome sys_clock_settime(Thread& thread, const SyscallArgs& args) {

@@ -2,6 +2,8 @@
 // The vDSO: a shared object of ours in every program, that tells the time and the CPU's number without a system call. Its names
 // and versions are Linux's (vdso(7)); vdso.ld says how it is laid out. It runs on the program's stack, and knows
 // nothing but its own pages. What it cannot tell it asks the server.
+#include "lib/os/clock.hpp"
+#include "servers/linux/clocks.hpp"
 #include "servers/linux/guest/vdso_data.hpp"
 
 namespace {
@@ -19,21 +21,8 @@ struct TimeZone {
 };
 
 constexpr long kClockGettime = 228, kClockGetres = 229, kGetcpu = 309;
-constexpr u64 kSecond = 1'000'000'000;
-constexpr i64 kCoarseTick = 4'000'000;
-
-enum class Kind : u8 { other, realtime, monotonic };
-
-/// REALTIME, MONOTONIC, MONOTONIC_RAW, REALTIME_COARSE, MONOTONIC_COARSE, BOOTTIME, TAI.
-constexpr u32 kRealtimes = 1u << 0 | 1u << 5 | 1u << 11, kMonotonics = 1u << 1 | 1u << 4 | 1u << 6 | 1u << 7;
-constexpr u32 kCoarse = 1u << 5 | 1u << 6;
-
-bool in_set(i32 clock, u32 set) { return static_cast<u32>(clock) < 32 && (set >> clock & 1) != 0; }
-
-Kind kind_of(i32 clock) {
-    if (in_set(clock, kRealtimes)) return Kind::realtime;
-    return in_set(clock, kMonotonics) ? Kind::monotonic : Kind::other;
-}
+/// What the pages tell; of the others, CPU time, the server knows.
+bool known(i32 clock) { return lx::is_realtime(clock) || lx::is_monotonic(clock); }
 
 long system_call(long number, long first, long second, long third) {
     long result;
@@ -58,23 +47,10 @@ extern "C" [[gnu::visibility("hidden")]] const volatile lx::VdsoPages vdso_pages
 
 namespace {
 
-/// Nanoseconds since boot: as pith::now() (lib/os/clock.cpp), which is what the system call tells.
-u64 now() {
-    const volatile abi::InfoPage& page = vdso_pages.info;
-    for (;;) {
-        const u32 sequence = page.sequence;
-        asm volatile("" ::: "memory");
-        const u64 base = page.clock_base, tsc_base = page.tsc_base, multiplier = page.multiplier;
-        const u64 tsc = ticks();
-        asm volatile("" ::: "memory");
-        if ((sequence & 1) != 0 || page.sequence != sequence) continue;
-        const u64 passed = tsc > tsc_base ? tsc - tsc_base : 0;
-        return base + static_cast<u64>(static_cast<unsigned __int128>(passed) * multiplier >> 32);
-    }
-}
+u64 monotonic() { return read_clock(vdso_pages.info, ticks); }
 
 u64 realtime() {
-    const i64 time = static_cast<i64>(now()) + vdso_pages.data.realtime_offset;
+    const i64 time = static_cast<i64>(monotonic()) + vdso_pages.data.realtime_offset;
     return time > 0 ? static_cast<u64>(time) : 0;
 }
 
@@ -83,17 +59,15 @@ u64 realtime() {
 #define PITH_VDSO extern "C" [[gnu::visibility("default")]]
 
 PITH_VDSO long __vdso_clock_gettime(i32 clock, TimeSpec* time) {
-    const Kind kind = kind_of(clock);
-    if (kind == Kind::other) return system_call(kClockGettime, clock, reinterpret_cast<long>(time), 0);
-    const u64 value = kind == Kind::realtime ? realtime() : now();
+    if (!known(clock)) return system_call(kClockGettime, clock, reinterpret_cast<long>(time), 0);
+    const u64 value = lx::is_realtime(clock) ? realtime() : monotonic();
     *time = {static_cast<i64>(value / kSecond), static_cast<i64>(value % kSecond)};
     return 0;
 }
 
 PITH_VDSO long __vdso_clock_getres(i32 clock, TimeSpec* resolution) {
-    if (kind_of(clock) == Kind::other)
-        return system_call(kClockGetres, clock, reinterpret_cast<long>(resolution), 0);
-    if (resolution != nullptr) *resolution = {0, in_set(clock, kCoarse) ? kCoarseTick : 1};
+    if (!known(clock)) return system_call(kClockGetres, clock, reinterpret_cast<long>(resolution), 0);
+    if (resolution != nullptr) *resolution = {0, lx::resolution(clock)};
     return 0;
 }
 
