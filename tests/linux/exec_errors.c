@@ -1,40 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Why execve refuses: each errno; truncated and garbage ELF files; #! lines, good and bad. The caller survives each.
-#include "say.h"
+#include "execs.h"
 
 #include <elf.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 /// An address that the compiler knows nothing of.
 static void* wild(volatile uintptr_t address) { return (void*)address; }
 
 static char image[1 << 16];
 static size_t image_size;
-
-static void put(const char* path, const void* data, size_t size, mode_t mode) {
-    unlink(path);
-    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0700);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size) say("cannot write %s", path);
-    close(fd);
-    chmod(path, mode);
-}
-
-static void try_exec(const char* what, const char* path) {
-    pid_t pid = fork();
-    if (pid == 0) {
-        char* argv[] = {(char*)"zero", (char*)"one", NULL};
-        char* envp[] = {NULL};
-        execve(path, argv, envp);
-        say("%s: %s", what, strerrorname_np(errno));
-        _exit(50);
-    }
-    int status = 0;
-    waitpid(pid, &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 50)
-        say("%s: ran, %s %d", what, WIFEXITED(status) ? "exit" : "signal",
-            WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-}
 
 static void mutated(const char* what, size_t offset, const void* bytes, size_t size) {
     char copy[sizeof image];

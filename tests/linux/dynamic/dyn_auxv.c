@@ -67,8 +67,6 @@ static void check_auxv(void) {
     int fd = open("/proc/self/auxv", O_RDONLY);
     ssize_t size = read(fd, vector, sizeof vector);
     close(fd);
-    unsigned long previous = 0;
-    (void)previous;
     for (int i = 0; i + 1 < size / 8; i += 2) {
         // What later Linuxes add after ours is left out.
         if (vector[i] == 27 || vector[i] == 28) continue;

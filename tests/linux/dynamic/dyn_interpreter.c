@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What execve does about the interpreter of a dynamic program: missing, no program, a directory, not executable, cut short, for another
 // machine, a name without an end; and #! lines whose interpreter is dynamic.
-#include "say.h"
+#include "execs.h"
 
 #include <elf.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 static char image[1 << 17], linker[1 << 19];
 static size_t image_size, linker_size;
@@ -16,30 +15,6 @@ static size_t load(const char* path, char* to, size_t room) {
     ssize_t size = read(fd, to, room);
     close(fd);
     return size > 0 ? (size_t)size : 0;
-}
-
-static void put(const char* path, const void* data, size_t size, mode_t mode) {
-    unlink(path);
-    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0700);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size) say("cannot write %s", path);
-    close(fd);
-    chmod(path, mode);
-}
-
-static void try_exec(const char* what, const char* path) {
-    pid_t pid = fork();
-    if (pid == 0) {
-        char* argv[] = {(char*)"zero", (char*)"one", NULL};
-        char* envp[] = {NULL};
-        execve(path, argv, envp);
-        say("%s: %s", what, strerrorname_np(errno));
-        _exit(50);
-    }
-    int status = 0;
-    waitpid(pid, &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 50)
-        say("%s: ran, %s %d", what, WIFEXITED(status) ? "exit" : "signal",
-            WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
 /// A copy of ours whose interpreter is called so.
