@@ -128,13 +128,9 @@ bool Thread::signal_pending() const {
 
 bool Thread::fatal_signal_pending() const {
     if (dying) return true;
-    const SigSet unblocked = (pending.set() | process.pending.set()) & ~mask & ~kStopSignals;
-    if (unblocked == 0) return false;
-    for (i32 signo = 1; signo <= kSignals; ++signo) {
-        if ((unblocked & sig_bit(signo)) != 0 && (*process.actions)[signo].handler == kSigDefault &&
-            signo != kSigCont && !process.ignores(signo))
-            return true;
-    }
+    SigSet ending = (pending.set() | process.pending.set()) & ~(mask | kStopSignals | kIgnoredByDefault);
+    for (; ending != 0; ending &= ending - 1)
+        if ((*process.actions)[std::countr_zero(ending) + 1].handler == kSigDefault) return true;
     return false;
 }
 
