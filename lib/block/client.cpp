@@ -9,28 +9,17 @@
 
 namespace pith {
 
-namespace {
-
-/// What an Open looks like whose driver died while it answered: the Signal that it sent is gone. Or it sent none.
-bool died_answering(Error error) { return error == Error::protocol || error == Error::bad_handle; }
-
-}  // namespace
-
-Result<> BlockClient::open(const Handle<Signal>& signal, u64 bits, abi::Time patience) {
+Result<> BlockClient::open(const Handle<Signal>& signal, u64 bits, abi::Time deadline) {
     signal_ = &signal;
     bits_ = bits;
-    Result<> opened = try_open(patience);
-    for (u32 tries = 1; !opened.ok() && died_answering(opened.error()) && tries < kMaxOpens; ++tries)
-        opened = try_open(patience);
-    return opened;
+    return try_open(deadline);
 }
 
-Result<> BlockClient::try_open(abi::Time patience) {
+Result<> BlockClient::try_open(abi::Time deadline) {
     HandleList handles;
     handles.add(*signal_, rights(abi::SignalRight::notify));
     ReceivedHandles received;
-    const auto reply = PITH_TRY(
-        driver_.call(Block::Open{index_, bits_}, handles, received, now() + patience));
+    const auto reply = PITH_TRY(driver_.call(Block::Open{index_, bits_}, handles, received, deadline));
     PITH_CHECK(requests_.check(reply));
     Handle<Memory> link = PITH_TRY(received.take<Memory>(0));
     Handle<Signal> peer = PITH_TRY(received.take<Signal>(1));
@@ -47,7 +36,7 @@ Result<> BlockClient::try_open(abi::Time patience) {
 
 void BlockClient::reopen() {
     requests_.detach();
-    const Result<> opened = try_open(kPatience);
+    const Result<> opened = try_open(now() + kPatience);
     if (opened.ok()) {
         silences_ = bad_opens_ = 0;
         return;
@@ -59,7 +48,6 @@ void BlockClient::reopen() {
     bad_opens_ = 0;
     switch (opened.error()) {
         case Error::timed_out:
-        case Error::peer_died:
         case Error::no_memory:
         case Error::no_slot:
             // More and more rarely, so that a driver that never answers does not cost its client all the time.

@@ -2,7 +2,7 @@
 // BlockClient: one disk of a driver (protocol/block.hpp), for coroutines of an event loop:
 //
 //   BlockClient disk(driver, 0);
-//   PITH_CHECK(disk.open(loop.signal(), bit, 10 * kSecond));   // `bit`: disk.look() is called when it comes
+//   PITH_CHECK(disk.open(loop.signal(), bit, now() + 10 * kSecond));   // `bit`: disk.look() is called when it comes
 //   loop.on_signal(kSignalReborn, [&](u64) { disk.reborn(); });
 //   Result<> done = co_await disk.read(sector, bytes);
 //
@@ -34,9 +34,13 @@ class BlockClient {
     BlockClient(const BlockClient&) = delete;
     BlockClient& operator=(const BlockClient&) = delete;
 
-    /// Opens the disk, waiting for the driver for `patience` at most. `signal` (the event loop's) gets `bits` when there is something
-    /// to look at. not_found: the driver has no disk of that number; timed_out, held_down, protocol.
-    Result<> open(const Handle<Signal>& signal, u64 bits, abi::Time patience);
+    /// Opens the disk, waiting for the driver until `deadline` at most. `signal` (the event loop's) gets `bits` when there is something
+    /// to look at. not_found: the driver has no disk of that number; io: it does not work; timed_out, held_down;
+    /// died_answering(): kSignalReborn comes, if it was that, and then it can be opened.
+    Result<> open(const Handle<Signal>& signal, u64 bits, abi::Time deadline);
+    /// What an Open looks like whose driver died while it answered: the Signal that it sent is gone, or it sent none.
+    /// From a driver that breaks the protocol it can't be told.
+    static bool died_answering(Error error) { return error == Error::protocol || error == Error::bad_handle; }
     /// The bits have come.
     void look();
     /// A supplier of this component's was started again, perhaps this driver: if so, opens the disk again.
@@ -68,7 +72,9 @@ class BlockClient {
 
   private:
     static constexpr abi::Time kPatience = 50'000'000;
+    /// Answers that look as if the driver died, until it is taken for one that breaks the protocol.
     static constexpr u32 kMaxOpens = 8;
+    /// kSignalReborn tells of a driver that has been started again; of one that is held down nothing does, so it is looked at.
     static constexpr abi::Time kLookInterval = 1'000'000'000;
     static constexpr u32 kMostSilences = 5;
     struct Watch : Timer {
@@ -76,7 +82,7 @@ class BlockClient {
         static void expired(Timer& timer) { static_cast<Watch&>(timer).client.watch(); }
         BlockClient& client;
     };
-    Result<> try_open(abi::Time patience);
+    Result<> try_open(abi::Time deadline);
     /// Opens again; later, if there is no answer now.
     void reopen();
     /// Tells the driver of what was submitted; opens again if it has broken the rules.

@@ -2,6 +2,8 @@
 // Finding disks and partitions, and their nodes in /dev.
 #include "servers/linux/vfs/dev/disk.hpp"
 
+#include <algorithm>
+
 #include "lib/os/clock.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/partitions.hpp"
@@ -73,22 +75,29 @@ void Disks::start() {
     });
     loop.on_signal(kSignalReborn, [this](u64) {
         for (const auto& disk : disks_) disk->client.reborn();
-        find_more(kPatience);
+        find_more(now() + kPatience);
     });
-    find_more(kBootPatience);
     const abi::Time deadline = now() + kBootPatience;
-    while (scanning_ != 0 && now() < deadline) loop.run_once(deadline);
+    find_more(deadline);
+    while ((driver_died_ || scanning_ != 0) && now() < deadline) loop.run_once(deadline);
 }
 
-void Disks::find_more(abi::Time patience) {
-    while (disks_.size() < Block::kMaxDisks) {
-        auto disk = std::make_unique<Disk>(zone_.services->block, static_cast<u32>(disks_.size()));
-        if (!disk->client.open(zone_.services->loop.signal(), bit_, patience).ok()) return;
+void Disks::find_more(abi::Time deadline) {
+    driver_died_ = false;
+    for (u32 number = 0; number < Block::kMaxDisks; ++number) {
+        const auto at = std::ranges::find_if(disks_, [&](const auto& disk) { return disk->index >= number; });
+        if (at != disks_.end() && (*at)->index == number) continue;
+        auto disk = std::make_unique<Disk>(zone_.services->block, number);
+        const Result<> opened = disk->client.open(zone_.services->loop.signal(), bit_, deadline);
+        if (opened.error() == Error::io) continue;  // those behind one that does not work may do
+        if (!opened.ok()) {
+            driver_died_ = BlockClient::died_answering(opened.error());
+            return;
+        }
         disk->whole = Ref<BlockDevice>::make(*disk, 0u, u64{0}, disk->client.sectors());
         add_node(*disk->whole);
-        disks_.push_back(std::move(disk));
         ++scanning_;
-        if (!spawn(scan_first(*disks_.back()))) --scanning_;
+        if (!spawn(scan_first(**disks_.insert(at, std::move(disk))))) --scanning_;
     }
 }
 

@@ -87,7 +87,8 @@ class Disks {
     Task<SysResult<>> flush();
 
   private:
-    void find_more(abi::Time patience);
+    /// Opens what the driver has and is not known yet.
+    void find_more(abi::Time deadline);
     Task<void> scan_first(Disk& disk);
     void add_node(const BlockDevice& device);
     void remove_node(const BlockDevice& device);
@@ -95,7 +96,8 @@ class Disks {
     Zone& zone_;
     u64 bit_ = 0;
     u32 scanning_ = 0;
-    std::vector<std::unique_ptr<Disk>> disks_;
+    bool driver_died_ = false;                  ///< as it was asked for more: its successor is
+    std::vector<std::unique_ptr<Disk>> disks_;  ///< by their index
 };
 
 /// What a program sees of a request that failed.
