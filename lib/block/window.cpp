@@ -6,7 +6,6 @@ namespace pith {
 void BlockWindow::reset(u64 bytes) {
     for (u64& word : words_) word = 0;
     units_ = static_cast<u32>(bytes / kUnit < kMaxUnits ? bytes / kUnit : kMaxUnits);
-    used_ = 0;
 }
 
 Result<u32> BlockWindow::take(u32 count) {
@@ -21,7 +20,6 @@ Result<u32> BlockWindow::take(u32 count) {
         if (run < count) continue;
         const u32 first = unit + 1 - count;
         for (u32 each = first; each <= unit; ++each) words_[each / 64] |= u64{1} << each % 64;
-        used_ += count;
         return first;
     }
     return Error::would_block;
@@ -29,7 +27,6 @@ Result<u32> BlockWindow::take(u32 count) {
 
 void BlockWindow::give(u32 first, u32 count) {
     for (u32 each = first; each < first + count; ++each) words_[each / 64] &= ~(u64{1} << each % 64);
-    used_ -= count;
 }
 
 }  // namespace pith

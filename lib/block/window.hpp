@@ -16,7 +16,6 @@ class BlockWindow {
     /// Of `bytes`, all free.
     void reset(u64 bytes);
     u32 units() const { return units_; }
-    u32 used() const { return used_; }
     bool taken(u32 unit) const { return (words_[unit / 64] >> unit % 64 & 1) != 0; }
     /// The first of `count` units in a row. would_block: there are not so many just now; invalid: there never are.
     Result<u32> take(u32 count);
@@ -25,7 +24,6 @@ class BlockWindow {
   private:
     u64 words_[kMaxUnits / 64] = {};
     u32 units_ = 0;
-    u32 used_ = 0;
 };
 
 }  // namespace pith
