@@ -52,10 +52,6 @@ class BlockClient {
     u64 place_size() const { return requests_.place_size(); }
     /// Sectors of the largest request.
     u32 max_sectors() const { return requests_.max_sectors(); }
-    /// Requests are submitted and answered: the driver was there when last looked.
-    bool attached() const { return requests_.attached(); }
-    /// The driver is there: its Signal, which is of its run Pool, has not gone with it.
-    bool driver_alive() const { return peer_.valid() && peer_.info().ok(); }
 
     /// `co_await disk.place(bytes)`: Result<BlockPlace>. invalid: more than place_size().
     class PlaceOperation;
@@ -82,6 +78,8 @@ class BlockClient {
         static void expired(Timer& timer) { static_cast<Watch&>(timer).client.watch(); }
         BlockClient& client;
     };
+    /// The driver is there: its Signal, which is of its run Pool, has not gone with it.
+    bool driver_alive() const { return peer_.valid() && peer_.info().ok(); }
     Result<> try_open(abi::Time deadline);
     /// Opens again; later, if there is no answer now.
     void reopen();
