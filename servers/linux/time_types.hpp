@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// struct timespec and its kin as programs see them, and times that do not overflow.
+// struct timespec and its kin as programs see them, and times that do not overflow. The vDSO, which runs in programs, has
+// them too.
 #pragma once
 
-#include <algorithm>
-
-#include "servers/linux/errno.hpp"
+#include "abi/types.hpp"
 
 namespace pith::lx {
 

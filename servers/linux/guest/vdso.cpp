@@ -5,17 +5,13 @@
 #include "lib/os/clock.hpp"
 #include "servers/linux/clocks.hpp"
 #include "servers/linux/guest/vdso_data.hpp"
+#include "servers/linux/time_types.hpp"
 
 namespace {
 
 using namespace pith;
 
-struct TimeSpec {
-    i64 seconds, nanoseconds;
-};
-struct TimeVal {
-    i64 seconds, microseconds;
-};
+using lx::TimeSpec, lx::TimeVal;
 struct TimeZone {
     i32 minutes_west, dst_time;
 };
@@ -60,8 +56,7 @@ u64 realtime() {
 
 PITH_VDSO long __vdso_clock_gettime(i32 clock, TimeSpec* time) {
     if (!known(clock)) return system_call(kClockGettime, clock, reinterpret_cast<long>(time), 0);
-    const u64 value = lx::is_realtime(clock) ? realtime() : monotonic();
-    *time = {static_cast<i64>(value / kSecond), static_cast<i64>(value % kSecond)};
+    *time = TimeSpec::from(lx::is_realtime(clock) ? realtime() : monotonic());
     return 0;
 }
 
@@ -72,10 +67,7 @@ PITH_VDSO long __vdso_clock_getres(i32 clock, TimeSpec* resolution) {
 }
 
 PITH_VDSO long __vdso_gettimeofday(TimeVal* time, TimeZone* zone) {
-    if (time != nullptr) {
-        const u64 value = realtime();
-        *time = {static_cast<i64>(value / kSecond), static_cast<i64>(value % kSecond / 1000)};
-    }
+    if (time != nullptr) *time = TimeVal::from(realtime());
     if (zone != nullptr) *zone = {0, 0};
     return 0;
 }
