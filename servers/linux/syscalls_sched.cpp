@@ -143,9 +143,6 @@ Outcome sys_getcpu(Thread& thread, const SyscallArgs& args) {
     return 0;
 }
 
-/// Restartable sequences need a kernel that looks at them when it takes the CPU away. The C library does without.
-Outcome sys_rseq(Thread&, const SyscallArgs&) { return Errno::ENOSYS; }
-
 Outcome sys_membarrier(Thread&, const SyscallArgs& args) {
     // MEMBARRIER_CMD_QUERY: none is supported; rseq is not there either (ENOSYS).
     return args.a0 == 0 ? Outcome(0) : Outcome(Errno::EINVAL);
