@@ -105,12 +105,17 @@ Result<Buffer*> BlockCache::read(u64 block) {
 Result<Buffer*> BlockCache::fresh(u64 block) {
     if (block >= blocks_) return Error::io;
     Buffer* buffer = find(block);
-    if (buffer == nullptr) {
-        buffer = PITH_TRY(insert(block));
+    if (buffer != nullptr) {
+        PITH_CHECK(change(*buffer));
         std::memset(buffer->data, 0, block_size_);
+        return buffer;
     }
-    PITH_CHECK(change(*buffer));
+    buffer = PITH_TRY(insert(block));
     std::memset(buffer->data, 0, block_size_);
+    if (const Result<> changed = change(*buffer); !changed.ok()) {
+        drop(*buffer);  // it is not what the device has
+        return changed.error();
+    }
     return buffer;
 }
 
