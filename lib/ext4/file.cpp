@@ -184,6 +184,7 @@ Result<bool> FileSystem::cut(FileId file, u64 size, bool first) {
 Result<> FileSystem::grow(FileId file, u64 size) {
     return operate(2, [&]() -> Result<> {
         Inode inode = PITH_TRY(open(file));
+        if ((inode.raw->i_flags & EXT4_EXTENTS_FL) == 0) return Error::unsupported;
         PITH_CHECK(volume_->edit(inode));
         PITH_CHECK(zero_tail(inode, inode.size()));
         inode.set_size(size);
@@ -203,8 +204,8 @@ Result<> FileSystem::truncate(FileId file, u64 size) {
         return grow(file, size);
     }
     bool all = PITH_TRY(cut(file, size, true));
-    if (size < before && size % volume_->block_size() != 0) stale_tails_[file.inode] = size;
-    else stale_tails_.erase(file.inode);
+    if (size % volume_->block_size() == 0) stale_tails_.erase(file.inode);
+    else if (size < before) stale_tails_[file.inode] = size;  // as long as before: what it was stays
     while (!all) all = PITH_TRY(cut(file, size, false));
     return {};
 }

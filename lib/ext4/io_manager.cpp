@@ -130,7 +130,8 @@ Error library_error(errcode_t error) {
         case EXT2_ET_RO_FILSYS: return Error::access;
         case EXT2_ET_UNSUPP_FEATURE:
         case EXT2_ET_RO_UNSUPP_FEATURE:
-        case EXT2_ET_REV_TOO_HIGH: return Error::unsupported;
+        case EXT2_ET_REV_TOO_HIGH:
+        case EXT2_ET_INODE_NOT_EXTENT: return Error::unsupported;
         default: return Error::io;
     }
 }

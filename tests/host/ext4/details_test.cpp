@@ -213,6 +213,48 @@ TEST_F(Details, ManySmallExtents) {
     close();
 }
 
+// What is cut and written again before a sync: the old file or the new one is there after a power cut, not the new
+// one's bytes in the old one.
+TEST_F(Details, CutTwiceAndWrittenAgain) {
+    open(make_image(8192));
+    const FileId id = file("a");
+    ASSERT_TRUE(system_->write(id, 0, std::vector<u8>(1000, 'a')).ok());
+    ASSERT_TRUE(system_->sync().ok());
+    ASSERT_TRUE(system_->truncate(id, 500).ok());
+    ASSERT_TRUE(system_->truncate(id, 500).ok());
+    ASSERT_TRUE(system_->write(id, 500, std::vector<u8>(100, 'b')).ok());
+    remount();
+    std::vector<u8> read(1000);
+    const usize size = system_->read(id, 0, read).value();
+    for (usize i = 500; i < size; i++) ASSERT_EQ(read[i], size == 1000 ? 'a' : 'b') << i << " of " << size;
+    close();
+}
+
+// Files and directories of ext3 are read; what would need another block of theirs is refused, and not taken for an error.
+TEST_F(Details, BlockMaps) {
+    const std::string source = scratch("maps");
+    int status = 0;
+    run("mkdir -p " + source + "/sub && head -c 100000 /dev/zero | tr '\\0' 'q' > " + source + "/sub/file",
+        status);
+    ASSERT_EQ(status, 0);
+    std::vector<u8> image = make_image(8192, "-O ^extent,^64bit -d " + source);
+    debugfs(image, "feature extent", true);
+    open(image);
+    const FileId sub = system_->lookup(root_, "sub").value(), id = system_->lookup(sub, "file").value();
+    std::vector<u8> read(100'001);
+    ASSERT_EQ(system_->read(id, 0, read).value(), 100'000u);
+    EXPECT_EQ(read[99'999], 'q');
+    EXPECT_EQ(system_->write(id, 0, read).error(), Error::unsupported);
+    EXPECT_EQ(system_->truncate(id, 5).error(), Error::unsupported);
+    EXPECT_EQ(system_->truncate(id, 1'000'000).error(), Error::unsupported);
+    EXPECT_EQ(system_->unlink(sub, "file").error(), Error::unsupported);
+    Error error = Error::ok;
+    for (int i = 0; i < 20 && error == Error::ok; i++)
+        error = system_->create(sub, std::to_string(i) + std::string(200, 'x'), {.mode = 0100644}).error();
+    EXPECT_EQ(error, Error::unsupported);
+    close();
+}
+
 TEST_F(Details, FilesOfMke2fsAreRead) {
     // Made by mke2fs -d: a directory of its own, with a link and a file.
     const std::string source = scratch("source");
