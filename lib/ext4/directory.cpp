@@ -2,6 +2,7 @@
 #include "lib/ext4/directory.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "lib/ext4/extents.hpp"
@@ -24,9 +25,7 @@ static_assert(offsetof(Record, name) == kHeader);
 
 Record& record_at(Buffer& buffer, u32 offset) { return *reinterpret_cast<Record*>(buffer.data + offset); }
 
-u32 record_size(usize name) { return static_cast<u32>((kHeader + name + 3) & ~usize{3}); }
-
-void fill(Record& record, std::string_view name, u32 inode, u8 type) {
+void put(Record& record, std::string_view name, u32 inode, u8 type) {
     record.inode = inode;
     record.name_length = static_cast<u8>(name.size());
     record.type = type;
@@ -36,6 +35,8 @@ void fill(Record& record, std::string_view name, u32 inode, u8 type) {
 ext2_dir_entry* as_entry(Buffer& buffer) { return reinterpret_cast<ext2_dir_entry*>(buffer.data); }
 
 }  // namespace
+
+u32 record_size(usize name) { return static_cast<u32>((kHeader + name + 3) & ~usize{3}); }
 
 EntryReader::EntryReader(Volume& volume, Buffer& buffer, u64 block)
     : buffer_(buffer), block_(block), size_(static_cast<u32>(volume.block_size())) {
@@ -111,7 +112,7 @@ Result<bool> Directory::add_to(u64 index, std::string_view name, u32 inode, u8 t
         if (used != 0) there.length = static_cast<u16>(used);
         Record& record = record_at(*buffer, entry.offset + used);
         record.length = static_cast<u16>(entry.length - used);
-        fill(record, name, inode, type);
+        put(record, name, inode, type);
         PITH_CHECK(seal(*buffer));
         return true;
     }
@@ -129,6 +130,19 @@ void Directory::clear(Buffer& buffer) {
     Record& record = record_at(buffer, size - tail);
     record.length = kTail;
     record.type = 0xde;
+}
+
+/// The entries of an empty block, one behind the other; the last record takes the rest. They fit.
+void Directory::fill(Buffer& buffer, std::span<const Named> entries) {
+    u32 at = 0, left = record_at(buffer, 0).length;
+    for (const Named& entry : entries) {
+        const u32 length = &entry == &entries.back() ? left : record_size(entry.name.size());
+        Record& record = record_at(buffer, at);
+        put(record, entry.name, entry.inode, entry.type);
+        record.length = static_cast<u16>(length);
+        at += length;
+        left -= length;
+    }
 }
 
 /// A block more at the end; it is empty, and `index` receives its number.
@@ -197,13 +211,7 @@ Result<bool> Directory::empty() {
 Result<> Directory::make(u32 parent) {
     u64 index = 0;
     Buffer* buffer = PITH_TRY(append(index));
-    Record& dot = record_at(*buffer, 0);
-    const u32 size = dot.length;
-    fill(dot, ".", inode_.number, EXT2_FT_DIR);
-    dot.length = static_cast<u16>(record_size(1));
-    Record& dots = record_at(*buffer, dot.length);
-    fill(dots, "..", parent, EXT2_FT_DIR);
-    dots.length = static_cast<u16>(size - dot.length);
+    fill(*buffer, std::array{Named{".", inode_.number, EXT2_FT_DIR}, Named{"..", parent, EXT2_FT_DIR}});
     return seal(*buffer);
 }
 

@@ -3,6 +3,7 @@
 // htree.cpp). Blocks of the index look like empty ones to who does not know it.
 #pragma once
 
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct Entry {
     u32 previous = 0;          ///< offset of the record before it; its own for the first
     u64 block = 0;             ///< of the directory
 };
+
+/// Bytes of the record of a name of `name` bytes.
+u32 record_size(usize name);
 
 /// The records of one block, in use or not. Checks each: next() is false at the end and where the block is broken (then
 /// `broken()`).
@@ -75,15 +79,24 @@ class Directory {
 
   private:
     struct Frame;
+    struct Named {  ///< an entry on its way into another block
+        std::string_view name;
+        u32 inode = 0;
+        u8 type = 0;
+        u32 hash = 0;
+        u32 size = 0;  ///< of its record
+    };
     Result<Entry> find_in(u64 index, std::string_view name);
     Result<Entry> find_by_hash(std::string_view name);
     Result<bool> add_to(u64 index, std::string_view name, u32 inode, u8 type);
     Result<> add_by_hash(std::string_view name, u32 inode, u8 type);
     Result<Buffer*> append(u64& index);
     void clear(Buffer& buffer);
+    void fill(Buffer& buffer, std::span<const Named> entries);
     Result<> seal(Buffer& buffer);
 
     Result<Frame> frame(u64 index, bool root);
+    u16 limit(usize offset) const;
     Result<std::vector<Frame>> walk(u32 hash);
     Result<> make_index();
     Result<> make_room(std::vector<Frame>& path);

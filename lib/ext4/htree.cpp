@@ -3,6 +3,7 @@
 // of hash and block in ascending order, the first without a hash; with one level more, those are nodes of the same kind. A block with
 // the low bit of its hash set goes on with the hash of the block before.
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "lib/ext4/directory.hpp"
@@ -35,6 +36,12 @@ constexpr usize kNodePairs = 8;
 constexpr u32 kContinued = 1;
 constexpr u32 kKnownHashes = 3;
 
+/// One unused record, without a place for a checksum.
+void blank(Buffer& buffer, usize size) {
+    std::memset(buffer.data, 0, size);
+    reinterpret_cast<ext2_dir_entry*>(buffer.data)->rec_len = static_cast<u16>(size);
+}
+
 RootInfo& root_info(Buffer& buffer) { return *reinterpret_cast<RootInfo*>(buffer.data + kRootInfo); }
 
 }  // namespace
@@ -44,7 +51,6 @@ struct Directory::Frame {
     Buffer* buffer;
     usize offset;  ///< of its pairs
     u32 at = 0;
-    u64 block = 0;
 
     Pair* pairs() const { return reinterpret_cast<Pair*>(buffer->data + offset); }
     CountLimit& head() const { return *reinterpret_cast<CountLimit*>(buffer->data + offset); }
@@ -68,11 +74,15 @@ Result<Directory::Hash> Directory::hash(std::string_view name, u32 version) cons
     return hash;
 }
 
+/// How many pairs a block has room for, from `offset` on.
+u16 Directory::limit(usize offset) const {
+    const usize room = volume_.block_size() - offset - (volume_.checksums() ? sizeof(ext2_dx_tail) : 0);
+    return static_cast<u16>(room / sizeof(Pair));
+}
+
 Result<Directory::Frame> Directory::frame(u64 index, bool root) {
     Frame frame{PITH_TRY(block(index)), root ? kRootPairs : kNodePairs};
-    frame.block = index;
-    const usize room = volume_.block_size() - frame.offset - (volume_.checksums() ? sizeof(ext2_dx_tail) : 0);
-    if (frame.head().limit != room / sizeof(Pair) || frame.count() == 0 || frame.count() > frame.head().limit)
+    if (frame.head().limit != limit(frame.offset) || frame.count() == 0 || frame.count() > frame.head().limit)
         return Error::io;
     return frame;
 }
@@ -142,34 +152,22 @@ Result<> Directory::make_index() {
     Buffer* leaf = PITH_TRY(append(index));
     EntryReader reader(volume_, *root, 0);
     u32 parent = 0;
+    std::vector<Named> entries;
     for (Entry entry; reader.next(entry);) {
         if (entry.name == "..") parent = entry.inode;
         if (entry.inode == 0 || entry.name == "." || entry.name == "..") continue;
-        if (!PITH_TRY(add_to(index, entry.name, entry.inode, entry.type))) return Error::io;
+        entries.push_back({entry.name, entry.inode, entry.type});
     }
     if (reader.broken() || parent == 0) return Error::io;
-    static_cast<void>(leaf);
+    fill(*leaf, entries);
+    PITH_CHECK(seal(*leaf));
     PITH_CHECK(volume_.cache().change(*root));
-    const usize size = volume_.block_size();
-    std::memset(root->data, 0, size);
-    auto* dot = reinterpret_cast<ext2_dir_entry_2*>(root->data);
-    *dot = {};
-    auto* dots = reinterpret_cast<ext2_dir_entry_2*>(root->data + 12);
-    dot->inode = inode_.number;
-    dot->rec_len = 12;
-    dot->name_len = 1;
-    dot->file_type = EXT2_FT_DIR;
-    dot->name[0] = '.';
-    dots->inode = parent;
-    dots->rec_len = static_cast<u16>(size - 12);
-    dots->name_len = 2;
-    dots->file_type = EXT2_FT_DIR;
-    dots->name[0] = dots->name[1] = '.';
+    blank(*root, volume_.block_size());
+    fill(*root, std::array{Named{".", inode_.number, EXT2_FT_DIR}, Named{"..", parent, EXT2_FT_DIR}});
     root_info(*root) = {0, version, sizeof(RootInfo), 0, 0};
-    const usize room = size - kRootPairs - (volume_.checksums() ? sizeof(ext2_dx_tail) : 0);
-    auto* pairs = reinterpret_cast<Pair*>(root->data + kRootPairs);
-    *reinterpret_cast<CountLimit*>(pairs) = {static_cast<u16>(room / sizeof(Pair)), 1};
-    pairs[0].block = static_cast<u32>(index);
+    const Frame frame{root, kRootPairs};
+    frame.head() = {limit(kRootPairs), 1};
+    frame.pairs()[0].block = static_cast<u32>(index);
     PITH_CHECK(seal(*root));
     inode_.raw->i_flags |= EXT2_INDEX_FL;
     return {};
@@ -181,17 +179,14 @@ Result<> Directory::make_room(std::vector<Frame>& path) {
     if (path.size() == 2 && path[0].full()) return Error::no_space;
     u64 index = 0;
     Buffer* buffer = PITH_TRY(append(index));
-    const usize size = volume_.block_size();
-    std::memset(buffer->data, 0, size);
-    reinterpret_cast<ext2_dir_entry*>(buffer->data)->rec_len = static_cast<u16>(size);
-    Frame added{buffer, kNodePairs, 0, index};
-    const usize room = size - kNodePairs - (volume_.checksums() ? sizeof(ext2_dx_tail) : 0);
+    blank(*buffer, volume_.block_size());
+    Frame added{buffer, kNodePairs};
     Frame& full = path.back();
     PITH_CHECK(volume_.cache().change(*full.buffer));
     if (path.size() == 1) {
         // All of the root's go into a node below it.
         std::memcpy(added.pairs(), full.pairs(), full.count() * sizeof(Pair));
-        added.head() = {static_cast<u16>(room / sizeof(Pair)), static_cast<u16>(full.count())};
+        added.head() = {limit(kNodePairs), static_cast<u16>(full.count())};
         added.at = full.at;
         full.head().count = 1;
         full.pairs()[0].block = static_cast<u32>(index);
@@ -205,7 +200,7 @@ Result<> Directory::make_room(std::vector<Frame>& path) {
     const u32 keep = full.count() / 2, moved = full.count() - keep;
     const u32 hash = full.pairs()[keep].hash;
     std::memcpy(added.pairs(), full.pairs() + keep, moved * sizeof(Pair));
-    added.head() = {static_cast<u16>(room / sizeof(Pair)), static_cast<u16>(moved)};
+    added.head() = {limit(kNodePairs), static_cast<u16>(moved)};
     full.head().count = static_cast<u16>(keep);
     PITH_CHECK(seal(*full.buffer));
     PITH_CHECK(seal(*buffer));
@@ -218,46 +213,37 @@ Result<> Directory::make_room(std::vector<Frame>& path) {
     return {};
 }
 
-/// Half of a leaf's entries go into a new one. Returns the leaf for `hash`.
+/// Half of a leaf's entries go into a new one, to within half an entry: so both have room for any name. Returns the leaf for `hash`.
 Result<u64> Directory::split(std::vector<Frame>& path, u64 leaf, u32 hash, u32 version) {
-    struct Moved {
-        u32 hash;
-        u32 size;
-        u32 inode;
-        u8 type;
-        std::string_view name;
-    };
     Buffer* buffer = PITH_TRY(block(leaf));
     const std::vector<u8> before(buffer->data, buffer->data + volume_.block_size());
-    std::vector<Moved> entries;
+    std::vector<Named> entries;
     EntryReader reader(volume_, *buffer, leaf);
     u32 total = 0;
     for (Entry entry; reader.next(entry);) {
         if (entry.inode == 0) continue;
         const Hash found = PITH_TRY(this->hash(entry.name, version));
         const auto* name = reinterpret_cast<const char*>(before.data()) + entry.offset + 8;
-        entries.push_back({found.major,
-                           static_cast<u32>((entry.name.size() + 11) & ~usize{3}),
-                           entry.inode,
-                           entry.type,
-                           {name, entry.name.size()}});
-        total += entries.back().size;
+        const u32 size = record_size(entry.name.size());
+        entries.push_back({{name, entry.name.size()}, entry.inode, entry.type, found.major, size});
+        total += size;
     }
     if (reader.broken() || entries.size() < 2) return Error::io;
-    std::ranges::sort(entries, {}, &Moved::hash);
+    std::ranges::sort(entries, {}, &Named::hash);
     usize at = 0;
-    for (u32 size = 0; at < entries.size() - 1 && (at == 0 || size + entries[at].size <= total / 2); at++)
+    for (u32 size = 0; at < entries.size() - 1 && (at == 0 || size + entries[at].size / 2 <= total / 2); at++)
         size += entries[at].size;
     const u32 first = entries[at].hash;
     const bool continued = entries[at - 1].hash == first;
     u64 added = 0;
-    static_cast<void>(PITH_TRY(append(added)));
+    Buffer* other = PITH_TRY(append(added));
     PITH_CHECK(volume_.cache().change(*buffer));
     clear(*buffer);
-    for (usize i = 0; i < entries.size(); i++) {
-        const Moved& entry = entries[i];
-        if (!PITH_TRY(add_to(i < at ? leaf : added, entry.name, entry.inode, entry.type))) return Error::io;
-    }
+    const std::span<const Named> all = entries;
+    fill(*buffer, all.subspan(0, at));
+    fill(*other, all.subspan(at));
+    PITH_CHECK(seal(*buffer));
+    PITH_CHECK(seal(*other));
     PITH_CHECK(insert_index(path.back(), first | (continued ? kContinued : 0), added));
     return hash >= first ? added : leaf;
 }

@@ -192,6 +192,19 @@ TEST_P(BigDirectory, EveryNameOnce) {
 INSTANTIATE_TEST_SUITE_P(Shapes, BigDirectory,
                          testing::Values("", "-b 4096", "-O ^metadata_csum", "-O ^dir_index"));
 
+// A block that is full of long names is split so that the next one fits, wherever it belongs.
+TEST_F(Details, LongNamesFitAfterASplit) {
+    open(make_image(24 * 1024));
+    const FileId directory = system_->make_directory(root_, "d", {.mode = 0755}).value(),
+                 target = file("target");
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 4000; i++) {
+        const std::string name = std::to_string(i) + std::string(215 + random() % 36, 'x');
+        ASSERT_EQ(system_->link(target, directory, name).error(), Error::ok) << i;
+    }
+    close();
+}
+
 TEST_F(Details, ManySmallExtents) {
     open(make_image(24 * 1024));
     const FileId id = file("holes");
