@@ -179,7 +179,7 @@ auto FileSystem::operate(usize blocks, Body&& body) -> decltype(body()) {
         PITH_CHECK(volume_->begin(blocks));
         auto result = body();
         if (result.ok()) {
-            PITH_CHECK(volume_->finish());
+            volume_->finish();
             return result;
         }
         volume_->rollback();

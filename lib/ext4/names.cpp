@@ -38,10 +38,6 @@ void empty_tree(Inode& inode) {
     inode.raw->i_flags |= EXT4_EXTENTS_FL;
 }
 
-bool fast_link(const Inode& inode) {
-    return (inode.raw->i_flags & EXT4_EXTENTS_FL) == 0 && inode.size() < sizeof inode.raw->i_block;
-}
-
 }  // namespace
 
 Result<FileId> FileSystem::lookup(FileId directory, std::string_view name) {
@@ -146,7 +142,7 @@ Result<usize> FileSystem::read_link(FileId file, std::span<char> to) {
     const Inode inode = PITH_TRY(open(file));
     if (!inode.symlink()) return Error::wrong_type;
     const usize size = inode.size() < to.size() ? inode.size() : to.size();
-    if (fast_link(inode)) {
+    if (ext2fs_is_fast_symlink(inode.small()) != 0) {
         std::memcpy(to.data(), inode.raw->i_block, size);
         return size;
     }
@@ -180,7 +176,8 @@ Result<> FileSystem::link(FileId file, FileId directory, std::string_view name) 
 Result<bool> FileSystem::drop_link(Inode& inode) {
     PITH_CHECK(volume_->edit(inode));
     const bool last = inode.directory() || inode.raw->i_links_count == 1;
-    const bool mapped = inode.regular() || inode.directory() || (inode.symlink() && !fast_link(inode));
+    const bool mapped = inode.regular() || inode.directory() ||
+                        (inode.symlink() && ext2fs_is_fast_symlink(inode.small()) == 0);
     if (last && mapped && (inode.raw->i_flags & EXT4_EXTENTS_FL) == 0) return Error::unsupported;
     if (inode.directory()) inode.raw->i_links_count = 0;
     else PITH_CHECK(count_links(inode, -1));

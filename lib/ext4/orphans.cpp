@@ -58,18 +58,19 @@ Result<> FileSystem::add_orphan(Inode& inode) {
 }
 
 Result<> FileSystem::remove_orphan(Inode& inode) {
-    const std::vector<u32> listed = PITH_TRY(orphans());
-    const auto at = std::ranges::find(listed, inode.number);
-    if (at == listed.end()) return {};
-    PITH_CHECK(volume_->edit(inode));
     const u32 next = inode.raw->i_dtime;
-    if (at == listed.begin()) {
+    // Mostly the first: what was just added, or all of them in turn.
+    if (volume_->super().s_last_orphan == inode.number) {
         volume_->super().s_last_orphan = next;
     } else {
+        const std::vector<u32> listed = PITH_TRY(orphans());
+        const auto at = std::ranges::find(listed, inode.number);
+        if (at == listed.end()) return {};
         Inode before = PITH_TRY(volume_->inode(at[-1]));
         PITH_CHECK(volume_->edit(before));
         before.raw->i_dtime = next;
     }
+    PITH_CHECK(volume_->edit(inode));
     inode.raw->i_dtime = 0;
     return {};
 }

@@ -47,7 +47,7 @@ void Volume::seal_inodes() {
     edited_.clear();
 }
 
-Result<> Volume::finish() {
+void Volume::finish() {
     PITH_ASSERT(operation_);
     seal_inodes();
     cache_->finish();
@@ -59,7 +59,6 @@ Result<> Volume::finish() {
     }
     undo_.clear();
     operation_ = false;
-    return {};
 }
 
 void Volume::rollback() {

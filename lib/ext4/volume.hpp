@@ -79,7 +79,7 @@ class Volume {
     /// `blocks` is about the most that it changes. Commits and checkpoints first where that is due. Errors: io; access: the file system
     /// may not be written (any more: an error while it was committing makes it so).
     Result<> begin(usize blocks);
-    Result<> finish();
+    void finish();
     void rollback();
     /// Everything that finished is durable, and data written before too.
     Result<> commit();
