@@ -26,4 +26,27 @@ class BlockDevice {
     virtual Result<> flush() = 0;
 };
 
+/// Another device, and how many of its requests failed.
+class CountedDevice final : public BlockDevice {
+  public:
+    explicit CountedDevice(BlockDevice& device) : device_(device) {}
+    u64 size() const override { return device_.size(); }
+    bool read_only() const override { return device_.read_only(); }
+    Result<> read(u64 offset, void* to, usize size) override { return count(device_.read(offset, to, size)); }
+    Result<> write(u64 offset, const void* from, usize size) override {
+        return count(device_.write(offset, from, size));
+    }
+    Result<> flush() override { return count(device_.flush()); }
+    u64 errors() const { return errors_; }
+
+  private:
+    Result<> count(Result<> done) {
+        if (!done.ok()) errors_++;
+        return done;
+    }
+
+    BlockDevice& device_;
+    u64 errors_ = 0;
+};
+
 }  // namespace pith::ext4

@@ -62,23 +62,25 @@ Result<> FileSystem::write_data(u64 block, usize within, std::span<const u8> fro
 }
 
 Result<usize> FileSystem::read(FileId file, u64 offset, std::span<u8> to) {
-    volume_->trim();
-    const Inode inode = PITH_TRY(open(file));
-    if (!inode.regular()) return Error::wrong_type;
-    const u64 end = inode.size();
-    if (offset >= end) return usize{0};
-    to = to.subspan(0, std::min<u64>(to.size(), end - offset));
-    const usize size = volume_->block_size();
-    for (usize done = 0; done < to.size();) {
-        const u64 at = offset + done, within = at % size;
-        const u64 most = (to.size() - done + within + size - 1) / size;
-        const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, at / size, most));
-        const auto part = to.subspan(done, std::min<u64>(to.size() - done, mapping.count * size - within));
-        if (mapping.state == Mapping::written) PITH_CHECK(read_data(mapping.block * size + within, part));
-        else std::ranges::fill(part, u8{0});
-        done += part.size();
-    }
-    return to.size();
+    return look([&]() -> Result<usize> {
+        const Inode inode = PITH_TRY(open(file));
+        if (!inode.regular()) return Error::wrong_type;
+        const u64 end = inode.size();
+        if (offset >= end) return usize{0};
+        to = to.subspan(0, std::min<u64>(to.size(), end - offset));
+        const usize size = volume_->block_size();
+        for (usize done = 0; done < to.size();) {
+            const u64 at = offset + done, within = at % size;
+            const u64 most = (to.size() - done + within + size - 1) / size;
+            const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, at / size, most));
+            const auto part = to.subspan(done,
+                                         std::min<u64>(to.size() - done, mapping.count * size - within));
+            if (mapping.state == Mapping::written) PITH_CHECK(read_data(mapping.block * size + within, part));
+            else std::ranges::fill(part, u8{0});
+            done += part.size();
+        }
+        return to.size();
+    });
 }
 
 /// Where a block of the file should be: behind the one before it, else in the inode's group.
@@ -195,7 +197,7 @@ Result<> FileSystem::grow(FileId file, u64 size) {
 
 Result<> FileSystem::truncate(FileId file, u64 size) {
     if (size > kLastBlock * volume_->block_size()) return Error::invalid;
-    const Inode inode = PITH_TRY(open(file));
+    const Inode inode = PITH_TRY(look([&] { return open(file); }));
     if (!inode.regular()) return Error::wrong_type;
     const u64 before = inode.size();
     const auto stale = stale_tails_.find(file.inode);

@@ -65,6 +65,11 @@ Result<> FileSystem::commit() {
     return {};
 }
 
+/// What an operation came to: `io` that was not the device's ends all changes.
+void FileSystem::judge(Error error, u64 device_errors) {
+    if (error == Error::io && volume_->device_errors() == device_errors) volume_->broken();
+}
+
 Result<Inode> FileSystem::open(FileId file) {
     Result<Inode> inode = volume_->inode(file.inode);
     if (!inode.ok()) return inode.error() == Error::not_found ? Error::bad_handle : inode.error();
@@ -83,12 +88,12 @@ Result<Inode> FileSystem::open_directory(FileId file) {
 Result<FileId> FileSystem::root() { return find(EXT2_ROOT_INO); }
 
 Result<FileId> FileSystem::find(u32 number) {
-    const Inode inode = PITH_TRY(volume_->inode(number));
+    const Inode inode = PITH_TRY(look([&] { return volume_->inode(number); }));
     return FileId{number, inode.raw->i_generation};
 }
 
 Result<Attributes> FileSystem::attributes(FileId file) {
-    const Inode inode = PITH_TRY(open(file));
+    const Inode inode = PITH_TRY(look([&] { return open(file); }));
     ext2_inode_large* raw = inode.raw;
     const bool large = EXT2_INODE_SIZE(volume_->fs()->super) > EXT2_GOOD_OLD_INODE_SIZE;
     Attributes out;

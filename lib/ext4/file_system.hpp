@@ -6,9 +6,10 @@
 // much may be cut off in between. What has been done is durable when a later sync() returns; operations become durable in
 // the order in which they were done. Data is on the disk before what points to it.
 //
-// Errors, of every operation: bad_handle: the file is gone (or its number is another file's now); io: the device, or the file system is broken
-// there; access: the file system may not be written (an error of the journal makes it so); no_memory. Others as said. One
-// operation at a time; the device may suspend the caller within one.
+// Errors, of every operation: bad_handle: the file is gone (or its number is another file's now); io: the device, or the file
+// system is broken there, which ends all changes; access: the file system may not be written (an error of the journal, or a
+// broken file system, makes it so); no_memory. Others as said. One operation at a time; the device may suspend the caller
+// within one.
 #pragma once
 
 #include <functional>
@@ -134,6 +135,9 @@ class FileSystem {
     explicit FileSystem(std::unique_ptr<Volume> volume) : volume_(std::move(volume)) {}
     template <typename Body>
     auto operate(usize blocks, Body&& body) -> decltype(body());
+    template <typename Body>
+    auto look(Body&& body) -> decltype(body());
+    void judge(Error error, u64 device_errors);
     Result<Inode> open(FileId file);
     Result<Inode> open_directory(FileId file);
     Result<> commit();
@@ -171,18 +175,30 @@ class FileSystem {
     std::vector<u8> bounce_;
 };
 
+/// Reads the file system, not within operate().
+template <typename Body>
+auto FileSystem::look(Body&& body) -> decltype(body()) {
+    volume_->trim();
+    const u64 device_errors = volume_->device_errors();
+    auto result = body();
+    judge(result.error(), device_errors);
+    return result;
+}
+
 /// Changes the file system with a bound on its size in blocks; undoes it when it fails, and tries again if the space that it lacks
 /// comes with the commit.
 template <typename Body>
 auto FileSystem::operate(usize blocks, Body&& body) -> decltype(body()) {
     for (bool again = false;; again = true) {
         PITH_CHECK(volume_->begin(blocks));
+        const u64 device_errors = volume_->device_errors();
         auto result = body();
         if (result.ok()) {
             volume_->finish();
             return result;
         }
         volume_->rollback();
+        judge(result.error(), device_errors);
         if (result.error() != Error::no_space || again || !volume_->frees_pending()) return result;
         PITH_CHECK(commit());
     }

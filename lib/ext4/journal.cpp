@@ -75,6 +75,10 @@ Result<> Journal::load() {
 Result<> Journal::write_superblock(u32 start) {
     superblock_.start = start;
     superblock_.sequence = sequence_;
+    return write_superblock();
+}
+
+Result<> Journal::write_superblock() {
     superblock_.checksum = 0;
     if (checksums_) superblock_.checksum = crc32c(~0u, &superblock_, sizeof superblock_);
     std::vector<u8> block(block_size_);
@@ -90,6 +94,7 @@ Result<> Journal::start(bool checksums, bool wide) {
     if (checksums) features |= jbd2::kHasChecksumV3;
     if (wide) features |= jbd2::kHas64Bit;
     superblock_.incompatible = features;
+    superblock_.error = 0;
     superblock_.compatible = superblock_.compatible & ~jbd2::kHasChecksumV1;
     superblock_.checksum_type = checksums ? jbd2::kCrc32c : 0;
     checksums_ = version3_ = checksums;
@@ -97,6 +102,11 @@ Result<> Journal::start(bool checksums, bool wide) {
     if (sequence_ == 0) sequence_ = 1;
     used_ = 0;
     return write_superblock(head_);
+}
+
+Result<> Journal::note_error() {
+    superblock_.error = static_cast<u32>(-5);  // Linux's -EIO
+    return write_superblock();
 }
 
 Result<> Journal::stop() { return write_superblock(0); }

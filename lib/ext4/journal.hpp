@@ -34,6 +34,10 @@ class Journal {
 
     /// Reads the superblock. Errors: io (broken too), unsupported: a feature that is not known.
     Result<> load();
+    /// Whoever wrote it last found the file system broken (`note_error`). Goes with `start`.
+    bool error_noted() const { return superblock_.error != 0; }
+    /// On the disk; what is in the log stays.
+    Result<> note_error();
     /// There is something in the log.
     bool dirty() const { return superblock_.start != 0; }
     /// Writes home what was committed, all or nothing of it, and empties the log. Blocks from `blocks` on are outside the file
@@ -63,6 +67,7 @@ class Journal {
     Result<u64> locate(u32 log_block) const;
     Result<> read_log(u32 log_block, void* to) const;
     Result<> write_superblock(u32 start);
+    Result<> write_superblock();
     Result<> reset(u32 sequence);
     u32 next(u32 log_block) const { return log_block + 1 >= last_ ? first_ : log_block + 1; }
     u32 tag_size() const;

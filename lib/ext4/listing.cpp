@@ -24,12 +24,13 @@ u64 cookie_of(const Directory::Hash& hash) {
 }  // namespace
 
 Result<> FileSystem::list(FileId directory, u64 cookie, const std::function<bool(const Listed&)>& entry) {
-    volume_->trim();
-    Inode inode = PITH_TRY(open_directory(directory));
-    Directory names(*volume_, inode);
-    const bool one = names.blocks() == 1 && ext2fs_has_feature_dir_index(volume_->fs()->super) != 0;
-    if ((one || names.indexed()) && names.hash_version().ok()) return list_by_hash(inode, cookie, entry);
-    return list_by_place(inode, cookie, entry);
+    return look([&]() -> Result<> {
+        Inode inode = PITH_TRY(open_directory(directory));
+        Directory names(*volume_, inode);
+        const bool one = names.blocks() == 1 && ext2fs_has_feature_dir_index(volume_->fs()->super) != 0;
+        if ((one || names.indexed()) && names.hash_version().ok()) return list_by_hash(inode, cookie, entry);
+        return list_by_place(inode, cookie, entry);
+    });
 }
 
 Result<> FileSystem::list_by_hash(Inode& directory, u64 cookie,

@@ -200,6 +200,7 @@ Result<> Volume::set_recover(bool on) {
 
 Result<> Volume::start() {
     if (journal_->dirty()) PITH_CHECK(journal_->discard());
+    if (journal_->error_noted()) super().s_state |= EXT2_ERROR_FS;
     super().s_mnt_count++;
     super().s_mtime = super().s_wtime = static_cast<u32>(now().seconds);
     PITH_CHECK(set_recover(true));

@@ -41,13 +41,15 @@ void empty_tree(Inode& inode) {
 }  // namespace
 
 Result<FileId> FileSystem::lookup(FileId directory, std::string_view name) {
-    volume_->trim();
-    Inode inode = PITH_TRY(open_directory(directory));
     if (name.empty() || name.size() > kMaxName) return Error::invalid;
-    const Entry entry = PITH_TRY(Directory(*volume_, inode).find(name));
-    Result<FileId> found = find(entry.inode);
-    if (!found.ok() && found.error() == Error::not_found) return Error::io;  // a name of nothing
-    return found;
+    return look([&]() -> Result<FileId> {
+        Inode inode = PITH_TRY(open_directory(directory));
+        const u32 number = PITH_TRY(Directory(*volume_, inode).find(name)).inode;
+        const Result<Inode> found = volume_->inode(number);
+        if (!found.ok() && found.error() == Error::not_found) return Error::io;  // a name of nothing
+        if (!found.ok()) return found.error();
+        return FileId{number, found.value().raw->i_generation};
+    });
 }
 
 Result<> FileSystem::count_links(Inode& inode, int change) {
@@ -138,19 +140,20 @@ Result<FileId> FileSystem::make_link(FileId directory, std::string_view name, st
 }
 
 Result<usize> FileSystem::read_link(FileId file, std::span<char> to) {
-    volume_->trim();
-    const Inode inode = PITH_TRY(open(file));
-    if (!inode.symlink()) return Error::wrong_type;
-    const usize size = inode.size() < to.size() ? inode.size() : to.size();
-    if (ext2fs_is_fast_symlink(inode.small()) != 0) {
-        std::memcpy(to.data(), inode.raw->i_block, size);
+    return look([&]() -> Result<usize> {
+        const Inode inode = PITH_TRY(open(file));
+        if (!inode.symlink()) return Error::wrong_type;
+        const usize size = inode.size() < to.size() ? inode.size() : to.size();
+        if (ext2fs_is_fast_symlink(inode.small()) != 0) {
+            std::memcpy(to.data(), inode.raw->i_block, size);
+            return size;
+        }
+        if (inode.size() >= volume_->block_size()) return Error::io;
+        const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, 0, 1));
+        if (mapping.state != Mapping::written) return Error::io;
+        std::memcpy(to.data(), PITH_TRY(volume_->cache().read(mapping.block))->data, size);
         return size;
-    }
-    if (inode.size() >= volume_->block_size()) return Error::io;
-    const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, 0, 1));
-    if (mapping.state != Mapping::written) return Error::io;
-    std::memcpy(to.data(), PITH_TRY(volume_->cache().read(mapping.block))->data, size);
-    return size;
+    });
 }
 
 Result<> FileSystem::link(FileId file, FileId directory, std::string_view name) {

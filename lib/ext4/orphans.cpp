@@ -115,7 +115,7 @@ Result<> FileSystem::finish_truncations() {
 }
 
 Result<> FileSystem::reap_orphans() {
-    for (const u32 number : PITH_TRY(orphans())) {
+    for (const u32 number : PITH_TRY(look([&] { return orphans(); }))) {
         const Inode inode = PITH_TRY(volume_->inode(number));
         if (inode.raw->i_links_count == 0 && !held(number)) PITH_CHECK(remove_file(number));
     }
@@ -123,7 +123,7 @@ Result<> FileSystem::reap_orphans() {
 }
 
 Result<> FileSystem::hold(FileId file) {
-    static_cast<void>(PITH_TRY(open(file)));
+    static_cast<void>(PITH_TRY(look([&] { return open(file); })));
     holds_[file.inode]++;
     return {};
 }
@@ -133,7 +133,7 @@ Result<> FileSystem::release(FileId file) {
     if (at == holds_.end()) return Error::bad_handle;
     if (--at->second != 0) return {};
     holds_.erase(at);
-    const Inode inode = PITH_TRY(open(file));
+    const Inode inode = PITH_TRY(look([&] { return open(file); }));
     if (inode.raw->i_links_count == 0 && !volume_->read_only()) return remove_file(file.inode);
     return {};
 }

@@ -22,6 +22,24 @@ Result<> Volume::fail(Error error) {
     return error;
 }
 
+void Volume::broken() {
+    PITH_ASSERT(!operation_);
+    if (read_only_ || options_.change_broken) return;
+    read_only_ = failed_ = true;
+    // Who can't be told is not worse off than before.
+    static_cast<void>(note_error());
+}
+
+/// In the superblock at home, which may be older than the one in memory, and in the journal's, as a replay writes over the former.
+Result<> Volume::note_error() {
+    ext2_super_block home;
+    PITH_CHECK(device_.read(SUPERBLOCK_OFFSET, &home, SUPERBLOCK_SIZE));
+    home.s_state |= EXT2_ERROR_FS;
+    PITH_EXT2(ext2fs_superblock_csum_set(fs_, &home));
+    PITH_CHECK(device_.write(SUPERBLOCK_OFFSET, &home, SUPERBLOCK_SIZE));
+    return journal_->note_error();
+}
+
 usize Volume::running_blocks() const { return cache_->running().size() + dirty_group_count_ * 3 + kSlack; }
 
 Result<> Volume::begin(usize blocks) {

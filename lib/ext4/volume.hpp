@@ -21,7 +21,8 @@ namespace pith::ext4 {
 struct MountOptions {
     bool read_only = false;
     usize cache_blocks = 4096;
-    Time (*now)() = nullptr;  ///< without it all times are 0
+    Time (*now)() = nullptr;     ///< without it all times are 0
+    bool change_broken = false;  ///< goes on changing a file system that turns out to be broken
 };
 
 /// An inode in its block of the inode table, for the length of an operation.
@@ -68,8 +69,13 @@ class Volume {
     usize block_size() const { return fs_->blocksize; }
     u64 block_count() const { return ext2fs_blocks_count(fs_->super); }
     bool read_only() const { return read_only_; }
-    /// An error of a commit or checkpoint has made it read-only: what was not durable by then never will be.
+    /// An error of a commit or checkpoint, or broken(), has made it read-only: what was not durable by then never will be.
     bool failed() const { return failed_; }
+    /// Requests that the device failed so far. An `io` without one of them means that the file system is broken.
+    u64 device_errors() const { return device_.errors(); }
+    /// It has been found broken, and is not to be changed any more: the running transaction is given up, and the disk says that e2fsck
+    /// is needed. Not within an operation.
+    void broken();
     bool checksums() const { return ext2fs_has_feature_metadata_csum(fs_->super); }
     Time now() const { return options_.now != nullptr ? options_.now() : Time{}; }
     u32 replayed() const { return replayed_; }  ///< transactions, by the mount
@@ -128,6 +134,7 @@ class Volume {
     Result<> start();
     Result<> set_recover(bool on);
     Result<> write_super_home();
+    Result<> note_error();
     void close();
 
     void account(Blocks blocks, bool take);
@@ -147,7 +154,7 @@ class Volume {
     static errcode_t allocate_hook(ext2_filsys fs, blk64_t goal, blk64_t* block, blk_alloc_ctx* context);
     static void account_hook(ext2_filsys fs, blk64_t block, int in_use);
 
-    BlockDevice& device_;
+    CountedDevice device_;
     const MountOptions options_;
     bool read_only_ = false;
     bool failed_ = false;
