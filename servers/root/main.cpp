@@ -177,6 +177,7 @@ void RootServer::supervisor_died(std::string_view cause) {
     cause_length_ = cause.size() < sizeof(cause_) ? cause.size() : sizeof(cause_);
     std::memcpy(cause_, cause.data(), cause_length_);
     beat_.cancel();
+    if (supervisor_.thread.valid()) static_cast<void>(supervisor_.thread.destroy());
     static_cast<void>(run_.destroy());
     supervisor_ = {};
     const abi::Time time = now();

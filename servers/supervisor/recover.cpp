@@ -42,8 +42,8 @@ void System::destroy_unknown() {
             continue;
         }
         const auto type = static_cast<abi::ObjectType>(info.r0);
-        const bool ours = type == abi::ObjectType::pool || type == abi::ObjectType::interrupt ||
-                          type == abi::ObjectType::io_ports ||
+        const bool ours = type == abi::ObjectType::thread || type == abi::ObjectType::pool ||
+                          type == abi::ObjectType::interrupt || type == abi::ObjectType::io_ports ||
                           (type == abi::ObjectType::endpoint && info.r2 == 0) ||
                           type == abi::ObjectType::signal || type == abi::ObjectType::memory;
         if (ours && (info.r1 & abi::kRightManage) != 0) static_cast<void>(Handle<Pool>(slot).destroy());

@@ -109,9 +109,12 @@ void System::take_down(u32 number) {
     r.intent = Intent::ending;
     r.state = ComponentState::ending;
     // Off the record first: what is not in it, a successor destroys and gives up.
-    Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
-    const Handle<Thread> thread(std::exchange(r.thread, abi::kNoHandle));
+    // The thread ends before what it stands on begins to: in a dying Pool its calls fail, and it would still tell its clients so,
+    // and write down for its successor what that makes it believe.
+    Handle<Thread> thread(std::exchange(r.thread, abi::kNoHandle));
+    if (thread.valid()) static_cast<void>(thread.destroy());
     const Handle<Signal> signal(std::exchange(r.signal, abi::kNoHandle));
+    Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
     if (run.valid()) static_cast<void>(run.destroy());
     r.state = ComponentState::stopped;
     r.intent = Intent::none;

@@ -33,7 +33,6 @@ class Disk {
     Block::Open::Reply facts_{};
     Handle<Memory> link_;
     Mapping mapping_;
-    Handle<Signal> signal_;
     QueueClient<Block::Submission, Block::Completion> queue_;
     Block::Submission kept_[Block::kEntries] = {};
     bool busy_[Block::kEntries] = {};

@@ -223,9 +223,14 @@ bool silent_device_is_reset() {
     return true;
 }
 
+const Client<Devices>& foreign_devices() {
+    static const auto client = Client<Devices>::from_start("foreign_device");
+    return client;
+}
+
 /// Devices are for their drivers: this component's manifest has none.
 bool devices_are_not_for_everyone() {
-    const auto devices = Client<Devices>::from_start("foreign_device");
+    const Client<Devices>& devices = foreign_devices();
     CHECK(devices.call(Devices::Find{0}).error() == Error::not_found);
     for (u64 place = 0; place < 256; place++) {
         CHECK(devices.call(Devices::Open{place}).error() == Error::access);
@@ -242,8 +247,6 @@ bool devices_are_not_for_everyone() {
 struct Killer {
     u32 driver = 0;
     u32 devices = 0;
-    bool stop = false;
-    bool idle = true;
     u32 kills = 0;
 };
 Killer killer;
@@ -268,6 +271,44 @@ void kill_forever(void*) {
             next_driver = 0;
         }
     }
+}
+
+/// Looked at when the thread has ended.
+struct Asker {
+    u64 answers = 0;
+    Error error = Error::not_found;  ///< the last one that was another
+};
+Asker asker;
+
+void ask_forever(void*) {
+    for (;; asker.answers++) {
+        const Error error = foreign_devices().call(Devices::Find{0}).error();
+        if (error != Error::not_found) asker.error = error;
+    }
+}
+
+/// A server that is being ended says nothing any more: all it could tell is what it can't do in a dying Pool. Each one looks for
+/// the devices at the first question, and is ended at some moment of that; with two CPUs by one that goes on meanwhile.
+bool ended_server_says_nothing() {
+    const bool elsewhere = start_info().cpus > 1 && own_thread().set_cpu(1).ok();
+    bool ended = true;
+    {
+        ThreadOptions options;
+        options.priority = 120;
+        const auto thread = NativeThread::start(own_pool(), ask_forever, nullptr, options);
+        CHECK(thread.ok());
+        for (u64 i = 0; i < 120 && ended; i++) {
+            const abi::Time end = now() + mix(i) % (4 * kMillisecond);
+            if (elsewhere)
+                while (now() < end) {}
+            else sleep(end - now());
+            ended = restart("devices");
+        }
+    }
+    if (elsewhere) CHECK(own_thread().set_cpu(0).ok());
+    CHECK(ended);
+    print("    {} answers, error {}\n", asker.answers, asker.error);
+    return asker.answers != 0 && asker.error == Error::not_found;
 }
 
 /// One phase of the pattern on a disk: as many requests under way as it says, each checked when it comes back.
@@ -333,9 +374,12 @@ bool phases(Tracked& disk, bool with_kills) {
         const bool passed = run_phase(disk, number);
         __atomic_store_n(&killer.devices, 0u, __ATOMIC_RELEASE);
         __atomic_store_n(&killer.driver, 0u, __ATOMIC_RELEASE);
-        if (kills)
-            print("    depth {}: {} kills, opened again {} times\n", phase.depth,
-                  __atomic_load_n(&killer.kills, __ATOMIC_RELAXED) - killed, disk.disk.reopened() - before);
+        if (kills) {
+            const u32 done = __atomic_load_n(&killer.kills, __ATOMIC_RELAXED) - killed;
+            const u64 reopened = disk.disk.reopened() - before;
+            print("    depth {}: {} kills, opened again {} times\n", phase.depth, done, reopened);
+            CHECK(done != 0 && (reopened != 0 || phase.kill_driver == 0));
+        }
         CHECK(passed);
         CHECK(disk.disk.run(Block::Operation::flush, 0, 0) == Error::ok);
     }
@@ -444,6 +488,7 @@ int main() {
         run("device_in_need_is_reset", device_in_need_is_reset);
         run("silent_device_is_reset", silent_device_is_reset);
         run("devices_are_not_for_everyone", devices_are_not_for_everyone);
+        run("ended_server_says_nothing", ended_server_says_nothing);
         run("all_depths_work", all_depths_work);
         run("kills_lose_nothing", kills_lose_nothing);
         run("other_disk_catches_up", other_disk_catches_up);
