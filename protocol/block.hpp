@@ -11,8 +11,8 @@
 //
 // Resuming: the driver keeps nothing but the link. After kSignalReborn the client opens again (the link is the same, what
 // is in the window stays), resets its ring, and submits again whatever was not completed: reading and writing the same sectors
-// twice is harmless. Each start is a new instance. A driver that dies as it answers an Open, or right after, takes the Signal along that
-// it gave: who finds that gone (or gets bad_handle for an answer) opens again.
+// twice is harmless. Each start is a new instance. A driver that dies right after it has answered an Open takes the
+// Signal along that it gave: who finds that gone opens again.
 #pragma once
 
 #include "protocol/ipc.hpp"

@@ -40,7 +40,7 @@ class BlockClient {
     Result<> open(const Handle<Signal>& signal, u64 bits, abi::Time deadline);
     /// What an Open looks like whose driver died while it answered: the Signal that it sent is gone, or it sent none.
     /// From a driver that breaks the protocol it can't be told.
-    static bool died_answering(Error error) { return error == Error::protocol || error == Error::bad_handle; }
+    static bool died_answering(Error error) { return error == Error::protocol; }
     /// The bits have come.
     void look();
     /// A supplier of this component's was started again, perhaps this driver: if so, opens the disk again.

@@ -24,11 +24,10 @@ Result<> Disk::open(u64 index) {
         return client_.call(Block::Open{index, kCompletedBit},
                             HandleList().add(signal, rights(abi::SignalRight::notify) | kCopyRight), handles);
     };
-    // A driver that dies as it answers, or right after, takes the Signal along that it gave: the next one is asked.
+    // A driver that dies right after its answer takes the Signal along that it gave: the next one is asked.
     auto reply = ask();
     auto theirs = handles.take<Signal>(1);
-    for (u32 tries = 0; tries < kDeathsInARow; tries++) {
-        if (reply.ok() ? theirs.ok() : reply.error() != Error::bad_handle) break;
+    for (u32 tries = 0; tries < kDeathsInARow && reply.ok() && !theirs.ok(); tries++) {
         reply = ask();
         theirs = handles.take<Signal>(1);
     }
