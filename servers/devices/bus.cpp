@@ -147,13 +147,14 @@ void Bus::confirm() {
     }
 }
 
-/// What no BAR may be placed in.
-void Bus::take_all(AddressMap& map) {
+/// What no BAR of this function may be placed in.
+void Bus::take_others(AddressMap& map, const Function& function) {
     for (u32 i = 0; i < segment_count_; i++) {
         const Segment& s = segments_[i];
         map.take(s.base + s.first_bus * kBusSize, (s.last_bus - s.first_bus + 1) * kBusSize);
     }
     for (const Function& f : functions()) {
+        if (&f == &function) continue;
         for (const Bar& bar : f.bars)
             if (bar.address != 0) map.take(bar.address, bar.size);
         auto space = config(f.place);
@@ -189,17 +190,25 @@ Result<u64> Bus::place_for(AddressMap& map, const Bar& bar) const {
 Result<> Bus::place_bars(Function& f) {
     const ConfigSpace space = PITH_TRY(config(f.place));
     space.write16(kCommand, static_cast<u16>(space.read16(kCommand) & ~kCommandMemory));
+    AddressMap map;
+    take_others(map, f);
+    u32 placed = 0;  // a bit each
+    for (u32 i = 0; i < kBarCount; i++) {
+        const Bar& bar = f.bars[i];
+        if (bar.address == 0 || bar.address % abi::kPageSize != 0 || !map.free(bar.address, bar.size))
+            continue;
+        if (!map.take(bar.address, bar.size)) return Error::no_space;
+        placed |= u32{1} << i;
+    }
     for (u32 i = 0; i < kBarCount; i++) {
         Bar& bar = f.bars[i];
         if (bar.size == 0) continue;
-        const u64 firmware = std::exchange(bar.address, 0);
-        AddressMap map;
-        take_all(map);
-        if (firmware != 0 && firmware % abi::kPageSize == 0 && map.free(firmware, bar.size))
-            bar.address = firmware;
-        else if ((f.place >> 8 & 0xff) != 0)
-            return Error::no_space;  // behind a bridge, whose windows are firmware's
-        else bar.address = PITH_TRY(place_for(map, bar));
+        if ((placed >> i & 1) == 0) {
+            if ((f.place >> 8 & 0xff) != 0)
+                return Error::no_space;  // behind a bridge, whose windows are firmware's
+            bar.address = PITH_TRY(place_for(map, bar));
+            if (!map.take(bar.address, bar.size)) return Error::no_space;
+        }
         write_bar(space, i, bar);
     }
     return {};

@@ -47,7 +47,7 @@ class Bus {
     void look_at_bus(const Segment& segment, u32 bus, u32 (&seen)[8]);
     void add(u32 place, const ConfigSpace& config);
     void confirm();
-    void take_all(AddressMap& map);
+    void take_others(AddressMap& map, const Function& function);
     bool refused(u64 address, u64 size) const;
     Result<u64> place_for(AddressMap& map, const Bar& bar) const;
 

@@ -69,6 +69,8 @@ inline bool plausible(const State& state) {
         if (f.express > 0xfc || f.msix > 0xfc || f.messages > 2048 || f.table_bar >= kBarCount ||
             f.pending_bar >= kBarCount || (i != 0 && f.place <= state.functions[i - 1].place))
             return false;
+        const u64 table_end = u64{f.table_offset} + f.messages * kMsixEntrySize;
+        if (f.messages != 0 && table_end > f.bars[f.table_bar].size) return false;
         for (const Bar& bar : f.bars)
             if ((bar.size & (bar.size - 1)) != 0 || bar.address + bar.size < bar.address) return false;
     }

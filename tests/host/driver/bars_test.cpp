@@ -149,6 +149,19 @@ TEST(State, IsDistrusted) {
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].msix = 0xfff; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].table_bar = 6; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].messages = 4096; }));
+    EXPECT_TRUE(spoilt([](State& s) { s.functions[0].messages = 1; }));  // in a BAR that there isn't
+    EXPECT_TRUE(spoilt([](State& s) {
+        s.functions[0].bars[1] = {0xc000'0000, 0x1000, 0, 0};
+        s.functions[0].table_bar = 1;
+        s.functions[0].messages = 2;
+        s.functions[0].table_offset = 0xff0;
+    }));
+    EXPECT_FALSE(spoilt([](State& s) {
+        s.functions[0].bars[1] = {0xc000'0000, 0x1000, 0, 0};
+        s.functions[0].table_bar = 1;
+        s.functions[0].messages = 2;
+        s.functions[0].table_offset = 0xfe0;
+    }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[1].bars[2].size = 0x3000; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[1].bars[2] = {~u64{0xfff}, 0x2000, 1, 0}; }));
     EXPECT_TRUE(spoilt([](State& s) {
