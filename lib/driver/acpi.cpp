@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "lib/base/round.hpp"
+
 namespace pith {
 
 namespace {
@@ -13,8 +15,8 @@ constexpr u32 kLongestTable = 1 << 20;
 }  // namespace
 
 Result<FirmwareMemory> FirmwareMemory::open(const FirmwareAccess& access, u64 address, u64 size) {
-    const u64 start = address & ~(abi::kPageSize - 1);
-    const u64 length = (address + size - start + abi::kPageSize - 1) & ~(abi::kPageSize - 1);
+    const u64 start = round_down(address, abi::kPageSize);
+    const u64 length = round_up(address + size - start, abi::kPageSize);
     FirmwareMemory window;
     window.memory_ = PITH_TRY(access.machine.device_memory(access.pool, start, length, abi::kDeviceCached));
     window.mapping_ = PITH_TRY(Mapping::create(window.memory_, 0, length, abi::kMapRead));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lib/driver/pci.hpp"
 
+#include "lib/base/round.hpp"
+
 namespace pith {
 
 Result<PciDevice> PciDevice::find(const Client<Devices>& client, u64 index) {
@@ -23,8 +25,8 @@ Result<> PciDevice::close() {
 
 Result<PciRegion> PciDevice::map(u32 bar, u64 offset, u64 size) const {
     if (size == 0 || offset + size < offset || offset + size > bar_size(bar)) return Error::invalid;
-    const u64 first = offset & ~(abi::kPageSize - 1);
-    const u64 end = (offset + size + abi::kPageSize - 1) & ~(abi::kPageSize - 1);
+    const u64 first = round_down(offset, abi::kPageSize);
+    const u64 end = round_up(offset + size, abi::kPageSize);
     ReceivedHandles handles;
     // One Memory for all of the BAR where that can be.
     u64 begin = 0;

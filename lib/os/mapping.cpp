@@ -2,6 +2,7 @@
 // The address allocator: bump, with a small table of free ranges that are joined with their neighbours.
 #include "lib/os/mapping.hpp"
 
+#include "lib/base/round.hpp"
 #include "lib/os/spin_lock.hpp"
 #include "lib/os/start_info.hpp"
 
@@ -21,8 +22,6 @@ SpinLock addresses_lock;
 Range free_ranges[kFreeRanges];
 usize free_count = 0;
 u64 next_address = kMappingBase;
-
-constexpr u64 round_up(u64 value, u64 to) { return (value + to - 1) & ~(to - 1); }
 
 void add_free(u64 address, u64 length) {
     if (length == 0) return;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lib/base/result.hpp"
+#include "lib/base/round.hpp"
 #include "servers/devices/config_space.hpp"
 
 namespace pith::devices {
@@ -19,8 +20,6 @@ struct Bar {
     u32 wide;     ///< 1: it has 64 bits, and takes the next register too
     u32 reserved;
 };
-
-constexpr u64 round_up(u64 value, u64 to) { return (value + to - 1) & ~(to - 1); }
 
 /// Reads and measures all BARs of a function with an ordinary header. It must not answer in memory meanwhile.
 template <typename Config>
@@ -69,7 +68,7 @@ class AddressMap {
     bool take(u64 address, u64 size) {
         if (size == 0) return true;
         if (count_ == kMaxTaken) return false;
-        taken_[count_++] = {address & ~(abi::kPageSize - 1), round_up(address + size, abi::kPageSize)};
+        taken_[count_++] = {round_down(address, abi::kPageSize), round_up(address + size, abi::kPageSize)};
         return true;
     }
     bool free(u64 address, u64 size) const {

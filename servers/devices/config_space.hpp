@@ -2,7 +2,7 @@
 // A function's configuration space (PCI Local Bus 3.0, 6.1; PCI Express Base 5.0, 7.5), memory mapped.
 #pragma once
 
-#include "abi/types.hpp"
+#include "lib/driver/pci_capability.hpp"
 
 namespace pith::devices {
 
@@ -10,21 +10,17 @@ namespace pith::devices {
 inline constexpr u32 kVendor = 0x00;
 inline constexpr u32 kId = 0x02;
 inline constexpr u32 kCommand = 0x04;
-inline constexpr u32 kStatus = 0x06;
 inline constexpr u32 kClass = 0x08;  ///< revision in the low byte
 inline constexpr u32 kHeaderType = 0x0e;
 inline constexpr u32 kBar0 = 0x10;
 inline constexpr u32 kSecondaryBus = 0x19;  ///< of a bridge
 inline constexpr u32 kSubsystemVendor = 0x2c;
 inline constexpr u32 kSubsystemId = 0x2e;
-inline constexpr u32 kCapabilities = 0x34;
 
 // Bits of the command register.
 inline constexpr u16 kCommandMemory = 1 << 1;
 inline constexpr u16 kCommandMaster = 1 << 2;
 inline constexpr u16 kCommandNoLine = 1 << 10;  ///< it raises no INTx
-
-inline constexpr u16 kStatusCapabilities = 1 << 4;
 
 // Capabilities.
 inline constexpr u8 kCapabilityExpress = 0x10;
@@ -65,17 +61,11 @@ class ConfigSpace {
     u64 base_;
 };
 
-/// The offset of the first capability with that number; 0: none. `Config` reads as ConfigSpace does. A list that
-/// runs in circles ends.
+/// The offset of the first capability with that number; 0: none. `Config` reads as ConfigSpace does.
 template <typename Config>
 u32 find_capability(const Config& config, u8 number) {
-    if ((config.read16(kStatus) & kStatusCapabilities) == 0) return 0;
-    u32 at = config.read8(kCapabilities) & 0xfcu;
-    for (int left = 48; left != 0 && at >= 0x40; left--) {
-        if (config.read8(at) == number) return at;
-        at = config.read8(at + 1) & 0xfcu;
-    }
-    return 0;
+    const auto read8 = [&](u32 offset) { return config.read8(offset); };
+    return find_pci_capability(read8, [&](u32 at) { return read8(at) == number; });
 }
 
 }  // namespace pith::devices

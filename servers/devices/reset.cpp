@@ -43,7 +43,7 @@ Task<Result<>> Service::reset(Function& f) {
 /// Writes the entry of the device's table.
 Result<> Service::program(const Function& f, u32 number, const Kept& message) {
     const u64 at = f.bars[f.table_bar].address + f.table_offset + number * kMsixEntrySize;
-    const u64 first = at & ~(abi::kPageSize - 1);
+    const u64 first = round_down(at, abi::kPageSize);
     const u64 length = round_up(at + kMsixEntrySize, abi::kPageSize) - first;
     const Owned<Memory> memory = PITH_TRY(
         machine_.device_memory(own_pool(), first, length, abi::kDeviceUncached));

@@ -14,7 +14,7 @@ namespace {
 u64 reachable(const Function& f, u64 bar, u64 offset) {
     u64 end = round_up(f.bars[bar].size, abi::kPageSize);
     const auto withhold = [&](u64 begin, u64 size) {
-        const u64 first = begin & ~(abi::kPageSize - 1);
+        const u64 first = round_down(begin, abi::kPageSize);
         if (offset < round_up(begin + size, abi::kPageSize)) end = std::min(end, first);
     };
     if (f.messages != 0 && f.table_bar == bar) withhold(f.table_offset, f.messages * kMsixEntrySize);

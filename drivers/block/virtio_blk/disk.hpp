@@ -7,6 +7,7 @@
 #pragma once
 
 #include "drivers/block/virtio_blk/format.hpp"
+#include "lib/base/round.hpp"
 #include "lib/driver/device.hpp"
 #include "lib/driver/virtio/device.hpp"
 #include "lib/os/queue.hpp"
@@ -65,7 +66,7 @@ class Disk {
     static constexpr u32 kMaxSectors = 256;
     static constexpr u64 kRingsSize = 2 * abi::kPageSize;
     static constexpr u32 kMaxRecoveries = 3;  ///< without a request that succeeds between them
-    static constexpr u64 kHeaders = (Virtqueue::bytes(Virtqueue::kMaxSize) + 15) & ~u64{15};
+    static constexpr u64 kHeaders = round_up(Virtqueue::bytes(Virtqueue::kMaxSize), 16);
     static constexpr u64 kStatuses = kHeaders + kSlots * sizeof(RequestHeader);
     static_assert(kStatuses + kSlots <= kRingsSize);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/driver/virtio/device.hpp"
 
+#include "lib/driver/pci_capability.hpp"
 #include "lib/driver/virtio/registers.hpp"
 #include "lib/os/clock.hpp"
 
@@ -11,9 +12,6 @@ using namespace virtio;
 namespace {
 
 constexpr abi::Time kResetTime = 200 * kMillisecond;
-constexpr u32 kConfigStatus = 0x06;
-constexpr u16 kHasCapabilities = 1 << 4;
-constexpr u32 kCapabilities = 0x34;
 
 template <typename R>
 void write(const PciRegion& region, typename R::Value value) {
@@ -35,16 +33,14 @@ void write_address(const PciRegion& region, u64 address) {
 
 /// The first capability of that type: the device prefers it.
 Result<VirtioDevice::Place> VirtioDevice::find_place(const PciDevice& device, u8 type) {
-    if ((device.config16(kConfigStatus) & kHasCapabilities) == 0) return Error::unsupported;
-    u32 at = device.config8(kCapabilities) & 0xfcu;
-    for (int left = 48; left != 0 && at >= 0x40; left--, at = device.config8(at + 1) & 0xfcu) {
-        if (device.config8(at) != kVendorCapability || device.config8(at + kCapabilityType) != type) continue;
-        const u32 bar = device.config8(at + kCapabilityBar);
-        if (bar >= Devices::kBars) continue;  // reserved: to be skipped
-        return Place{bar, device.config32(at + kCapabilityOffset), device.config32(at + kCapabilityLength),
-                     device.config32(at + kCapabilityMultiplier)};
-    }
-    return Error::unsupported;
+    const auto read8 = [&](u32 offset) { return device.config8(offset); };
+    const u32 at = find_pci_capability(read8, [&](u32 here) {
+        return read8(here) == kVendorCapability && read8(here + kCapabilityType) == type &&
+               read8(here + kCapabilityBar) < Devices::kBars;  // others are reserved: to be skipped
+    });
+    if (at == 0) return Error::unsupported;
+    return Place{read8(at + kCapabilityBar), device.config32(at + kCapabilityOffset),
+                 device.config32(at + kCapabilityLength), device.config32(at + kCapabilityMultiplier)};
 }
 
 Result<> VirtioDevice::attach(const PciDevice& device) {

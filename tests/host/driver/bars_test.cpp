@@ -84,8 +84,8 @@ TEST(Bars, LargerThan4GiB) {
 
 TEST(Bars, CapabilitiesInACircle) {
     FakeConfig config;
-    config.set(kCommand, u32{kStatusCapabilities} << 16);
-    config.set(kCapabilities, 0x40);
+    config.set(kCommand, u32{1} << 20);  // it has a list
+    config.set(0x34, 0x40);
     config.set(0x40, 0x50'09);
     config.set(0x50, 0x40'05);
     EXPECT_EQ(find_capability(config, 0x05), 0x50u);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tests/storage/disks_test/sabotage.hpp"
 
+#include "lib/base/round.hpp"
 #include "lib/driver/acpi.hpp"
+#include "lib/driver/pci_capability.hpp"
 #include "lib/driver/virtio/registers.hpp"
 #include "lib/os/start_info.hpp"
 
@@ -33,19 +35,20 @@ Result<Sabotage> Sabotage::begin(const Handle<Machine>& machine) {
     Owned<Memory> memory;
     Mapping mapping;
     PITH_TRY(find_disk(machine, memory, mapping));
-    const auto* config = mapping.as<const volatile u8>();
-    for (u32 at = config[0x34]; at != 0; at = config[at + 1]) {
-        if (config[at] != kVendorCapability || config[at + kCapabilityType] != kCommonConfig) continue;
-        const u64 bar = *mapping.as<volatile u32>(0x10 + 4 * config[at + kCapabilityBar]) & ~15u;
-        const u64 offset = *mapping.as<volatile u32>(at + kCapabilityOffset);
-        Sabotage result;
-        result.memory_ = PITH_TRY(machine.device_memory(own_pool(), bar + (offset & ~(abi::kPageSize - 1)),
-                                                        abi::kPageSize, abi::kDeviceUncached));
-        result.mapping_ = PITH_TRY(Mapping::create(result.memory_, 0, abi::kPageSize));
-        result.common_ = offset & (abi::kPageSize - 1);
-        return result;
-    }
-    return Error::not_found;
+    const auto read8 = [&](u32 offset) { return *mapping.as<const volatile u8>(offset); };
+    const u32 at = find_pci_capability(read8, [&](u32 here) {
+        return read8(here) == kVendorCapability && read8(here + kCapabilityType) == kCommonConfig;
+    });
+    if (at == 0) return Error::not_found;
+    const u64 bar = *mapping.as<volatile u32>(0x10 + 4 * read8(at + kCapabilityBar)) & ~15u;
+    const u64 offset = *mapping.as<volatile u32>(at + kCapabilityOffset);
+    const u64 first = round_down(offset, abi::kPageSize);
+    Sabotage result;
+    result.memory_ = PITH_TRY(
+        machine.device_memory(own_pool(), bar + first, abi::kPageSize, abi::kDeviceUncached));
+    result.mapping_ = PITH_TRY(Mapping::create(result.memory_, 0, abi::kPageSize));
+    result.common_ = offset - first;
+    return result;
 }
 
 void Sabotage::spoil_queue() const {
