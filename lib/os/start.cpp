@@ -128,6 +128,15 @@ std::string_view start_parameter(std::string_view key) {
     return {};
 }
 
+u64 start_number(std::string_view key) {
+    u64 value = 0;
+    for (const char c : start_parameter(key)) {
+        if (c < '0' || c > '9') panic("a parameter is not a number");
+        value = value * 10 + static_cast<u64>(c - '0');
+    }
+    return value;
+}
+
 const Handle<Pool>& own_pool() { return own().pool; }
 const Handle<Space>& own_space() { return own().space; }
 const Handle<CapTable>& own_captable() { return own().captable; }

@@ -82,6 +82,8 @@ Handle<T> take_start_handle(std::string_view name);
 
 /// A parameter's value; empty: none.
 std::string_view start_parameter(std::string_view key);
+/// One that is a decimal number; 0: none. Anything else ends the component.
+u64 start_number(std::string_view key);
 
 /// Slots of the component's own objects: handles that are never deleted.
 const Handle<Pool>& own_pool();

@@ -62,22 +62,13 @@ class Driver {
     TraceRing<Record> trace_;
 };
 
-u64 number(std::string_view key) {
-    u64 value = 0;
-    for (const char c : start_parameter(key)) {
-        if (c < '0' || c > '9') panic("a parameter is not a number");
-        value = value * 10 + static_cast<u64>(c - '0');
-    }
-    return value;
-}
-
 Parameters read_parameters() {
     Parameters parameters;
-    parameters.sectors = number("size");
-    parameters.delay = number("delay") * kMicrosecond;
-    parameters.bad_first = number("bad_first");
-    parameters.bad_count = number("bad_count");
-    parameters.stray = number("stray");
+    parameters.sectors = start_number("size");
+    parameters.delay = start_number("delay") * kMicrosecond;
+    parameters.bad_first = start_number("bad_first");
+    parameters.bad_count = start_number("bad_count");
+    parameters.stray = start_number("stray");
     parameters.read_only = start_parameter("read_only") == "true";
     parameters.shuffled = start_parameter("order") == "shuffled";
     return parameters;

@@ -16,8 +16,7 @@ constexpr u32 kBuffers = 3;  // descriptors of a request, at most
 }  // namespace
 
 Result<Block::Open::Reply> Disk::open(Handle<Signal> client, u64 bits) {
-    for (Slot& slot : slots_) slot.busy = false;
-    if (!works_ || under_way_ != 0) PITH_CHECK(start());
+    if (!works_ || busy_ != 0) PITH_CHECK(start());
     *link_.mapping.as<QueueHeader>() = QueueHeader{kQueueMagic, Block::kEntries, 0, 0, 0, 0};
     PITH_CHECK(client_.attach(link_.mapping.as(), kWindowOffset, Block::kEntries, std::move(client), bits));
     client_.resume();
@@ -36,7 +35,7 @@ Result<Block::Open::Reply> Disk::open(Handle<Signal> client, u64 bits) {
 
 /// From whatever state the device is in.
 Result<> Disk::start() {
-    under_way_ = 0;
+    busy_ = 0;
     recoveries_ = 0;
     const Result<> started = start_device();
     works_ = started.ok();
@@ -115,7 +114,7 @@ Result<> Disk::check(const Block::Submission& r) const {
 }
 
 /// For one more request.
-bool Disk::room() const { return !works_ || (queue_.free_descriptors() >= kBuffers && under_way_ < kSlots); }
+bool Disk::room() const { return !works_ || (queue_.free_descriptors() >= kBuffers && ~busy_ != 0); }
 
 void Disk::serve() {
     if (!client_.attached()) return;
@@ -132,17 +131,15 @@ void Disk::take_up(const Block::Submission& request) {
     if (checked.ok() && !works_) checked = Error::io;
     const bool nothing = request.operation == static_cast<u32>(Block::Operation::flush) && !flushes_;
     if (!checked.ok() || nothing) return complete(request.id, checked.error());
-    const Slot* free = std::ranges::find(slots_, false, &Slot::busy);
-    const u32 number = static_cast<u32>(free - slots_);
-    slots_[number] = {request, true};
+    const u32 number = static_cast<u32>(std::countr_one(busy_));
+    slots_[number] = request;
     if (submit(number)) return;
-    slots_[number].busy = false;
     complete(request.id, Error::io);
 }
 
 /// Enters the request of a slot into the virtqueue. False: there is no room, which there has to be.
 bool Disk::submit(u32 number) {
-    const Block::Submission& r = slots_[number].request;
+    const Block::Submission& r = slots_[number];
     const auto operation = static_cast<Block::Operation>(r.operation);
     auto* header = rings_.mapping.as<RequestHeader>(kHeaders) + number;
     *header = {operation == Block::Operation::read    ? kTypeRead
@@ -161,7 +158,7 @@ bool Disk::submit(u32 number) {
     auto added = operation == Block::Operation::flush ? queue_.add(without) : queue_.add(with_data);
     if (!added.ok()) return false;
     slot_of_[*added] = static_cast<u8>(number);
-    under_way_++;
+    busy_ |= u64{1} << number;
     trace_.add({Record::started, number, r.sector});
     return true;
 }
@@ -183,7 +180,6 @@ void Disk::collect() {
     Virtqueue::Used used;
     while (works_ && queue_.take(used)) {
         const u32 slot = slot_of_[used.request];
-        under_way_--;
         finished_++;
         finish(slot, used.written);
     }
@@ -192,14 +188,12 @@ void Disk::collect() {
 }
 
 void Disk::finish(u32 number, u32 written) {
-    Slot& slot = slots_[number];
-    if (!slot.busy) return;
-    const Block::Submission& r = slot.request;
+    const Block::Submission& r = slots_[number];
     const bool read = r.operation == static_cast<u32>(Block::Operation::read);
     const u64 wanted = (read ? r.sectors * Block::kSectorSize : 0) + 1;
     const u8 status = *rings_.mapping.as<volatile u8>(kStatuses + number);
     const bool good = status == kStatusOk && written >= wanted;
-    slot.busy = false;
+    busy_ &= ~(u64{1} << number);
     if (good) recoveries_ = 0;
     trace_.add({Record::completed, number, r.sector});
     complete(r.id, good ? Error::ok : Error::io);
@@ -221,7 +215,7 @@ void Disk::look() {
 
 /// A device that has had requests all the time, and been done with none, won't be.
 void Disk::check_progress() {
-    if (!works_ || under_way_ == 0) return;
+    if (!works_ || busy_ == 0) return;
     if (std::exchange(watched_, finished_) == finished_) recover();
     watch_.arm(now() + setup_.patience);
     serve();
@@ -229,19 +223,18 @@ void Disk::check_progress() {
 
 /// The device has lost its way: it begins anew, with the same requests.
 void Disk::recover() {
-    trace_.add({Record::recovered, recoveries_, under_way_});
-    under_way_ = 0;
+    trace_.add({Record::recovered, recoveries_, under_way()});
     if (++recoveries_ > kMaxRecoveries || !start_device().ok()) return give_up();
-    for (u32 slot = 0; slot < kSlots; slot++)
-        if (slots_[slot].busy && !submit(slot)) return give_up();
+    for (u64 left = busy_; left != 0; left &= left - 1)
+        if (!submit(static_cast<u32>(std::countr_zero(left)))) return give_up();
 }
 
 /// It stays stopped; all that is asked of it fails, until a client opens it again.
 void Disk::give_up() {
     works_ = false;
     static_cast<void>(device_.close());
-    for (Slot& slot : slots_)
-        if (std::exchange(slot.busy, false)) complete(slot.request.id, Error::io);
+    for (u64 left = std::exchange(busy_, 0); left != 0; left &= left - 1)
+        complete(slots_[std::countr_zero(left)].id, Error::io);
 }
 
 }  // namespace pith::virtio_blk

@@ -6,6 +6,8 @@
 // a device that has to be reset is given the same requests again.
 #pragma once
 
+#include <bit>
+
 #include "drivers/block/virtio_blk/format.hpp"
 #include "lib/base/round.hpp"
 #include "lib/driver/device.hpp"
@@ -58,6 +60,7 @@ class Disk {
 
   private:
     static constexpr u32 kSlots = Block::kEntries;
+    static_assert(kSlots == 64);
     static constexpr u64 kWindowOffset = abi::kPageSize;
     // Memory for DMA is set aside whether there are disks or not; few systems have many.
     static constexpr u32 kLargeWindows = 4;
@@ -70,11 +73,6 @@ class Disk {
     static constexpr u64 kStatuses = kHeaders + kSlots * sizeof(RequestHeader);
     static_assert(kStatuses + kSlots <= kRingsSize);
 
-    struct Slot {
-        Block::Submission request;
-        bool busy = false;
-    };
-
     struct Watch : Timer {
         explicit Watch(Disk& disk)
             : Timer([](Timer& timer) { static_cast<Watch&>(timer).self.check_progress(); }), self(disk) {}
@@ -86,6 +84,7 @@ class Disk {
     Result<> get_memory();
     Result<> get_interrupts();
     bool room() const;
+    u32 under_way() const { return static_cast<u32>(std::popcount(busy_)); }
     Result<> check(const Block::Submission& request) const;
     void take_up(const Block::Submission& request);
     bool submit(u32 slot);
@@ -113,14 +112,14 @@ class Disk {
     bool read_only_ = false;
     u64 sectors_ = 0;
     u32 max_sectors_ = 0;
-    u32 under_way_ = 0;
     u32 recoveries_ = 0;
     bool completed_ = false;  // since the client was last told
     u64 finished_ = 0;        // requests that the device was done with
     u64 watched_ = 0;         // of them, when the watch was set
     Watch watch_;
     QueueServer<Block::Submission, Block::Completion> client_;
-    Slot slots_[kSlots];
+    u64 busy_ = 0;  // slots that hold a request, a bit each: the device has it
+    Block::Submission slots_[kSlots];
     u8 slot_of_[Virtqueue::kMaxSize];
     TraceRing<Record> trace_;
 };

@@ -37,8 +37,7 @@ class Driver {
   private:
     /// Parameter "patience": seconds.
     static abi::Time read_patience() {
-        u64 seconds = 0;
-        for (const char c : start_parameter("patience")) seconds = seconds * 10 + static_cast<u64>(c - '0');
+        const u64 seconds = start_number("patience");
         return (seconds == 0 ? 30 : seconds) * kSecond;
     }
     Result<> find_disks() {

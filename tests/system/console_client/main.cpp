@@ -152,8 +152,7 @@ void Copier::end(u32 status) {
 }
 
 void Copier::run() {
-    for (const char c : start_parameter("kill_every"))
-        kill_every_ = kill_every_ * 10 + static_cast<u64>(c - '0');
+    kill_every_ = start_number("kill_every");
     attach(true);
     if (!call(Console::Ready{}).ok()) panic("bad ready");
     if ((attached_.ttys & 1) != 0) answer();
