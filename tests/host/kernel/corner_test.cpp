@@ -11,20 +11,6 @@ using arch::fake::machine;
 
 class CornerTest : public KernelTest {
   protected:
-    Answer as(const Actor& who, const Call& call) { return sim.call(*who.thread, call); }
-    /// Has an actor begin a call on its CPU, which another of the same priority interrupts at the first preemption point.
-    void begin(const Actor& who, const Call& call) {
-        while (!runs(who)) sim.rotate(who.thread->cpu);
-        sim.on_window = [&] {
-            core::this_cpu().rotate = true;
-            core::timer_entry(true);
-        };
-        load(*who.thread, call);
-        sim.on(who.thread->cpu, [] { arch::fake::system_call(); });
-        sim.on_window = nullptr;
-        ASSERT_FALSE(runs(who));
-        ASSERT_FALSE(Sim::ended(*who.thread));
-    }
     u64 objects_of(HandleIndex pool) {
         ok(Syscall::pool_info, pool);
         return get<abi::PoolInfo>(sim.root()).objects;
@@ -50,7 +36,7 @@ TEST_F(CornerTest, TimersStopInAnyOrder) {
     for (u8 i = 0; i < 8; i++) {
         signals.push_back(signal());
         actors.push_back(actor({.cpu = 1}));
-        while (!runs(actors.back())) sim.rotate(1);
+        rotate_to(actors.back());
         const u64 deadline = machine().now + 1'000'000 * (1 + u64{i} * 5 % 8);
         ASSERT_TRUE(
             as(actors.back(), {.number = Syscall::signal_wait, .handle = signals.back(), .a = {1, deadline}})
@@ -153,7 +139,7 @@ TEST_F(CornerTest, WhatIsBeingMadeDiesWithItsPool) {
         EXPECT_EQ(maker.thread->partial, nullptr);
         // Its number names another Pool when the maker goes on: that makes the whole of it there.
         ASSERT_EQ(pool(300), doomed);
-        while (!runs(maker)) sim.rotate(1);
+        rotate_to(maker);
         sim.settle();
         EXPECT_EQ(sim.answer(*maker.thread).error, Error::ok);
         EXPECT_EQ(objects_of(doomed), 1u);
@@ -183,7 +169,7 @@ TEST_F(CornerTest, DestructionBecomesPartOfAGreaterOne) {
     begin(killer, {.number = Syscall::object_destroy, .handle = victim});
     ok(Syscall::object_destroy, above);
     EXPECT_EQ(root(Syscall::cap_delete, victim).error, Error::bad_handle);  // consumed, and free
-    while (!runs(killer)) sim.rotate(1);
+    rotate_to(killer);
     EXPECT_TRUE(Sim::ended(*killer.thread));
     EXPECT_EQ(sim.answer(*killer.thread).error, Error::ok);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/host/kernel/fixture.hpp"
 
+#include "kernel/core/entry.hpp"
+
 namespace pith::test {
 
 Call message(Syscall number, HandleIndex handle, const Send& send) {
@@ -44,13 +46,14 @@ u64 KernelTest::ok(Syscall number, HandleIndex handle, std::array<u64, 6> a) {
 
 Actor KernelTest::actor(ActorOptions options) {
     HandleIndex from = options.pool == 0 ? arena : options.pool;
-    auto buffer = static_cast<HandleIndex>(ok(Syscall::memory_create, from, {kPage}));
+    if (options.buffer == 0)
+        options.buffer = static_cast<HandleIndex>(ok(Syscall::memory_create, from, {kPage}));
     bool foreign = options.kind == abi::ThreadKind::foreign;
     put(abi::ThreadCreate{.space = options.space,
-                          .captable = foreign ? 0 : static_cast<HandleIndex>(abi::RootSlot::captable),
+                          .captable = foreign ? 0 : options.captable,
                           .handler = options.handler,
-                          .buffer = buffer,
-                          .buffer_offset = 0,
+                          .buffer = options.buffer,
+                          .buffer_offset = options.buffer_offset,
                           .badge = options.badge,
                           .budget = options.budget,
                           .priority = options.priority,
@@ -68,6 +71,19 @@ Actor KernelTest::actor(ActorOptions options) {
         ok(Syscall::thread_resume, result.handle, {static_cast<u64>(abi::Resume::state)});
     }
     return result;
+}
+
+void KernelTest::begin(const Actor& a, const Call& call) {
+    rotate_to(a);
+    sim.on_window = [] {
+        core::this_cpu().rotate = true;
+        core::timer_entry(true);
+    };
+    load(*a.thread, call);
+    sim.on(a.thread->cpu, [] { arch::fake::system_call(); });
+    sim.on_window = nullptr;
+    ASSERT_FALSE(runs(a));
+    ASSERT_FALSE(Sim::ended(*a.thread));
 }
 
 Answer KernelTest::map(HandleIndex space, HandleIndex memory, u64 address, u64 pages, u32 flags, u64 offset) {

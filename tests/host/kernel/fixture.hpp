@@ -36,6 +36,9 @@ struct ActorOptions {
     HandleIndex budget = static_cast<HandleIndex>(abi::RootSlot::budget);
     HandleIndex pool = 0;  ///< 0: the arena
     HandleIndex space = static_cast<HandleIndex>(abi::RootSlot::space);
+    HandleIndex captable = static_cast<HandleIndex>(abi::RootSlot::captable);  ///< of native threads
+    HandleIndex buffer = 0;                                                    ///< 0: a Memory of its own
+    u64 buffer_offset = 0;
     abi::ThreadKind kind = abi::ThreadKind::native;
     u64 badge = 0;
     bool start = true;
@@ -81,6 +84,13 @@ class KernelTest : public ::testing::Test {
     }
     HandleIndex budget(u64 capacity, u64 period, u8 ceiling = 255, HandleIndex signal = 0, u64 bits = 0);
     bool runs(const Actor& a) { return sim.current(a.thread->cpu) == a.thread; }
+    /// Lets the threads of its priority take turns on its CPU until it runs.
+    void rotate_to(const Actor& a) {
+        while (!runs(a)) sim.rotate(a.thread->cpu);
+    }
+    Answer as(const Actor& a, const Call& call) { return sim.call(*a.thread, call); }
+    /// Has an actor begin a call on its CPU, which another of the same priority interrupts at the first preemption point.
+    void begin(const Actor& a, const Call& call);
 
     Sim& sim = Sim::instance();
     HandleIndex arena = 0;

@@ -14,8 +14,7 @@ class IpcTest : public KernelTest, public ::testing::WithParamInterface<std::pai
         server = actor({.cpu = GetParam().first, .priority = 120});
         client = actor({.cpu = GetParam().second, .priority = 100});
     }
-    /// As this thread; on a shared CPU the server has to be blocked before the client runs.
-    Answer as(const Actor& a, const Call& call) { return sim.call(*a.thread, call); }
+    // On a shared CPU the server has to be blocked before the client runs.
     Answer recv(abi::Time deadline = 0) {
         return as(server, message(Syscall::recv, e, {.deadline = deadline}));
     }
@@ -259,21 +258,7 @@ Actor IpcTest::full_actor() {
     auto table = static_cast<HandleIndex>(ok(Syscall::captable_create, tiny, {1}));
     while (root(Syscall::endpoint_create, tiny).error == Error::ok) {}
     while (root(Syscall::cap_copy, e, {table, 0, abi::kAllRights, 0}).error == Error::ok) {}
-    HandleIndex buffer = memory(1);
-    put(abi::ThreadCreate{.space = static_cast<HandleIndex>(abi::RootSlot::space),
-                          .captable = table,
-                          .handler = 0,
-                          .buffer = buffer,
-                          .buffer_offset = 1024,
-                          .badge = 0,
-                          .budget = static_cast<HandleIndex>(abi::RootSlot::budget),
-                          .priority = 110,
-                          .kind = abi::ThreadKind::native,
-                          .cpu = 3,
-                          .buffer_address = 0});
-    auto handle = make(Syscall::thread_create);
-    ok(Syscall::thread_start, handle, {0x400000, 0, 0});
-    return {sim.current(3), handle};
+    return actor({.cpu = 3, .priority = 110, .captable = table, .buffer_offset = 1024});
 }
 
 TEST_P(IpcTest, NoSlotForCapabilities) {

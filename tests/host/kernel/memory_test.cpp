@@ -245,21 +245,8 @@ TEST_F(MemoryTest, BufferOfAThreadGoes) {
     ok(Syscall::thread_continue, a.handle);
     EXPECT_TRUE(runs(a));
     HandleIndex buffer = memory(1);
-    put(abi::ThreadCreate{.space = kOwnSpace,
-                          .captable = static_cast<HandleIndex>(abi::RootSlot::captable),
-                          .handler = 0,
-                          .buffer = buffer,
-                          .buffer_offset = 0,
-                          .badge = 0,
-                          .budget = static_cast<HandleIndex>(abi::RootSlot::budget),
-                          .priority = 5,
-                          .kind = abi::ThreadKind::native,
-                          .cpu = 3,
-                          .buffer_address = 0});
-    auto handle = make(Syscall::thread_create);
-    ok(Syscall::thread_start, handle, {0x400000, 0, 0});
-    auto* thread = sim.current(3);
-    ASSERT_NE(thread, nullptr);
+    Actor user = actor({.cpu = 3, .priority = 5, .buffer = buffer});
+    ASSERT_TRUE(runs(user));
     ok(Syscall::object_destroy, buffer);
     EXPECT_EQ(sim.current(3), nullptr);
 }

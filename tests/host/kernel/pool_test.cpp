@@ -149,21 +149,7 @@ TEST_F(PoolTest, DestructionIsPreempted) {
 TEST_F(PoolTest, DestructionOfOneWhoDiesIsGoneOnWith) {
     // Killed with its Space, in the middle of a destruction; the Thread object stays.
     HandleIndex space = make(Syscall::space_create);
-    HandleIndex buffer = memory(1);
-    put(abi::ThreadCreate{.space = space,
-                          .captable = static_cast<HandleIndex>(abi::RootSlot::captable),
-                          .handler = 0,
-                          .buffer = buffer,
-                          .buffer_offset = 0,
-                          .badge = 0,
-                          .budget = static_cast<HandleIndex>(abi::RootSlot::budget),
-                          .priority = 100,
-                          .kind = abi::ThreadKind::native,
-                          .cpu = 1,
-                          .buffer_address = 0});
-    auto handle = make(Syscall::thread_create);
-    auto* worker = static_cast<core::Thread*>(Sim::object(sim.root(), handle));
-    ok(Syscall::thread_start, handle, {0x400000, 0x500000, 0});
+    core::Thread* worker = actor({.cpu = 1, .space = space}).thread;
     Actor other = actor({.cpu = 1});
     ASSERT_EQ(sim.current(1), worker);
     ok(Syscall::pool_info, arena);

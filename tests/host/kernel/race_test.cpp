@@ -12,22 +12,9 @@ using arch::fake::machine;
 
 class RaceTest : public KernelTest {
   protected:
-    Answer as(const Actor& who, const Call& call) { return sim.call(*who.thread, call); }
-    void begin(const Actor& who, const Call& call) {
-        while (!runs(who)) sim.rotate(who.thread->cpu);
-        sim.on_window = [&] {
-            core::this_cpu().rotate = true;
-            core::timer_entry(true);
-        };
-        load(*who.thread, call);
-        sim.on(who.thread->cpu, [] { arch::fake::system_call(); });
-        sim.on_window = nullptr;
-        ASSERT_FALSE(runs(who));
-        ASSERT_FALSE(Sim::ended(*who.thread));
-    }
     /// The destruction of a Pool is preempted where it marks what is in it.
     void begin_marking(const Actor& who, HandleIndex victim) {
-        while (!runs(who)) sim.rotate(who.thread->cpu);
+        rotate_to(who);
         load(*who.thread, {.number = Syscall::object_destroy, .handle = victim});
         bool once = false;
         sim.on_window = [&] {
@@ -48,17 +35,15 @@ class RaceTest : public KernelTest {
         ASSERT_NE(who.thread->job, nullptr);
     }
     /// Its next time to run is used for another call than the one that was preempted: another thread has changed the code.
-    void instead(const Actor& who, const Actor& other, const Call& call) {
-        // Back to `who` without the settling that goes on with the old call.
-        who.thread->frame.restarted = false;
-        (void)other;
-        while (!runs(who)) sim.rotate(who.thread->cpu);
+    void instead(const Actor& who, const Call& call) {
+        who.thread->frame.restarted = false;  // or settling would go on with the old call
+        rotate_to(who);
         load(*who.thread, call);
     }
 };
 using RaceDeathTest = RaceTest;
 
-// 1. One notification wakes the waiter, to whom this CPU switches at once, and the bound thread, which is yet more urgent.
+// One notification wakes the waiter, to whom this CPU switches at once, and the bound thread, which is yet more urgent.
 TEST_F(RaceTest, NotifyWakesTwo) {
     HandleIndex s = signal(), e = endpoint();
     Actor bound = actor({.cpu = 1, .priority = 200});
@@ -70,30 +55,16 @@ TEST_F(RaceTest, NotifyWakesTwo) {
     ASSERT_TRUE(as(waiter, {.number = Syscall::signal_wait, .handle = s, .a = {1}}).blocked);
     ASSERT_TRUE(runs(notifier));
     sim.issue(1, {.number = Syscall::signal_notify, .handle = s, .a = {3}});
-    printf("priority %d runs, reschedule %d\n", sim.current(1)->priority, core::cpus[1].reschedule);
     EXPECT_TRUE(runs(bound));
     EXPECT_FALSE(core::cpus[1].reschedule);
 }
 
-// 2. A thread that is being killed while it runs, and waits before the interrupt reaches its CPU.
+// A thread that is being killed while it runs, and waits before the interrupt reaches its CPU.
 TEST_F(RaceTest, KilledThreadThatWaits) {
-    HandleIndex e = endpoint(), table = make(Syscall::captable_create, {64}), buffer = memory(1);
+    HandleIndex e = endpoint(), table = make(Syscall::captable_create, {64});
     HandleIndex e_there = 5;
     ok(Syscall::cap_copy, e, {table, e_there, abi::kAllRights, 0});
-    put(abi::ThreadCreate{.space = static_cast<HandleIndex>(abi::RootSlot::space),
-                          .captable = table,
-                          .handler = 0,
-                          .buffer = buffer,
-                          .buffer_offset = 0,
-                          .badge = 0,
-                          .budget = static_cast<HandleIndex>(abi::RootSlot::budget),
-                          .priority = 100,
-                          .kind = abi::ThreadKind::native,
-                          .cpu = 1,
-                          .buffer_address = 0});
-    HandleIndex handle = make(Syscall::thread_create);
-    auto& thread = static_cast<core::Thread&>(*Sim::object(sim.root(), handle));
-    ok(Syscall::thread_start, handle, {0x400000, 0x500000, 0});
+    core::Thread& thread = *actor({.cpu = 1, .captable = table}).thread;
     ASSERT_EQ(sim.current(1), &thread);
     auto& m = machine();
     // As soon as it is to be killed it waits, on CPU 1, before the interrupt has come in.
@@ -136,19 +107,18 @@ TEST_F(RaceTest, KilledThreadThatWaits) {
     EXPECT_EQ(thread.state, core::State::dead);
 }
 
-// 3. A preempted call is replaced by another one.
+// A preempted call is replaced by another one.
 TEST_F(RaceDeathTest, AnotherCallGoesOnDestroy) {
     auto attack = [this] {
         machine().may_exit = true;
         Actor killer = actor({.cpu = 1});
-        Actor other = actor({.cpu = 1});
+        actor({.cpu = 1});  // runs when the other is preempted
         HandleIndex victim = pool(300);
         for (int i = 0; i < 60; i++) ok(Syscall::memory_create, victim, {kPage});
         begin_marking(killer, victim);
-        instead(killer, other, {});
+        instead(killer, {});
         begin(killer, {.number = Syscall::captable_create, .handle = arena, .a = {1000}});
-        printf("job %p progress %lx\n", static_cast<void*>(killer.thread->job), killer.thread->progress);
-        instead(killer, other, {.number = Syscall::object_destroy, .handle = victim});
+        instead(killer, {.number = Syscall::object_destroy, .handle = victim});
         sim.on(1, [] { arch::fake::system_call(); });
         sim.settle();
         exit(0);
@@ -164,19 +134,19 @@ TEST_F(RaceTest, AnotherCallLeaksFrames) {
     ok(Syscall::object_destroy, secret);
     HandleIndex big = make(Syscall::space_create);
     Actor maker = actor({.cpu = 1});
-    Actor other = actor({.cpu = 1});
+    actor({.cpu = 1});  // runs when the other is preempted
     begin(maker,
           {.number = Syscall::memory_create, .handle = arena, .a = {200 * kPage, abi::kMemoryContiguous}});
     auto* partial = static_cast<core::Memory*>(maker.thread->partial);
     ASSERT_NE(partial, nullptr);
-    instead(maker, other, {});
+    instead(maker, {});
     begin(maker,
           {.number = Syscall::space_protect, .handle = big, .a = {0x10'0000'0000, 0x1000'0000'0000, 1}});
-    instead(maker, other,
+    instead(maker,
             {.number = Syscall::memory_create, .handle = arena, .a = {200 * kPage, abi::kMemoryContiguous}});
     sim.on(1, [] { arch::fake::system_call(); });
     sim.settle();
-    while (!runs(maker)) sim.rotate(1);
+    rotate_to(maker);
     ASSERT_EQ(sim.answer(*maker.thread).error, Error::ok);
     auto* got = static_cast<core::Memory*>(
         Sim::object(sim.root(), static_cast<HandleIndex>(sim.answer(*maker.thread).r0)));
@@ -188,7 +158,7 @@ TEST_F(RaceTest, AnotherCallLeaksFrames) {
 
 TEST_F(RaceTest, AnotherCallTellsAKernelAddress) {
     Actor killer = actor({.cpu = 1});
-    Actor other = actor({.cpu = 1});
+    actor({.cpu = 1});  // runs when the other is preempted
     HandleIndex victim = pool(300), space = make(Syscall::space_create), m = memory(1);
     for (int i = 0; i < 200; i++) ok(Syscall::signal_create, victim);
     begin_marking(killer, victim);
@@ -196,7 +166,7 @@ TEST_F(RaceTest, AnotherCallTellsAKernelAddress) {
     abi::MapRange range{
         .address = 0x100000, .memory = m, .flags = abi::kMapRead, .offset = 0, .length = kPage};
     memcpy(map.buffer.words, &range, sizeof range);
-    instead(killer, other, map);
+    instead(killer, map);
     sim.on(1, [] { arch::fake::system_call(); });
     EXPECT_EQ(sim.answer(*killer.thread).error, Error::ok);
     EXPECT_LE(sim.answer(*killer.thread).r0, kPage) << std::hex << sim.answer(*killer.thread).r0;
@@ -226,13 +196,13 @@ TEST_F(RaceTest, RangeBecomesOnePage) {
              .offset = 0,
              .length = kPage};
     memcpy(worker.thread->buffer->words, &range, sizeof range);
-    while (!runs(worker)) sim.rotate(1);
+    rotate_to(worker);
     sim.settle();
     EXPECT_EQ(sim.answer(*worker.thread).error, Error::ok);
     EXPECT_EQ(sim.check(), "") << "what has been replaced is still translated elsewhere";
 }
 
-// 4. What was left of the slice is used twice.
+// What was left of the slice is used twice.
 TEST_F(RaceTest, WhoWaitedHasAWholeSlice) {
     constexpr abi::Time kSlice = 5'000'000;
     HandleIndex e = endpoint(), s = signal(), s2 = signal();
@@ -242,9 +212,9 @@ TEST_F(RaceTest, WhoWaitedHasAWholeSlice) {
     ASSERT_TRUE(as(server, message(Syscall::recv, e)).blocked);
     Actor client = actor({.cpu = 1});
     Actor peer = actor({.cpu = 1});
-    while (!runs(client)) sim.rotate(1);
+    rotate_to(client);
     sim.rotate(1);
-    while (!runs(client)) sim.rotate(1);
+    rotate_to(client);
     sim.advance(kSlice - 1000);
     ASSERT_TRUE(runs(client));
     ok(Syscall::signal_notify, s2, {1});
@@ -256,10 +226,10 @@ TEST_F(RaceTest, WhoWaitedHasAWholeSlice) {
     ASSERT_TRUE(as(server, {.number = Syscall::signal_wait, .handle = s, .a = {1}}).blocked);
     ASSERT_TRUE(runs(peer));
     ok(Syscall::signal_notify, s, {1});
-    while (!runs(server)) sim.rotate(1);
+    rotate_to(server);
     as(server, {.number = Syscall::reply, .handle = 0});
     ASSERT_TRUE(as(server, message(Syscall::recv, e)).blocked);
-    while (!runs(client)) sim.rotate(1);
+    rotate_to(client);
     EXPECT_GE(core::cpus[1].slice_end - machine().now, kSlice) << "what is left of its slice";
 }
 

@@ -12,7 +12,6 @@ constexpr u64 kMs = 1'000'000;
 
 class ThreadTest : public KernelTest {
   protected:
-    Answer as(const Actor& a, const Call& call) { return sim.call(*a.thread, call); }
     Answer nothing(const Actor& a) { return as(a, {.number = Syscall::yield}); }
     abi::ThreadCreate parameters(HandleIndex buffer) {
         return {.space = static_cast<HandleIndex>(abi::RootSlot::space),
