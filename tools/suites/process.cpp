@@ -31,9 +31,18 @@ struct Pipe {
     }
 };
 
+/// What our own parent ignores or blocks (SIGINT, if it started us in the background) is not for what we run.
+void default_signals() {
+    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 [[noreturn]] void become(const Command& command, char** arguments, int output, int errors) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    default_signals();
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ::dup2(null, 0);
     ::dup2(output, 1);

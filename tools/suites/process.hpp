@@ -22,7 +22,8 @@ struct Finished {
     double seconds = 0;
 };
 
-/// stdin is /dev/null. The command is the leader of a process group, all of which is killed when the time is up.
+/// stdin is /dev/null, signals have their default actions. The command is the leader of a process group, all of which is killed
+/// when the time is up.
 Finished run_command(const Command& command);
 
 }  // namespace pith::tools
