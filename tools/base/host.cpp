@@ -61,6 +61,11 @@ std::vector<u8> read_file(const std::string& path) {
     return content;
 }
 
+std::string read_text(const std::string& path) {
+    const std::vector<u8> content = read_file(path);
+    return {content.begin(), content.end()};
+}
+
 void write_file(const std::string& path, std::string_view content) {
     const std::string temporary = std::format("{}.{}.tmp", path, ::getpid());
     {

@@ -34,6 +34,7 @@ std::string error_text(std::string_view what);
 
 /// The whole content of a regular file. Fails with kUsage and the path when it can't be read.
 std::vector<u8> read_file(const std::string& path);
+std::string read_text(const std::string& path);
 
 /// Writes to a temporary file beside `path` and renames it, so that a reader sees the old or the new content.
 void write_file(const std::string& path, std::string_view content);

@@ -148,8 +148,7 @@ class Talk {
 
 int run(int argc, char** argv) {
     if (argc < 3) fail(kUsage, "usage: pith_expect SCRIPT COMMAND ARG...");
-    const std::vector<u8> content = read_file(argv[1]);
-    std::istringstream script(std::string(content.begin(), content.end()));
+    std::istringstream script(read_text(argv[1]));
     Talk talk(argv + 2);
     usize number = 0;
     for (std::string line; std::getline(script, line);) talk.line(line, ++number);

@@ -41,11 +41,10 @@ Ready boot(const std::string& build, bool icount) {
     if (finished.status != 0 || !std::filesystem::exists(file)) {
         fail(1, "a boot failed with status {}\n{}", finished.status, finished.output);
     }
-    const std::vector<u8> content = read_file(file);
+    const std::string content = read_text(file);
     std::filesystem::remove(file);
     Ready ready;
-    if (!(std::istringstream(std::string(content.begin(), content.end())) >> ready.ticks >>
-          ready.nanoseconds)) {
+    if (!(std::istringstream(content) >> ready.ticks >> ready.nanoseconds)) {
         fail(1, "{}: malformed", file);
     }
     return ready;

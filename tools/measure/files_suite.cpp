@@ -81,8 +81,7 @@ Printed parse(const std::string& output) {
 
 /// The plugin's lines "executed COUNT".
 std::vector<u64> read_executed(const std::string& file) {
-    const std::vector<u8> content = read_file(file);
-    std::istringstream lines(std::string(content.begin(), content.end()));
+    std::istringstream lines(read_text(file));
     std::vector<u64> counts;
     std::string word;
     for (u64 value; lines >> word >> value;) counts.push_back(value);

@@ -142,8 +142,7 @@ struct Windows {
 
 /// From its lines "windows CPU OFF WAKE INTERRUPTS".
 Windows read_windows(const std::string& file) {
-    const std::vector<u8> content = read_file(file);
-    std::istringstream lines(std::string(content.begin(), content.end()));
+    std::istringstream lines(read_text(file));
     Windows windows;
     for (std::string line; std::getline(lines, line); windows.cpus++) {
         std::istringstream words(line);

@@ -44,8 +44,7 @@ std::map<std::string, u64> stored_medians(const std::string& file) {
     static const std::regex kRow(
         R"re(\{"suite":"\w+","name":"(\w+)","unit":"(\w+)","min":\d+,"median":(\d+),.*\})re");
     static const std::regex kHead(R"re(\{"suite":"\w+","commit":"\w+"\})re");
-    const std::vector<u8> content = read_file(file);
-    std::istringstream lines(std::string(content.begin(), content.end()));
+    std::istringstream lines(read_text(file));
     std::map<std::string, u64> medians;
     unsigned number = 0;
     for (std::string line; std::getline(lines, line);) {

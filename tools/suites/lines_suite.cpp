@@ -31,8 +31,7 @@ using SeenSections = std::array<Seen, static_cast<usize>(LineSection::common) + 
 
 SeenSections read_report(const std::string& file) {
     SeenSections seen;
-    const std::vector<u8> content = read_file(file);
-    std::istringstream lines(std::string(content.begin(), content.end()));
+    std::istringstream lines(read_text(file));
     for (std::string line; std::getline(lines, line);) {
         std::istringstream words(line);
         std::string word;

@@ -27,9 +27,8 @@ struct Source {
 using Sources = std::vector<Source>;
 
 Source read_source(const std::string& root, const fs::path& path) {
-    const std::vector<u8> content = read_file(path.string());
     Source source{fs::relative(path, root).string(), {}, path.extension().string()};
-    std::istringstream text(std::string(content.begin(), content.end()));
+    std::istringstream text(read_text(path.string()));
     for (std::string line; std::getline(text, line);) source.lines.push_back(line);
     return source;
 }

@@ -19,11 +19,6 @@ constexpr double kTimeout = 300;
 constexpr const char* kDepth = "-m500000";
 constexpr const char* kMemory = "-DMEMLIM=3000";  // MiB
 
-std::string text_of(const fs::path& path) {
-    const std::vector<u8> content = read_file(path.string());
-    return {content.begin(), content.end()};
-}
-
 /// The names BROKEN_n in a model, in order.
 std::set<std::string> broken_variants(const std::string& model) {
     static const std::regex kName("\\bBROKEN_[0-9]+\\b");
@@ -80,7 +75,7 @@ std::string complaint(const Search& found, bool broken) {
 
 std::vector<TestResult> check_model(const TestTree& tree, const fs::path& model) {
     const std::string name = model.stem();
-    std::set<std::string> variants = broken_variants(text_of(model));
+    std::set<std::string> variants = broken_variants(read_text(model.string()));
     if (variants.empty()) return {{"models/" + name, false, "it has no broken variant\n"}};
     variants.insert("");
     std::vector<TestResult> results;
