@@ -59,10 +59,11 @@ int run(const BenchTree& tree, const Outputs& outputs, const std::vector<std::st
     const Measured measured = measure(tree, names);
     std::printf("%s", table_of(measured.rows).c_str());
     for (const std::string& note : measured.notes) std::printf("%s\n", note.c_str());
+    if (!outputs.commit.empty()) store(tree, outputs.commit, measured.rows);
     std::string lines;
     for (const Row& row : measured.rows) lines += row.json() + "\n";
-    if (!outputs.json.empty()) write_file(outputs.json, lines);
-    if (!outputs.commit.empty()) store(tree, outputs.commit, measured.rows);
+    if (!outputs.json.empty())
+        write_file(outputs.json, lines);  // last: it is there only if nothing has failed
     return 0;
 }
 
