@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <iterator>
+#include <sstream>
 
 #include "tools/base/host.hpp"
 #include "tools/measure/cpio.hpp"
@@ -14,31 +16,19 @@ namespace pith::tools {
 
 namespace {
 
-/// What a disk on virtio with ext4 takes, each behind what it needs.
-constexpr const char* kModules[] = {"virtio_ring",
-                                    "virtio",
-                                    "virtio_pci_legacy_dev",
-                                    "virtio_pci_modern_dev",
-                                    "virtio_pci",
-                                    "virtio_blk",
-                                    "crc16",
-                                    "crc32c-intel",
-                                    "mbcache",
-                                    "jbd2",
-                                    "ext4"};
-
 /// The last line of a run, with the program's status.
 constexpr std::string_view kEnd = "=== status ";
 
 std::string folder(const BenchTree& tree) { return tree.root + "/build/linux-peer"; }
 
-std::string text_of(const std::string& file) {
-    const std::vector<u8> content = read_file(file);
-    return {content.begin(), content.end()};
+/// What a disk on virtio with ext4 takes, each behind what it needs (tools/measure/fetch_linux.sh).
+std::vector<std::string> modules(const BenchTree& tree) {
+    std::istringstream lines(read_text(folder(tree) + "/modules/order"));
+    return {std::istream_iterator<std::string>(lines), {}};
 }
 
 /// Process 1. /dev/console is in the kernel's own archive; the console is a terminal: its output is not to be changed.
-std::string init_script(const LinuxRun& run) {
+std::string init_script(const BenchTree& tree, const LinuxRun& run) {
     std::string script =
         "#!/bin/busybox sh\n"
         "set -e\n"
@@ -47,7 +37,8 @@ std::string init_script(const LinuxRun& run) {
         "busybox mount -t devtmpfs none /dev\n"
         "busybox mount -t proc none /proc\n";
     if (!run.disk.empty())
-        for (const char* module : kModules) script += std::format("busybox insmod /modules/{}.ko\n", module);
+        for (const std::string& module : modules(tree))
+            script += std::format("busybox insmod /modules/{}.ko\n", module);
     script += run.setup + "\nstatus=0\n/program";
     for (const std::string& argument : run.arguments) script += " " + argument;
     // The machine restarts, and so QEMU ends; as it does when this ends before, with what the kernel says of that.
@@ -57,12 +48,12 @@ std::string init_script(const LinuxRun& run) {
 std::string initramfs(const BenchTree& tree, const LinuxRun& run) {
     CpioArchive archive;
     for (const char* directory : {"bin", "dev", "mnt", "modules", "proc"}) archive.add_directory(directory);
-    archive.add_file("init", init_script(run));
-    archive.add_file("program", text_of(run.program));
-    archive.add_file("bin/busybox", text_of(tree.root + "/build/busybox/bin/busybox"));
-    for (const char* module : kModules) {
+    archive.add_file("init", init_script(tree, run));
+    archive.add_file("program", read_text(run.program));
+    archive.add_file("bin/busybox", read_text(tree.root + "/build/busybox/bin/busybox"));
+    for (const std::string& module : modules(tree)) {
         const std::string name = std::format("modules/{}.ko", module);
-        archive.add_file(name, text_of(folder(tree) + "/" + name), 0644);
+        archive.add_file(name, read_text(folder(tree) + "/" + name), 0644);
     }
     return std::move(archive).finish();
 }
@@ -72,41 +63,10 @@ std::string initramfs(const BenchTree& tree, const LinuxRun& run) {
 constexpr const char* kKernelArguments = "console=ttyS0 loglevel=1 panic=-1 clearcpuid=erms,fsrm";
 
 std::vector<std::string> command_line(const BenchTree& tree, const LinuxRun& run, const std::string& initrd) {
-    std::vector<std::string> line = {kQemu,
-                                     "-nodefaults",
-                                     "-no-user-config",
-                                     "-no-reboot",
-                                     "-machine",
-                                     kMachine,
-                                     "-cpu",
-                                     kCpu,
-                                     "-bios",
-                                     kFirmware,
-                                     "-m",
-                                     run.memory,
-                                     "-smp",
-                                     "1",
-                                     "-display",
-                                     "none",
-                                     "-monitor",
-                                     "none",
-                                     "-parallel",
-                                     "none",
-                                     "-net",
-                                     "none",
-                                     "-kernel",
-                                     folder(tree) + "/vmlinux",
-                                     "-initrd",
-                                     initrd,
-                                     "-append",
-                                     kKernelArguments,
-                                     "-serial",
-                                     "stdio"};
-    if (!run.disk.empty())
-        line.insert(line.end(), {"-drive", "if=none,id=disk,format=raw,file=" + run.disk, "-device",
-                                 "virtio-blk-pci,drive=disk,disable-legacy=on"});
-    const std::vector<std::string> clock = clock_options(run.icount);
-    line.insert(line.end(), clock.begin(), clock.end());
+    std::vector<std::string> line = machine_line({.memory = run.memory, .icount = run.icount});
+    line.insert(line.end(), {"-kernel", folder(tree) + "/vmlinux", "-initrd", initrd, "-append",
+                             kKernelArguments, "-serial", "stdio"});
+    if (!run.disk.empty()) add_disk(line, image_file(run.disk));
     if (!run.plugin.empty()) line.insert(line.end(), {"-plugin", run.plugin});
     return line;
 }
@@ -128,7 +88,7 @@ std::string run_on_linux(const BenchTree& tree, const LinuxRun& run) {
 }
 
 std::string linux_version(const BenchTree& tree) {
-    const std::string version = text_of(folder(tree) + "/version");
+    const std::string version = read_text(folder(tree) + "/version");
     return version.substr(0, version.find('\n'));
 }
 

@@ -7,18 +7,24 @@
 
 namespace pith::tools {
 
-inline constexpr const char* kQemu = "qemu-system-x86_64";
-inline constexpr const char* kMachine = "q35";
-inline constexpr const char* kCpu = "max";
-inline constexpr const char* kFirmware = "qboot.rom";
+struct Machine {
+    std::string memory;  ///< such as 256M
+    unsigned cpus = 1;
+    bool icount =
+        false;  ///< time by the count of instructions, one virtual nanosecond each; else TCG's wall clock
+    std::string properties = "";  ///< further ones: ",NAME=VALUE..."
+};
 
-/// How its time goes: by TCG's wall clock, or with `icount` deterministically, one virtual nanosecond an instruction.
-inline std::vector<std::string> clock_options(bool icount) {
-    if (!icount) return {"-accel", "tcg", "-rtc", "base=utc"};
-    return {"-accel",  "tcg,thread=single",
-            "-icount", "shift=0,sleep=off",
-            "-seed",   "1",
-            "-rtc",    "base=2023-11-14T22:13:20,clock=vm"};
-}
+/// What QEMU's command line begins with: the program, and the machine without a kernel or a device.
+std::vector<std::string> machine_line(const Machine& machine);
+
+/// Adds a disk on virtio. `drive`: where its content is, and how it is accessed.
+void add_disk(std::vector<std::string>& line, const std::string& drive);
+
+/// For `drive`: a raw image.
+std::string image_file(const std::string& name);
+
+/// QEMU's options take a comma in a value doubled.
+std::string escaped(const std::string& value);
 
 }  // namespace pith::tools

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -49,25 +48,9 @@ std::vector<std::string> trace_options(const Options& options) {
                         traced_memory_size(options), kMemory)};
 }
 
-/// QEMU's options take a comma in a value doubled.
-std::string escaped(const std::string& value) {
-    std::string result;
-    for (const char c : value) result += c == ',' ? std::string(",,") : std::string(1, c);
-    return result;
-}
-
-void add_disk(std::vector<std::string>& line, const std::string& drive) {
-    const auto number = std::ranges::count(line, "-drive");
-    line.insert(line.end(),
-                {"-drive", std::format("if=none,id=disk{},format=raw,{}", number, drive), "-device",
-                 std::format("virtio-blk-pci,drive=disk{},disable-legacy=on", number)});
-}
-
 void add_disks(std::vector<std::string>& line, const Options& options) {
-    for (const std::string& name : options.disks)
-        add_disk(line, "file.driver=file,file.filename=" + escaped(name));
-    for (const std::string& name : options.read_only_disks)
-        add_disk(line, "readonly=on,file.driver=file,file.filename=" + escaped(name));
+    for (const std::string& name : options.disks) add_disk(line, image_file(name));
+    for (const std::string& name : options.read_only_disks) add_disk(line, "readonly=on," + image_file(name));
     for (const std::string& name : options.failing_disks)
         add_disk(line,
                  "file.driver=blkdebug,file.inject-error.0.event=read_aio,file.inject-error.0.sector=8,"
@@ -76,47 +59,28 @@ void add_disks(std::vector<std::string>& line, const Options& options) {
 }
 
 std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket, bool traced) {
-    std::vector<std::string> line = {
-        kQemu,
-        "-nodefaults",
-        "-no-user-config",
-        "-no-reboot",
-        "-machine",
-        std::format("{}{}", kMachine, traced ? ",memory-backend=ram" : ""),
-        "-cpu",
-        kCpu,
-        "-bios",
-        kFirmware,
-        "-m",
-        traced ? std::format("{}M", traced_memory_size(options) >> 20) : options.memory,
-        "-smp",
-        std::to_string(options.cpus),
-        "-display",
-        "none",
-        "-monitor",
-        "none",
-        "-parallel",
-        "none",
-        "-net",
-        "none",
-        "-kernel",
-        options.kernel,
-        "-initrd",
-        std::format("/proc/self/fd/{}", kInitrd),
-        "-chardev",
-        std::format("socket,id=com1,fd={}", kSerial),
-        "-serial",
-        "chardev:com1",
-        "-chardev",
-        std::format("socket,id=debug,fd={}", kConsole),
-        "-device",
-        "isa-debugcon,iobase=0xe9,chardev=debug",
-        "-device",
-        "isa-debug-exit,iobase=0xf4,iosize=0x04",
-    };
+    std::vector<std::string> line = machine_line(
+        {.memory = traced ? std::format("{}M", traced_memory_size(options) >> 20) : options.memory,
+         .cpus = options.cpus,
+         .icount = options.icount,
+         .properties = traced ? ",memory-backend=ram" : ""});
+    line.insert(line.end(), {
+                                "-kernel",
+                                options.kernel,
+                                "-initrd",
+                                std::format("/proc/self/fd/{}", kInitrd),
+                                "-chardev",
+                                std::format("socket,id=com1,fd={}", kSerial),
+                                "-serial",
+                                "chardev:com1",
+                                "-chardev",
+                                std::format("socket,id=debug,fd={}", kConsole),
+                                "-device",
+                                "isa-debugcon,iobase=0xe9,chardev=debug",
+                                "-device",
+                                "isa-debug-exit,iobase=0xf4,iosize=0x04",
+                            });
     add_disks(line, options);
-    const std::vector<std::string> clock = clock_options(options.icount);
-    line.insert(line.end(), clock.begin(), clock.end());
     if (traced) {
         const std::vector<std::string> more = trace_options(options);
         line.insert(line.end(), more.begin(), more.end());

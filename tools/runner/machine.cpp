@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "tools/runner/machine.hpp"
+
+#include <algorithm>
+#include <format>
+
+namespace pith::tools {
+
+std::vector<std::string> machine_line(const Machine& machine) {
+    std::vector<std::string> line = {"qemu-system-x86_64",
+                                     "-nodefaults",
+                                     "-no-user-config",
+                                     "-no-reboot",
+                                     "-machine",
+                                     "q35" + machine.properties,
+                                     "-cpu",
+                                     "max",
+                                     "-bios",
+                                     "qboot.rom",
+                                     "-m",
+                                     machine.memory,
+                                     "-smp",
+                                     std::to_string(machine.cpus),
+                                     "-display",
+                                     "none",
+                                     "-monitor",
+                                     "none",
+                                     "-parallel",
+                                     "none",
+                                     "-net",
+                                     "none"};
+    if (machine.icount)
+        line.insert(line.end(), {"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1",
+                                 "-rtc", "base=2023-11-14T22:13:20,clock=vm"});
+    else line.insert(line.end(), {"-accel", "tcg", "-rtc", "base=utc"});
+    return line;
+}
+
+void add_disk(std::vector<std::string>& line, const std::string& drive) {
+    const auto number = std::ranges::count(line, "-drive");
+    line.insert(line.end(),
+                {"-drive", std::format("if=none,id=disk{},format=raw,{}", number, drive), "-device",
+                 std::format("virtio-blk-pci,drive=disk{},disable-legacy=on", number)});
+}
+
+std::string image_file(const std::string& name) { return "file.driver=file,file.filename=" + escaped(name); }
+
+std::string escaped(const std::string& value) {
+    std::string result;
+    for (const char c : value) result += c == ',' ? std::string(",,") : std::string(1, c);
+    return result;
+}
+
+}  // namespace pith::tools
