@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Suite boot: instructions from the kernel's entry to the shell's first instruction, by QEMU's instruction count, which
 // repeats to the digit.
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
 
 #include "tools/base/host.hpp"
+#include "tools/measure/scratch.hpp"
 #include "tools/measure/suite.hpp"
 #include "tools/suites/process.hpp"
 
@@ -26,35 +25,34 @@ struct Ready {
 };
 
 /// One boot to the first instruction of a shell.
-Ready boot(const std::string& build, bool icount) {
-    const std::string file = std::format("{}/bench-ready.{}", build, ::getpid());
+Ready boot(const BenchTree& tree, bool icount) {
+    const std::string& build = tree.build;
+    const Scratch file(tree, "ready");
     Command command{{build + "/tools/pith_run", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle",
-                     build + "/default.bundle", "--timeout", "120", "--ready-file", file},
+                     build + "/default.bundle", "--timeout", "120", "--ready-file", file.path()},
                     130,
                     "",
                     false,
                     {}};
     if (icount) command.arguments.emplace_back("--icount");
     command.arguments.insert(command.arguments.end(), {"--", "sh", "-c", ":"});
-    std::filesystem::remove(file);
     const Finished finished = run_command(command);
-    if (finished.status != 0 || !std::filesystem::exists(file)) {
+    if (finished.status != 0 || !std::filesystem::exists(file.path())) {
         fail(1, "a boot failed with status {}\n{}", finished.status, finished.output);
     }
-    const std::string content = read_text(file);
-    std::filesystem::remove(file);
     Ready ready;
-    if (!(std::istringstream(content) >> ready.ticks >> ready.nanoseconds)) {
-        fail(1, "{}: malformed", file);
+    if (!(std::istringstream(read_text(file.path())) >> ready.ticks >> ready.nanoseconds)) {
+        fail(1, "{}: malformed", file.path());
     }
     return ready;
 }
 
 /// What a user waits for, less what QEMU itself takes (a kernel that ends at once). It depends on the machine: no row.
-std::string wall_clock(const std::string& build) {
+std::string wall_clock(const BenchTree& tree) {
+    const std::string& build = tree.build;
     std::vector<double> full, empty;
     for (unsigned run = 0; run < kWallRuns; ++run) {
-        full.push_back(static_cast<double>(boot(build, false).nanoseconds) / 1e6);
+        full.push_back(static_cast<double>(boot(tree, false).nanoseconds) / 1e6);
         const Finished finished = run_command(
             {{build + "/tools/pith_run", "--bare", "--kernel", build + "/tests/system/empty-kernel.elf",
               "--bundle", build + "/default.bundle"},
@@ -76,10 +74,10 @@ std::string wall_clock(const std::string& build) {
 
 Row count_boot(const BenchTree& tree, unsigned runs) {
     std::vector<u64> values;
-    for (unsigned run = 0; run < runs; ++run) values.push_back(boot(tree.build, true).ticks);
+    for (unsigned run = 0; run < runs; ++run) values.push_back(boot(tree, true).ticks);
     return make_row("boot", "boot_shell", "insn", values, {{"linux", kLinuxBoot}});
 }
 
-Measured measure_boot(const BenchTree& tree) { return {{count_boot(tree, kRuns)}, {wall_clock(tree.build)}}; }
+Measured measure_boot(const BenchTree& tree) { return {{count_boot(tree, kRuns)}, {wall_clock(tree)}}; }
 
 }  // namespace pith::tools

@@ -2,10 +2,7 @@
 // Suite files: one program (bench/files/files.c) on Pith and on Linux 6.1, in the same machine and the same run of this suite.
 // With icount a tick of its clock is an instruction; of what may wait for a disk a plugin of QEMU counts the instructions
 // of the whole guest (tools/plugin/executed.cpp). A second run of each without icount gives nanoseconds.
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <iterator>
 #include <span>
@@ -13,6 +10,7 @@
 
 #include "tools/base/host.hpp"
 #include "tools/measure/linux_peer.hpp"
+#include "tools/measure/scratch.hpp"
 #include "tools/measure/suite.hpp"
 #include "tools/suites/process.hpp"
 
@@ -29,22 +27,6 @@ constexpr const char* kDiskSize = "256M";
 constexpr u64 kAgreement = 100;
 
 std::string program(const BenchTree& tree) { return tree.build + "/bench/files"; }
-
-/// A file of the build directory that is gone with the object.
-class Scratch {
-  public:
-    Scratch(const BenchTree& tree, const char* name)
-        : path_(std::format("{}/bench-files.{}.{}", tree.build, name, ::getpid())) {
-        std::filesystem::remove(path_);
-    }
-    ~Scratch() { std::filesystem::remove(path_); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
 
 /// What the program printed.
 struct Printed {

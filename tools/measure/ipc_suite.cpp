@@ -2,13 +2,11 @@
 // Suite ipc: the kernel's benchmark (bench/ipc) as root on the bare kernel. With --icount a tick of its clock is an
 // instruction, exactly; a second run without gives nanoseconds of TCG; runs with several CPUs, which have no common exact
 // clock, give nanoseconds; there a plugin of QEMU (tools/plugin/windows.cpp) counts each CPU's instructions.
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <sstream>
 
 #include "tools/base/host.hpp"
+#include "tools/measure/scratch.hpp"
 #include "tools/measure/suite.hpp"
 #include "tools/suites/process.hpp"
 
@@ -60,23 +58,19 @@ bool only_counted(const Row& row) { return sampled(row) || row.name == "irq_off_
 /// The bundle with the benchmark as root; gone with the object.
 class BenchBundle {
   public:
-    explicit BenchBundle(const std::string& build)
-        : path_(std::format("{}/bench-ipc.{}.bundle", build, ::getpid())) {
-        const Finished packed = run_command({{build + "/tools/pith_bundle", "--output", path_, "--component",
-                                              std::format("root={}/ipc.elf", build)},
+    explicit BenchBundle(const BenchTree& tree) : file_(tree, "ipc.bundle") {
+        const Finished packed = run_command({{tree.build + "/tools/pith_bundle", "--output", file_.path(),
+                                              "--component", std::format("root={}/ipc.elf", tree.build)},
                                              60,
                                              "",
                                              false,
                                              {}});
         if (packed.status != 0) fail(1, "the benchmark cannot be packed\n{}", packed.output);
     }
-    ~BenchBundle() { std::filesystem::remove(path_); }
-    BenchBundle(const BenchBundle&) = delete;
-    BenchBundle& operator=(const BenchBundle&) = delete;
-    const std::string& path() const { return path_; }
+    const std::string& path() const { return file_.path(); }
 
   private:
-    std::string path_;
+    Scratch file_;
 };
 
 /// The lines "row NAME MIN MEDIAN MAX N" of a run, in instructions or in nanoseconds.
@@ -159,16 +153,14 @@ Windows read_windows(const std::string& file) {
 /// Runs benchmark latency under the plugin; `rows`: what it printed.
 Windows watch_windows(const BenchTree& tree, const BenchBundle& bundle, unsigned cpus, bool icount,
                       std::vector<Row>& rows) {
-    const std::string file = std::format("{}/bench-windows.{}", tree.build, ::getpid());
-    std::filesystem::remove(file);
+    const Scratch file(tree, "windows");
     rows = run_bench(
         tree, bundle,
         {cpus,
          icount,
          {"only=latency"},
-         std::format("{}/tools/plugin_windows.so,out={},vector={}", tree.build, file, kTimerVector)});
-    const Windows windows = read_windows(file);
-    std::filesystem::remove(file);
+         std::format("{}/tools/plugin_windows.so,out={},vector={}", tree.build, file.path(), kTimerVector)});
+    const Windows windows = read_windows(file.path());
     if (windows.cpus != cpus || windows.interrupts == 0)
         fail(1, "the plugin saw {} CPUs, {} interrupts", windows.cpus, windows.interrupts);
     return windows;
@@ -212,7 +204,7 @@ void add_scaling(Measured& to, std::vector<Row> rows, unsigned cpus) {
 }  // namespace
 
 std::vector<Row> count_ipc(const BenchTree& tree, u32 rounds, u32 warm_up) {
-    const BenchBundle bundle(tree.build);
+    const BenchBundle bundle(tree);
     std::vector<Row> rows = run_bench(
         tree, bundle, {1, true, {std::format("rounds={}", rounds), std::format("warm_up={}", warm_up)}});
     std::ranges::move(count_latency(tree, bundle), std::back_inserter(rows));
@@ -220,14 +212,14 @@ std::vector<Row> count_ipc(const BenchTree& tree, u32 rounds, u32 warm_up) {
 }
 
 LongestWindow compare_windows(const BenchTree& tree) {
-    const BenchBundle bundle(tree.build);
+    const BenchBundle bundle(tree);
     std::vector<Row> rows;
     const Windows windows = watch_windows(tree, bundle, 1, true, rows);
     return {find(rows, "irq_off_max").max, windows.off};
 }
 
 Measured measure_ipc(const BenchTree& tree) {
-    const BenchBundle bundle(tree.build);
+    const BenchBundle bundle(tree);
     Measured measured;
     measured.rows = run_bench(tree, bundle, {1, true, {}});
     std::ranges::move(count_latency(tree, bundle), std::back_inserter(measured.rows));

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "tools/measure/linux_peer.hpp"
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <iterator>
 #include <sstream>
 
 #include "tools/base/host.hpp"
 #include "tools/measure/cpio.hpp"
+#include "tools/measure/scratch.hpp"
 #include "tools/runner/machine.hpp"
 #include "tools/suites/process.hpp"
 
@@ -74,10 +72,10 @@ std::vector<std::string> command_line(const BenchTree& tree, const LinuxRun& run
 }  // namespace
 
 std::string run_on_linux(const BenchTree& tree, const LinuxRun& run) {
-    const std::string initrd = std::format("{}/bench-initramfs.{}", tree.build, ::getpid());
-    write_file(initrd, initramfs(tree, run));
-    const Finished finished = run_command({command_line(tree, run, initrd), run.timeout, "", true, {}});
-    std::filesystem::remove(initrd);
+    const Scratch initrd(tree, "initramfs");
+    write_file(initrd.path(), initramfs(tree, run));
+    const Finished finished = run_command(
+        {command_line(tree, run, initrd.path()), run.timeout, "", true, {}});
     // What Linux says of its end comes behind it.
     const usize end = finished.output.rfind(kEnd);
     if (finished.status != 0 || end == std::string::npos ||
