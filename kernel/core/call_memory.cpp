@@ -209,7 +209,8 @@ Error map_ranges(Call& call, Space& space) {
     return stale || (call.thread.progress2 & kStale) != 0 ? finish_stale(call, space, error) : error;
 }
 
-/// Maps one page in the usual case (Space::map_page), and if nothing is wrong; else it does nothing.
+/// Maps one page in the usual case (Space::map_page), and if nothing is wrong; else it does nothing. Not for a call that goes
+/// on: its steps may have left translations behind, even if its range is another one by now.
 [[gnu::always_inline]] inline bool map_one(Call& call, Space& space) {
     if (call.argument(0) != 1 || call.thread.restarted) return false;
     const auto range = call.input<abi::MapRange>();
