@@ -18,10 +18,26 @@
 
 namespace pith::ext4 {
 
+/// Is told of transactions. What it does neither waits nor comes back to the file system.
+class TransactionObserver {
+  public:
+    virtual ~TransactionObserver() = default;
+    /// The mount has read the journal, and is about to write: `last` is the newest transaction that is committed. Told again if the mount was
+    /// cut off; the number may be that of a transaction which was cut off then.
+    virtual void found(u32 last) = 0;
+    /// What is finished by now will be committed by transaction `number`, whose blocks are about to be written.
+    virtual void committing(u32 number) = 0;
+    /// It is: nothing is lost any more.
+    virtual void committed(u32 number) = 0;
+};
+
 struct MountOptions {
     bool read_only = false;
     usize cache_blocks = 4096;
-    Time (*now)() = nullptr;     ///< without it all times are 0
+    u64 map_bytes = ~u64{0};  ///< that bitmaps and what else grows with the disk may take; no_memory
+    Time (*now)(void* context) = nullptr;  ///< without it all times are 0
+    void* context = nullptr;               ///< `now` is called with it
+    TransactionObserver* observer = nullptr;
     bool change_broken = false;  ///< goes on changing a file system that turns out to be broken
 };
 
@@ -77,7 +93,7 @@ class Volume {
     /// is needed. Not within an operation.
     void broken();
     bool checksums() const { return ext2fs_has_feature_metadata_csum(fs_->super); }
-    Time now() const { return options_.now != nullptr ? options_.now() : Time{}; }
+    Time now() const { return options_.now != nullptr ? options_.now(options_.context) : Time{}; }
     u32 replayed() const { return replayed_; }  ///< transactions, by the mount
     const std::vector<Blocks>& system_blocks() const { return system_; }
     usize step() const { return step_; }  ///< extents that one operation may change
@@ -112,6 +128,8 @@ class Volume {
     bool ordinary(Blocks blocks) const;
     /// Zeroed but for its generation, mode, times and links; near `parent`. Errors: no_space.
     Result<Inode> allocate_inode(u32 parent, u16 mode);
+    /// The same with that number and generation. Errors: occupied: it is in use; invalid: there is no such inode for files.
+    Result<Inode> allocate_inode(u32 number, u32 generation, u16 mode);
     Result<> release_inode(Inode& inode);
 
   private:
@@ -141,6 +159,7 @@ class Volume {
     void mark_group(u32 group, bool inodes);
     void undo(const Undo& undo);
     Result<> zero_new_inodes(u32 group, u32 first, u32 last);
+    Result<Inode> take_inode(u32 number, u16 mode);
     Result<> prepare_commit();
     Result<> write_bitmap(u32 group, bool inodes);
     Result<> write_descriptors(u64 index);
