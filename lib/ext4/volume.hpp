@@ -85,6 +85,15 @@ class Volume {
     usize block_size() const { return fs_->blocksize; }
     u64 block_count() const { return ext2fs_blocks_count(fs_->super); }
     bool read_only() const { return read_only_; }
+    /// Blocks that are free, without what is kept for the super-user.
+    u64 available() const {
+        const u64 free = ext2fs_free_blocks_count(fs_->super), kept = ext2fs_r_blocks_count(fs_->super);
+        return free > kept ? free - kept : 0;
+    }
+    /// Bytes of the largest file.
+    u64 max_file_size() const { return u64{0xffff'fffe} * block_size(); }
+    /// Something is to be committed.
+    bool running() const { return !cache_->running().empty(); }
     /// An error of a commit or checkpoint, or broken(), has made it read-only: what was not durable by then never will be.
     bool failed() const { return failed_; }
     /// Requests that the device failed so far. An `io` without one of them means that the file system is broken.
