@@ -57,6 +57,8 @@ void FakeServer::work() {
 }
 
 void FakeServer::complete(usize index) {
+    done_[index].completion.committed = committed;
+    done_[index].completion.available = 1 << 20;
     ASSERT_TRUE(queue_.complete(done_[index].completion).ok());
     done_.erase(done_.begin() + static_cast<i64>(index));
 }
@@ -102,9 +104,6 @@ void FakeServer::carry_out(const Fs::Submission& entry) {
             std::memcpy(bytes.data(), &outcome.attributes, sizeof(Fs::Attributes));
     }
     done_.push_back({{entry.id, static_cast<u32>(outcome.error), 0, outcome.value, 0, 0}, entry.change != 0});
-    // What a completion tells is as of when it is carried out; a commit's covers itself.
-    done_.back().completion.committed = committed;
-    done_.back().completion.available = 1 << 20;
     if (entry.change == 0 && random_() % 2 == 0) complete(done_.size() - 1);
 }
 
