@@ -5,7 +5,8 @@
 
 namespace pith::fs_test {
 
-World::World(u32 seed, u32 deaths_in_1000) : random_(seed), rig_(seed, seed % 2 == 0 ? 64 << 10 : 512 << 10), deaths_in_1000_(deaths_in_1000) {
+World::World(u32 seed, u32 deaths_in_1000)
+    : random_(seed), rig_(seed, seed % 2 == 0 ? 64 << 10 : 512 << 10), deaths_in_1000_(deaths_in_1000) {
     // An earlier client has left an unlinked file.
     rig_.server->disk.nodes[2] = {{2, 1}, kFile | 0600, 0, 0, "old", {}, 0};
     rig_.attach();
@@ -24,7 +25,8 @@ u64 World::any(bool directory) {
     if (random_() % 30 == 0) directory = !directory;
     std::vector<u64> found;
     for (const auto& [number, node] : expected_.nodes)
-        if (node.directory() == directory && (node.mode & kType) != kLink && known(number).number != 0) found.push_back(number);
+        if (node.directory() == directory && (node.mode & kType) != kLink && known(number).number != 0)
+            found.push_back(number);
     return found.empty() ? 0 : found[random_() % found.size()];
 }
 
@@ -45,9 +47,15 @@ void World::begin_change() {
     const u32 kind = random_() % 10;
     const u64 node = any(kind < 7);
     if (node == 0) return;
-    static constexpr Fs::Operation kKinds[] = {Fs::Operation::create,           Fs::Operation::create,   Fs::Operation::unlink,
-                                               Fs::Operation::unlink,           Fs::Operation::rename,   Fs::Operation::create_link,
-                                               Fs::Operation::remove_directory, Fs::Operation::link,     Fs::Operation::write,
+    static constexpr Fs::Operation kKinds[] = {Fs::Operation::create,
+                                               Fs::Operation::create,
+                                               Fs::Operation::unlink,
+                                               Fs::Operation::unlink,
+                                               Fs::Operation::rename,
+                                               Fs::Operation::create_link,
+                                               Fs::Operation::remove_directory,
+                                               Fs::Operation::link,
+                                               Fs::Operation::write,
                                                Fs::Operation::write};
     Operation& operation = begin(kKinds[kind], node);
     if (kind == 4) return begin_rename(operation);
@@ -137,7 +145,8 @@ void World::begin_data(Operation& operation) {
             entry.mode = random_() & 0777;
             entry.user = random_() % 5;
             expect(operation);
-            return fs.set_attributes(operation, file, {entry.flags, entry.mode, entry.user, 0, {}, {}}, entry.time);
+            return fs.set_attributes(operation, file, {entry.flags, entry.mode, entry.user, 0, {}, {}},
+                                     entry.time);
         default: {
             std::string content(entry.length, static_cast<char>('A' + random_() % 26));
             expect(operation, content);
@@ -152,8 +161,9 @@ void World::begin_look() {
     const u32 kind = random_() % 5;
     const u64 node = any(kind == 0);
     if (node == 0) return;
-    static constexpr Fs::Operation kKinds[] = {Fs::Operation::lookup, Fs::Operation::attributes, Fs::Operation::read,
-                                               Fs::Operation::read, Fs::Operation::commit};
+    static constexpr Fs::Operation kKinds[] = {Fs::Operation::lookup, Fs::Operation::attributes,
+                                               Fs::Operation::read, Fs::Operation::read,
+                                               Fs::Operation::commit};
     Operation& operation = begin(kKinds[kind], node);
     operation.version = begun_;
     const Fs::FileId file = known(node);
@@ -201,13 +211,15 @@ void World::check(Operation& operation) {
         ++compared_;
         const Node* node = expected_.find(operation.entry.file);
         ASSERT_NE(node, nullptr);
-        if (what == Fs::Operation::lookup) node = node->directory() ? expected_.lookup(node->id, operation.name) : nullptr;
+        if (what == Fs::Operation::lookup)
+            node = node->directory() ? expected_.lookup(node->id, operation.name) : nullptr;
         else if (node->directory() && what == Fs::Operation::read) return;
         ASSERT_EQ(operation.error == Error::ok, node != nullptr);
         if (node == nullptr) return;
         if (what == Fs::Operation::read) {
             const std::string_view all = node->data;
-            EXPECT_EQ(std::string_view(operation.bytes).substr(0, operation.value), all.substr(0, operation.bytes.size()));
+            EXPECT_EQ(std::string_view(operation.bytes).substr(0, operation.value),
+                      all.substr(0, operation.bytes.size()));
         } else {
             EXPECT_EQ(operation.attributes.mode, node->mode);
             EXPECT_EQ(operation.attributes.size, node->data.size());

@@ -33,7 +33,7 @@ class World {
   private:
     struct Operation : Call {
         Fs::Submission entry{};
-        std::string name;   ///< and other_name, as in the window
+        std::string name;  ///< and other_name, as in the window
         Outcome expected;
         CutData* data = nullptr;
         u64 version = 0;    ///< changes that had begun
@@ -41,7 +41,9 @@ class World {
     };
     Fs::FileId known(u64 number) const;
     u64 any(bool directory);
-    std::string any_name() { return std::string(random_() % 20 == 0 ? 200 : 1, static_cast<char>('a' + random_() % 6)); }
+    std::string any_name() {
+        return std::string(random_() % 20 == 0 ? 200 : 1, static_cast<char>('a' + random_() % 6));
+    }
     Operation& begin(Fs::Operation what, u64 node);
     void begin_change();
     void begin_names(Operation& operation);
@@ -58,9 +60,9 @@ class World {
     std::mt19937 random_;
     Rig rig_;
     Tree expected_;
-    std::map<u64, Fs::FileId> ids_;      ///< the server's, by those here; of generations here, as they are unique
+    std::map<u64, Fs::FileId> ids_;  ///< the server's, by those here; of generations here, as they are unique
     std::list<Operation> operations_;
-    std::vector<Fs::FileId> held_;       ///< as expected
+    std::vector<Fs::FileId> held_;  ///< as expected
     u32 deaths_in_1000_;
     bool dead_ = false;
     u32 deaths_ = 0;
