@@ -142,10 +142,10 @@ void FsRequests::answer_commit(FsRequest& request, const Answer& answer) {
         // Told now, or by the next commit.
         lost_ = &request == &commit_;
     }
-    if (request.operation() == Fs::Operation::detach) detached_ = true;
+    const bool detached = request.operation() == Fs::Operation::detach;
     tell(request, error);
     free(request);
-    if (detached_) end(error == Error::ok ? Error::io : error);
+    if (detached) end(error == Error::ok ? Error::io : error);
 }
 
 }  // namespace pith
