@@ -5,12 +5,17 @@
 
 #include <functional>
 #include <map>
+#include <random>
 
 #include "servers/fs/ext4/session/session.hpp"
 #include "tests/host/ext4/devices.hpp"
-#include "tests/host/ext4_server/script.hpp"
+#include "tests/storage/ext4/script.hpp"
 
 namespace pith::ext4fs::test {
+
+using pith::test::Made;
+using pith::test::Script;
+using pith::test::Step;
 
 /// What the client knows.
 struct Knowledge {

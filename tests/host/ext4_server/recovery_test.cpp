@@ -4,13 +4,12 @@
 // is there, and e2fsck finds nothing. Of what was not flushed any part may be lost at a death, as by a power cut: the disk's driver may have died
 // with the server.
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-
 #include <cstdlib>
 
 #include "lib/ext4/file_system.hpp"
 #include "tests/host/ext4/image.hpp"
 #include "tests/host/ext4_server/client.hpp"
+#include "tests/storage/ext4/compare.hpp"
 
 namespace pith::ext4fs::test {
 
@@ -18,53 +17,14 @@ namespace {
 
 constexpr u64 kKilobytes = 8192;
 
-std::string compare(ext4::FileSystem& system, ext4::FileId id, const Script& script, u32 handle,
-                    std::map<u32, u32>& seen) {
-    const Made& made = script.made()[handle];
-    const std::string what = "handle " + std::to_string(handle) + ": ";
-    auto attributes = system.attributes(id);
-    if (!attributes.ok()) return what + "no attributes";
-    if (handle != 0 && attributes->mode != made.mode) return what + "another mode";
-    if (handle != 0 && (attributes->user != 1000 || attributes->group != 70'000))
-        return what + "another owner";
-    if (const auto [at, first] = seen.emplace(handle, id.inode); !first)
-        return at->second == id.inode ? std::string() : what + "two files";
-    if (S_ISDIR(made.mode)) {
-        usize count = 0;
-        static_cast<void>(system.list(id, 0, [&](const ext4::Listed& entry) {
-            count += entry.name != "." && entry.name != ".." && entry.name != "lost+found";
-            return true;
-        }));
-        if (count != made.entries.size()) return what + "another number of entries";
-        for (const auto& [name, entry] : made.entries) {
-            const auto found = system.lookup(id, name);
-            if (!found.ok()) return what + "'" + name + "' is not there";
-            if (std::string wrong = compare(system, found.value(), script, entry, seen); !wrong.empty())
-                return wrong;
-        }
-        return {};
-    }
-    if (attributes->links != made.links) return what + "another number of links";
-    std::string content(made.content.size() + 1, '?');
-    if (S_ISREG(made.mode)) {
-        const auto length = system.read(id, 0, {reinterpret_cast<u8*>(content.data()), content.size()});
-        content.resize(length.ok() ? length.value() : 0);
-    } else if (S_ISLNK(made.mode)) {
-        const auto length = system.read_link(id, content);
-        content.resize(length.ok() ? length.value() : 0);
-    } else {
-        return {};
-    }
-    return content == made.content ? std::string() : what + "other content";
-}
-
 std::string judge(const Script& script, Life& life) {
     if (std::string wrong = ext4::test::check(life.disk()); !wrong.empty()) return wrong;
     ext4::test::MemoryDisk disk(life.disk());
     auto mounted = ext4::FileSystem::mount(disk, {.read_only = true});
     if (!mounted.ok()) return "it can't be mounted";
     std::map<u32, u32> seen;
-    std::string wrong = compare(*mounted.value(), mounted.value()->root().value(), script, 0, seen);
+    std::string wrong = pith::test::compare(*mounted.value(), mounted.value()->root().value(), script, 0,
+                                            seen);
     for (const auto& [handle, inode] : seen)
         if (wrong.empty() && life.client().ids.at(handle).number != inode)
             wrong = "another file than was answered";

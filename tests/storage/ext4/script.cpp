@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "tests/host/ext4_server/script.hpp"
+#include "tests/storage/ext4/script.hpp"
 
 #include <sys/stat.h>
 
-namespace pith::ext4fs::test {
+namespace pith::test {
 
 using enum Fs::Operation;
 
@@ -20,7 +20,7 @@ std::string Script::data(const Step& step) {
     return data;
 }
 
-Script::Script(u64 seed, usize steps) : random_(seed), made_(1) {
+Script::Script(u64 seed, usize steps) : state_((seed + 1) * 0x9e37'79b9'7f4a'7c15), made_(1) {
     made_[0].mode = 0040755;
     while (steps_.size() < steps) static_cast<void>(step());
     for (u32 file = 0; file < made_.size(); file++)
@@ -175,7 +175,7 @@ bool Script::change_content() {
     } else if (kind < 5) {
         step.offset = below(kMost);
         step.length = 1 + below(below(3) == 0 ? 120'000 : 5000);
-        step.seed = static_cast<u32>(random_());
+        step.seed = static_cast<u32>(random());
         if (made.content.size() < step.offset + step.length) made.content.resize(step.offset + step.length);
         made.content.replace(step.offset, step.length, data(step));
     } else if (kind < 7) {
@@ -199,4 +199,4 @@ bool Script::change_content() {
     return true;
 }
 
-}  // namespace pith::ext4fs::test
+}  // namespace pith::test

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-// What a client does: random steps that all succeed (but some that must not), and what is there after all of them.
+// What a client of the ext4 server does in tests: random steps that all succeed (but some that must not), and what is there after all of
+// them. Shared by the host and the component that tests it in the machine.
 #pragma once
 
 #include <map>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "protocol/fs.hpp"
 
-namespace pith::ext4fs::test {
+namespace pith::test {
 
 /// Files and directories have numbers of the script's, called handles; the root's is 0.
 struct Step {
@@ -42,7 +42,12 @@ class Script {
     static std::string data(const Step& step);
 
   private:
-    u64 below(u64 limit) { return random_() % limit; }
+    u64 random() {
+        state_ ^= state_ << 13;
+        state_ ^= state_ >> 7;
+        return state_ ^= state_ << 17;
+    }
+    u64 below(u64 limit) { return (random() >> 20) % limit; }
     u32 any(u32 type, bool named);
     u32 any_directory() { return any(0040000, true); }
     std::string new_name() { return "n" + std::to_string(below(1000)) + std::string(below(40), 'x'); }
@@ -55,9 +60,9 @@ class Script {
     bool change_content();
     void lose(u32 file, Step& step);
 
-    std::mt19937_64 random_;
+    u64 state_;
     std::vector<Step> steps_;
     std::vector<Made> made_;
 };
 
-}  // namespace pith::ext4fs::test
+}  // namespace pith::test
