@@ -27,7 +27,14 @@ void print(std::string_view format, const T&... arguments) {
 
 inline constexpr u64 kDiskSectors = (u64{64} << 20) / 512;
 
+struct Phase {
+    usize steps;
+    u32 kill_server, kill_driver, kill_devices;  ///< every so many milliseconds; 0: never
+};
+inline constexpr Phase kPhases[] = {{150, 0, 0, 0}, {300, 40, 0, 0}, {300, 0, 25, 0}, {400, 30, 25, 60}};
+
 bool mounts();
 bool files_are_made_and_read();
+bool deaths_lose_nothing();
 
 }  // namespace pith::test
