@@ -17,6 +17,9 @@
 
 namespace pith {
 
+[[noreturn]] void assertion_failed(const char* text);  // lib/base/assert.hpp
+void assertion_failed(const char* text) { panic(text); }
+
 namespace {
 
 using lx::Zone;
