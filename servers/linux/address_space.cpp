@@ -187,7 +187,9 @@ SysResult<u64> AddressSpace::map(const MapRequest& request) {
     if (request.populate && request.prot != 0) {
         const Access access = (request.prot & 2) != 0 && !request.source ? Access::write : Access::read;
         for (u64 at = address; at < address + length; at += 16 * kPageSize)
-            if (fault(at, access, std::min(address + length - at, 16 * kPageSize)) != FaultResult::done)
+            // What would have to be read is left to the faults.
+            if (MissingPage missing;
+                fault(at, access, std::min(address + length - at, 16 * kPageSize), &missing) != FaultResult::done)
                 break;
     }
     merge_around(address);

@@ -64,6 +64,7 @@ enum class FaultResult : u8 {
     no_access,   ///< SIGSEGV, SEGV_ACCERR
     beyond_end,  ///< SIGBUS
     no_memory,
+    waits,  ///< for a page that a device has
 };
 
 /// What mmap asks for.
@@ -107,8 +108,9 @@ class AddressSpace : public RefCounted {
     /// A copy for fork: private pages are shared until written. ENOMEM leaves this one as it was.
     SysResult<Ref<AddressSpace>> fork();
 
-    /// Makes the page of `address` accessible. `ahead`: bytes from it on that will be needed too.
-    FaultResult fault(u64 address, Access access, u64 ahead = 0);
+    /// Makes the page of `address` accessible. `ahead`: bytes from it on that will be needed too. A page that a device has is told in
+    /// `missing`; without that, the whole server waits for it.
+    FaultResult fault(u64 address, Access access, u64 ahead = 0, MissingPage* missing = nullptr);
     /// Where the page's bytes are, if it is there with the right to that access; else null. Fast.
     u8* lookup(u64 address, Access access) {
         const Pte pte = pages_.get(address / kPageSize);

@@ -10,8 +10,10 @@
 #include "servers/linux/futex.hpp"
 #include "servers/linux/posix_timers.hpp"
 #include "servers/linux/program_stack.hpp"
+#include "servers/linux/services.hpp"
 #include "servers/linux/vfs/file_table.hpp"
 #include "servers/linux/vfs/vfs.hpp"
+#include "servers/linux/wait_here.hpp"
 #include "servers/linux/zone.hpp"
 
 namespace pith::lx {
@@ -20,16 +22,18 @@ namespace {
 
 constexpr u32 kMaxScripts = 4;
 
-/// Reads a program through its page cache.
+/// Reads a program through its page cache. What is not there is told in `missing`: all is begun anew when it has been fetched.
 class SourceReader : public ElfReader {
   public:
-    SourceReader(PageSource& source, u64 size) : source_(source), size_(size) {}
+    SourceReader(Ref<PageSource> source, u64 size, MissingPage& missing)
+        : source_(std::move(source)), size_(size), missing_(missing) {}
     u64 size() const override { return size_; }
     bool read(u64 offset, void* to, usize size) override {
         if (offset > size_ || size > size_ - offset) return false;
         auto* out = static_cast<u8*>(to);
         while (size > 0) {
-            auto frame = source_.page(offset / kPageSize, false);
+            auto frame = source_->page(offset / kPageSize, false);
+            if (frame.error() == Errno::EAGAIN) missing_ = {source_, offset / kPageSize};
             if (!frame.ok()) return false;
             const usize length = std::min<usize>(size, kPageSize - offset % kPageSize);
             memcpy(out, frame->data() + offset % kPageSize, length);
@@ -41,8 +45,9 @@ class SourceReader : public ElfReader {
     }
 
   private:
-    PageSource& source_;
+    Ref<PageSource> source_;
     u64 size_;
+    MissingPage& missing_;
 };
 
 /// A program that is ready to run, in its own memory.
@@ -56,7 +61,7 @@ struct LoadedProgram {
 };
 
 SysResult<> map_segment(AddressSpace& memory, const ElfSegment& segment, u64 bias,
-                        const Ref<PageSource>& source, const std::string& name) {
+                        const Ref<PageSource>& source, const std::string& name, MissingPage& missing) {
     const u64 start = page_floor(segment.address + bias);
     const u64 file_end = segment.address + bias + segment.file_size;
     const u64 end = page_ceil(segment.address + bias + segment.memory_size);
@@ -73,8 +78,14 @@ SysResult<> map_segment(AddressSpace& memory, const ElfSegment& segment, u64 bia
         PITH_TRY(memory.map(request));
         anonymous = page_ceil(file_end);
         // The rest of the last page belongs to .bss.
-        if (segment.memory_size > segment.file_size && (segment.prot & 2) != 0 && file_end < anonymous)
+        if (segment.memory_size > segment.file_size && (segment.prot & 2) != 0 && file_end < anonymous) {
+            const u64 last = (segment.offset + segment.file_size) / kPageSize;
+            if (source->page(last, false).error() == Errno::EAGAIN) {
+                missing = {source, last};
+                return Errno::EAGAIN;
+            }
             PITH_CHECK(clear_out(memory, file_end, anonymous - file_end));
+        }
     }
     if (anonymous < end) {
         MapRequest bss;
@@ -89,7 +100,7 @@ SysResult<> map_segment(AddressSpace& memory, const ElfSegment& segment, u64 bia
 
 /// Maps all segments; gives the bias.
 SysResult<u64> map_image(AddressSpace& memory, const ElfImage& image, const Ref<PageSource>& source, u64 base,
-                         const std::string& name) {
+                         const std::string& name, MissingPage& missing) {
     u64 bias = 0;
     if (image.position_independent) {
         if (base == 0) {
@@ -103,7 +114,7 @@ SysResult<u64> map_image(AddressSpace& memory, const ElfImage& image, const Ref<
         bias = base - image.low;
     }
     for (const ElfSegment& segment : image.segments)
-        PITH_CHECK(map_segment(memory, segment, bias, source, name));
+        PITH_CHECK(map_segment(memory, segment, bias, source, name, missing));
     return bias;
 }
 
@@ -124,7 +135,7 @@ SysResult<Opened> open_program(Thread& thread, i32 directory, const std::string&
 }
 
 /// Follows `#!` lines until there is a program: `request` gets the arguments that the interpreter sees.
-SysResult<Opened> find_program(Thread& thread, ExecRequest& request) {
+SysResult<Opened> find_program(Thread& thread, ExecRequest& request, MissingPage& missing) {
     std::string path = request.path;
     if (path.empty() || request.directory >= 0) {
         if (!path.starts_with('/') && request.directory >= 0)
@@ -133,7 +144,7 @@ SysResult<Opened> find_program(Thread& thread, ExecRequest& request) {
     Opened opened = PITH_TRY(open_program(thread, request.directory, request.path, request.flags));
     for (u32 depth = 0;; ++depth) {
         u8 head[256] = {};
-        SourceReader reader(*opened.source, opened.size);
+        SourceReader reader(opened.source, opened.size, missing);
         const usize length = std::min<u64>(opened.size, sizeof head);
         if (length < 3 || !reader.read(0, head, length)) return Errno::ENOEXEC;
         if (head[0] != '#' || head[1] != '!') break;
@@ -168,23 +179,24 @@ struct LoadedInterpreter {
 };
 
 /// The dynamic linker that a program names. EIO: it is shorter than a header; ELIBBAD: it is no program.
-SysResult<LoadedInterpreter> load_interpreter(Thread& thread, AddressSpace& memory, const std::string& path) {
+SysResult<LoadedInterpreter> load_interpreter(Thread& thread, AddressSpace& memory, const std::string& path,
+                                              MissingPage& missing) {
     if (path.empty()) return Errno::EACCES;  // as the working directory would be, which it names on Linux
     const Opened linker = PITH_TRY(open_program(thread, -100, path, 0));
     if (linker.size < kElfHeaderSize) return Errno::EIO;
-    SourceReader reader(*linker.source, linker.size);
+    SourceReader reader(linker.source, linker.size, missing);
     const auto image = parse_elf(reader);
     if (!image.ok()) return Errno::ELIBBAD;
     const std::string name = path_name(linker.file->path, thread.process.fs->root);
-    const u64 base = PITH_TRY(map_image(memory, *image, linker.source, 0, name));
+    const u64 base = PITH_TRY(map_image(memory, *image, linker.source, 0, name, missing));
     return LoadedInterpreter{base, image.value().entry + base};
 }
 
-SysResult<LoadedProgram> load(Thread& thread, ExecRequest request) {
+SysResult<LoadedProgram> load_resident(Thread& thread, ExecRequest request, MissingPage& missing) {
     Process& process = thread.process;
     LoadedProgram program;
-    Opened opened = PITH_TRY(find_program(thread, request));
-    SourceReader reader(*opened.source, opened.size);
+    Opened opened = PITH_TRY(find_program(thread, request, missing));
+    SourceReader reader(opened.source, opened.size, missing);
     const ElfImage image = PITH_TRY(parse_elf(reader));
     program.memory = PITH_TRY(AddressSpace::create(thread.zone().frames, thread.zone().frames.pool()));
     AddressSpace& memory = *program.memory;
@@ -195,7 +207,7 @@ SysResult<LoadedProgram> load(Thread& thread, ExecRequest request) {
     program.path = path_name(opened.file->path, fs->root);
     StackRequest stack;
     stack.vdso = PITH_TRY(thread.zone().vdso->map(memory));
-    const u64 bias = PITH_TRY(map_image(memory, image, opened.source, kPieBase, program.path));
+    const u64 bias = PITH_TRY(map_image(memory, image, opened.source, kPieBase, program.path, missing));
     memory.start_brk(page_ceil(image.high + bias));
     apply_setuid(thread, *opened.file, program.credentials);
 
@@ -210,13 +222,30 @@ SysResult<LoadedProgram> load(Thread& thread, ExecRequest request) {
     stack.path = request.path;
     thread.zone().random(stack.random, sizeof stack.random);
     if (image.has_interpreter) {
-        const LoadedInterpreter linker = PITH_TRY(load_interpreter(thread, memory, image.interpreter));
+        const LoadedInterpreter linker = PITH_TRY(load_interpreter(thread, memory, image.interpreter, missing));
         stack.interpreter_base = linker.base;
         program.entry = linker.entry;
     }
     program.stack = PITH_TRY(build_stack(memory, stack, request.arguments, request.environment));
     program.file = opened.file;
     return program;
+}
+
+/// Begun anew for each name and each page that a disk has to be asked for.
+Task<SysResult<LoadedProgram>> load(Thread& thread, const ExecRequest& request) {
+    while (true) {
+        MissingPage missing;
+        SysResult<LoadedProgram> program = load_resident(thread, request, missing);
+        if (program.error() == kWalkWaits) {
+            PITH_CO_CHECK(co_await thread.zone().vfs->finish_lookup(thread));
+        } else if (missing.source && !program.ok() && !thread.fatal_signal_pending()) {
+            const DeviceWait waiting(thread);
+            PITH_CO_CHECK(PITH_AWAIT(missing.source->fetch(missing.index)));
+        } else {
+            thread.zone().vfs->drop_lookup(thread);
+            co_return program;
+        }
+    }
 }
 
 void set_name(Thread& thread, const std::string& path) {
@@ -321,7 +350,7 @@ SysResult<> replace_kernel_thread(Thread& thread, LoadedProgram& program) {
 
 Task<SysResult<u64>> execute(Thread& thread, ExecRequest request) {
     const std::string path = request.path;
-    LoadedProgram program = PITH_CO_TRY(load(thread, std::move(request)));
+    LoadedProgram program = PITH_CO_TRY(co_await load(thread, request));
     if (thread.process.threads.size() > 1) PITH_CO_TRY(co_await end_other_threads(thread));
     PITH_CO_CHECK(replace_kernel_thread(thread, program));
     thread.interrupt_sent = false;
@@ -329,9 +358,9 @@ Task<SysResult<u64>> execute(Thread& thread, ExecRequest request) {
     co_return u64{0};
 }
 
-SysResult<> execute_first(Thread& thread, ExecRequest request) {
+SysResult<> execute_first(Thread& thread, const ExecRequest& request) {
     const std::string path = request.path;
-    LoadedProgram program = PITH_TRY(load(thread, std::move(request)));
+    LoadedProgram program = PITH_TRY(wait_here(thread.zone().services->loop, load(thread, request)));
     PITH_CHECK(replace_kernel_thread(thread, program));
     change_over(thread, program, path);
     return {};

@@ -22,6 +22,6 @@ struct ExecRequest {
 Task<SysResult<u64>> execute(Thread& thread, ExecRequest request);
 
 /// The first program of a process that has none yet (init): the thread is made ready, but not resumed.
-SysResult<> execute_first(Thread& thread, ExecRequest request);
+SysResult<> execute_first(Thread& thread, const ExecRequest& request);
 
 }  // namespace pith::lx

@@ -27,7 +27,7 @@ void copy_page(void* to, const void* from) {
 
 class AddressSpace::Batch {
   public:
-    explicit Batch(AddressSpace& space) : space_(space) {}
+    Batch(AddressSpace& space, MissingPage* missing) : missing_(missing), space_(space) {}
     ~Batch() { flush(); }
 
     void add(u64 page, FrameNumber frame, u32 rights) {
@@ -66,6 +66,18 @@ class AddressSpace::Batch {
         return !failed_;
     }
 
+    /// The page of a source, fetched if need be; EAGAIN: it is in `missing`.
+    SysResult<FrameRef> source_page(const Ref<PageSource>& source, u64 index, bool write) {
+        auto found = source->page(index, write);
+        if (found.error() != Errno::EAGAIN) return found;
+        if (missing_ != nullptr) {
+            *missing_ = {source, index};
+            return found;
+        }
+        PITH_CHECK(source->fetch_now(index));
+        return source->page(index, write);
+    }
+
   private:
     void forget(const abi::MapRange& range) {
         space_.unmap_kernel(range.address, range.length);
@@ -75,6 +87,7 @@ class AddressSpace::Batch {
         }
     }
     static constexpr u32 kDrops = 16;
+    MissingPage* missing_;
     AddressSpace& space_;
     abi::MapRange ranges_[abi::kMaxMapRanges];
     FrameNumber drops_[kDrops];
@@ -82,6 +95,19 @@ class AddressSpace::Batch {
     u32 drop_count_ = 0;
     bool failed_ = false;
 };
+
+namespace {
+
+FaultResult source_error(Errno error) {
+    switch (error) {
+        case Errno::EAGAIN: return FaultResult::waits;
+        case Errno::ENOMEM:
+        case Errno::ENOSPC: return FaultResult::no_memory;
+        default: return FaultResult::beyond_end;
+    }
+}
+
+}  // namespace
 
 /// `entry`: frame and kPteSource.
 void AddressSpace::install(const Vma& area, u64 page, Pte entry, bool writable, Access access, Batch& batch) {
@@ -118,8 +144,8 @@ FaultResult AddressSpace::fill_anonymous(Vma& area, u64 page, Access access, Bat
 FaultResult AddressSpace::fill_source(Vma& area, u64 page, Access access, Batch& batch) {
     const u64 index = area.source_page + (page - area.start / kPageSize);
     const bool write = access == Access::write;
-    auto found = area.source->page(index, write && area.shared);
-    if (!found.ok()) return found.error() == Errno::EFAULT ? FaultResult::beyond_end : FaultResult::no_memory;
+    auto found = batch.source_page(area.source, index, write && area.shared);
+    if (!found.ok()) return source_error(found.error());
     if (write && !area.shared) {
         auto copy = frames_.allocate(false);
         if (!copy.ok()) return FaultResult::no_memory;
@@ -136,9 +162,8 @@ FaultResult AddressSpace::write_present(Vma& area, u64 page, Pte pte, Batch& bat
     const FrameNumber old = pte & kPteFrame;
     if (area.shared) {
         const u64 index = area.source_page + (page - area.start / kPageSize);
-        auto found = area.source->page(index, true);
-        if (!found.ok())
-            return found.error() == Errno::EFAULT ? FaultResult::beyond_end : FaultResult::no_memory;
+        auto found = batch.source_page(area.source, index, true);
+        if (!found.ok()) return source_error(found.error());
         area.source->written();
         // page() may have made us forget the old one.
         if (pages_.get(page) != 0) batch.drop_later(old);
@@ -223,12 +248,12 @@ Vma* AddressSpace::area_for(u64 address) {
     return area->grows_down && grow_stack(*area, address) ? area : nullptr;
 }
 
-FaultResult AddressSpace::fault(u64 address, Access access, u64 ahead) {
+FaultResult AddressSpace::fault(u64 address, Access access, u64 ahead, MissingPage* missing) {
     if (address >= kTopAddress) return FaultResult::no_mapping;
     Vma* area = area_for(address);
     if (area == nullptr) return FaultResult::no_mapping;
     if (!area->allows(access)) return FaultResult::no_access;
-    Batch batch(*this);
+    Batch batch(*this, missing);
     const u64 page = address / kPageSize;
     const FaultResult result = fault_page(*area, page, access, batch);
     if (result != FaultResult::done) return result;

@@ -14,6 +14,7 @@ namespace {
 
 /// Smallest chunk worth having when the quota is nearly used up.
 constexpr u32 kSmallestChunk = 16;
+constexpr u64 kReclaimBatch = 64;
 
 void clear_page(void* page) {
     u64 count = kPageSize / 8;
@@ -34,12 +35,12 @@ SysResult<> FrameAllocator::append(HandleIndex memory, u64 offset, u32 frames, b
     return {};
 }
 
-SysResult<> FrameAllocator::grow() {
+SysResult<> FrameAllocator::grow(u64 keep) {
     if (chunks_.empty()) chunks_.push_back({0, 0, true, std::vector<Record>(1)});  // frame 0 is none
     if (invoke(abi::Syscall::pool_info, pool_).error != Error::ok) return Errno::ENOMEM;
     const auto info = buffer_as<abi::PoolInfo>();
     const u64 left = info.limit - info.used;
-    if (left < reserve_ + kSmallestChunk) return Errno::ENOMEM;
+    if (left < std::max(reserve_, keep) + kSmallestChunk) return Errno::ENOMEM;
     // A chunk costs its index and the page tables that map it too.
     const u32 frames = static_cast<u32>(std::min<u64>(kChunkFrames, (left - reserve_) & ~u64{7}));
     const SyscallResult made = invoke(abi::Syscall::memory_create, pool_, u64{frames} * kPageSize, 0);
@@ -57,14 +58,17 @@ SysResult<> FrameAllocator::grow() {
     return {};
 }
 
-SysResult<FrameRef> FrameAllocator::allocate(bool zeroed) {
+SysResult<FrameRef> FrameAllocator::allocate(bool zeroed, u64 keep) {
+    if (free_list_ == kNoFrame && fresh_next_ == fresh_end_ && !grow(keep).ok()) {
+        if (reclaimer_ == nullptr || reclaimer_->reclaim(kReclaimBatch, false) == 0) return Errno::ENOMEM;
+    }
     FrameNumber frame = free_list_;
     // Frames that were used before come first, so that memory which nobody needs stays with the Pool.
     if (frame != kNoFrame) {
         free_list_ = record(frame).next_free;
         if (zeroed) clear_page(data(frame));
     } else {
-        if (fresh_next_ == fresh_end_) PITH_CHECK(grow());
+        if (fresh_next_ == fresh_end_) return Errno::ENOMEM;
         frame = fresh_next_++;
     }
     --free_frames_;

@@ -50,6 +50,19 @@ class FrameRef {
     FrameNumber frame_ = kNoFrame;
 };
 
+/// Holds frames only to save work (a page cache), and gives them back when they are needed.
+class FrameReclaimer {
+  public:
+    /// Lets go of about `frames` of them, those that are used least; how many. With `mapped` also those that programs have mapped: only
+    /// where no mapping is being prepared.
+    virtual u64 reclaim(u64 frames, bool mapped) = 0;
+    /// How many could be given back.
+    virtual u64 reclaimable() const = 0;
+
+  protected:
+    ~FrameReclaimer() = default;
+};
+
 class FrameAllocator {
   public:
     /// Where the kernel finds a frame: for space_map.
@@ -63,8 +76,11 @@ class FrameAllocator {
     FrameAllocator(const FrameAllocator&) = delete;
     FrameAllocator& operator=(const FrameAllocator&) = delete;
 
-    /// A frame of zeros, or one with any content (of this zone's own). ENOMEM: the zone's quota is used up.
-    SysResult<FrameRef> allocate(bool zeroed = true);
+    /// A frame of zeros, or one with any content (of this zone's own). When the quota is used up but for `keep` pages, frames are
+    /// reclaimed that nobody has mapped. ENOMEM: there are none.
+    SysResult<FrameRef> allocate(bool zeroed = true, u64 keep = 0);
+    void set_reclaimer(FrameReclaimer* reclaimer) { reclaimer_ = reclaimer; }
+    FrameReclaimer* reclaimer() const { return reclaimer_; }
     /// Makes the pages of a foreign Memory (the bundle) into frames; returns the first. They are read only and
     /// live for ever. `length` in bytes.
     SysResult<FrameNumber> adopt_memory(HandleIndex memory, u64 length);
@@ -108,11 +124,12 @@ class FrameAllocator {
     const Record& record(FrameNumber frame) const {
         return chunks_[frame / kChunkFrames].records[frame % kChunkFrames];
     }
-    SysResult<> grow();
+    SysResult<> grow(u64 keep);
     SysResult<> append(HandleIndex memory, u64 offset, u32 frames, bool foreign, u32 rights);
 
     HandleIndex pool_;
     HandleIndex space_;
+    FrameReclaimer* reclaimer_ = nullptr;
     std::vector<Chunk> chunks_;
     FrameNumber free_list_ = kNoFrame;   ///< used before: to be zeroed
     FrameNumber fresh_next_ = kNoFrame;  ///< of the newest chunk: never used, zero

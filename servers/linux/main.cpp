@@ -11,9 +11,14 @@
 #include "servers/linux/init.hpp"
 #include "servers/linux/server.hpp"
 #include "servers/linux/services.hpp"
+#include "servers/linux/vfs/diskfs/page_cache.hpp"
+#include "servers/linux/vfs/diskfs/root.hpp"
 #include "servers/linux/vfs/vfs.hpp"
 
 namespace pith {
+
+[[noreturn]] void assertion_failed(const char* text);  // lib/base/assert.hpp
+void assertion_failed(const char* text) { panic(text); }
 
 namespace {
 
@@ -64,6 +69,7 @@ void run_server() {
     services.process = Client<Process>::from_start();
     services.log = Client<Log>::from_start();
     services.block = Client<Block>::from_start();
+    services.fs = Client<Fs>::from_start();
 
     const NamedHandle* bundle_entry = find_start_handle("bundle");
     if (bundle_entry == nullptr) panic("no bundle");
@@ -73,6 +79,7 @@ void run_server() {
     const Handle<Pool> pool = make_zone_pool();
     Zone& zone = *new Zone(pool.index(), own_space().index());
     zone.services = &services;
+    zone.page_cache = new lx::PageCache(zone);
     zone.endpoint = events;
     zone.budget = own_budget().index();
     zone.cpus = start_info().cpus;
@@ -95,8 +102,9 @@ void run_server() {
     if (!vdso.ok()) panic("no memory for the vDSO");
     zone.vdso = std::move(vdso).value();
     set_up_clock_and_random(zone, config);
-    if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
     loop.on_kernel_event([&zone](Message& message) { return lx::handle_event(zone, message); });
+    if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
+    if (const auto root = start_parameter("root"); !root.empty() && !lx::mount_root(zone, root).ok()) loop.run();
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
     loop.run();
 }

@@ -3,6 +3,7 @@
 
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/syscall_table.hpp"
+#include "servers/linux/vfs/diskfs/page_cache.hpp"
 
 namespace pith::lx {
 
@@ -60,10 +61,51 @@ Task<void> retry_later(Thread& thread) {
     if (thread.prepare_return(how, result)) thread.go_on(how, result);
 }
 
-bool out_of_memory(Zone& zone, Thread& thread, Message& message) {
+/// Something is given up for memory: at best cached pages, at worst a process.
+void free_memory(Zone& zone, Thread& thread) {
+    constexpr u64 kFrames = 256;
+    if (FrameReclaimer* cache = zone.frames.reclaimer(); cache != nullptr && cache->reclaim(kFrames, true) != 0) return;
+    if (zone.page_cache->relieve()) return;
     if (!zone.kill_for_memory()) thread.process.terminate(kSigKill, &thread);
+}
+
+bool out_of_memory(Zone& zone, Thread& thread, Message& message) {
+    free_memory(zone, thread);
     if (thread.dying || !spawn(retry_later(thread))) return leave(thread, message, Return::retry, 0);
     return false;
+}
+
+/// The end of a fault but for no_memory: a signal, if it was one; how the thread goes on.
+Return end_fault(Thread& thread, FaultResult result, u64 address) {
+    switch (result) {
+        case FaultResult::no_mapping: thread.force(fault_signal(kSigSegv, kSegvMapErr, address)); break;
+        case FaultResult::no_access: thread.force(fault_signal(kSigSegv, kSegvAccErr, address)); break;
+        case FaultResult::beyond_end: thread.force(fault_signal(kSigBus, kBusAdrErr, address)); break;
+        default: return Return::retry;
+    }
+    return Return::state;
+}
+
+/// The page has to be read from a device first.
+Task<void> fetch_and_go_on(Thread& thread, u64 address, Access access, MissingPage missing) {
+    ++thread.usage.major_faults;
+    FaultResult result = FaultResult::waits;
+    {
+        const DeviceWait waiting(thread);
+        while (result == FaultResult::waits && !thread.fatal_signal_pending()) {
+            const SysResult<> fetched = PITH_AWAIT(missing.source->fetch(missing.index));
+            if (fetched.ok()) result = thread.process.memory->fault(address, access, 0, &missing);
+            else result = fetched.error() == Errno::ENOMEM ? FaultResult::no_memory : FaultResult::beyond_end;
+        }
+    }
+    if (result == FaultResult::no_memory && !thread.dying) {
+        free_memory(thread.zone(), thread);
+        Sleep sleep(thread, thread.zone().now() + 1'000'000, Interruptible::kill);
+        static_cast<void>(co_await sleep);
+    }
+    Return how = end_fault(thread, result, address);
+    i64 answer = 0;
+    if (thread.prepare_return(how, answer)) thread.go_on(how, answer);
 }
 
 bool handle_page_fault(Zone& zone, Thread& thread, Message& message) {
@@ -74,16 +116,13 @@ bool handle_page_fault(Zone& zone, Thread& thread, Message& message) {
     ++zone.statistics.faults;
     ++thread.usage.minor_faults;
     thread.call_number = -1;
-    const FaultResult result = thread.process.memory->fault(address, access);
-    if (result == FaultResult::no_memory) return out_of_memory(zone, thread, message);
-    switch (result) {
-        case FaultResult::done: return leave(thread, message, Return::retry, 0);
-        case FaultResult::no_mapping: thread.force(fault_signal(kSigSegv, kSegvMapErr, address)); break;
-        case FaultResult::no_access: thread.force(fault_signal(kSigSegv, kSegvAccErr, address)); break;
-        case FaultResult::beyond_end: thread.force(fault_signal(kSigBus, kBusAdrErr, address)); break;
-        case FaultResult::no_memory: break;
-    }
-    return leave(thread, message, Return::state, 0);
+    MissingPage missing;
+    const FaultResult result = thread.process.memory->fault(address, access, 0, &missing);
+    if (result == FaultResult::waits && spawn(fetch_and_go_on(thread, address, access, std::move(missing))))
+        return false;
+    if (result == FaultResult::no_memory || result == FaultResult::waits)
+        return out_of_memory(zone, thread, message);
+    return leave(thread, message, end_fault(thread, result, address), 0);
 }
 
 bool handle_exception(Thread& thread, Message& message) {

@@ -5,13 +5,14 @@
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/disk.hpp"
+#include "servers/linux/vfs/diskfs/mounts.hpp"
 #include "servers/linux/vfs/vfs.hpp"
 
 namespace pith::lx {
 
 namespace {
 
-constexpr abi::Time kFlushPatience = 10 * kSecond;
+constexpr abi::Time kFlushPatience = 60 * kSecond;
 
 struct Ending : Timer {
     Ending() : Timer(&expired) {}
@@ -46,6 +47,7 @@ void Ending::finish() {
 }
 
 Task<void> Ending::flush() {
+    if (zone->vfs->file_servers) static_cast<void>(co_await zone->vfs->file_servers->shut_down());
     static_cast<void>(co_await zone->vfs->disks->flush());
     flushed.notify();
 }

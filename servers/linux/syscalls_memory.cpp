@@ -119,13 +119,21 @@ Outcome sys_madvise(Thread& thread, const SyscallArgs& args) {
 
 Outcome sys_msync(Thread& thread, const SyscallArgs& args) {
     if (args.a0 % kPageSize != 0 || (args.a2 & ~u64{7}) != 0 || (args.a2 & 5) == 5) return Errno::EINVAL;
-    // Shared pages are the page cache's own: there is nothing to copy.
+    constexpr u64 kSync = 4;
+    std::vector<Ref<PageSource>> sources;
     for (u64 at = args.a0; at < args.a0 + args.a1;) {
         const Vma* area = thread.process.memory->find(at);
         if (area == nullptr) return Errno::ENOMEM;
+        if (area->shared && area->source && (args.a2 & kSync) != 0) sources.push_back(area->source);
         at = area->end;
     }
-    return 0;
+    // Shared pages are the page cache's own: only a disk has to learn of them.
+    if (sources.empty()) return 0;
+    return run(thread, [](Thread& asking, std::vector<Ref<PageSource>> all) -> Task<SysResult<u64>> {
+        const DeviceWait waiting(asking);
+        for (const Ref<PageSource>& source : all) PITH_CO_CHECK(PITH_AWAIT(source->synchronise()));
+        co_return u64{0};
+    }(thread, std::move(sources)));
 }
 
 Outcome sys_mincore(Thread& thread, const SyscallArgs& args) {

@@ -120,6 +120,18 @@ class Thread {
     bool deliver(const SigInfo& info, Return& how, i64& result, bool& handled);
 };
 
+/// As long as it lives the thread waits for a device.
+class DeviceWait {
+  public:
+    explicit DeviceWait(Thread& of) : thread_(of) { thread_.waits_for_device = true; }
+    DeviceWait(const DeviceWait&) = delete;
+    DeviceWait& operator=(const DeviceWait&) = delete;
+    ~DeviceWait() { thread_.waits_for_device = false; }
+
+  private:
+    Thread& thread_;
+};
+
 /// Puts a handler's frame on the stack of a stopped thread and points its registers there; EFAULT: no stack.
 SysResult<> push_signal_frame(Thread& thread, const SigInfo& info, const SigAction& action, SigSet mask);
 /// sigreturn. EFAULT: the frame is not readable.

@@ -19,6 +19,7 @@
 
 namespace pith::lx {
 
+class PageCache;  // vfs/diskfs/page_cache.hpp
 class Vfs;  // vfs/vfs.hpp: the mounts, the root, the devices of this zone
 
 struct Services;  // services.hpp
@@ -43,6 +44,7 @@ class Zone {
 
     FrameAllocator frames;
     Vfs* vfs = nullptr;
+    PageCache* page_cache = nullptr;
     Services* services = nullptr;
 
     // Numbers

@@ -5,7 +5,10 @@
 namespace pith::lx {
 
 Dentry::Dentry(Ref<Dentry> parent, std::string_view name, Ref<Inode> inode)
-    : parent_(std::move(parent)), name_(name), inode_(std::move(inode)) {}
+    : parent_(std::move(parent)), name_(name), inode_(std::move(inode)) {
+    static u64 last_number = 0;
+    number_ = ++last_number;
+}
 
 Dentry::~Dentry() {
     if (cache_ != nullptr) cache_->erase(*this);
@@ -17,7 +20,7 @@ Dentry::~Dentry() {
     }
 }
 
-DentryCache::DentryCache() = default;
+DentryCache::DentryCache() : absent_(kAbsent) {}
 
 DentryCache::~DentryCache() {
     shrink();
@@ -43,6 +46,22 @@ Ref<Dentry> DentryCache::find(const Dentry& parent, std::string_view name) {
     return nullptr;
 }
 
+bool DentryCache::absent(const Dentry& parent, std::string_view name) const {
+    const Absent& entry = absent_[hash(parent, name) % kAbsent];
+    return entry.parent == parent.number() && entry.name == name;
+}
+
+void DentryCache::set_absent(const Dentry& parent, std::string_view name) {
+    Absent& entry = absent_[hash(parent, name) % kAbsent];
+    entry.parent = parent.number();
+    entry.name = name;
+}
+
+void DentryCache::forget_absent(const Dentry& parent, std::string_view name) {
+    Absent& entry = absent_[hash(parent, name) % kAbsent];
+    if (entry.parent == parent.number() && entry.name == name) entry.parent = 0;
+}
+
 Ref<Dentry> DentryCache::add(const Ref<Dentry>& parent, std::string_view name, const Ref<Inode>& inode) {
     if (Ref<Dentry> known = find(*parent, name)) {
         if (known->inode_ == inode) return known;
@@ -59,6 +78,7 @@ Ref<Dentry> DentryCache::add(const Ref<Dentry>& parent, std::string_view name, c
 void DentryCache::insert(Dentry& dentry) {
     dentry.cache_ = this;
     dentry.hash_ = hash(*dentry.parent_, dentry.name_);
+    forget_absent(*dentry.parent_, dentry.name_);
     Dentry*& bucket = buckets_[dentry.hash_ % kBuckets];
     dentry.hash_next_ = bucket;
     bucket = &dentry;
@@ -100,6 +120,7 @@ void DentryCache::remove(Dentry& dentry) {
 }
 
 void DentryCache::move(Dentry& dentry, const Ref<Dentry>& parent, std::string_view name) {
+    if (const Ref<Dentry> there = find(*parent, name); there && there.get() != &dentry) remove(*there);
     if (dentry.cache_ != nullptr) erase(dentry);
     dentry.parent_ = parent;
     dentry.name_ = name;
@@ -132,11 +153,20 @@ Mount::Mount(Ref<FileSystem> mounted, Ref<Dentry> mount_root, Ref<Mount> parent_
       flags(mount_flags),
       source(std::move(mount_source)),
       number(0) {
+    ++file_system->mounts;
     if (point) ++point->mounts;
+}
+
+void Mount::move_to(const Path& place) {
+    if (point) --point->mounts;
+    parent = place.mount;
+    point = place.dentry;
+    ++point->mounts;
 }
 
 Mount::~Mount() {
     if (point) --point->mounts;
+    if (--file_system->mounts == 0) file_system->unmounted();
 }
 
 }  // namespace pith::lx

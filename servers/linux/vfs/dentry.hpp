@@ -26,6 +26,7 @@ class Dentry : public RefCounted {
     std::string_view name() const { return name_; }
     const Ref<Inode>& inode() const { return inode_; }
     bool linked() const { return linked_; }  ///< false: removed; "(deleted)" in /proc
+    u64 number() const { return number_; }   ///< never used again
     u32 mounts = 0;                          ///< mounts on it
 
   private:
@@ -34,6 +35,7 @@ class Dentry : public RefCounted {
     std::string name_;
     Ref<Inode> inode_;
     DentryCache* cache_ = nullptr;
+    u64 number_;
     u32 hash_ = 0;
     bool linked_ = true;
     Dentry* hash_next_ = nullptr;
@@ -50,6 +52,12 @@ class DentryCache {
     ~DentryCache();
     /// Null: not known (ask the file system).
     Ref<Dentry> find(const Dentry& parent, std::string_view name);
+    /// It is known that there is no such name.
+    bool absent(const Dentry& parent, std::string_view name) const;
+    /// The file system has said so.
+    void set_absent(const Dentry& parent, std::string_view name);
+    /// It may be there now.
+    void forget_absent(const Dentry& parent, std::string_view name);
     /// A new linked dentry, or the one that is there by now.
     Ref<Dentry> add(const Ref<Dentry>& parent, std::string_view name, const Ref<Inode>& inode);
     /// The name is gone: what refers to it sees it as deleted.
@@ -63,8 +71,14 @@ class DentryCache {
 
   private:
     friend class Dentry;
-    static constexpr usize kBuckets = 1024;
-    static constexpr usize kKept = 1024;
+    static constexpr usize kBuckets = 4096;
+    static constexpr usize kKept = 4096;
+    static constexpr usize kAbsent = 1024;
+    /// A name that is not there. The parent is named by its number, and so not held.
+    struct Absent {
+        u64 parent = 0;
+        std::string name;
+    };
     static u32 hash(const Dentry& parent, std::string_view name);
     void insert(Dentry& dentry);
     void erase(Dentry& dentry);
@@ -72,6 +86,7 @@ class DentryCache {
     void let_go(Dentry& dentry);
 
     Dentry* buckets_[kBuckets] = {};
+    std::vector<Absent> absent_;  ///< by hash; a new one takes the place of an old one
     Dentry* recent_first_ = nullptr;  ///< most recently added
     Dentry* recent_last_ = nullptr;
     usize kept_ = 0;
@@ -79,6 +94,7 @@ class DentryCache {
 
 /// Flags of a mount.
 inline constexpr u32 kMountReadOnly = 1, kMountNoSetuid = 2, kMountNoDevices = 4, kMountNoExecute = 8;
+inline constexpr u32 kMountNoAccessTime = 1024;
 inline constexpr u32 kMountRemount = 32, kMountBind = 4096, kMountMove = 8192;
 
 class Mount : public RefCounted {
@@ -88,6 +104,8 @@ class Mount : public RefCounted {
     ~Mount() override;
     const Ref<FileSystem> file_system;
     const Ref<Dentry> root;
+    /// It is now on another directory.
+    void move_to(const struct Path& place);
     Ref<Mount> parent;  ///< null: the root mount, or detached
     Ref<Dentry> point;
     u32 flags;

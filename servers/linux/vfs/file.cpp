@@ -24,6 +24,7 @@ File::~File() {
 Async<usize> File::read(Thread&, UserIo&&, i64) { return Errno::EINVAL; }
 Async<usize> File::write(Thread&, UserIo&&, i64) { return Errno::EINVAL; }
 SysResult<i64> File::seek(i64, Whence) { return Errno::ESPIPE; }
+Async<i64> File::find_content(i64 from, bool hole) { return seek(from, hole ? Whence::hole : Whence::data); }
 Async<u64> File::ioctl(Thread&, u32, u64) { return Errno::ENOTTY; }
 Async<> File::synchronise(Thread&, bool data_only) { return inode().synchronise(data_only); }
 u32 File::poll(Poller*) { return kPollIn | kPollOut | kPollReadNormal | kPollWriteNormal; }
@@ -41,16 +42,20 @@ Async<usize> RegularFile::read(Thread&, UserIo&& io, i64 position) {
     return inode().read(position, io);
 }
 
+SysResult<> RegularFile::check_limit(Thread& thread, UserIo& io, i64 position) {
+    const u64 limit = thread.process.limit(Resource::fsize).soft;
+    if (limit == kUnlimited) return {};
+    if (static_cast<u64>(position) >= limit) {
+        thread.send(SigInfo::kernel(kSigXfsz));
+        return Errno::EFBIG;
+    }
+    io.limit(limit - static_cast<u64>(position));
+    return {};
+}
+
 Async<usize> RegularFile::write(Thread& thread, UserIo&& io, i64 position) {
     if (io.remaining() == 0) return usize{0};
-    const u64 limit = thread.process.limit(Resource::fsize).soft;
-    if (limit != kUnlimited) {
-        if (static_cast<u64>(position) >= limit) {
-            thread.send(SigInfo::kernel(kSigXfsz));
-            return Errno::EFBIG;
-        }
-        io.limit(limit - static_cast<u64>(position));
-    }
+    PITH_CHECK(check_limit(thread, io, position));
     // Who writes to a program that is set-user-id, and is not root, takes that away.
     if ((inode().mode & (S_SETUID | S_SETGID)) != 0 && !thread.process.credentials.root()) {
         inode().mode &= ~S_SETUID;
@@ -65,12 +70,6 @@ SysResult<i64> RegularFile::seek(i64 to, Whence whence) {
         case Whence::set: break;
         case Whence::current: base = offset; break;
         case Whence::end: base = inode().size(); break;
-        case Whence::data:
-        case Whence::hole: {
-            auto found = inode().seek_data(to, whence == Whence::hole);
-            if (!found.ready()) return Errno::EIO;
-            return offset = PITH_TRY(found.take());
-        }
         default: return Errno::EINVAL;
     }
     i64 result;
@@ -78,6 +77,8 @@ SysResult<i64> RegularFile::seek(i64 to, Whence whence) {
     if (result < 0) return Errno::EINVAL;
     return offset = result;
 }
+
+Async<i64> RegularFile::find_content(i64 from, bool hole) { return inode().seek_data(from, hole); }
 
 u32 RegularFile::poll(Poller*) { return kPollIn | kPollOut | kPollReadNormal | kPollWriteNormal; }
 
@@ -101,20 +102,25 @@ SysResult<i64> DirectoryFile::seek(i64 to, Whence whence) {
 
 Async<usize> DirectoryFile::read(Thread&, UserIo&&, i64) { return Errno::EISDIR; }
 
-Async<> DirectoryFile::read_entries(DirectorySink& sink) {
-    if (!path.dentry->linked()) return Errno::ENOENT;
-    inode().touch_access();
+bool DirectoryFile::add_dots(DirectorySink& sink) {
     if (offset == 0) {
-        if (!sink.add(".", inode().number(), S_DIRECTORY, 1)) return {};
+        if (!sink.add(".", inode().number(), S_DIRECTORY, 1)) return false;
         offset = 1;
     }
     if (offset == 1) {
         const Dentry* parent = path.dentry->parent().get();
         if (parent == nullptr && path.mount->point) parent = path.mount->point->parent().get();
         const u64 number = parent != nullptr ? parent->inode()->number() : inode().number();
-        if (!sink.add("..", number, S_DIRECTORY, 2)) return {};
+        if (!sink.add("..", number, S_DIRECTORY, 2)) return false;
         offset = 2;
     }
+    return true;
+}
+
+Async<> DirectoryFile::read_entries(DirectorySink& sink) {
+    if (!path.dentry->linked()) return Errno::ENOENT;
+    inode().touch_access();
+    if (!add_dots(sink)) return {};
     u64 position = static_cast<u64>(offset);
     Async<> result = inode().read_directory(position, sink);
     offset = static_cast<i64>(position);

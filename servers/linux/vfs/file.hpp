@@ -37,7 +37,8 @@ class File : public RefCounted {
 
     const Path path;  ///< what was opened; pipes and the like have a nameless dentry
     u32 flags;
-    i64 offset = 0;  ///< of files that seek
+    i64 offset = 0;         ///< of files that seek
+    i64 end_position = -1;  ///< where a write ended that had to wait; -1: where it was to begin, and what it wrote
     i32 owner = 0;   ///< F_SETOWN
     i32 owner_signal = 0;
     bool counted_writer = false;  ///< closing it gives back Inode::open_for_write
@@ -56,9 +57,11 @@ class File : public RefCounted {
     virtual bool seekable() const { return false; }
     /// Reads into `io`. `position` is that of the read for files that seek (the caller moves `offset`).
     virtual Async<usize> read(Thread& thread, UserIo&& io, i64 position);
-    /// With O_APPENDING a seekable file ignores `position`, and tells where it wrote by `end_position`.
+    /// `position` is the end of the file for O_APPENDING; a write that has to wait looks again, and tells where it ended by `end_position`.
     virtual Async<usize> write(Thread& thread, UserIo&& io, i64 position);
     virtual SysResult<i64> seek(i64 to, Whence whence);
+    /// The first byte from `from` on that is data, or in a hole. ENXIO: there is none; EINVAL: it has no such thing.
+    virtual Async<i64> find_content(i64 from, bool hole);
     /// Seeking does nothing, and no harm (eventfd and its like).
     static SysResult<i64> no_seek() { return i64{0}; }
     virtual Async<u64> ioctl(Thread& thread, u32 command, u64 argument);
@@ -92,8 +95,13 @@ class RegularFile : public File {
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     Async<usize> write(Thread& thread, UserIo&& io, i64 position) override;
     SysResult<i64> seek(i64 to, Whence whence) override;
+    Async<i64> find_content(i64 from, bool hole) override;
     u32 poll(Poller* poller) override;
     SysResult<Ref<PageSource>> pages() override;
+
+  protected:
+    /// Cuts a write at the process's limit. EFBIG: it begins there.
+    static SysResult<> check_limit(Thread& thread, UserIo& io, i64 position);
 };
 
 /// An open directory.
@@ -104,7 +112,11 @@ class DirectoryFile : public File {
     SysResult<i64> seek(i64 to, Whence whence) override;
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     /// Entries from `offset` on, "." and ".." first; moves it.
-    Async<> read_entries(DirectorySink& sink);
+    virtual Async<> read_entries(DirectorySink& sink);
+
+  protected:
+    /// "." and "..", if they are next. False: there is no room for more.
+    bool add_dots(DirectorySink& sink);
 };
 
 }  // namespace pith::lx

@@ -14,6 +14,7 @@ struct FileSystemUsage {
     u64 magic = 0;
     u64 block_size = abi::kPageSize;
     u64 blocks = 0, blocks_free = 0;
+    u64 blocks_available = ~u64{0};  ///< for those who are not the superuser; if it is less than blocks_free
     u64 files = 0, files_free = 0;
 };
 
@@ -39,6 +40,9 @@ class FileSystem : public RefCounted {
     /// st_blksize.
     virtual u64 block_size() const { return abi::kPageSize; }
     virtual bool read_only() const { return false; }
+    u32 mounts = 0;  ///< that there are of it
+    /// The last of them is gone, in whatever way.
+    virtual void unmounted() {}
 
   private:
     u64 device_;

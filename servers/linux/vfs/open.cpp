@@ -90,10 +90,14 @@ Async<Ref<File>> create_and_open(Thread& thread, const LastComponent& last, u32 
     }
     return [](Thread& opener, LastComponent place, u32 open_flags,
               Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<Ref<File>>> {
-        Ref<Inode> inode = PITH_CO_TRY(co_await std::move(task));
-        Path path{place.directory.mount,
-                  opener.zone().vfs->dentries.add(place.directory.dentry, place.name, inode)};
-        co_return PITH_AWAIT(open_found(opener, path, open_flags, true));
+        SysResult<Ref<Inode>> inode = co_await std::move(task);
+        DentryCache& dentries = opener.zone().vfs->dentries;
+        // Somebody was quicker.
+        const bool there = inode.error() == Errno::EEXIST && (open_flags & O_EXCLUSIVE) == 0;
+        if (there) inode = PITH_AWAIT(place.directory.inode().lookup(place.name));
+        PITH_CO_CHECK(inode);
+        Path path{place.directory.mount, dentries.add(place.directory.dentry, place.name, inode.value())};
+        co_return PITH_AWAIT(open_found(opener, path, open_flags, !there));
     }(thread, last, flags, created.task());
 }
 

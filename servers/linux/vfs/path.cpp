@@ -188,6 +188,8 @@ SysResult<Path> look_up(Thread& thread, const Path& directory, std::string_view 
     Vfs& vfs = *thread.zone().vfs;
     Ref<Dentry> dentry = vfs.dentries.find(*directory.dentry, name);
     if (!dentry || !dentry->inode()->valid()) {
+        if (vfs.dentries.absent(*directory.dentry, name)) return Errno::ENOENT;
+        if (const Errno known = vfs.parked_error(thread, directory, name); known != Errno::ok) return known;
         Async<Ref<Inode>> answer = directory.inode().lookup(name);
         if (!answer.ready()) return vfs.park_lookup(thread, directory, name, answer.task());
         Ref<Inode> inode = PITH_TRY(answer.take());

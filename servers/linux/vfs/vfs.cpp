@@ -5,11 +5,13 @@
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/device.hpp"
 #include "servers/linux/vfs/dev/disk.hpp"
+#include "servers/linux/vfs/diskfs/mounts.hpp"
 #include "servers/linux/vfs/open.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
 #include "servers/linux/vfs/tmpfs/tmpfs.hpp"
 #include "servers/linux/vfs/tty/console.hpp"
 #include "servers/linux/vfs/tty/pty.hpp"
+#include "servers/linux/wait_here.hpp"
 #include "servers/linux/zone.hpp"
 
 namespace pith::lx {
@@ -84,6 +86,7 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
     if (zone.services->block.valid()) {
         vfs->disks = std::make_unique<Disks>(zone);
         vfs->disks->start();
+        if (zone.services->fs.valid()) vfs->file_servers = std::make_unique<DiskMounts>(zone);
     }
     return {};
 }
@@ -149,8 +152,18 @@ SysResult<Ref<File>> Vfs::open_program(Thread& thread, i32 directory, std::strin
 }
 
 SysResult<Ref<File>> Vfs::open(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode) {
-    Async<Ref<File>> opened = open_path(thread, directory, path, flags, mode);
-    return opened.ready() ? opened.take() : SysResult<Ref<File>>(Errno::EAGAIN);
+    return wait_here(zone.services->loop,
+                     [](Thread& opener, i32 from, std::string_view name, u32 how, u32 bits) -> Task<SysResult<Ref<File>>> {
+                         Vfs& vfs = *opener.zone().vfs;
+                         while (true) {
+                             SysResult<Ref<File>> file = PITH_AWAIT(open_path(opener, from, name, how, bits));
+                             if (file.error() != kWalkWaits) {
+                                 vfs.drop_lookup(opener);
+                                 co_return file;
+                             }
+                             PITH_CO_CHECK(co_await vfs.finish_lookup(opener));
+                         }
+                     }(thread, directory, path, flags, mode));
 }
 
 SysResult<> Vfs::open_standard(Thread& thread) {
@@ -172,29 +185,33 @@ SysResult<> Vfs::open_standard(Thread& thread) {
     return {};
 }
 
-SysResult<Path> Vfs::park_lookup(Thread& thread, const Path& directory, std::string_view name,
-                                 Task<SysResult<Ref<Inode>>> task) {
-    if (const auto parked = parked_.find(&thread); parked != parked_.end() && parked->second.answered &&
-                                                   parked->second.directory == directory.dentry &&
-                                                   parked->second.name == name) {
-        Ref<Inode> inode = PITH_TRY(parked->second.answer);
-        return Path{directory.mount, dentries.add(directory.dentry, name, inode)};
-    }
+Errno Vfs::park_lookup(Thread& thread, const Path& directory, std::string_view name,
+                       Task<SysResult<Ref<Inode>>> task) {
     Parked& parked = parked_[&thread];
-    parked.directory = directory.dentry;
-    parked.name = name;
+    parked.answers.push_back({directory.dentry, std::string(name), Errno::ok, nullptr});
     parked.task = std::move(task);
-    parked.answered = false;
     return kWalkWaits;
 }
 
+Errno Vfs::parked_error(Thread& thread, const Path& directory, std::string_view name) const {
+    if (parked_.empty()) return Errno::ok;
+    const auto parked = parked_.find(&thread);
+    if (parked == parked_.end()) return Errno::ok;
+    for (const Parked::Answer& answer : parked->second.answers)
+        if (answer.error != Errno::ok && answer.directory == directory.dentry && answer.name == name)
+            return answer.error;
+    return Errno::ok;
+}
+
 Task<SysResult<>> Vfs::finish_lookup(Thread& thread) {
+    const DeviceWait waiting(thread);
     Task<SysResult<Ref<Inode>>> task = std::move(parked_[&thread].task);
-    SysResult<Ref<Inode>> answer = co_await std::move(task);
-    Parked& parked = parked_[&thread];
-    parked.answered = true;
-    parked.answer = answer;
-    if (answer.ok()) dentries.add(parked.directory, parked.name, answer.value());
+    const SysResult<Ref<Inode>> inode = co_await std::move(task);
+    Parked::Answer& answer = parked_[&thread].answers.back();
+    answer.error = inode.error();
+    if (inode.ok()) answer.found = dentries.add(answer.directory, answer.name, inode.value());
+    else if (inode.error() == Errno::ENOENT && answer.directory->inode()->file_system().cacheable())
+        dentries.set_absent(*answer.directory, answer.name);
     co_return SysResult<>();
 }
 

@@ -18,6 +18,7 @@ namespace pith::lx {
 
 class ConsoleLink;
 class Disks;
+class DiskMounts;
 class LoadAverage;
 class PtyTable;
 class Zone;
@@ -45,15 +46,17 @@ class Vfs {
     /// ETXTBSY if it is open for writing; ELOOP for a link with AT_SYMLINK_NOFOLLOW. The file denies writing as long
     /// as it is open. May give kWalkWaits.
     SysResult<Ref<File>> open_program(Thread& thread, i32 directory, std::string_view path, u32 at_flags);
-    /// Opens without a process's limits: for the server itself (console of init).
+    /// Opens without a process's limits, before the first program runs: for the server itself (console of init).
     SysResult<Ref<File>> open(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode = 0);
 
-    /// A look-up whose file system answers later: keeps it with the thread, and gives kWalkWaits. When the call is
-    /// begun anew, gives the answer.
-    SysResult<Path> park_lookup(Thread& thread, const Path& directory, std::string_view name,
-                                Task<SysResult<Ref<Inode>>> task);
+    /// A look-up whose file system answers later: keeps it with the thread, and gives kWalkWaits. When the call is begun anew, what
+    /// was found is among the dentries, and what was not is told by parked_error().
+    Errno park_lookup(Thread& thread, const Path& directory, std::string_view name,
+                      Task<SysResult<Ref<Inode>>> task);
+    Errno parked_error(Thread& thread, const Path& directory, std::string_view name) const;
     /// Waits for what was parked; see with_lookup().
     Task<SysResult<>> finish_lookup(Thread& thread);
+    /// The call is over.
     void drop_lookup(Thread& thread);
 
     /// The mount on `path`, or null.
@@ -74,6 +77,7 @@ class Vfs {
     std::unique_ptr<ConsoleLink> console;  ///< null: there is no console server
     std::unique_ptr<PtyTable> ptys;
     std::unique_ptr<Disks> disks;  ///< null: this system has none
+    std::unique_ptr<DiskMounts> file_servers;  ///< null: this system has none
     std::unique_ptr<LoadAverage> load;
     std::string boot_id;  ///< made when first asked for
 
@@ -81,12 +85,16 @@ class Vfs {
     u32 last_anonymous_device_ = 0;
     explicit Vfs(Zone& of);
     SysResult<> mount_standard();
+    /// The look-ups of one call.
     struct Parked {
-        Ref<Dentry> directory;
-        std::string name;
+        struct Answer {
+            Ref<Dentry> directory;
+            std::string name;
+            Errno error = Errno::ok;
+            Ref<Dentry> found;  ///< held, so that it is there when the call is begun anew
+        };
+        std::vector<Answer> answers;         ///< the last one is that of `task`, if there is one
         Task<SysResult<Ref<Inode>>> task;
-        SysResult<Ref<Inode>> answer = Errno::EAGAIN;
-        bool answered = false;
     };
     Ref<FileSystem> anonymous_;
     Ref<Mount> anonymous_mount_;

@@ -16,18 +16,6 @@ namespace {
 constexpr u64 kSector = Block::kSectorSize;
 constexpr u32 kCareful = abi::kPageSize / kSector;  ///< sectors at a time after an error
 
-/// As long as it lives the thread waits for a device.
-class DeviceWait {
-  public:
-    explicit DeviceWait(Thread& of) : thread_(of) { thread_.waits_for_device = true; }
-    DeviceWait(const DeviceWait&) = delete;
-    DeviceWait& operator=(const DeviceWait&) = delete;
-    ~DeviceWait() { thread_.waits_for_device = false; }
-
-  private:
-    Thread& thread_;
-};
-
 SysResult<usize> part_done(usize done, Errno error) {
     return done != 0 ? SysResult<usize>(done) : SysResult<usize>(error);
 }
@@ -71,7 +59,7 @@ Task<SysResult<usize>> write_sectors(BlockDevice& device, UserIo& io, u64 at, u6
     const usize copied = PITH_CO_TRY(io.get(place->bytes().data(), count)) & ~(kSector - 1);
     if (copied == 0) co_return Errno::EFAULT;
     PITH_CO_CHECK(co_await device.disk.gate.enter(false));
-    const WriteGate::Hold hold(device.disk.gate);
+    const Gate::Hold hold(device.disk.gate);
     const Result<> written = co_await disk.transfer(Block::Operation::write, device.first + at / kSector,
                                                     static_cast<u32>(copied / kSector), place.value());
     if (!written.ok()) co_return disk_errno(written.error());
@@ -87,7 +75,7 @@ Task<SysResult<usize>> write_part(BlockDevice& device, UserIo& io, u64 at, u64 c
     Result<BlockPlace> place = co_await disk.place(kSector);
     if (!place.ok()) co_return disk_errno(place.error());
     PITH_CO_CHECK(co_await device.disk.gate.enter(true));
-    const WriteGate::Hold hold(device.disk.gate);
+    const Gate::Hold hold(device.disk.gate);
     const u64 sector = device.first + at / kSector;
     const Result<> read = co_await disk.transfer(Block::Operation::read, sector, 1, place.value());
     if (!read.ok()) co_return disk_errno(read.error());

@@ -52,20 +52,6 @@ BlockDevice::BlockDevice(Disk& of, u32 partition, u64 first_sector, u64 count)
       device(device_number(of.index, partition)),
       name(device_name(of.index, partition)) {}
 
-Task<SysResult<>> WriteGate::enter(bool alone) {
-    const u64 ticket = next_ticket_++;
-    while (ticket != served_ || (alone ? holders_ != 0 : holders_ < 0)) co_await changed_.wait();
-    holders_ = alone ? -1 : holders_ + 1;
-    ++served_;
-    changed_.wake_all();
-    co_return SysResult<>();
-}
-
-void WriteGate::leave() {
-    holders_ = holders_ < 0 ? 0 : holders_ - 1;
-    changed_.wake_all();
-}
-
 void Disks::start() {
     EventLoop& loop = zone_.services->loop;
     bit_ = loop.allocate_signal_bit();

@@ -9,7 +9,7 @@
 
 #include "lib/block/client.hpp"
 #include "servers/linux/ref.hpp"
-#include "servers/linux/vfs/async.hpp"
+#include "servers/linux/vfs/gate.hpp"
 
 namespace pith::lx {
 
@@ -33,37 +33,14 @@ struct BlockDevice : public RefCounted {
     u64 size() const { return sectors * Block::kSectorSize; }
 };
 
-/// Lets many whole-sector writes through, or one that reads a sector, changes a part and writes it back; in the order of
-/// their coming. Entered with a place in the window, so that who is in never waits for one.
-class WriteGate {
-  public:
-    class Hold {
-      public:
-        explicit Hold(WriteGate& of) : gate_(of) {}
-        Hold(const Hold&) = delete;
-        Hold& operator=(const Hold&) = delete;
-        ~Hold() { gate_.leave(); }
-
-      private:
-        WriteGate& gate_;
-    };
-    /// After it, whoever asked makes a Hold.
-    Task<SysResult<>> enter(bool alone);
-
-  private:
-    void leave();
-    u64 next_ticket_ = 0;
-    u64 served_ = 0;   ///< tickets below have entered
-    i64 holders_ = 0;  ///< -1: one that is alone
-    WaitList changed_;
-};
-
 class Disk {
   public:
     Disk(const Client<Block>& driver, u32 number) : index(number), client(driver, number) {}
     const u32 index;
     BlockClient client;
-    WriteGate gate;
+    /// Lets many whole-sector writes through, or one that reads a sector, changes a part and writes it back. Entered with a place
+    /// in the window, so that who is in never waits for one.
+    Gate gate;
     Ref<BlockDevice> whole;  ///< made when it has been opened
     std::vector<Ref<BlockDevice>> partitions;
     bool read_only() const { return client.read_only(); }

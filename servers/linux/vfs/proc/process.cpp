@@ -487,7 +487,8 @@ SysResult<std::string> proc_mounts(const ProcSubject& subject, Thread& reader) {
              << mount->file_system->type() << ' ' << ((mount->flags & kMountReadOnly) != 0 ? "ro" : "rw")
              << ((mount->flags & kMountNoSetuid) != 0 ? ",nosuid" : "")
              << ((mount->flags & kMountNoDevices) != 0 ? ",nodev" : "")
-             << ((mount->flags & kMountNoExecute) != 0 ? ",noexec" : "") << ",relatime 0 0\n";
+             << ((mount->flags & kMountNoExecute) != 0 ? ",noexec" : "")
+             << ((mount->flags & kMountNoAccessTime) != 0 ? ",noatime" : ",relatime") << " 0 0\n";
     }
     return text.take();
 }

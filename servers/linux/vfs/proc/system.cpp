@@ -6,6 +6,8 @@
 #include "servers/linux/cpuid.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/disk.hpp"
+#include "servers/linux/vfs/diskfs/mounts.hpp"
+#include "servers/linux/vfs/diskfs/page_cache.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
 #include "servers/linux/vfs/vfs.hpp"
 #include "servers/linux/zone.hpp"
@@ -151,8 +153,9 @@ TextResult text_version(Subject, Thread&) {
     return std::string("Linux version ") + kLinuxRelease + " (pith) (clang) #1 SMP Pith\n";
 }
 
-TextResult text_filesystems(Subject, Thread&) {
-    return std::string("nodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tdevtmpfs\n");
+TextResult text_filesystems(Subject subject, Thread&) {
+    return std::string("nodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tdevtmpfs\n") +
+           (subject.zone->vfs->file_servers ? "\text4\n" : "");
 }
 TextResult text_devices(Subject subject, Thread&) {
     const bool disks = subject.zone->vfs->disks != nullptr;
@@ -244,12 +247,14 @@ std::string proc_meminfo(Zone& zone) {
     };
     line("MemTotal", total);
     line("MemFree", free);
-    line("MemAvailable", free);
-    for (const char* name : {"Buffers", "Cached", "SwapCached", "Active", "Inactive", "SwapTotal", "SwapFree",
-                             "Dirty", "Writeback"}) {
-        line(name, 0);
-    }
-    line("AnonPages", total - std::min(free, total));
+    const PageCache& cache = *zone.page_cache;
+    line("MemAvailable", free + cache.reclaimable() * 4);
+    line("Buffers", 0);
+    line("Cached", cache.pages * 4);
+    for (const char* name : {"SwapCached", "Active", "Inactive", "SwapTotal", "SwapFree"}) line(name, 0);
+    line("Dirty", cache.dirty * 4);
+    line("Writeback", cache.unsettled * 4);
+    line("AnonPages", total - std::min(free + cache.pages * 4, total));
     for (const char* name :
          {"Mapped", "Shmem", "Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables"})
         line(name, 0);

@@ -28,23 +28,27 @@ SysResult<> check_create(Thread& thread, const LastComponent& last) {
     return check_access(thread.process.credentials, last.directory, kMayWrite | kMayExecute);
 }
 
-/// Waits for a new inode; its dentry is made when it is looked up.
-Async<u64> made(Async<Ref<Inode>> creation) {
+/// Waits for a new inode, and makes its dentry.
+Async<u64> made(Thread& thread, const LastComponent& last, Async<Ref<Inode>> creation) {
+    DentryCache& dentries = thread.zone().vfs->dentries;
     if (creation.ready()) {
-        PITH_TRY(creation.take());
+        const Ref<Inode> inode = PITH_TRY(creation.take());
+        dentries.add(last.directory.dentry, last.name, inode);
         return u64{0};
     }
-    return [](Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<u64>> {
-        PITH_CO_TRY(co_await std::move(task));
+    return [](DentryCache& cache, LastComponent place, Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<u64>> {
+        const Ref<Inode> inode = PITH_CO_TRY(co_await std::move(task));
+        cache.add(place.directory.dentry, place.name, inode);
         co_return u64{0};
-    }(creation.task());
+    }(dentries, last, creation.task());
 }
 
 Async<u64> make_directory(Thread& thread, u64 directory, u64 path, u32 mode) {
     const LastComponent last = PITH_TRY(place_to_create(thread, directory, path, true));
     PITH_CHECK(check_create(thread, last));
     Inode& parent = last.directory.inode();
-    return made(parent.create(last.name, new_file(thread, parent, S_DIRECTORY | (mode & 01777))));
+    return made(thread, last,
+                parent.create(last.name, new_file(thread, parent, S_DIRECTORY | (mode & 01777))));
 }
 
 Async<u64> make_node(Thread& thread, u64 directory, u64 path, u32 mode, u32 device) {
@@ -58,7 +62,7 @@ Async<u64> make_node(Thread& thread, u64 directory, u64 path, u32 mode, u32 devi
     Inode& parent = last.directory.inode();
     const u64 number = special ? make_device(device >> 8 & 0xfff, (device & 0xff) | (device >> 12 & 0xfff00))
                                : 0;
-    return made(parent.create(last.name, new_file(thread, parent, type | (mode & 07777), number)));
+    return made(thread, last, parent.create(last.name, new_file(thread, parent, type | (mode & 07777), number)));
 }
 
 Async<u64> make_symlink(Thread& thread, u64 target_address, u64 directory, u64 path) {
@@ -69,7 +73,7 @@ Async<u64> make_symlink(Thread& thread, u64 target_address, u64 directory, u64 p
     Inode& parent = last.directory.inode();
     NewFile file = new_file(thread, parent, S_SYMLINK | 0777);
     file.mode = S_SYMLINK | 0777;
-    return made(parent.create_symlink(last.name, target, file));
+    return made(thread, last, parent.create_symlink(last.name, target, file));
 }
 
 Async<u64> make_link(Thread& thread, u64 old_directory, u64 old_path, u64 directory, u64 path, u32 flags) {
@@ -84,7 +88,11 @@ Async<u64> make_link(Thread& thread, u64 old_directory, u64 old_path, u64 direct
     if (&old.inode().file_system() != &last.directory.inode().file_system()) return Errno::EXDEV;
     if (old.inode().directory()) return Errno::EPERM;
     if (old.inode().links == 0 && old.dentry->parent()) return Errno::ENOENT;
-    return zero_when_done(last.directory.inode().link(last.name, old.inode()));
+    Vfs* vfs = thread.zone().vfs;
+    return after(last.directory.inode().link(last.name, old.inode()),
+                 [vfs, parent = last.directory.dentry, name = last.name, inode = Ref<Inode>(&old.inode())] {
+                     vfs->dentries.add(parent, name, inode);
+                 });
 }
 
 Async<u64> remove_file(Thread& thread, u64 directory, u64 path_address) {

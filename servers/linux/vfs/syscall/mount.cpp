@@ -2,6 +2,7 @@
 // mount and umount2; sockets, which there are none of yet.
 #include <algorithm>
 
+#include "servers/linux/vfs/diskfs/mounts.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
 #include "servers/linux/vfs/syscall/handler.hpp"
 #include "servers/linux/vfs/tmpfs/tmpfs.hpp"
@@ -11,7 +12,7 @@ namespace pith::lx {
 
 namespace {
 
-constexpr u32 kKeptFlags = kMountReadOnly | kMountNoSetuid | kMountNoDevices | kMountNoExecute;
+constexpr u32 kKeptFlags = kMountReadOnly | kMountNoSetuid | kMountNoDevices | kMountNoExecute | kMountNoAccessTime;
 
 /// "size=16m" and the like: bytes, with k, m, g or %.
 bool parse_size(std::string_view text, u64 total, u64& bytes) {
@@ -75,6 +76,53 @@ SysResult<Ref<FileSystem>> make_file_system(Zone& zone, std::string_view type, s
     return Errno::ENODEV;
 }
 
+/// Null: it is of another kind.
+DiskFs* disk_file_system(const Vfs& vfs, FileSystem& file_system) {
+    return vfs.file_servers ? vfs.file_servers->find(file_system) : nullptr;
+}
+
+/// Options of ext4 that ask for what is there anyway. EINVAL: others.
+SysResult<> check_options(std::string_view options) {
+    static constexpr std::string_view kKnown[] = {
+        "defaults", "rw",      "ro",           "errors=remount-ro", "errors=continue", "data=ordered", "barrier", "barrier=1",
+        "discard",  "nodiscard", "user_xattr", "nouser_xattr",      "acl",             "noacl",        "relatime"};
+    while (!options.empty()) {
+        const usize end = options.find(',');
+        const std::string_view option = options.substr(0, end);
+        options = end == options.npos ? std::string_view() : options.substr(end + 1);
+        if (!option.empty() && std::ranges::find(kKnown, option) == std::end(kKnown)) return Errno::EINVAL;
+    }
+    return {};
+}
+
+Async<u64> mount_disk(Thread& thread, const std::string& source, const Path& at, u32 flags,
+                      std::string_view options) {
+    const Path from = PITH_TRY(walk(thread, kAtCwd, source));
+    if (from.inode().type() != S_BLOCK) return Errno::ENOTBLK;
+    if ((from.mount->flags & kMountNoDevices) != 0) return Errno::EACCES;
+    Vfs& vfs = *thread.zone().vfs;
+    BlockDevice* device = vfs.disks->find(from.inode().device_number);
+    if (device == nullptr) return Errno::ENXIO;
+    PITH_CHECK(check_options(options));
+    return [](Thread& asking, Vfs& to, Ref<BlockDevice> disk, Path place, u32 how,
+              std::string name) -> Task<SysResult<u64>> {
+        const DeviceWait waiting(asking);
+        Ref<DiskFs> fs = PITH_CO_TRY(co_await to.file_servers->mount(disk, (how & kMountReadOnly) != 0));
+        if (fs->root() == nullptr) co_return Errno::EBUSY;
+        PITH_CO_TRY(to.attach(fs, place, how, std::move(name)));
+        co_return u64{0};
+    }(thread, vfs, Ref<BlockDevice>(device), at, flags, source);
+}
+
+Async<u64> remount_disk(Ref<DiskFs> fs, Ref<Mount> mount, u32 flags, std::string_view options) {
+    PITH_CHECK(check_options(options));
+    return [](Ref<DiskFs> disk, Ref<Mount> at, u32 how) -> Task<SysResult<u64>> {
+        PITH_CO_CHECK(co_await DiskFs::remount(disk, (how & kMountReadOnly) != 0));
+        at->flags = how;
+        co_return u64{0};
+    }(std::move(fs), std::move(mount), flags);
+}
+
 Async<u64> call_mount(Thread& thread, const SyscallArgs& args) {
     u32 flags = as_unsigned(args.a3);
     if ((flags & 0xffff0000) == 0xc0ed0000) flags &= 0xffff;
@@ -88,6 +136,8 @@ Async<u64> call_mount(Thread& thread, const SyscallArgs& args) {
     Vfs& vfs = *thread.zone().vfs;
     if ((flags & kMountRemount) != 0) {
         if (!(at.dentry == at.mount->root)) return Errno::EINVAL;
+        if (DiskFs* disk = disk_file_system(vfs, *at.mount->file_system); disk != nullptr && (flags & kMountBind) == 0)
+            return remount_disk(Ref<DiskFs>(disk), at.mount, flags & kKeptFlags, options);
         at.mount->flags = flags & kKeptFlags;
         return u64{0};
     }
@@ -105,6 +155,7 @@ Async<u64> call_mount(Thread& thread, const SyscallArgs& args) {
     }
     if (type.empty()) return Errno::EINVAL;
     if (!at.inode().directory()) return Errno::ENOTDIR;
+    if (type == "ext4" && vfs.file_servers) return mount_disk(thread, source, at, flags & kKeptFlags, options);
     Ref<FileSystem> made = PITH_TRY(make_file_system(thread.zone(), type, options));
     PITH_TRY(vfs.attach(std::move(made), at, flags & kKeptFlags, source.empty() ? "none" : source));
     return u64{0};
@@ -142,8 +193,20 @@ Async<u64> call_umount2(Thread& thread, const SyscallArgs& args) {
         // Held by the list and by us; every open file, working directory and root in it holds it too.
         if (mount->ref_count() > 2) return Errno::EBUSY;
     }
-    detach(vfs, mount);
-    return u64{0};
+    DiskFs* disk = disk_file_system(vfs, *mount->file_system);
+    if (disk == nullptr || disk->mounts > 1 || (flags & kDetach) != 0) {
+        detach(vfs, mount);
+        return u64{0};
+    }
+    if (disk->mappings != 0) return Errno::EBUSY;
+    return [](Thread& asking, Vfs& of, Ref<Mount> gone) -> Task<SysResult<u64>> {
+        const DeviceWait waiting(asking);
+        const Ref<DiskFs> fs(static_cast<DiskFs*>(gone->file_system.get()));
+        detach(of, gone);
+        // It is unmounted whatever comes of it; what could not be written is told by the log.
+        static_cast<void>(co_await DiskFs::shut_down(fs));
+        co_return u64{0};
+    }(thread, vfs, mount);
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ Outcome write_at(Thread& thread, File& file, UserIo&& io, i64 position, u32 rwf_
     return run(thread,
                [](Ref<File> held, bool moves, i64 from, Task<SysResult<usize>> task) -> Task<SysResult<u64>> {
                    const usize done = PITH_CO_TRY(co_await std::move(task));
-                   if (moves) held->offset = from + static_cast<i64>(done);
+                   const i64 end = std::exchange(held->end_position, -1);
+                   if (moves) held->offset = end >= 0 ? end : from + static_cast<i64>(done);
                    co_return done;
                }(Ref<File>(&file), own, at, result.task()));
 }
@@ -113,11 +114,29 @@ Outcome sys_pwritev(Thread& thread, const SyscallArgs& args) {
 Outcome sys_preadv2(Thread& thread, const SyscallArgs& args) { return vector_two(thread, args, false); }
 Outcome sys_pwritev2(Thread& thread, const SyscallArgs& args) { return vector_two(thread, args, true); }
 
+namespace {
+
+SysResult<u64> move_to(File& file, const SysResult<i64>& found) {
+    const i64 position = PITH_TRY(found);
+    if (file.seekable()) file.offset = position;
+    return static_cast<u64>(position);
+}
+
+}  // namespace
+
 Outcome sys_lseek(Thread& thread, const SyscallArgs& args) {
     const SysResult<File*> file = open_file(thread, args.a0);
     if (!file.ok()) return file.error();
     if (as_unsigned(args.a2) > static_cast<u32>(Whence::hole)) return Errno::EINVAL;
-    return file.value()->seek(static_cast<i64>(args.a1), static_cast<Whence>(as_unsigned(args.a2)));
+    const auto whence = static_cast<Whence>(as_unsigned(args.a2));
+    const i64 to = static_cast<i64>(args.a1);
+    if (whence != Whence::data && whence != Whence::hole) return file.value()->seek(to, whence);
+    Async<i64> found = file.value()->find_content(to, whence == Whence::hole);
+    if (found.ready()) return move_to(*file.value(), found.take());
+    return run(thread, [](Ref<File> held, Task<SysResult<i64>> task) -> Task<SysResult<u64>> {
+        const SysResult<i64> answer = co_await std::move(task);
+        co_return move_to(*held, answer);
+    }(Ref<File>(file.value()), found.task()));
 }
 
 }  // namespace pith::lx

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // stat and its relatives, statfs, readlink, access.
+#include <algorithm>
 #include <cstring>
 
 #include "servers/linux/vfs/syscall/handler.hpp"
@@ -118,7 +119,8 @@ Async<u64> tell_statfs(Thread& thread, const Path& path, u64 to) {
         result.type = static_cast<i64>(usage.magic);
         result.block_size = result.fragment_size = static_cast<i64>(usage.block_size);
         result.blocks = usage.blocks;
-        result.blocks_free = result.blocks_available = usage.blocks_free;
+        result.blocks_free = usage.blocks_free;
+        result.blocks_available = std::min(usage.blocks_free, usage.blocks_available);
         result.files = usage.files;
         result.files_free = usage.files_free;
         result.name_length = kNameMax;

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// What all inodes of a file system on a disk have: attributes and their changes.
+#include "servers/linux/vfs/diskfs/disk_inode.hpp"
+
+#include "servers/linux/vfs/diskfs/disk_fs.hpp"
+#include "servers/linux/zone.hpp"
+
+namespace pith::lx {
+
+Errno fs_errno(Error error) {
+    switch (error) {
+        case Error::ok: return Errno::ok;
+        case Error::bad_handle: return Errno::ESTALE;
+        case Error::no_space: return Errno::ENOSPC;
+        case Error::access: return Errno::EROFS;
+        case Error::exists: return Errno::EEXIST;
+        case Error::not_found: return Errno::ENOENT;
+        case Error::occupied: return Errno::ENOTEMPTY;
+        case Error::no_slot: return Errno::EMLINK;
+        case Error::invalid: return Errno::EINVAL;
+        case Error::wrong_type: return Errno::ENOTDIR;
+        case Error::no_memory: return Errno::ENOMEM;
+        case Error::busy: return Errno::EBUSY;
+        case Error::unsupported: return Errno::EOPNOTSUPP;
+        default: return Errno::EIO;
+    }
+}
+
+DiskInode::DiskInode(DiskFs& of, const Fs::Attributes& attributes)
+    : Inode(of, attributes.id.number, attributes.mode),
+      fs_(&of),
+      id_(attributes.id),
+      sectors_(attributes.sectors),
+      told_access_time_(from_fs(attributes.accessed)) {
+    uid = attributes.user;
+    gid = attributes.group;
+    links = attributes.links;
+    device_number = make_device(static_cast<u32>(attributes.device >> 32), static_cast<u32>(attributes.device));
+    size_ = static_cast<i64>(attributes.size);
+    access_time = told_access_time_;
+    modify_time = from_fs(attributes.modified);
+    change_time = from_fs(attributes.changed);
+    birth_time = from_fs(attributes.created);
+}
+
+DiskInode::~DiskInode() {
+    fs_->forget(*this);
+    if (held_) client().release(id_);
+}
+
+FsClient& DiskInode::client() const { return fs_->client(); }
+
+void DiskInode::lost_name(bool held, const Timespec& time) {
+    links = directory() ? 0 : links - 1;
+    change_time = time;
+    held_ |= held;
+    if (links == 0) fs_->let_go(*this);
+}
+
+Async<> DiskInode::refresh() {
+    if (!stale_) return {};
+    return ask_again(Ref<DiskInode>(this));
+}
+
+Task<SysResult<>> DiskInode::ask_again(Ref<DiskInode> self) {
+    self->stale_ = false;
+    const Result<Fs::Attributes> now = co_await self->client().attributes(self->id_);
+    if (!now.ok()) {
+        self->stale_ = true;
+        co_return fs_errno(now.error());
+    }
+    self->sectors_ = now.value().sectors;
+    if (self->directory()) self->size_ = static_cast<i64>(now.value().size);
+    co_return SysResult<>();
+}
+
+Async<> DiskInode::set_attributes(const AttributeChange& change) {
+    if (fs_->read_only()) return Errno::EROFS;
+    return change_attributes(Ref<DiskInode>(this), change);
+}
+
+Task<SysResult<>> DiskInode::change_attributes(Ref<DiskInode> self, AttributeChange change) {
+    FsAttributeChange wanted;
+    if (change.set_mode) wanted.flags |= Fs::kSetMode;
+    if (change.set_uid) wanted.flags |= Fs::kSetUser;
+    if (change.set_gid) wanted.flags |= Fs::kSetGroup;
+    if (change.set_access_time) wanted.flags |= Fs::kSetAccessed;
+    if (change.set_modify_time) wanted.flags |= Fs::kSetModified;
+    wanted.mode = change.mode & 07777;
+    wanted.user = change.uid;
+    wanted.group = change.gid;
+    wanted.accessed = to_fs(change.access_time);
+    wanted.modified = to_fs(change.modify_time);
+    const Timespec time = self->fs_->now();
+    const Result<> done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
+    if (!done.ok()) co_return fs_errno(done.error());
+    if (change.set_mode) self->mode = self->type() | (change.mode & 07777);
+    if (change.set_uid) self->uid = change.uid;
+    if (change.set_gid) self->gid = change.gid;
+    if (change.set_access_time) self->access_time = self->told_access_time_ = change.access_time;
+    if (change.set_modify_time) self->modify_time = change.modify_time;
+    self->change_time = time;
+    co_return SysResult<>();
+}
+
+Task<SysResult<>> DiskInode::tell_access_time() {
+    const Ref<DiskInode> self(this);
+    const Timespec time = access_time;
+    FsAttributeChange change;
+    change.flags = Fs::kSetAccessed;
+    change.accessed = to_fs(time);
+    const Result<> done = co_await client().set_attributes(id_, change, to_fs(change_time));
+    if (done.ok()) told_access_time_ = time;
+    co_return fs_errno(done.error());
+}
+
+Task<SysResult<>> DiskInode::write_out() {
+    if (links != 0 && !access_time_told() && !fs_->read_only()) co_return co_await tell_access_time();
+    co_return SysResult<>();
+}
+
+Async<> DiskInode::synchronise(bool) { return make_durable(Ref<DiskInode>(this)); }
+
+Task<SysResult<>> DiskInode::make_durable(Ref<DiskInode> self) {
+    const SysResult<> written = co_await self->write_out();
+    if (self->fs_->read_only()) co_return written;
+    const Result<> committed = co_await self->client().commit();
+    if (!written.ok()) co_return written;
+    co_return fs_errno(committed.error());
+}
+
+}  // namespace pith::lx

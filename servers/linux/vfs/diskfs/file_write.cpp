@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// Writing files: into pages in memory, which go to the disk later (write_back.cpp).
+#include <algorithm>
+#include <cstring>
+
+#include "servers/linux/user_memory.hpp"
+#include "servers/linux/vfs/diskfs/disk_fs.hpp"
+#include "servers/linux/vfs/diskfs/disk_inode.hpp"
+#include "servers/linux/zone.hpp"
+
+namespace pith::lx {
+
+DiskFile::DiskFile(DiskFs& of, const Fs::Attributes& attributes)
+    : DiskInode(of, attributes), cache(of.page_cache(), of.zone.frames) {
+    cache.promised_sum = &of.promised_pages;
+}
+
+DiskFile::~DiskFile() {
+    cache.drop(0, ~u64{0});
+    fs().cleaned(*this);
+}
+
+void DiskFile::grow(i64 size) {
+    if (size <= size_) return;
+    // Behind the end programs may have written what is not of the file, through mappings.
+    cache.zero_tail(static_cast<u64>(size_) / kPageSize, static_cast<u32>(static_cast<u64>(size_) % kPageSize));
+    size_ = size;
+}
+
+SysResult<> DiskFile::write_resident(i64 offset, UserIo& io, usize most) {
+    const usize stop = io.done() + std::min(most, io.remaining());
+    if (offset > size_) grow(offset);
+    while (io.done() < stop) {
+        const u64 index = static_cast<u64>(offset) / kPageSize;
+        const usize in_page = static_cast<usize>(offset) % kPageSize;
+        const usize wanted = std::min(kPageSize - in_page, stop - io.done());
+        FrameRef frame;
+        bool garbage = false;
+        if (const FrameNumber known = cache.find(index); known != kNoFrame) {
+            frame = FrameRef(fs().zone.frames, known);
+        } else {
+            const bool covers = in_page == 0 && offset + static_cast<i64>(wanted) >= size_;
+            const bool whole = wanted == kPageSize;
+            if (cache.reading(index)) return Errno::EAGAIN;
+            if (!whole && !covers && static_cast<i64>(index * kPageSize) < size_) return Errno::EAGAIN;
+            garbage = whole;
+            frame = PITH_TRY(fs().page_cache().allocate(!whole));
+            cache.put(index, frame);
+        }
+        // Before the copy: what is dirty can't be taken away meanwhile.
+        if (cache.set_dirty(index, false) && cache.dirty_pages() == 1) fs().dirtied(*this);
+        const SysResult<usize> copied = io.get(frame.data() + in_page, wanted);
+        if (garbage && (!copied.ok() || copied.value() < wanted)) {
+            const usize good = copied.ok() ? copied.value() : 0;
+            if (offset < size_) {
+                // The rest of the page was never read: it is not for anyone to see.
+                cache.drop(index, index + 1);
+                return Errno::EFAULT;
+            }
+            std::memset(frame.data() + good, 0, kPageSize - good);
+        }
+        const usize done = PITH_TRY(copied);
+        offset += static_cast<i64>(done);
+        grow(offset);
+        if (done < wanted) return Errno::EFAULT;
+    }
+    return {};
+}
+
+SysResult<FrameRef> DiskFile::writable_page(u64 index) {
+    if (fs().read_only()) return Errno::EIO;
+    const FrameNumber frame = cache.find(index);
+    if (frame == kNoFrame) return Errno::EAGAIN;
+    if (cache.set_dirty(index, true) && cache.dirty_pages() == 1) fs().dirtied(*this);
+    return FrameRef(fs().zone.frames, frame);
+}
+
+Async<> DiskFile::truncate(i64 size) {
+    if (fs().read_only()) return Errno::EROFS;
+    if (static_cast<u64>(size) > client().attached().max_file_size) return Errno::EFBIG;
+    return cut(Ref<DiskFile>(this), size);
+}
+
+Task<SysResult<>> DiskFile::cut(Ref<DiskFile> self, i64 size) {
+    PITH_CO_CHECK(co_await self->gate().enter(true));
+    const Gate::Hold hold(self->gate());
+    const i64 before = self->size_;
+    if (size < before) {
+        ++self->epoch_;
+        const u64 pages = (static_cast<u64>(size) + kPageSize - 1) / kPageSize;
+        const u32 tail = static_cast<u32>(static_cast<u64>(size) % kPageSize);
+        self->size_ = size;
+        self->cache.drop(pages, ~u64{0});
+        if (tail != 0) self->cache.zero_tail(pages - 1, tail);
+    } else {
+        self->grow(size);
+    }
+    self->touch_modify();
+    const Result<> done = co_await self->client().truncate(self->id(), static_cast<u64>(size),
+                                                           to_fs(self->modify_time));
+    if (!done.ok() && size > before && self->size_ == size) self->size_ = before;
+    self->set_stale();
+    co_return fs_errno(done.error());
+}
+
+Async<> DiskFile::allocate(u32 allocate_mode, i64 offset, i64 length) {
+    constexpr u32 kKeepSize = 1;
+    if ((allocate_mode & ~kKeepSize) != 0) return Errno::EOPNOTSUPP;
+    if (fs().read_only()) return Errno::EROFS;
+    if (static_cast<u64>(offset + length) > client().attached().max_file_size) return Errno::EFBIG;
+    return reserve(Ref<DiskFile>(this), offset, length, allocate_mode != 0);
+}
+
+Task<SysResult<>> DiskFile::reserve(Ref<DiskFile> self, i64 offset, i64 length, bool keep_size) {
+    PITH_CO_CHECK(co_await self->gate().enter(true));
+    const Gate::Hold hold(self->gate());
+    // First what is dirty takes its blocks.
+    PITH_CO_CHECK(co_await write_back(self));
+    const Timespec time = self->fs().now();
+    const Result<> done = co_await self->client().allocate(self->id(), static_cast<u64>(offset),
+                                                           static_cast<u64>(length), keep_size, to_fs(time));
+    self->set_stale();
+    if (!done.ok()) {
+        // A part may have been done, and the file have grown.
+        const Result<Fs::Attributes> now = co_await self->client().attributes(self->id());
+        if (now.ok()) self->grow(static_cast<i64>(now.value().size));
+        co_return fs_errno(done.error());
+    }
+    if (!keep_size) self->grow(offset + length);
+    self->modified(time);
+    co_return SysResult<>();
+}
+
+Async<i64> DiskFile::seek_data(i64 offset, bool hole) {
+    if (offset < 0 || offset >= size_) return Errno::ENXIO;
+    return find_content(Ref<DiskFile>(this), offset, hole);
+}
+
+Task<SysResult<i64>> DiskFile::find_content(Ref<DiskFile> self, i64 offset, bool hole) {
+    PITH_CO_CHECK(co_await write_back(self));
+    const Result<u64> found = co_await self->client().seek(self->id(), static_cast<u64>(offset), hole);
+    if (found.error() == Error::not_found) co_return Errno::ENXIO;
+    if (!found.ok()) co_return fs_errno(found.error());
+    co_return static_cast<i64>(found.value());
+}
+
+}  // namespace pith::lx

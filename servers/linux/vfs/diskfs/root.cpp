@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "servers/linux/vfs/diskfs/root.hpp"
+
+#include <string>
+
+#include "lib/os/start_info.hpp"
+#include "servers/linux/services.hpp"
+#include "servers/linux/shutdown.hpp"
+#include "servers/linux/vfs/dev/kmsg.hpp"
+#include "servers/linux/vfs/diskfs/mounts.hpp"
+#include "servers/linux/vfs/tmpfs/tmpfs.hpp"
+#include "servers/linux/vfs/tty/console.hpp"
+#include "servers/linux/vfs/vfs.hpp"
+#include "servers/linux/wait_here.hpp"
+#include "servers/linux/zone.hpp"
+
+namespace pith::lx {
+
+namespace {
+
+constexpr u32 kStatus = 125;
+
+BlockDevice* find_device(const Vfs& vfs, std::string_view name) {
+    constexpr std::string_view kFolder = "/dev/";
+    if (!vfs.disks || !name.starts_with(kFolder)) return nullptr;
+    name.remove_prefix(kFolder.size());
+    for (BlockDevice* device : vfs.disks->all())
+        if (device->name == name) return device;
+    return nullptr;
+}
+
+/// A directory of the new root; ENOENT, ENOTDIR.
+Task<SysResult<Path>> find_directory(Vfs& vfs, std::string_view name) {
+    const Path root = vfs.root();
+    Ref<Inode> inode = PITH_CO_TRY(PITH_AWAIT(root.inode().lookup(name)));
+    if (!inode->directory()) co_return Errno::ENOTDIR;
+    co_return Path{root.mount, vfs.dentries.add(root.dentry, name, inode)};
+}
+
+Task<SysResult<>> mount_and_move(Zone& zone, Ref<BlockDevice> device, bool read_only) {
+    Vfs& vfs = *zone.vfs;
+    Ref<DiskFs> fs = PITH_CO_TRY(co_await vfs.file_servers->mount(device, read_only));
+    auto dentry = Ref<Dentry>::make(nullptr, "", fs->root());
+    const Ref<Mount> old_root = vfs.root_mount;
+    vfs.root_mount = Ref<Mount>::make(fs, dentry, nullptr, nullptr, read_only ? kMountReadOnly : 0u,
+                                      "/dev/" + device->name);
+    vfs.root_mount->number = vfs.next_mount_number++;
+    std::vector<Ref<Mount>> moved{vfs.root_mount};
+    for (const Ref<Mount>& mount : vfs.mounts) {
+        if (mount == old_root) continue;
+        if (mount->parent == old_root) {
+            const SysResult<Path> point = co_await find_directory(vfs, mount->point->name());
+            if (!point.ok()) continue;
+            mount->move_to(point.value());
+        }
+        moved.push_back(mount);
+    }
+    vfs.mounts = std::move(moved);
+    if (const SysResult<Path> run = co_await find_directory(vfs, "run"); run.ok()) {
+        Ref<TmpFs> memory = PITH_CO_TRY(
+            TmpFs::create(zone, vfs.anonymous_device(), "tmpfs", zone.frames.total() / 8, 0755));
+        PITH_CO_TRY(vfs.attach(memory, run.value(), kMountNoSetuid | kMountNoDevices, "tmpfs"));
+    }
+    co_return SysResult<>();
+}
+
+const char* describe(Errno error) {
+    switch (error) {
+        case Errno::ENXIO: return "there is no such disk";
+        case Errno::EINVAL: return "it has no file system of a known kind";
+        case Errno::EROFS:
+        case Errno::EACCES: return "it may only be read";
+        case Errno::ENODEV: return "there is no file server";
+        default: return "it cannot be read";
+    }
+}
+
+}  // namespace
+
+SysResult<> mount_root(Zone& zone, std::string_view name) {
+    const bool read_only = start_parameter("rootflags") == "ro";
+    BlockDevice* device = find_device(*zone.vfs, name);
+    SysResult<> done = Errno::ENXIO;
+    if (!zone.vfs->file_servers) done = Errno::ENODEV;
+    else if (device != nullptr)
+        done = wait_here(zone.services->loop, mount_and_move(zone, Ref<BlockDevice>(device), read_only));
+    if (done.ok()) return done;
+    const std::string text = std::string(name) + " cannot be the root: " + describe(done.error()) + '\n';
+    write_kernel_log(zone, "<3>" + text);
+    const std::string line = "pith: " + text;
+    if (zone.vfs->console)
+        static_cast<void>(zone.vfs->console->write(ConsoleStream::error, {reinterpret_cast<const u8*>(line.data()), line.size()}));
+    end_zone(zone, EndKind::exited, kStatus);
+    return done;
+}
+
+}  // namespace pith::lx
