@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// files DIRECTORY [cold]: what working with files takes, on Linux and on Pith alike. It works in DIRECTORY, and leaves it
-// as it was. With `cold`, also a read from the disk, for which it asks the system to forget what it has in memory.
+// files DIRECTORY [cold] [sqlite]: what working with files takes, on Linux and on Pith alike. It works in DIRECTORY, and leaves it
+// as it was. With `cold`, also a read from the disk, for which it asks the system to forget what it has in memory. With `sqlite`, also
+// DIRECTORY/usr/bin/sqlite3, in DIRECTORY as its root, with DIRECTORY/inserts.sql as its input.
 //
 // It prints, at the end, "row NAME MIN MEDIAN MAX N" in ticks of the time stamp counter; "marked NAME N" for a row whose
 // rounds are between marks, too (marks.h), because they may wait for a disk; and "frequency HZ" of the counter.
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -195,6 +197,25 @@ static void measure_calls(void) {
     check(unlink("one") == 0, "one");
 }
 
+static void remove_database(void) {
+    unlink("db");
+    sync();
+}
+
+static void run_sqlite(void) {
+    const pid_t child = fork();
+    check(child >= 0, "fork");
+    if (child == 0) {
+        check(chroot(".") == 0 && chdir("/") == 0, "chroot");
+        const int input = open("inserts.sql", O_RDONLY);
+        check(input >= 0 && dup2(input, 0) == 0, "inserts.sql");
+        execl("/usr/bin/sqlite3", "sqlite3", "/db", (char*)0);
+        check(0, "sqlite3");
+    }
+    int status;
+    check(waitpid(child, &status, 0) == child && status == 0, "sqlite3");
+}
+
 static uint64_t now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -211,8 +232,13 @@ static void find_overhead(void) {
 
 int main(int argc, char** argv) {
     static char output[kPage];
-    const int cold = argc == 3 && strcmp(argv[2], "cold") == 0;
-    if (argc != 2 && !cold) return 2;
+    int cold = 0, sqlite = 0;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "cold") == 0) cold = 1;
+        else if (strcmp(argv[i], "sqlite") == 0) sqlite = 1;
+        else return 2;
+    }
+    if (argc < 2) return 2;
     check(chdir(argv[1]) == 0, argv[1]);
     setvbuf(stdout, output, _IOFBF, sizeof output);
     memset(piece, 'x', sizeof piece);
@@ -222,6 +248,10 @@ int main(int argc, char** argv) {
     if (cold) measure_marked("read_cold", drop_caches, read_large);
     measure_cached();
     remove_large();
+    if (sqlite) {
+        measure_marked("sqlite", remove_database, run_sqlite);
+        remove_database();
+    }
     measure_names();
     measure_calls();
     printf("frequency %.0f\n", (double)(ticks() - start) * 1e9 / (double)(now() - time));

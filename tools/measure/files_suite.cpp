@@ -22,6 +22,9 @@ constexpr u64 kBillion = 1'000'000'000;
 constexpr double kTimeLimit = 120;  ///< seconds, of one run
 constexpr const char* kMemory = "512M";
 constexpr const char* kPithMemory = "/tmp";  ///< a directory of Pith's file system in memory
+constexpr const char* kMountPoint = "/mnt";
+constexpr const char* kOnDisk = "cold sqlite";  ///< what else the program measures on a disk
+constexpr unsigned kInserts = 20'000;
 constexpr const char* kDiskSize = "256M";
 /// The counts of the plugin and of the time stamp counter, where nothing waits, differ by no more than one in so many.
 constexpr u64 kAgreement = 100;
@@ -93,7 +96,8 @@ void take_executed(Printed& printed, const std::vector<u64>& counts, bool waits)
 /// Runs the program on one system, with icount and a plugin of QEMU or without both, and gives what it prints.
 using Runner = std::function<std::string(bool icount, const std::string& plugin)>;
 
-Runner on_pith(const BenchTree& tree, const std::string& directory) {
+/// With a disk, that is mounted on `directory`.
+Runner on_pith(const BenchTree& tree, const std::string& directory, const std::string& disk = "") {
     return [=](bool icount, const std::string& plugin) {
         Command command{{tree.build + "/tools/pith_run", "--kernel", tree.build + "/kernel/pith-kernel.elf",
                          "--bundle", tree.build + "/default.bundle", "--mem", kMemory, "--timeout",
@@ -103,7 +107,13 @@ Runner on_pith(const BenchTree& tree, const std::string& directory) {
                         false,
                         {}};
         if (icount) command.arguments.insert(command.arguments.end(), {"--icount", "--plugin", plugin});
-        command.arguments.insert(command.arguments.end(), {"--", "/program", directory});
+        if (disk.empty()) {
+            command.arguments.insert(command.arguments.end(), {"--", "/program", directory});
+        } else {
+            const std::string script = std::format("mount -t ext4 /dev/vda {0} && exec /program {0} {1}", directory, kOnDisk);
+            command.arguments.insert(command.arguments.end(),
+                                     {"--disk", disk, "--", "/bin/busybox", "sh", "-c", script});
+        }
         const Finished finished = run_command(command);
         if (finished.status != 0)
             fail(1, "the benchmark failed with status {}\n{}", finished.status, finished.output);
@@ -114,7 +124,7 @@ Runner on_pith(const BenchTree& tree, const std::string& directory) {
 Runner on_linux(const BenchTree& tree, const std::string& setup, const std::string& disk = "") {
     return [=](bool icount, const std::string& plugin) {
         LinuxRun run{program(tree), {"/mnt"}, disk, setup, kMemory, icount, plugin, kTimeLimit};
-        if (!disk.empty()) run.arguments.emplace_back("cold");
+        if (!disk.empty()) run.arguments.emplace_back(kOnDisk);
         return run_on_linux(tree, run);
     };
 }
@@ -150,45 +160,65 @@ std::vector<Row> named(std::vector<Row> rows, const std::string& place, const st
     return rows;
 }
 
-/// A disk with an empty file system as mke2fs makes it, but with all that it writes there at once, and without chance.
-void make_disk(const std::string& file) {
-    const std::string uuid = "00000000-0000-4000-8000-000000000001";
-    const Finished made = run_command(
-        {{"/sbin/mke2fs", "-q", "-t", "ext4", "-U", uuid, "-E",
-          "lazy_itable_init=0,lazy_journal_init=0,hash_seed=" + uuid, file, kDiskSize},
-         60,
-         "",
-         false,
-         {}});
-    if (made.status != 0) fail(1, "mke2fs: {}", made.output);
+/// What sqlite3 is given: so many inserts in one transaction.
+std::string inserts() {
+    std::string text = "create table t(k integer primary key, v text);\nbegin;\n";
+    for (unsigned i = 1; i <= kInserts; i++)
+        text += std::format("insert into t values({}, 'value {}');\n", i, i * 7919 % kInserts);
+    return text + "commit;\n";
 }
 
-/// What Linux takes on ext4, in instructions: a line for each row.
-std::vector<std::string> ext4_notes(const BenchTree& tree) {
-    const Scratch disk(tree, "ext4");
-    make_disk(disk.path());
-    const Runner run = on_linux(tree, "busybox mount -t ext4 /dev/vda /mnt", disk.path());
-    std::vector<std::string> notes = {"files: " + linux_version(tree) +
-                                      "; on ext4, in instructions, it takes"};
-    for (const Row& row : count(tree, run, true))
-        notes.push_back(
-            std::format("files:   {:<18}{:>12}  ({} to {})", row.name, row.median, row.min, row.max));
-    return notes;
-}
+/// A disk as mke2fs makes it, but with all that it writes there at once, and without chance. On it is the host's sqlite3, with its libraries
+/// and its input.
+class Disk {
+  public:
+    explicit Disk(const BenchTree& tree) : image_(tree, "ext4"), content_(tree, "content") {
+        const std::string uuid = "00000000-0000-4000-8000-000000000001";
+        const std::string script =
+            "set -e; mkdir -p \"$1\"; needed=$(\"$2\" /usr/bin/sqlite3 /usr/bin/sqlite3)\n"
+            "cd / && { echo /usr/bin/sqlite3; [[ -z $needed ]] || cut -d: -f2 <<<\"$needed\"; } | "
+            "xargs -d '\\n' cp -L --parents -t \"$1\"";
+        run({"bash", "-c", script, "disk", content_.path(), tree.root + "/tools/runner/needed_libraries.sh"});
+        write_file(content_.path() + "/inserts.sql", inserts());
+        run({"/sbin/mke2fs", "-q", "-t", "ext4", "-U", uuid, "-E",
+             "lazy_itable_init=0,lazy_journal_init=0,hash_seed=" + uuid, "-d", content_.path(), image_.path(),
+             kDiskSize});
+    }
+    const std::string& path() const { return image_.path(); }
+
+  private:
+    static void run(const std::vector<std::string>& command) {
+        const Finished finished = run_command({command, 60, "", false, {}});
+        if (finished.status != 0) fail(1, "{}: {}{}", command.front(), finished.output, finished.errors);
+    }
+    const Scratch image_, content_;
+};
 
 }  // namespace
 
 std::vector<Row> count_files(const BenchTree& tree) {
-    return named(count(tree, on_pith(tree, kPithMemory)), "tmpfs", "insn", {});
+    const Disk disk(tree);
+    std::vector<Row> rows = named(count(tree, on_pith(tree, kPithMemory)), "tmpfs", "insn", {});
+    std::ranges::move(named(count(tree, on_pith(tree, kMountPoint, disk.path()), true), "ext4", "insn", {}),
+                      std::back_inserter(rows));
+    return rows;
 }
 
 Measured measure_files(const BenchTree& tree) {
     const Runner pith = on_pith(tree, kPithMemory);
     const Runner linux_tmpfs = on_linux(tree, "busybox mount -t tmpfs none /mnt");
+    const Disk pith_disk(tree), linux_disk(tree);
+    const Runner pith_ext4 = on_pith(tree, kMountPoint, pith_disk.path());
+    const Runner linux_ext4 = on_linux(tree, "busybox mount -t ext4 /dev/vda /mnt", linux_disk.path());
     Measured measured;
-    measured.rows = named(count(tree, pith), "tmpfs", "insn", count(tree, linux_tmpfs));
-    std::ranges::move(named(time(pith), "tmpfs", "ns", time(linux_tmpfs)), std::back_inserter(measured.rows));
-    measured.notes = ext4_notes(tree);
+    const auto add = [&measured](std::vector<Row> rows) {
+        std::ranges::move(rows, std::back_inserter(measured.rows));
+    };
+    add(named(count(tree, pith), "tmpfs", "insn", count(tree, linux_tmpfs)));
+    add(named(count(tree, pith_ext4, true), "ext4", "insn", count(tree, linux_ext4, true)));
+    add(named(time(pith), "tmpfs", "ns", time(linux_tmpfs)));
+    add(named(time(pith_ext4), "ext4", "ns", time(linux_ext4)));
+    measured.notes = {"files: linux is " + linux_version(tree)};
     return measured;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A file of the build directory that is gone with the object, however a measurement ends.
+// A file or directory of the build directory that is gone with the object, however a measurement ends.
 #pragma once
 
 #include <unistd.h>
@@ -19,11 +19,11 @@ class Scratch {
     /// The file is not there yet.
     Scratch(const BenchTree& tree, const char* name)
         : path_(std::format("{}/bench-{}.{}.{}", tree.build, name, ::getpid(), number_++)) {
-        std::filesystem::remove(path_);
+        std::filesystem::remove_all(path_);
     }
     ~Scratch() {
         std::error_code ignored;
-        std::filesystem::remove(path_, ignored);
+        std::filesystem::remove_all(path_, ignored);
     }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
