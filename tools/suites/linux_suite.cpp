@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Suite linux: each program and script of tests/linux runs on the host's Linux and on Pith, in the same way and at the
 // same path (tests/linux/run.sh); what it prints and its status must be the same. One boot a configuration runs all.
+// Some configurations run them once more with a disk as their root, and those of tests/linux/disk too; e2fsck must find nothing
+// wrong with it then.
 #include <unistd.h>
 
 #include <algorithm>
@@ -79,14 +81,13 @@ class Batch {
         : tree_(tree),
           programs_(tree.build("debug") + "/linux-tests"),
           root_(tree.build("debug") + "/linux-root"),
-          work_(std::format("/tmp/pith-linux-{}", ::getpid())) {
-        for (const fs::directory_entry& entry : fs::directory_iterator(programs_)) {
-            if (entry.is_regular_file()) names_.push_back(entry.path().filename());
-        }
-        std::ranges::sort(names_);
-        const Finished staged = run_command(
-            {{tree_.root + "/tests/linux/stage.sh", tree_.root, root_}, 120, "", false, {}});
-        if (staged.status != 0) fail(1, "tests/linux/stage.sh: {}{}", staged.output, staged.errors);
+          disk_programs_(tree.build("debug") + "/linux-disk-tests"),
+          image_(tree.build("debug") + "/linux-disk.img"),
+          work_(std::format("/tmp/pith-linux-{}", ::getpid())),
+          names_(programs_of(programs_)),
+          disk_names_(programs_of(disk_programs_)) {
+        stage({tree_.root + "/tests/linux/stage.sh", tree_.root, root_});
+        stage({tree_.root + "/tests/linux/stage_disk.sh", tree_.root, tree_.build("debug"), root_, image_});
     }
     ~Batch() {
         std::error_code ignored;
@@ -99,50 +100,88 @@ class Batch {
         const std::lock_guard lock(mutex_);
         const auto [outcomes, fresh] = outcomes_.try_emplace(scale);
         if (fresh) {
-            const std::string busybox = tree_.root + "/build/busybox/bin/busybox";
-            const std::string work = work_ + "/" + std::to_string(scale);
-            const Finished finished = run_command(
-                {{"env", "-i", "HOME=/root", "TERM=dumb", "USER=root", busybox, "sh",
-                  tree_.root + "/tests/linux/run.sh", programs_, work, busybox, std::to_string(scale)},
-                 kBatchTimeout,
-                 "/",
-                 true,
-                 {}});
-            write_log(tree_, std::format("linux/host {}", scale), finished.output + finished.errors);
-            outcomes->second = parse_batch(finished.output);
+            outcomes->second = run_on_linux(programs_, scale);
+            if (scale == kSmall) outcomes->second.merge(run_on_linux(disk_programs_, scale));
         }
         return outcomes->second;
     }
 
     std::vector<TestResult> run_on(const Configuration& on) {
-        const std::string build = tree_.build(on.type);
         const unsigned scale = full(on) ? kFull : kSmall;
-        Command command{boot_command(tree_, on, kBatchTimeout), kBatchTimeout + 10, "", true, {"TERM=dumb"}};
-        for (const std::string& argument :
-             {std::string("--bundle"), build + "/default.bundle", std::string("--mem"), std::string("1G"),
-              std::string("--add"), programs_ + ":/tests", std::string("--add"),
-              tree_.root + "/tests/linux/run.sh:/run.sh", std::string("--add"), root_ + ":/."}) {
-            command.arguments.push_back(argument);
-        }
-        const std::string work = work_ + "/" + std::to_string(scale);
-        for (const std::string& argument :
-             {std::string("--"), std::string("busybox"), std::string("sh"), std::string("/run.sh"),
-              std::string("/tests"), work, std::string("/bin/busybox"), std::to_string(scale)}) {
-            command.arguments.push_back(argument);
-        }
+        Command command = boot(on, {"--add", programs_ + ":/tests", "--add",
+                                    tree_.root + "/tests/linux/run.sh:/run.sh", "--add", root_ + ":/."});
+        add(command, {"--", "busybox", "sh", "/run.sh", "/tests", work(scale), "/bin/busybox",
+                      std::to_string(scale)});
         const Finished finished = run_command(command);
         write_log(tree_, "linux/pith " + on.text(), finished.output + finished.errors);
-        return compare(on, on_linux(scale), parse_batch(finished.output), finished);
+        return compare(names_, on.text(), on_linux(scale), finished);
+    }
+
+    std::vector<TestResult> run_on_disk(const Configuration& on) {
+        const std::string disk = std::format("{}/{}.img", work_, on.type + std::to_string(on.cpus));
+        fs::create_directories(work_);
+        const Finished copied = run_command({{"cp", "--sparse=always", image_, disk}, 120, "", false, {}});
+        if (copied.status != 0) return {{"linux/disk " + on.text(), false, copied.output}};
+        Command command = boot(on, {"--rootfs", disk});
+        add(command, {"--", "/bin/busybox", "sh", "-c",
+                      std::format("for tests in /tests /disk-tests; do sh /run.sh $tests {} /bin/busybox {}; done",
+                                  work(kSmall), kSmall)});
+        const Finished finished = run_command(command);
+        write_log(tree_, "linux/disk " + on.text(), finished.output + finished.errors);
+        std::vector<std::string> names = names_;
+        names.insert(names.end(), disk_names_.begin(), disk_names_.end());
+        std::vector<TestResult> results = compare(names, "disk " + on.text(), on_linux(kSmall), finished);
+        const Finished checked = run_command({{"e2fsck", "-fn", disk}, 120, "", false, {"PATH=/usr/sbin:/sbin"}});
+        results.push_back({"linux/e2fsck disk " + on.text(), checked.status == 0,
+                           tail(checked.output + checked.errors, 30)});
+        fs::remove(disk);
+        return results;
     }
 
   private:
-    std::vector<TestResult> compare(const Configuration& on, const Outcomes& on_linux,
-                                    const Outcomes& outcomes, const Finished& finished) {
+    static std::vector<std::string> programs_of(const std::string& directory) {
+        std::vector<std::string> names;
+        for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
+            if (entry.is_regular_file()) names.push_back(entry.path().filename());
+        }
+        std::ranges::sort(names);
+        return names;
+    }
+    static void stage(const std::vector<std::string>& command) {
+        const Finished staged = run_command({command, 120, "", false, {}});
+        if (staged.status != 0) fail(1, "{}: {}{}", command.front(), staged.output, staged.errors);
+    }
+    static void add(Command& command, const std::vector<std::string>& more) {
+        command.arguments.insert(command.arguments.end(), more.begin(), more.end());
+    }
+    Command boot(const Configuration& on, const std::vector<std::string>& more) const {
+        Command command{boot_command(tree_, on, kBatchTimeout), kBatchTimeout + 10, "", true, {"TERM=dumb"}};
+        add(command, {"--bundle", tree_.build(on.type) + "/default.bundle", "--mem", "1G"});
+        add(command, more);
+        return command;
+    }
+    std::string work(unsigned scale) const { return work_ + "/" + std::to_string(scale); }
+    Outcomes run_on_linux(const std::string& programs, unsigned scale) const {
+        const std::string busybox = tree_.root + "/build/busybox/bin/busybox";
+        const Finished finished = run_command(
+            {{"env", "-i", "HOME=/root", "TERM=dumb", "USER=root", busybox, "sh",
+              tree_.root + "/tests/linux/run.sh", programs, work(scale), busybox, std::to_string(scale)},
+             kBatchTimeout,
+             "/",
+             true,
+             {}});
+        write_log(tree_, std::format("linux/host {} {}", fs::path(programs).filename().string(), scale),
+                  finished.output + finished.errors);
+        return parse_batch(finished.output);
+    }
+    static std::vector<TestResult> compare(const std::vector<std::string>& names, const std::string& where,
+                                           const Outcomes& on_linux, const Finished& finished) {
+        const Outcomes outcomes = parse_batch(finished.output);
         std::vector<TestResult> results;
         const std::string end = std::format("the run on Pith ended with status {} before it\n{}",
                                             finished.status, tail(finished.errors, 40));
-        for (const std::string& name : names_) {
-            TestResult result{"linux/" + name + " " + on.text(), false, ""};
+        for (const std::string& name : names) {
+            TestResult result{"linux/" + name + " " + where, false, ""};
             const auto wanted = on_linux.find(name);
             const auto got = outcomes.find(name);
             if (wanted == on_linux.end()) {
@@ -156,14 +195,14 @@ class Batch {
             results.push_back(std::move(result));
         }
         if (finished.status != 0 || !finished.errors.empty()) {
-            results.push_back({"linux/batch " + on.text(), false, end});
+            results.push_back({"linux/batch " + where, false, end});
         }
         return results;
     }
 
     const TestTree tree_;
-    const std::string programs_, root_, work_;
-    std::vector<std::string> names_;
+    const std::string programs_, root_, disk_programs_, image_, work_;
+    const std::vector<std::string> names_, disk_names_;
     std::mutex mutex_;
     std::map<unsigned, Outcomes> outcomes_;  ///< on the host, by scale
 };
@@ -177,6 +216,8 @@ std::vector<Job> linux_jobs(const TestTree& tree) {
     for (const Configuration& on : configurations()) {
         const unsigned seconds = full(on) ? 300 : 60;
         jobs.push_back({"linux " + on.text(), 1, [batch, on] { return batch->run_on(on); }, seconds});
+        if (on.type == "release" && on.cpus <= 2)
+            jobs.push_back({"linux disk " + on.text(), 1, [batch, on] { return batch->run_on_disk(on); }, 100u});
     }
     return jobs;
 }
