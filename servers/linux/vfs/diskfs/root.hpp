@@ -11,7 +11,7 @@ namespace pith::lx {
 class Zone;
 
 /// Mounts the file system on `device` ("/dev/vda1") as the root, in place of the one in memory, before the first program runs: /dev and
-/// /proc go where it has such directories, /run and /dev/shm become file systems in memory. The start parameter `rootflags` may be "ro".
+/// /proc go where it has such directories, /run and /dev/shm become file systems in memory. A disk that may only be read is mounted so.
 /// If that does not work the run ends, with a line that says why.
 SysResult<> mount_root(Zone& zone, std::string_view device);
 
