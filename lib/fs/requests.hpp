@@ -138,7 +138,7 @@ class FsRequests {
     // answers.cpp: what a completion means.
     bool check(FsRequest& request, const Slot& slot, const Fs::Completion& completion, Answer& answer);
     bool check_committed(const FsRequest& request, Error error, u64 committed);
-    bool check_content(FsRequest& request, std::span<const u8> place, Answer& answer);
+    Error check_content(FsRequest& request, std::span<const u8> place, Answer& answer);
     void answer_look(FsRequest& request, const Slot& slot, const Answer& answer);
     void answer_change(FsRequest& request, const Answer& answer);
     void answer_commit(FsRequest& request, const Answer& answer);
