@@ -83,9 +83,9 @@ TEST(Recovery, TheOrder) {
     EXPECT_EQ(looks.ended(), Error::ok);
     EXPECT_NE(rig.server->tree.find(later), nullptr);
     // After its release it goes.
-    rig.requests.release(held);
-    rig.requests.release(later);
-    rig.requests.release(later);
+    rig.requests.release(held, {});
+    rig.requests.release(later, {});
+    rig.requests.release(later, {});
     commit(rig);
     EXPECT_EQ(rig.server->disk.nodes.size(), 2u);
     rig.rebirth();
@@ -205,7 +205,7 @@ TEST(Recovery, HeldDown) {
     fs.write(write, file, 0, 7, waiting, {});
     fs.unlink(hold, kRoot, "file", file, true, {});
     fs.lookup(look, kRoot, "file");
-    fs.release(held);
+    fs.release(held, {});
     fs.fail_all(Error::held_down);
     EXPECT_EQ(write.ended(), Error::held_down);
     EXPECT_EQ(hold.ended(), Error::held_down);
@@ -250,7 +250,7 @@ TEST(Recovery, AHoldThatFails) {
     rig.run();
     EXPECT_EQ(unlinked.ended(), Error::not_found);
     const u64 last = rig.requests.last_change();
-    rig.requests.release(file);
+    rig.requests.release(file, {});
     EXPECT_EQ(rig.requests.last_change(), last);
     commit(rig);
     rig.rebirth();
