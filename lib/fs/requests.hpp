@@ -102,7 +102,8 @@ class FsRequests {
     void write(FsCaller& caller, Fs::FileId file, u64 offset, usize length, FsData& data, Fs::Time time);
     void truncate(FsCaller& caller, Fs::FileId file, u64 size, Fs::Time time);
     void allocate(FsCaller& caller, Fs::FileId file, u64 offset, u64 length, bool keep_size, Fs::Time time);
-    void release(Fs::FileId file);
+    /// `time` is when it went, if it goes.
+    void release(Fs::FileId file, Fs::Time time);
 
   private:
     using Waiting = List<FsRequest, &FsRequest::link>;
@@ -138,7 +139,7 @@ class FsRequests {
     // answers.cpp: what a completion means.
     bool check(FsRequest& request, const Slot& slot, const Fs::Completion& completion, Answer& answer);
     bool check_committed(const FsRequest& request, Error error, u64 committed);
-    bool check_content(FsRequest& request, std::span<const u8> place, Answer& answer);
+    Error check_content(FsRequest& request, std::span<const u8> place, Answer& answer);
     void answer_look(FsRequest& request, const Slot& slot, const Answer& answer);
     void answer_change(FsRequest& request, const Answer& answer);
     void answer_commit(FsRequest& request, const Answer& answer);

@@ -83,9 +83,9 @@ TEST(Recovery, TheOrder) {
     EXPECT_EQ(looks.ended(), Error::ok);
     EXPECT_NE(rig.server->tree.find(later), nullptr);
     // After its release it goes.
-    rig.requests.release(held);
-    rig.requests.release(later);
-    rig.requests.release(later);
+    rig.requests.release(held, {});
+    rig.requests.release(later, {});
+    rig.requests.release(later, {});
     commit(rig);
     EXPECT_EQ(rig.server->disk.nodes.size(), 2u);
     rig.rebirth();
@@ -130,6 +130,15 @@ TEST(Recovery, DataThatIsNotThereAnyMore) {
     EXPECT_EQ(cut.ended(), Error::ok);
     EXPECT_TRUE(gone.is_settled && gone.error == Error::ok);
     EXPECT_FALSE(half.is_settled);
+    rig.rebirth();
+    while (rig.server->todo.empty() || rig.server->todo[0].change == 0) {
+        rig.server->step();
+        rig.requests.serve();
+        rig.server->take();
+    }
+    while (rig.server->todo[0].operation != static_cast<u32>(Fs::Operation::write)) rig.server->step();
+    EXPECT_EQ(rig.server->todo[0].length, 2u);
+    rig.run();
     EXPECT_EQ(rig.server->tree.find(file)->data, "ha");
     commit(rig);
 }
@@ -196,7 +205,7 @@ TEST(Recovery, HeldDown) {
     fs.write(write, file, 0, 7, waiting, {});
     fs.unlink(hold, kRoot, "file", file, true, {});
     fs.lookup(look, kRoot, "file");
-    fs.release(held);
+    fs.release(held, {});
     fs.fail_all(Error::held_down);
     EXPECT_EQ(write.ended(), Error::held_down);
     EXPECT_EQ(hold.ended(), Error::held_down);
@@ -230,6 +239,23 @@ TEST(Recovery, TheServerDoesNotAttach) {
     EXPECT_FALSE(rig.requests.opened() || first.is_done);
     rig.requests.fail_all(Error::unsupported);
     EXPECT_EQ(first.ended(), Error::unsupported);
+}
+
+TEST(Recovery, AHoldThatFails) {
+    Rig rig;
+    rig.attach();
+    const Fs::FileId file = make_file(rig, "file");
+    Call unlinked;
+    rig.requests.unlink(unlinked, kRoot, "another", file, true, {});
+    rig.run();
+    EXPECT_EQ(unlinked.ended(), Error::not_found);
+    const u64 last = rig.requests.last_change();
+    rig.requests.release(file, {});
+    EXPECT_EQ(rig.requests.last_change(), last);
+    commit(rig);
+    rig.rebirth();
+    rig.run();
+    EXPECT_EQ(rig.server->holds, 0u);
 }
 
 TEST(Recovery, ReadNowWhileItRecovers) {

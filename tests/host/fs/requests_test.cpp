@@ -190,6 +190,8 @@ TEST(Requests, Detach) {
     fs.create(made, {1, 1}, "file", {kFile | 0644, 0, 0, 0}, {});
     fs.detach(detached);
     fs.lookup(late, {1, 1}, "file");
+    rig.server->take();
+    EXPECT_EQ(rig.server->todo.size(), 1u);  // by itself
     rig.run();
     EXPECT_EQ(made.ended(), Error::ok);
     EXPECT_EQ(detached.ended(), Error::ok);
