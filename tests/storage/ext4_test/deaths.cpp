@@ -9,12 +9,18 @@ namespace pith::test {
 
 namespace {
 
-/// Every so many milliseconds; 0: never.
-struct Intervals {
-    u32 server, driver, devices;
-};
-Intervals intervals;  // written by the test, read by the killer
+constexpr std::string_view kVictims[] = {"ext4", "virtio_blk", "devices"};
+constexpr u64 kMostDelay = 2 * kMillisecond;
+constexpr u32 kMostInARow = 6;  ///< deaths while a client recovers
+
 u32 kills = 0;
+u64 state = 88172645463325252;
+
+u64 random() {
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+}
 
 bool restart(std::string_view name) {
     Process::Control request{};
@@ -23,30 +29,20 @@ bool restart(std::string_view name) {
     return process().call(request).ok();
 }
 
+/// Bit n: victim n dies, a little later.
+const Handle<Signal>& orders() {
+    static const Handle<Signal> signal = std::move(*own_pool().create_signal());
+    return signal;
+}
+
 void kill_forever(void*) {
     static Handle<Signal> never = std::move(*own_pool().create_signal());
-    struct Victim {
-        std::string_view name;
-        u32& interval;
-        abi::Time next;
-    } victims[] = {{"ext4", intervals.server, 0},
-                   {"virtio_blk", intervals.driver, 0},
-                   {"devices", intervals.devices, 0}};
-    u64 random = 12345;
-    for (;;) {
-        static_cast<void>(never.wait(1, now() + kMillisecond));
-        for (Victim& victim : victims) {
-            const u32 interval = __atomic_load_n(&victim.interval, __ATOMIC_ACQUIRE);
-            random = random * 6364136223846793005u + 1442695040888963407u;
-            // From half to one and a half of it.
-            const abi::Time pause = interval * kMillisecond / 2 +
-                                    (random >> 33) % (interval * kMillisecond + 1);
-            if (interval == 0) victim.next = 0;
-            else if (victim.next == 0) victim.next = now() + pause;
-            if (victim.next == 0 || now() < victim.next) continue;
-            if (restart(victim.name)) __atomic_add_fetch(&kills, 1, __ATOMIC_RELAXED);
-            victim.next = now() + pause;
-        }
+    for (u64 chance = 1;; chance = chance * 6364136223846793005u + 1442695040888963407u) {
+        const u64 victims = orders().wait(~u64{0}).value_or(0);
+        static_cast<void>(never.wait(1, now() + (chance >> 33) % kMostDelay));
+        for (usize i = 0; i < std::size(kVictims); i++)
+            if ((victims >> i & 1) != 0 && restart(kVictims[i]))
+                __atomic_add_fetch(&kills, 1, __ATOMIC_RELAXED);
     }
 }
 
@@ -93,7 +89,6 @@ class Runner {
             request.other_size = static_cast<u16>(step.other_name.size());
             content = step.name + step.other_name;
         }
-        if (step.operation == Fs::Operation::release) files_.hold(request.file, false);
         const auto answer = files_.change(request, content);
         if (answer.error != step.wanted) {
             print("    operation {}: error {}, not {}\n", request.operation, answer.error, step.wanted);
@@ -101,6 +96,7 @@ class Runner {
         }
         if (answer.error != Error::ok) return true;
         if (step.makes != 0) ids_[step.makes] = files_.result<Fs::Attributes>().id;
+        if (step.operation == Fs::Operation::release) files_.hold(request.file, false);
         if (step.loses != 0) files_.hold(ids_[step.loses], true);
         return step.operation != Fs::Operation::write || answer.value == step.length;
     }
@@ -126,11 +122,18 @@ bool run_phase(u64 phase) {
     CHECK(files.change(request, {name, sizeof name}).error == Error::ok);
     const Fs::FileId root = files.result<Fs::Attributes>().id;
     kills = 0;
-    __atomic_store_n(&intervals.server, kPhases[phase].kill_server, __ATOMIC_RELEASE);
-    __atomic_store_n(&intervals.driver, kPhases[phase].kill_driver, __ATOMIC_RELEASE);
-    __atomic_store_n(&intervals.devices, kPhases[phase].kill_devices, __ATOMIC_RELEASE);
+    const Phase& how = kPhases[phase];
+    u32 in_a_row = 0;
+    files.submitted = [&](bool resuming) {
+        if (!resuming) in_a_row = 0;
+        const u32 chances[] = {how.kill_server, how.kill_driver, how.kill_devices};
+        u64 victims = 0;
+        for (usize i = 0; i < std::size(chances); i++)
+            if (random() % 1000 < chances[i]) victims |= u64{1} << i;
+        if (victims != 0 && ++in_a_row <= kMostInARow) static_cast<void>(orders().notify(victims));
+    };
     const bool right = Runner(script, files, root).run();
-    intervals = {};
+    files.submitted = nullptr;
     print("# {} kills, {} changes repeated\n", kills, files.repeated());
     CHECK(right);
     request = {};
