@@ -81,7 +81,7 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
     } else {
         vfs->console.reset();
     }
-    if (zone.services->block.valid()) {
+    if (zone.services->block.valid() || zone.services->nvme.valid()) {
         vfs->disks = std::make_unique<Disks>(zone);
         vfs->disks->start();
     }
