@@ -67,6 +67,11 @@ class BlockClient {
     Transfer transfer(Block::Operation operation, u64 sector, u32 sectors, const BlockPlace& place);
     Transfer flush();
 
+    /// The same for who is no coroutine: they say by `done` when they are answered, perhaps at once. The driver is told of them by submit().
+    void add(BlockPlaceRequest& request) { requests_.add(request); }
+    void add(BlockRequest& request) { requests_.add(request); }
+    void submit() { settle(); }
+
     /// Whole sectors of any number; to write, whole granules (invalid). After an error any part may have been read or written.
     Task<Result<>> read(u64 sector, std::span<u8> to);
     Task<Result<>> write(u64 sector, std::span<const u8> from);
