@@ -52,6 +52,7 @@ Need read_need(TableReader& reader, const toml::node& node) {
         need.protocol = entry.string("name");
         need.as = entry.string("as", need.protocol);
         need.optional = entry.boolean("optional", false);
+        need.routed = entry.boolean("routed", false);
         entry.finish();
     } else {
         reader.error(need.place, "a protocol must be a string or a table with a name");

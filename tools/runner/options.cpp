@@ -53,7 +53,8 @@ Options parse_options(int argc, char** argv) {
         .option("--rootfs", options.rootfs, "A raw image of the root file system, written in place")
         .list("--disk", options.disks, "A raw image, written in place")
         .list("--read-only-disk", options.read_only_disks, "A raw image that may not be written")
-        .list("--failing-disk", options.failing_disks, "A raw image of which sector 8 can't be read")
+        .list("--failing-disk", options.failing_disks,
+              "A raw image of which sector 8 can't be read, sector 16 not written, and that can't be flushed")
         .list("--nvme-disk", options.nvme_disks, "A raw image, written in place, on NVMe")
         .flag("--nvme", options.nvme, "The other disks are on NVMe too")
         .number("--nvme-block-size", options.nvme_block_size, 512, 4096, "Bytes of an NVMe disk's blocks")

@@ -58,6 +58,8 @@ void add_disks(std::vector<std::string>& line, const Options& options) {
     for (const std::string& name : options.read_only_disks) add("readonly=on," + image_file(name));
     for (const std::string& name : options.failing_disks)
         add("file.driver=blkdebug,file.inject-error.0.event=read_aio,file.inject-error.0.sector=8,"
+            "file.inject-error.1.event=write_aio,file.inject-error.1.sector=16,"
+            "file.inject-error.2.event=flush_to_disk,"
             "file.image.driver=file,file.image.filename=" +
             escaped(name));
     for (const std::string& name : options.nvme_disks)

@@ -25,7 +25,7 @@ constexpr u64 kAnyTransfer = u64{1} << 20;
 template <typename Condition>
 Result<> wait_for(abi::Time patience, const Condition& condition) {
     const abi::Time start = now();
-    Handle<Signal> never;
+    Owned<Signal> never;
     while (!condition()) {
         const abi::Time time = now();
         if (time - start > patience) return Error::timed_out;

@@ -92,6 +92,7 @@ Result<ext4::BlockDevice*> Mount::open(const Fs::Attach& where) {
         client = disks_.open(where.disk);
     }
     if (!client.ok()) return client.error() == Error::not_found ? Error::not_found : Error::io;
+    if (client.value()->granularity() != 1) return Error::unsupported;  // superblocks are written in sectors
     const u64 sectors = client.value()->sectors();
     if (where.first_sector > sectors || where.sectors > sectors - where.first_sector || where.sectors == 0)
         return Error::invalid;
