@@ -237,7 +237,7 @@ void DiskFs::start_writing() {
 
 Task<void> DiskFs::write_in_background(Ref<DiskFs> self) {
     self->flushing_ = true;
-    while (std::exchange(self->flush_again_, false)) static_cast<void>(co_await write_back(self));
+    while (std::exchange(self->flush_again_, false)) static_cast<void>(co_await make_room(self));
     self->flushing_ = false;
     if (!self->dirty_files_.empty() && !self->flusher_.armed()) self->flusher_.arm(self->zone.now() + kDelay);
 }
@@ -247,6 +247,14 @@ Task<SysResult<>> DiskFs::write_back(Ref<DiskFs> self) {
     for (DiskFile* file : self->dirty_files_) files.emplace_back(file);
     for (const Ref<DiskFile>& file : files) static_cast<void>(co_await DiskFile::write_back(file));
     co_return SysResult<>();
+}
+
+Task<SysResult<>> DiskFs::make_room(Ref<DiskFs> self) {
+    static_cast<void>(co_await write_back(self));
+    PageCache& cache = self->page_cache();
+    if (cache.unsettled <= cache.dirty_limit() / 2 || self->client_->read_only()) co_return SysResult<>();
+    const Result<> done = co_await self->client_->commit();
+    co_return fs_errno(done.error());
 }
 
 Task<SysResult<>> DiskFs::tell_access_times() {

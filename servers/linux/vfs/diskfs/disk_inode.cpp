@@ -89,8 +89,8 @@ Task<SysResult<>> DiskInode::change_attributes(Ref<DiskInode> self, AttributeCha
     wanted.mode = change.mode & 07777;
     wanted.user = change.uid;
     wanted.group = change.gid;
-    wanted.accessed = to_fs(change.access_time);
-    wanted.modified = to_fs(change.modify_time);
+    if (change.set_access_time) wanted.accessed = to_fs(change.access_time);
+    if (change.set_modify_time) wanted.modified = to_fs(change.modify_time);
     const Timespec time = self->fs_->now();
     const Result<> done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
     if (!done.ok()) co_return fs_errno(done.error());

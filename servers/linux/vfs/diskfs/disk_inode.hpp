@@ -140,6 +140,7 @@ class DiskFile : public DiskInode {
     SysResult<FrameRef> writable_page(u64 index);
     /// Lets the size be at least `size`.
     void grow(i64 size);
+    void clear_behind_end();
 
     // Writing back (write_back.cpp)
     /// Sends the dirty pages of [first, last) to the file server, and waits for its answers to all that has been sent. Errors are

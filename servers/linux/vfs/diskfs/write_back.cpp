@@ -63,6 +63,7 @@ Task<void> DiskFile::write_run(Ref<DiskFile> self, PageRun run) {
     DiskFs& fs = self->fs();
     const u64 start = run.first * kPageSize;
     const usize length = std::min<u64>(run.count * kPageSize, static_cast<u64>(self->size_) - start);
+    self->clear_behind_end();
     auto* data = new PageData(fs.page_cache(), length);
     for (u64 i = 0; i < run.count; ++i)
         data->add(FrameRef(fs.zone.frames, self->cache.find(run.first + i)));
