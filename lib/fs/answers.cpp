@@ -20,8 +20,7 @@ void FsRequests::tell(FsRequest& request, Error error, u64 value) {
 /// False: the server breaks the protocol.
 bool FsRequests::check(FsRequest& request, const Slot& slot, const Fs::Completion& completion,
                        Answer& answer) {
-    if (!fs_error_possible(completion.error)) return false;
-    answer.error = static_cast<Error>(completion.error);
+    if (!fs_error(completion.error, answer.error)) return false;
     answer.value = completion.value;
     answer.committed = 0;
     if (request.operation() != Fs::Operation::attach) {
@@ -42,7 +41,10 @@ bool FsRequests::check(FsRequest& request, const Slot& slot, const Fs::Completio
         default: answer.value = 0;
     }
     const u64 size = request.entry.place_size;
-    return check_content(request, window_.subspan(slot.place, size), answer);
+    const Error content = check_content(request, window_.subspan(slot.place, size), answer);
+    if (content == Error::protocol || (content != Error::ok && request.changes())) return false;
+    answer.error = content;
+    return true;
 }
 
 /// `committed` only grows, and covers nothing but what was sent and carried out; of a commit, all that was sent before it.
@@ -60,26 +62,27 @@ bool FsRequests::check_committed(const FsRequest& request, Error error, u64 comm
 }
 
 /// Copies what is in the place, once, and looks at the copy.
-bool FsRequests::check_content(FsRequest& request, std::span<const u8> place, Answer& answer) {
+Error FsRequests::check_content(FsRequest& request, std::span<const u8> place, Answer& answer) {
     switch (request.operation()) {
         case Fs::Operation::attach:
             std::memcpy(&answer.attached, place.data(), sizeof(answer.attached));
-            return fs_attached_possible(answer.attached) && answer.attached.committed >= committed_ &&
-                   answer.attached.committed <= ever_sent_ &&
-                   (!ever_attached_ || (answer.attached.root == attached_.root &&
-                                        answer.attached.block_size == attached_.block_size));
+            if (answer.attached.committed < committed_ || answer.attached.committed > ever_sent_ ||
+                (ever_attached_ && (answer.attached.root != attached_.root ||
+                                    answer.attached.block_size != attached_.block_size)))
+                return Error::protocol;
+            return fs_check_attached(answer.attached);
         case Fs::Operation::lookup:
         case Fs::Operation::attributes:
         case Fs::Operation::create:
         case Fs::Operation::create_link:
         case Fs::Operation::link:
             std::memcpy(&answer.attributes, place.data(), sizeof(answer.attributes));
-            return fs_attributes_possible(answer.attributes, request.entry);
+            return fs_check_attributes(answer.attributes, request.entry);
         case Fs::Operation::list:
-            if (request.caller == nullptr) return true;
+            if (request.caller == nullptr) return Error::ok;
             std::memcpy(request.caller->to.data(), place.data(), answer.value);
-            return fs_entries_possible(request.caller->to.first(answer.value));
-        default: return true;
+            return fs_check_entries(request.caller->to.first(answer.value));
+        default: return Error::ok;
     }
 }
 
@@ -142,10 +145,10 @@ void FsRequests::answer_commit(FsRequest& request, const Answer& answer) {
         // Told now, or by the next commit.
         lost_ = &request == &commit_;
     }
-    if (request.operation() == Fs::Operation::detach) detached_ = true;
+    const bool detached = request.operation() == Fs::Operation::detach;
     tell(request, error);
     free(request);
-    if (detached_) end(error == Error::ok ? Error::io : error);
+    if (detached) end(error == Error::ok ? Error::io : error);
 }
 
 }  // namespace pith

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/fs/checks.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -25,12 +26,13 @@ bool type_possible(u32 mode) {
     }
 }
 
-bool time_possible(const Fs::Time& time) { return time.nanoseconds < 1'000'000'000; }
+void mend(Fs::Time& time) { time.nanoseconds = std::min(time.nanoseconds, 999'999'999u); }
 
 }  // namespace
 
-bool fs_error_possible(u32 error) {
-    switch (static_cast<Error>(error)) {
+bool fs_error(u32 said, Error& error) {
+    error = static_cast<Error>(said);
+    switch (error) {
         case Error::ok:
         case Error::bad_handle:
         case Error::wrong_type:
@@ -41,53 +43,61 @@ bool fs_error_possible(u32 error) {
         case Error::not_found:
         case Error::busy:
         case Error::unsupported:
-        case Error::io:
         case Error::no_space:
         case Error::exists:
         case Error::access: return true;
-        default: return false;  // bad_state too: the client knows whether it is attached
+        case Error::bad_state: return false;
+        default: error = Error::io; return said < static_cast<u32>(Error::count);
     }
 }
 
-bool fs_attached_possible(const Fs::Attached& attached) {
-    return attached.root.number != 0 && std::has_single_bit(attached.block_size) &&
-           attached.block_size <= 1 << 20 && attached.max_file_size < kMostBytes;
+Error fs_check_attached(const Fs::Attached& attached) {
+    const bool possible = attached.root.number != 0 && std::has_single_bit(attached.block_size) &&
+                          attached.block_size <= 1 << 20 && attached.max_file_size < kMostBytes;
+    return possible ? Error::ok : Error::protocol;
 }
 
-bool fs_attributes_possible(const Fs::Attributes& attributes, const Fs::Submission& request) {
-    if (attributes.id.number == 0 || !type_possible(attributes.mode) || attributes.size >= kMostBytes ||
-        !time_possible(attributes.accessed) || !time_possible(attributes.modified) ||
-        !time_possible(attributes.changed) || !time_possible(attributes.created))
-        return false;
+Error fs_check_attributes(Fs::Attributes& attributes, const Fs::Submission& request) {
+    mend(attributes.accessed);
+    mend(attributes.modified);
+    mend(attributes.changed);
+    mend(attributes.created);
+    if (attributes.id.number == 0) return Error::protocol;
     const u32 type = attributes.mode & kTypeMask;
+    bool same = true;
     switch (static_cast<Fs::Operation>(request.operation)) {
         case Fs::Operation::attributes:
-        case Fs::Operation::link: return attributes.id == request.file;
+        case Fs::Operation::link: same = attributes.id == request.file; break;
         case Fs::Operation::create:
+            same = type == (request.mode & kTypeMask) &&
+                   ((request.flags & Fs::kAnswered) == 0 || attributes.id == request.answer);
+            break;
         case Fs::Operation::create_link:
-            if ((request.flags & Fs::kAnswered) != 0 && attributes.id != request.answer) return false;
-            return type == (request.operation == static_cast<u32>(Fs::Operation::create_link)
-                                ? kLink
-                                : request.mode & kTypeMask);
-        default: return true;
+            same = type == kLink && ((request.flags & Fs::kAnswered) == 0 || attributes.id == request.answer);
+            break;
+        default: break;
     }
+    if (!same) return Error::protocol;
+    return type_possible(attributes.mode) && attributes.size < kMostBytes ? Error::ok : Error::io;
 }
 
-bool fs_entries_possible(std::span<const u8> entries) {
+Error fs_check_entries(std::span<const u8> entries) {
+    Error error = Error::ok;
     while (!entries.empty()) {
         Fs::Entry entry;
-        if (entries.size() < sizeof(entry)) return false;
+        if (entries.size() < sizeof(entry)) return Error::protocol;
         std::memcpy(&entry, entries.data(), sizeof(entry));
-        if (entry.size > entries.size() || entry.size % 8 != 0 || entry.length == 0 ||
-            entry.length > Fs::kMaxName || sizeof(entry) + entry.length > entry.size || entry.number == 0 ||
-            !type_possible(entry.type))
-            return false;
+        if (entry.size > entries.size() || entry.size % 8 != 0 || entry.length > Fs::kMaxName ||
+            sizeof(entry) + entry.length > entry.size)
+            return Error::protocol;
         const u8* const name = entries.data() + sizeof(entry);
-        if (std::memchr(name, '/', entry.length) != nullptr || std::memchr(name, 0, entry.length) != nullptr)
-            return false;
+        // A disk need not say what type it is.
+        if (entry.length == 0 || entry.number == 0 || (entry.type != 0 && !type_possible(entry.type)) ||
+            std::memchr(name, '/', entry.length) != nullptr || std::memchr(name, 0, entry.length) != nullptr)
+            error = Error::io;
         entries = entries.subspan(entry.size);
     }
-    return true;
+    return error;
 }
 
 }  // namespace pith

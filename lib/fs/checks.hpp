@@ -9,12 +9,15 @@
 
 namespace pith {
 
-/// An error that a completion may carry, or ok.
-bool fs_error_possible(u32 error);
-bool fs_attached_possible(const Fs::Attached& attached);
-/// What `request` (lookup, attributes, create, create_link, link) may have found or made.
-bool fs_attributes_possible(const Fs::Attributes& attributes, const Fs::Submission& request);
+// ok, or what is to be made of it: io: what is on the disk may be broken so; protocol: no server may say that.
+
+/// The error of a completion, believed as far as it goes: io for those that mean nothing here. false: there is no such one, or not of a
+/// server that is attached.
+bool fs_error(u32 said, Error& error);
+Error fs_check_attached(const Fs::Attached& attached);
+/// What `request` (lookup, attributes, create, create_link, link) may have found or made. Mends times.
+Error fs_check_attributes(Fs::Attributes& attributes, const Fs::Submission& request);
 /// Whole entries, with names that can be.
-bool fs_entries_possible(std::span<const u8> entries);
+Error fs_check_entries(std::span<const u8> entries);
 
 }  // namespace pith

@@ -17,7 +17,10 @@ bool died_answering(Error error) { return error == Error::protocol; }
 
 }  // namespace
 
-FsClient::~FsClient() { requests_.end(Error::cancelled); }
+FsClient::~FsClient() {
+    requests_.end(Error::cancelled);
+    if (notifier_.coroutine) notifier_.coroutine.destroy();
+}
 
 Task<Result<>> FsClient::attach(const Handle<Signal>& signal, u64 bits, u64 session,
                                 const Fs::Attach& where) {
@@ -27,6 +30,10 @@ Task<Result<>> FsClient::attach(const Handle<Signal>& signal, u64 bits, u64 sess
     session_ = session;
     silences_ = bad_opens_ = 0;
     attach_until_ = now() + kAttachPatience;
+    if (!notifier_.coroutine && !spawn(run_notifier())) {
+        close_link();
+        co_return Error::no_memory;
+    }
     Call call(*this);
     requests_.begin(where, &call);
     reopen();
@@ -49,6 +56,7 @@ Task<Result<>> FsClient::detach() {
 
 void FsClient::close_link() {
     watch_.cancel();
+    notifier_.unlink();
     requests_.close();
     mapping_.reset();
     link_.reset();
@@ -114,8 +122,29 @@ void FsClient::settle() {
         watch_.arm(again ? time + kLookInterval / 16 : time);
         return;
     }
-    if (requests_.take_submitted()) static_cast<void>(peer_.notify(peer_bits_));
+    if (requests_.take_submitted()) {
+        if (requests_.under_way() == 1) tell_server();
+        else if (!notifier_.linked()) make_ready(notifier_);
+    }
     if (requests_.under_way() != 0 && !watch_.armed()) watch_.arm(now() + kLookInterval);
+}
+
+void FsClient::tell_server() {
+    notifier_.unlink();
+    static_cast<void>(peer_.notify(peer_bits_));
+}
+
+Task<void> FsClient::run_notifier() {
+    struct Pause {
+        Waiter& waiter;
+        bool await_ready() const { return false; }
+        void await_suspend(std::coroutine_handle<> coroutine) { waiter.coroutine = coroutine; }
+        void await_resume() const {}
+    };
+    for (;;) {
+        co_await Pause{notifier_};
+        tell_server();
+    }
 }
 
 void FsClient::look() {
@@ -149,6 +178,7 @@ struct FsClient::NowCall : FsCaller {
 Result<> FsClient::wait_now(const NowCall& call, u64& taken) {
     settle();
     while (!call.done_now) {
+        if (notifier_.linked()) tell_server();
         const abi::Time deadline = watch_.armed() ? watch_.deadline() : now() + kLookInterval;
         Result<u64> waited = signal_->wait(bits_ | kSignalReborn, std::max(deadline, abi::kPoll));
         if (waited.error() == Error::timed_out) {

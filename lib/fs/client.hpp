@@ -36,6 +36,7 @@ class FsClient {
     FsClient(const Client<Fs>& server, u64 mount) : server_(server), mount_(mount) {}
     FsClient(const FsClient&) = delete;
     FsClient& operator=(const FsClient&) = delete;
+    /// Not while attach or detach is under way. Other callers are told bad_state.
     ~FsClient();
 
     /// Opens the link and mounts. `signal` (the event loop's) gets `bits` when there is something to look at: call look() then, and reborn()
@@ -122,8 +123,11 @@ class FsClient {
     void open_failed(Error error);
     /// Looks at it again after a while, each time a longer one.
     void watch_later();
-    /// Sees to what requests_ has come to, and tells the server of what was submitted.
+    /// Sees to what requests_ has come to, and has the server told of what was submitted: at once of a single request; of one that joins
+    /// others when the coroutines that are ready have run, so that all of theirs cost one call.
     void settle();
+    void tell_server();
+    Task<void> run_notifier();
     void watch();
     void close_link();
     Task<Result<usize>> write_data(Fs::FileId file, u64 offset, usize length, FsData& data, Fs::Time time);
@@ -140,6 +144,7 @@ class FsClient {
     Handle<Signal> peer_;
     u64 peer_bits_ = 0;
     FsRequests requests_;
+    Waiter notifier_;  ///< in the list of those that are ready: the server is to be told
     Watch watch_{*this};
     abi::Time broken_at_ = 0;     ///< when the server broke the rules last
     abi::Time attach_until_ = 0;  ///< not 0: attaching for the first time, until then

@@ -98,7 +98,10 @@ void FsRequests::forget(FsRequest& change, Error error) {
 
 /// It is neither waiting nor under way, and will not be again.
 void FsRequests::give_up(FsRequest& request, Error error) {
-    if (request.answered && error != Error::ok) lost_ = true;
+    if (request.answered && error != Error::ok) {
+        lost_ = true;
+        error = Error::io;
+    }
     if (request.changes()) settle_hold(request, error);
     tell(request, error);
     if (request.changes()) forget(request, error);

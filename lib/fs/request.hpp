@@ -62,7 +62,7 @@ class FsCaller {
     std::span<u8> to;  ///< where the bytes go that come back
     Bytes bytes =
         nullptr;  ///< ... or who gets them where they have come, before `done`: the server may still write there
-    Fs::Attributes attributes{};
+    Fs::Attributes attributes;  ///< of the operations that give them
 
   private:
     friend class FsRequests;

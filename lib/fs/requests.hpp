@@ -59,8 +59,6 @@ class FsRequests {
     bool take_broken() { return std::exchange(broken_, false); }
     /// Not ok, once: the server would not attach. The link is closed.
     Error take_attach_error() { return std::exchange(attach_error_, Error::ok); }
-    /// True, once, if it was detached: the session is over, and the link can go.
-    bool take_detached() { return std::exchange(detached_, false); }
     bool running() const { return phase_ == Phase::running; }
     u32 under_way() const { return used_slots_; }
     bool idle() const { return used_slots_ == 0 && waiting_empty(); }
@@ -140,7 +138,7 @@ class FsRequests {
     // answers.cpp: what a completion means.
     bool check(FsRequest& request, const Slot& slot, const Fs::Completion& completion, Answer& answer);
     bool check_committed(const FsRequest& request, Error error, u64 committed);
-    bool check_content(FsRequest& request, std::span<const u8> place, Answer& answer);
+    Error check_content(FsRequest& request, std::span<const u8> place, Answer& answer);
     void answer_look(FsRequest& request, const Slot& slot, const Answer& answer);
     void answer_change(FsRequest& request, const Answer& answer);
     void answer_commit(FsRequest& request, const Answer& answer);
@@ -196,7 +194,6 @@ class FsRequests {
     Error attach_error_ = Error::ok;
     bool submitted_ = false;
     bool broken_ = false;
-    bool detached_ = false;
     bool known_ = false;          ///< shape_ is set
     bool ever_attached_ = false;  ///< attached_ is set
     bool read_only_ = false;

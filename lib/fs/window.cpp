@@ -14,6 +14,7 @@ void FsWindow::reset(u64 bytes) {
     std::ranges::fill(partial_, 0);
     std::ranges::fill(used_units_, u8{0});
     set_free(0, pages_, true);
+    last_page_ = pages_ == 0 ? 0 : pages_ - 1;
 }
 
 u64 FsWindow::free_pages() const {
@@ -37,25 +38,34 @@ void FsWindow::give(u64 offset, u64 bytes) {
     note_units(page, used_units_[page] & ~mask);
 }
 
+/// From a page that is free or has small ones in it.
+bool FsWindow::take_within(u32 page, u32 count, u64& offset) {
+    u32 runs = ~u32{used_units_[page]} & 0xff;  // bit: so many units from here on are free
+    for (u32 length = 1; length < count; ++length) runs &= runs >> 1;
+    if (runs == 0) return false;
+    const u32 first = static_cast<u32>(std::countr_zero(runs));
+    free_[page / 64] &= ~(u64{1} << page % 64);
+    note_units(page, used_units_[page] | ((1u << count) - 1) << first);
+    last_page_ = page;
+    offset = u64{page} * kPage + u64{first} * kUnit;
+    return true;
+}
+
 Result<u64> FsWindow::take_units(u32 count) {
+    u64 offset = 0;
+    const u64 possible = free_[last_page_ / 64] | partial_[last_page_ / 64];
+    if ((possible >> last_page_ % 64 & 1) != 0 && take_within(last_page_, count, offset)) return offset;
     const u32 words = (pages_ + 63) / 64;
     for (u32 word = words; word-- > 0;) {
         for (u64 left = partial_[word]; left != 0; left &= left - 1) {
-            const u32 page = word * 64 + static_cast<u32>(std::countr_zero(left));
-            u32 runs = ~u32{used_units_[page]} & 0xff;  // bit: so many units from here on are free
-            for (u32 length = 1; length < count; ++length) runs &= runs >> 1;
-            if (runs == 0) continue;
-            const u32 first = static_cast<u32>(std::countr_zero(runs));
-            note_units(page, used_units_[page] | ((1u << count) - 1) << first);
-            return u64{page} * kPage + first * kUnit;
+            if (take_within(word * 64 + static_cast<u32>(std::countr_zero(left)), count, offset))
+                return offset;
         }
     }
     for (u32 word = words; word-- > 0;) {
         if (free_[word] == 0) continue;
-        const u32 page = word * 64 + 63 - static_cast<u32>(std::countl_zero(free_[word]));
-        set_free(page, 1, false);
-        note_units(page, (1u << count) - 1);
-        return u64{page} * kPage;
+        take_within(word * 64 + 63 - static_cast<u32>(std::countl_zero(free_[word])), count, offset);
+        return offset;
     }
     return Error::would_block;
 }

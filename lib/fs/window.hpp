@@ -31,6 +31,7 @@ class FsWindow {
     static constexpr u32 kWords = kMaxPages / 64;
     static u32 units(u64 bytes) { return static_cast<u32>((bytes + kUnit - 1) / kUnit); }
     Result<u64> take_units(u32 count);
+    bool take_within(u32 page, u32 count, u64& offset);
     Result<u64> take_pages(u32 count);
     u32 next(u32 page, bool free) const;
     void set_free(u32 first, u32 count, bool free);
@@ -40,6 +41,7 @@ class FsWindow {
     u64 partial_[kWords] = {};  ///< bit: some of its units are in use, not all
     u8 used_units_[kMaxPages] = {};
     u32 pages_ = 0;
+    u32 last_page_ = 0;  ///< where small ones were taken last
 };
 
 }  // namespace pith

@@ -20,12 +20,12 @@ u32 first_seed() {
     return text == nullptr ? std::random_device{}() : static_cast<u32>(std::strtoul(text, nullptr, 0));
 }
 
-void random_runs(u32 deaths_in_1000) {
+void random_runs(u32 deaths_in_1000, u32 downs_in_1000 = 0) {
     const u32 first = first_seed();
     u64 deaths = 0, compared = 0;
     for (u32 seed = first; seed != first + runs(); ++seed) {
         SCOPED_TRACE("PITH_FS_RUNS=1 PITH_FS_SEED=" + std::to_string(seed));
-        World world(seed, deaths_in_1000);
+        World world(seed, deaths_in_1000, downs_in_1000);
         for (u32 round = 0; round < 4 && !testing::Test::HasFailure(); ++round) {
             world.run(100);
             if (!testing::Test::HasFailure()) world.settle(round == 3);
@@ -43,6 +43,7 @@ void random_runs(u32 deaths_in_1000) {
 TEST(Deaths, None) { random_runs(0); }
 TEST(Deaths, Some) { random_runs(20); }
 TEST(Deaths, Many) { random_runs(150); }
+TEST(Deaths, AndItIsHeldDown) { random_runs(20, 10); }
 
 }  // namespace
 }  // namespace pith::fs_test

@@ -190,20 +190,25 @@ TEST(Requests, Detach) {
     fs.create(made, {1, 1}, "file", {kFile | 0644, 0, 0, 0}, {});
     fs.detach(detached);
     fs.lookup(late, {1, 1}, "file");
+    rig.server->take();
+    EXPECT_EQ(rig.server->todo.size(), 1u);  // by itself
     rig.run();
     EXPECT_EQ(made.ended(), Error::ok);
     EXPECT_EQ(detached.ended(), Error::ok);
     EXPECT_EQ(late.ended(), Error::bad_state);
     EXPECT_FALSE(fs.opened());
-    EXPECT_TRUE(fs.take_detached());
     EXPECT_NE(rig.server->disk.lookup({1, 1}, "file"), nullptr);
     // And again, by another session.
     rig.server->committed = 0;
     rig.attach();
-    Call found;
+    Call found, made_again, committed;
     fs.lookup(found, {1, 1}, "file");
+    fs.create(made_again, {1, 1}, "other", {kFile | 0644, 0, 0, 0}, {});
+    fs.commit(committed);
     rig.run();
     EXPECT_EQ(found.ended(), Error::ok);
+    EXPECT_EQ(committed.ended(), Error::ok);
+    EXPECT_TRUE(fs.running());
 }
 
 TEST(Requests, CallersThatGo) {

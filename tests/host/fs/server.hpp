@@ -33,6 +33,8 @@ class FakeServer {
     bool step();
     /// Takes and carries out all there is.
     void work();
+    /// Some of it, for a ring that may be broken: anything may be in it.
+    void careless_work();
     void commit();
     /// Fails the next commits that are asked for.
     bool commit_fails = false;
@@ -68,6 +70,7 @@ class FakeServer {
     QueueServer<Fs::Submission, Fs::Completion> queue_;
     std::deque<Done> done_;  ///< not told yet
     bool attached_ = false;
+    bool careless_ = false;
 };
 
 }  // namespace pith::fs_test

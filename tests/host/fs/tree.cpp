@@ -56,7 +56,8 @@ Outcome Tree::make(const Fs::Submission& change, Node& directory, const std::str
     if ((change.flags & Fs::kAnswered) != 0) {
         id = change.answer;
         // What an earlier life had let go of after `recovered`, which has not come yet in this one.
-        if (const auto at = nodes.find(id.number); at != nodes.end() && at->second.links == 0 && !held.contains(key(at->second.id)))
+        if (const auto at = nodes.find(id.number);
+            at != nodes.end() && at->second.links == 0 && !held.contains(key(at->second.id)))
             nodes.erase(at);
         if (nodes.contains(id.number)) return {Error::io};
     }

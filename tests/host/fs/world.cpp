@@ -5,7 +5,11 @@
 
 namespace pith::fs_test {
 
-World::World(u32 seed, u32 deaths_in_1000) : random_(seed), rig_(seed, seed % 2 == 0 ? 64 << 10 : 512 << 10), deaths_in_1000_(deaths_in_1000) {
+World::World(u32 seed, u32 deaths_in_1000, u32 downs_in_1000)
+    : random_(seed),
+      rig_(seed, seed % 2 == 0 ? 64 << 10 : 512 << 10),
+      deaths_in_1000_(deaths_in_1000),
+      downs_in_1000_(downs_in_1000) {
     // An earlier client has left an unlinked file.
     rig_.server->disk.nodes[2] = {{2, 1}, kFile | 0600, 0, 0, "old", {}, 0};
     rig_.attach();
@@ -24,7 +28,8 @@ u64 World::any(bool directory) {
     if (random_() % 30 == 0) directory = !directory;
     std::vector<u64> found;
     for (const auto& [number, node] : expected_.nodes)
-        if (node.directory() == directory && (node.mode & kType) != kLink && known(number).number != 0) found.push_back(number);
+        if (node.directory() == directory && (node.mode & kType) != kLink && known(number).number != 0)
+            found.push_back(number);
     return found.empty() ? 0 : found[random_() % found.size()];
 }
 
@@ -39,15 +44,26 @@ World::Operation& World::begin(Fs::Operation what, u64 node) {
 void World::expect(Operation& operation, std::string_view data) {
     ++begun_;
     operation.expected = expected_.apply(operation.entry, operation.name, data);
+    steps_.push_back({&operation, operation.entry, operation.name, std::string(data), false, Error::ok});
+    Step& step = steps_.back();
+    if (operation.expected.attributes.id.number == 0) return;
+    step.entry.flags |= Fs::kAnswered;
+    step.entry.answer = operation.expected.attributes.id;
 }
 
 void World::begin_change() {
     const u32 kind = random_() % 10;
     const u64 node = any(kind < 7);
     if (node == 0) return;
-    static constexpr Fs::Operation kKinds[] = {Fs::Operation::create,           Fs::Operation::create,   Fs::Operation::unlink,
-                                               Fs::Operation::unlink,           Fs::Operation::rename,   Fs::Operation::create_link,
-                                               Fs::Operation::remove_directory, Fs::Operation::link,     Fs::Operation::write,
+    static constexpr Fs::Operation kKinds[] = {Fs::Operation::create,
+                                               Fs::Operation::create,
+                                               Fs::Operation::unlink,
+                                               Fs::Operation::unlink,
+                                               Fs::Operation::rename,
+                                               Fs::Operation::create_link,
+                                               Fs::Operation::remove_directory,
+                                               Fs::Operation::link,
+                                               Fs::Operation::write,
                                                Fs::Operation::write};
     Operation& operation = begin(kKinds[kind], node);
     if (kind == 4) return begin_rename(operation);
@@ -119,7 +135,8 @@ void World::begin_data(Operation& operation) {
     const Fs::FileId file = known(entry.file.number);
     entry.offset = random_() % 5000;
     entry.length = random_() % 3000 + 1;
-    switch (random_() % 6) {
+    // A truncation that fails because the server is held down has taken the data with it.
+    switch (downs_in_1000_ == 0 ? random_() % 6 : random_() % 5 + 1) {
         case 0:
             entry.operation = static_cast<u32>(Fs::Operation::truncate);
             for (CutData& each : data_)
@@ -137,7 +154,8 @@ void World::begin_data(Operation& operation) {
             entry.mode = random_() & 0777;
             entry.user = random_() % 5;
             expect(operation);
-            return fs.set_attributes(operation, file, {entry.flags, entry.mode, entry.user, 0, {}, {}}, entry.time);
+            return fs.set_attributes(operation, file, {entry.flags, entry.mode, entry.user, 0, {}, {}},
+                                     entry.time);
         default: {
             std::string content(entry.length, static_cast<char>('A' + random_() % 26));
             expect(operation, content);
@@ -152,8 +170,9 @@ void World::begin_look() {
     const u32 kind = random_() % 5;
     const u64 node = any(kind == 0);
     if (node == 0) return;
-    static constexpr Fs::Operation kKinds[] = {Fs::Operation::lookup, Fs::Operation::attributes, Fs::Operation::read,
-                                               Fs::Operation::read, Fs::Operation::commit};
+    static constexpr Fs::Operation kKinds[] = {Fs::Operation::lookup, Fs::Operation::attributes,
+                                               Fs::Operation::read, Fs::Operation::read,
+                                               Fs::Operation::commit};
     Operation& operation = begin(kKinds[kind], node);
     operation.version = begun_;
     const Fs::FileId file = known(node);
@@ -180,10 +199,12 @@ void World::release_one() {
     const auto id = ids_.find(file.generation);
     ++begun_;
     expected_.apply(entry, {}, {});
+    steps_.push_back({nullptr, entry, {}, {}, true, Error::ok});
     rig_.requests.release(id->second);
 }
 
 void World::check(Operation& operation) {
+    if (operation.error == Error::held_down && downs_in_1000_ != 0) return;
     const auto what = static_cast<Fs::Operation>(operation.entry.operation);
     if (what == Fs::Operation::commit) {
         EXPECT_EQ(operation.ended(), Error::ok);
@@ -201,13 +222,15 @@ void World::check(Operation& operation) {
         ++compared_;
         const Node* node = expected_.find(operation.entry.file);
         ASSERT_NE(node, nullptr);
-        if (what == Fs::Operation::lookup) node = node->directory() ? expected_.lookup(node->id, operation.name) : nullptr;
+        if (what == Fs::Operation::lookup)
+            node = node->directory() ? expected_.lookup(node->id, operation.name) : nullptr;
         else if (node->directory() && what == Fs::Operation::read) return;
         ASSERT_EQ(operation.error == Error::ok, node != nullptr);
         if (node == nullptr) return;
         if (what == Fs::Operation::read) {
             const std::string_view all = node->data;
-            EXPECT_EQ(std::string_view(operation.bytes).substr(0, operation.value), all.substr(0, operation.bytes.size()));
+            EXPECT_EQ(std::string_view(operation.bytes).substr(0, operation.value),
+                      all.substr(0, operation.bytes.size()));
         } else {
             EXPECT_EQ(operation.attributes.mode, node->mode);
             EXPECT_EQ(operation.attributes.size, node->data.size());
@@ -227,20 +250,46 @@ void World::collect() {
             continue;
         }
         check(*at);
+        const auto step = std::ranges::find(steps_, &*at, &Step::operation);
+        if (step != steps_.end()) {
+            step->done = true;
+            step->error = at->error;
+            step->operation = nullptr;
+        }
         at = operations_.erase(at);
     }
+    confirm();
     std::erase_if(data_, [](const CutData& data) { return data.is_settled; });
 }
 
-void World::die() {
-    ++deaths_;
+/// What was answered in order, up to the first that was not.
+void World::confirm() {
+    for (; !steps_.empty() && steps_.front().done; steps_.pop_front()) {
+        if (steps_.front().error == Error::ok)
+            confirmed_.apply(steps_.front().entry, steps_.front().name, steps_.front().data);
+    }
+}
+
+/// The server is dead, and is held down: what was not answered fails, and has not been done.
+void World::go_down() {
     dead_ = true;
+    rig_.requests.drain();
+    collect();
+    rig_.requests.fail_all(Error::held_down);
+    collect();
+    ASSERT_TRUE(steps_.empty());
+    const u64 generation = expected_.generation;
+    expected_ = confirmed_;
+    expected_.generation = generation;
+    ++begun_;
+    std::erase_if(held_,
+                  [&](Fs::FileId file) { return !expected_.held.contains({file.number, file.generation}); });
 }
 
 void World::run(u32 steps) {
     const u32 busy = random_() % 3;  // how many changes there are among the rest
     for (u32 step = 0; step < steps; ++step) {
-        if (operations_.size() < 100) {
+        if (operations_.size() < 100 && rig_.requests.failed() == Error::ok) {
             if (random_() % (busy * 4 + 1) == 0) begin_change();
             if (random_() % 4 == 0) begin_look();
             if (random_() % 16 == 0) release_one();
@@ -255,7 +304,11 @@ void World::run(u32 steps) {
         }
         if (random_() % 2 == 0) rig_.requests.serve();
         ASSERT_FALSE(rig_.requests.take_broken());
-        if (random_() % 1000 < deaths_in_1000_) die();
+        if (random_() % 1000 < deaths_in_1000_) {
+            ++deaths_;
+            dead_ = true;
+        }
+        if (random_() % 1000 < downs_in_1000_) go_down();
         collect();
     }
 }

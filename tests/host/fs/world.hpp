@@ -3,6 +3,7 @@
 // changes begin, whatever happens to the server: each is carried out exactly once, in that order.
 #pragma once
 
+#include <deque>
 #include <list>
 #include <map>
 #include <random>
@@ -21,7 +22,7 @@ struct CutData : Data {
 
 class World {
   public:
-    explicit World(u32 seed, u32 deaths_in_1000);
+    World(u32 seed, u32 deaths_in_1000, u32 downs_in_1000 = 0);
     /// Some steps of everybody's.
     void run(u32 steps);
     /// Without deaths, until all is answered; then the server has what is expected. With `commit`, its disk too.
@@ -33,15 +34,26 @@ class World {
   private:
     struct Operation : Call {
         Fs::Submission entry{};
-        std::string name;   ///< and other_name, as in the window
+        std::string name;  ///< and other_name, as in the window
         Outcome expected;
         CutData* data = nullptr;
         u64 version = 0;    ///< changes that had begun
         std::string bytes;  ///< that are read
     };
+    /// A change that has begun, in order.
+    struct Step {
+        const Operation* operation;  ///< null: a release
+        Fs::Submission entry;
+        std::string name;
+        std::string data;
+        bool done;
+        Error error;
+    };
     Fs::FileId known(u64 number) const;
     u64 any(bool directory);
-    std::string any_name() { return std::string(random_() % 20 == 0 ? 200 : 1, static_cast<char>('a' + random_() % 6)); }
+    std::string any_name() {
+        return std::string(random_() % 20 == 0 ? 200 : 1, static_cast<char>('a' + random_() % 6));
+    }
     Operation& begin(Fs::Operation what, u64 node);
     void begin_change();
     void begin_names(Operation& operation);
@@ -52,16 +64,20 @@ class World {
     void expect(Operation& operation, std::string_view data = {});
     void check(Operation& operation);
     void collect();
-    void die();
+    void go_down();
+    void confirm();
 
     std::list<CutData> data_;  // before rig_: outlives the client
     std::mt19937 random_;
     Rig rig_;
     Tree expected_;
-    std::map<u64, Fs::FileId> ids_;      ///< the server's, by those here; of generations here, as they are unique
+    Tree confirmed_;                 ///< what of it was answered
+    std::deque<Step> steps_;         ///< what was not
+    std::map<u64, Fs::FileId> ids_;  ///< the server's, by those here; of generations here, as they are unique
     std::list<Operation> operations_;
-    std::vector<Fs::FileId> held_;       ///< as expected
+    std::vector<Fs::FileId> held_;  ///< as expected
     u32 deaths_in_1000_;
+    u32 downs_in_1000_;
     bool dead_ = false;
     u32 deaths_ = 0;
     u32 compared_ = 0;
