@@ -122,7 +122,8 @@ Result<> Volume::release_inode(Inode& inode) {
     const u16 extra = EXT2_INODE_SIZE(fs_->super) > EXT2_GOOD_OLD_INODE_SIZE ? inode.raw->i_extra_isize : 0;
     std::memset(static_cast<void*>(inode.raw), 0, EXT2_INODE_SIZE(fs_->super));
     inode.raw->i_generation = generation;
-    inode.raw->i_dtime = std::max(1u, static_cast<u32>(now().seconds));
+    // A small number would be taken for a place in the list of orphans.
+    inode.raw->i_dtime = std::max({1u, super().s_mkfs_time, static_cast<u32>(now().seconds)});
     if (extra != 0) inode.raw->i_extra_isize = extra;
     ext2fs_inode_alloc_stats2(fs_, number, -1, directory ? 1 : 0);
     undo_.push_back({Undo::kInode, false, directory, 0, number, 1});

@@ -149,7 +149,8 @@ Result<> Volume::load_journal() {
         PITH_CHECK(open());
         PITH_CHECK(load_journal());
         replayed_ = transactions;
-        PITH_CHECK(set_recover(false));
+        // A mount that writes sets it again at once.
+        if (options_.read_only) PITH_CHECK(set_recover(false));
     }
     return {};
 }

@@ -56,8 +56,7 @@ bool files_are_made_and_read() {
     for (u64 i = 5; i < data.size(); i++) CHECK(files.window()[i - 5] == byte_of(i));
     CHECK(files.look(named(lookup, directory, "file"), "file").error == Error::ok);
     const auto found = files.result<Fs::Attributes>();
-    CHECK(found.id == file && found.size == data.size() &&
-          found.modified.seconds == 1'700'000'000);
+    CHECK(found.id == file && found.size == data.size() && found.modified.seconds == 1'700'000'000);
     CHECK(files.look(request(list, directory)).value == 32);
     const auto listed = files.result<Fs::Entry>();
     CHECK(listed.number == file.number && listed.type == 0100000 && listed.length == 4);

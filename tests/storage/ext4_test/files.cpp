@@ -56,16 +56,14 @@ Result<Fs::Completion> Files::next() {
             return completion;
         }
         if (queue_.broken()) return Error::protocol;
-        const u64 bits = PITH_TRY(own_signal().wait(kCompletedBit | kSignalReborn, deadline));
-        // Perhaps the disk's driver; but who opens again loses nothing.
-        if ((bits & kSignalReborn) != 0 && !queue_.peer_alive()) {
-            // What the dead one has still answered counts.
-            if (queue_.poll(completion)) {
-                note(completion);
-                return completion;
-            }
-            return Error::peer_died;
+        // What a dead one has still answered counts: so only now.
+        if (!queue_.peer_alive()) {
+            if (!queue_.poll(completion)) return Error::peer_died;
+            note(completion);
+            return completion;
         }
+        // kSignalReborn may tell of the disk's driver.
+        static_cast<void>(PITH_TRY(own_signal().wait(kCompletedBit | kSignalReborn, deadline)));
     }
 }
 
@@ -77,6 +75,7 @@ Result<Files::Answer> Files::run(const Fs::Submission& request, std::string_view
     std::memcpy(window(), content.data(), content.size());
     PITH_CHECK(queue_.submit(entry));
     queue_.notify();
+    if (submitted) submitted(resuming_);
     const Fs::Completion completion = PITH_TRY(next());
     if (completion.id != entry.id) return Error::protocol;
     return Answer{static_cast<Error>(completion.error), completion.value};
@@ -97,6 +96,13 @@ Result<Fs::Attached> Files::attach(u64 session, const Fs::Attach& where) {
 }
 
 Result<> Files::resume() {
+    resuming_ = true;
+    const Result<> done = try_to_resume();
+    resuming_ = false;
+    return done.error();
+}
+
+Result<> Files::try_to_resume() {
     for (u32 tries = 0; tries < kDeathsInARow; tries++) {
         const Result<> done = [&]() -> Result<> {
             PITH_CHECK(reopen());

@@ -2,6 +2,7 @@
 // A mount as a client uses it, one thread that waits: changes are kept until they are committed, and sent again to a reborn server.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ class Files {
     Result<Fs::Attached> attach(u64 session, const Fs::Attach& where);
     /// Goes on with a server that was started again, as protocol/fs.hpp says. Also for one that lives.
     Result<> resume();
+    /// Called when a request has been submitted, with whether it is one of `resume`'s: it may have the server killed.
+    std::function<void(bool)> submitted;
     const Fs::Open::Reply& facts() const { return facts_; }
     u8* window() const { return mapping_.as<u8>(facts_.window_offset); }
 
@@ -63,6 +66,7 @@ class Files {
         std::string content;
         bool answered;
     };
+    Result<> try_to_resume();
     Result<Answer> run(const Fs::Submission& request, std::string_view content);
     void note(const Fs::Completion& completion);
 
@@ -76,6 +80,7 @@ class Files {
     QueueClient<Fs::Submission, Fs::Completion> queue_;
     std::map<u64, Kept> kept_;
     std::map<u64, Fs::FileId> held_;
+    bool resuming_ = false;
     u64 last_ = 0, committed_ = 0, ids_ = 0, repeated_ = 0;
 };
 

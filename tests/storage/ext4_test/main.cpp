@@ -42,7 +42,10 @@ int main() {
     using namespace pith::test;
     machine = take_start_handle<Machine>("machine");
     run("mounts", mounts);
-    if (failures == 0) { run("files_are_made_and_read", files_are_made_and_read); }
+    if (failures == 0) {
+        run("files_are_made_and_read", files_are_made_and_read);
+        run("deaths_lose_nothing", deaths_lose_nothing);
+    }
     if (failures == 0) print("ext4 tests passed\n");
     static_cast<void>(
         process().call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));

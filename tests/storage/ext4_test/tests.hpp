@@ -27,7 +27,15 @@ void print(std::string_view format, const T&... arguments) {
 
 inline constexpr u64 kDiskSectors = (u64{64} << 20) / 512;
 
+/// tests/system/ext4.sh knows the numbers of steps too.
+struct Phase {
+    usize steps;
+    u32 kill_server, kill_driver, kill_devices;  ///< at so many requests of a thousand
+};
+inline constexpr Phase kPhases[] = {{150, 0, 0, 0}, {600, 60, 0, 0}, {600, 0, 60, 0}, {1000, 40, 30, 10}};
+
 bool mounts();
 bool files_are_made_and_read();
+bool deaths_lose_nothing();
 
 }  // namespace pith::test

@@ -58,6 +58,7 @@ Result<u64> Session::attach(Request request) {
     std::memcpy(attached.label, volume.super().s_volume_name, sizeof attached.label);
     // A session of which nothing was ever committed holds nothing that is on the disk.
     reap_ = !known && !volume.read_only();
+    recovered_ = !known;
     return put(request, attached);
 }
 

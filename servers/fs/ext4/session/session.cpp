@@ -72,7 +72,10 @@ Result<u64> Session::look(Request request) {
     if (system_ == nullptr) return Error::bad_state;
     switch (operation) {
         case Fs::Operation::detach: return detach();
-        case recovered: PITH_CHECK(system_->reap_orphans()); return u64{0};
+        case recovered:
+            recovered_ = true;
+            PITH_CHECK(system_->reap_orphans());
+            return u64{0};
         case Fs::Operation::commit: return sync();
         case Fs::Operation::statistics: return statistics(request);
         case Fs::Operation::lookup: return lookup(request);
@@ -95,26 +98,41 @@ Result<u64> Session::change(Request request) {
     Result<u64> result = [&]() -> Result<u64> {
         PITH_CHECK(check(request));
         if (port_.memory_short()) return Error::no_memory;
-        switch (static_cast<Fs::Operation>(request.operation)) {
-            case Fs::Operation::create: return create(request);
-            case Fs::Operation::create_link: return create_link(request);
-            case Fs::Operation::link: return link(request);
-            case Fs::Operation::unlink:
-            case remove_directory: return unlink(request);
-            case Fs::Operation::rename: return rename(request);
-            case Fs::Operation::set_attributes: return set_attributes(request);
-            case Fs::Operation::write: return write(request);
-            case truncate: PITH_CHECK(system_->truncate(file(request.file), request.offset)); return u64{0};
-            case allocate:
-                PITH_CHECK(system_->allocate(file(request.file), request.offset, request.length,
-                                             (request.flags & Fs::kKeepSize) != 0));
-                return u64{0};
-            case release: PITH_CHECK(system_->release(file(request.file))); return u64{0};
-            default: return Error::invalid;
-        }
+        Result<u64> done = perform(request);
+        if (recovered_ || done.ok() || !make_room(request, done.error())) return done;
+        return perform(request);
     }();
     finished_ = request.change;
     return result;
+}
+
+Result<u64> Session::perform(Request request) {
+    switch (static_cast<Fs::Operation>(request.operation)) {
+        case Fs::Operation::create: return create(request);
+        case Fs::Operation::create_link: return create_link(request);
+        case Fs::Operation::link: return link(request);
+        case Fs::Operation::unlink:
+        case remove_directory: return unlink(request);
+        case Fs::Operation::rename: return rename(request);
+        case Fs::Operation::set_attributes: return set_attributes(request);
+        case Fs::Operation::write: return write(request);
+        case truncate: PITH_CHECK(system_->truncate(file(request.file), request.offset)); return u64{0};
+        case allocate:
+            PITH_CHECK(system_->allocate(file(request.file), request.offset, request.length,
+                                         (request.flags & Fs::kKeepSize) != 0));
+            return u64{0};
+        case release: PITH_CHECK(system_->release(file(request.file))); return u64{0};
+        default: return Error::invalid;
+    }
+}
+
+/// A change that is carried out again may lack what an earlier life had: there, files without names had gone by then. True: they have
+/// now. What a client still does to one of them before it lets go of it can do without.
+bool Session::make_room(Request request, Error error) {
+    if (error == Error::no_space) return system_->reap_orphans().ok();
+    if (error != Error::occupied || (request.flags & Fs::kAnswered) == 0) return false;
+    const auto orphan = system_->find(static_cast<u32>(request.answer.number));
+    return orphan.ok() && system_->reap(orphan.value()).ok();
 }
 
 void Session::finish(Request request, Result<u64> result) {

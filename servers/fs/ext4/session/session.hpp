@@ -47,6 +47,8 @@ class Session final : private ext4::TransactionObserver {
     Result<> check(Request request);
     Result<u64> look(Request request);
     Result<u64> change(Request request);
+    Result<u64> perform(Request request);
+    bool make_room(Request request, Error error);
     void finish(Request request, Result<u64> result);
     void note_state();
     ext4::MountOptions options(bool read_only);
@@ -97,14 +99,15 @@ class Session final : private ext4::TransactionObserver {
     const Limits limits_;
     std::unique_ptr<ext4::FileSystem> system_;
     u64 session_ = 0;
-    u64 last_ = 0;           ///< the number of the last change that was submitted
-    u64 finished_ = 0;       ///< ... that was carried out
-    u64 committing_ = 0;     ///< ... that the transaction ends with which is being committed
-    u64 committed_ = 0;      ///< ... that is committed
-    u32 transaction_ = 0;    ///< the last one that is in the journal
-    bool told_ = false;      ///< the log, that an error has made it read-only
-    bool deferred_ = false;  ///< the port completes the request
-    bool reap_ = false;      ///< nobody will hold orphans that are there: they go when `attach` is completed
+    u64 last_ = 0;            ///< the number of the last change that was submitted
+    u64 finished_ = 0;        ///< ... that was carried out
+    u64 committing_ = 0;      ///< ... that the transaction ends with which is being committed
+    u64 committed_ = 0;       ///< ... that is committed
+    u32 transaction_ = 0;     ///< the last one that is in the journal
+    bool told_ = false;       ///< the log, that an error has made it read-only
+    bool recovered_ = false;  ///< all changes of an earlier life have been sent
+    bool deferred_ = false;   ///< the port completes the request
+    bool reap_ = false;       ///< nobody will hold orphans that are there: they go when `attach` is completed
     std::vector<ext4::Piece> pieces_;  ///< of a read
     ext4::Time time_{};
     ext4::FileId orphan_{};  ///< goes when the request is completed
