@@ -27,7 +27,8 @@ struct Block {
     static constexpr u64 kSectorSize = 512;
     static constexpr u32 kEntries = 64;  ///< of the Queue: requests that can be under way
     static constexpr u32 kMaxDisks = 16;
-    static constexpr u32 kMaxClients = 4;  ///< of one disk
+    static constexpr u32 kMaxClients = 4;      ///< of one disk
+    static constexpr u32 kMaxGranularity = 8;  ///< sectors
 
     enum class Operation : u32 {
         read = 1,   ///< from the disk into the window
@@ -38,8 +39,8 @@ struct Block {
     struct Submission {
         u64 id;  ///< the client's, comes back in the Completion
         u32 operation;
-        u32 sectors;  ///< not 0; at most Open::Reply::max_sectors
-        u64 sector;   ///< the first one
+        u32 sectors;  ///< not 0; at most Open::Reply::max_sectors, a multiple of its granularity
+        u64 sector;   ///< the first one, a multiple too
         u64 offset;   ///< in the window, a multiple of kSectorSize
     };
     static_assert(sizeof(Submission) == 32);
@@ -74,6 +75,8 @@ struct Block {
             u64 window_size;    ///< bytes; perhaps fewer than were wished for
             u32 max_sectors;    ///< of one request
             u32 flags;
+            u32 granularity;  ///< sectors that can only be read and written together, a power of two; 1: each alone
+            u32 reserved;
         };
     };
     using Methods = MethodList<Open>;

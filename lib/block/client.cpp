@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lib/base/round.hpp"
 #include "lib/os/clock.hpp"
 
 namespace pith {
@@ -91,16 +92,20 @@ void BlockClient::watch() {
 
 Task<Result<>> BlockClient::read(u64 sector, std::span<u8> to) {
     if (to.size() % Block::kSectorSize != 0) co_return Error::invalid;
+    const u32 granularity = requests_.granularity();
     while (!to.empty()) {
-        const usize count = std::min<usize>(to.size(), requests_.max_sectors() * Block::kSectorSize);
-        Result<BlockPlace> where = co_await place(count);
+        const u64 skipped = sector % granularity;
+        const u64 wanted = round_up(skipped + to.size() / Block::kSectorSize, granularity);
+        const u32 sectors = static_cast<u32>(std::min<u64>(wanted, requests_.max_sectors()));
+        Result<BlockPlace> where = co_await place(sectors * Block::kSectorSize);
         if (!where.ok()) co_return where.error();
-        const u32 sectors = static_cast<u32>(count / Block::kSectorSize);
-        const Result<> done = co_await transfer(Block::Operation::read, sector, sectors, where.value());
+        const Result<> done = co_await transfer(Block::Operation::read, sector - skipped, sectors,
+                                                where.value());
         if (!done.ok()) co_return done.error();
-        std::memcpy(to.data(), where->bytes().data(), count);
+        const usize count = std::min<usize>(to.size(), (sectors - skipped) * Block::kSectorSize);
+        std::memcpy(to.data(), where->bytes().data() + skipped * Block::kSectorSize, count);
         to = to.subspan(count);
-        sector += sectors;
+        sector += count / Block::kSectorSize;
     }
     co_return Result<>();
 }

@@ -51,6 +51,8 @@ class BlockClient {
 
     u64 sectors() const { return requests_.sectors(); }
     bool read_only() const { return requests_.read_only(); }
+    /// Sectors that are read and written together: a transfer begins and ends with a multiple.
+    u32 granularity() const { return requests_.granularity(); }
     /// Bytes of the largest place.
     u64 place_size() const { return requests_.place_size(); }
     /// Sectors of the largest request.
@@ -70,7 +72,7 @@ class BlockClient {
     void add(BlockRequest& request) { requests_.add(request); }
     void submit() { settle(); }
 
-    /// Whole sectors of any number. After an error any part may have been read or written.
+    /// Whole sectors of any number; to write, whole granules (invalid). After an error any part may have been read or written.
     Task<Result<>> read(u64 sector, std::span<u8> to);
     Task<Result<>> write(u64 sector, std::span<const u8> from);
 

@@ -2,6 +2,7 @@
 #include "lib/block/requests.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace pith {
@@ -58,11 +59,13 @@ Result<> BlockRequests::check(const Block::Open::Reply& reply) const {
     constexpr u64 kMost = u64{1} << 40;
     if (reply.sectors > kMostSectors || reply.max_sectors == 0 || reply.window_offset < kRing ||
         reply.window_offset % abi::kPageSize != 0 || reply.window_offset > kMost ||
-        reply.window_size < BlockWindow::kUnit || reply.window_size > kMost)
+        reply.window_size < BlockWindow::kUnit || reply.window_size > kMost ||
+        !std::has_single_bit(reply.granularity) || reply.granularity > Block::kMaxGranularity ||
+        reply.max_sectors < reply.granularity || reply.sectors % reply.granularity != 0)
         return Error::protocol;
     if (known_ && (reply.sectors != shape_.sectors || reply.window_offset != shape_.window_offset ||
                    reply.window_size != shape_.window_size || reply.max_sectors != shape_.max_sectors ||
-                   reply.flags != shape_.flags))
+                   reply.flags != shape_.flags || reply.granularity != shape_.granularity))
         return Error::protocol;
     return {};
 }
@@ -85,6 +88,7 @@ void BlockRequests::attach(std::span<u8> link, const Block::Open::Reply& reply) 
             1);
         max_sectors_ = std::min<u32>(
             reply.max_sectors, place_units_ * static_cast<u32>(BlockWindow::kUnit / Block::kSectorSize));
+        max_sectors_ -= max_sectors_ % reply.granularity;
         known_ = true;
     }
     window_ = window;
@@ -131,7 +135,8 @@ void BlockRequests::add(BlockRequest& request) {
     if (!flush && (request.place == nullptr || !request.place->valid() || request.sectors == 0 ||
                    request.sectors > max_sectors_ ||
                    u64{request.sectors} * Block::kSectorSize > request.place->size() ||
-                   request.sector > shape_.sectors || request.sectors > shape_.sectors - request.sector))
+                   request.sector > shape_.sectors || request.sectors > shape_.sectors - request.sector ||
+                   (request.sector | request.sectors) % shape_.granularity != 0))
         return answer(request, Error::invalid);
     waiting_.push_back(request);
     submit_waiting();

@@ -110,6 +110,8 @@ class BlockRequests {
 
     u64 sectors() const { return shape_.sectors; }
     bool read_only() const { return (shape_.flags & Block::kReadOnly) != 0; }
+    /// Sectors that are read and written together.
+    u32 granularity() const { return shape_.granularity; }
     /// Bytes of the largest place.
     u64 place_size() const { return u64{place_units_} * BlockWindow::kUnit; }
     /// Sectors of the largest request.

@@ -7,20 +7,46 @@ namespace pith::devices {
 namespace {
 
 constexpr u16 kVirtio = 0x1af4;
+constexpr u32 kNvme = 0x01'08'02;  // class
+constexpr u64 kNvmeConfiguration = 0x14, kNvmeStatus = 0x1c;
+constexpr u32 kNvmeReady = 1;
+constexpr abi::Time kNvmeTime = kSecond;
 constexpr abi::Time kResetTime = 100 * kMillisecond;  // PCI Express Base 5.0, 6.6.2
 constexpr abi::Time kPendingTime = 100 * kMillisecond;
 constexpr abi::Time kPendingStep = kMillisecond;
 
 }  // namespace
 
+/// An NVMe controller that is disabled forgets its queues and all that is in them (NVM Express 1.4, 7.3.2), and ends its
+/// accesses. First it is given the time to take up what it was told last: QEMU's dies of finding that while it is being disabled.
+Task<Result<>> Service::disable_nvme(const Function& f) {
+    const Bar& bar = f.bars[0];
+    if (bar.address == 0 || bar.size < abi::kPageSize) co_return Error::io;
+    auto registers = machine_.device_memory(own_pool(), bar.address, abi::kPageSize, abi::kDeviceUncached);
+    if (!registers.ok()) co_return registers.error();
+    const Owned<Memory> memory(std::move(*registers));
+    auto mapping = Mapping::create(memory, 0, abi::kPageSize);
+    if (!mapping.ok()) co_return mapping.error();
+    co_await sleep_until(now() + kPendingStep);
+    *mapping->as<volatile u32>(kNvmeConfiguration) = 0;
+    const abi::Time deadline = now() + kNvmeTime;
+    while ((*mapping->as<const volatile u32>(kNvmeStatus) & kNvmeReady) != 0) {
+        if (now() > deadline) co_return Error::timed_out;
+        co_await sleep_until(now() + kPendingStep);
+    }
+    co_return Result<>();
+}
+
 /// It masters the bus no more, sends no messages, and has none of its accesses under way. One that was in use is reset by its
-/// own means. A virtio device has a reset among its registers that its driver begins with anyway, and that takes
-/// no tenth of a second.
+/// own means. A virtio device has a reset among its registers that its driver begins with anyway, and that takes no tenth of
+/// a second; an NVMe controller too.
 Task<Result<>> Service::reset(Function& f) {
     auto found = bus_.config(f);
     if (!found.ok()) co_return found.error();
     const ConfigSpace config = *found;
     if (config.read16(kVendor) != f.vendor) co_return Error::io;
+    bool idle = f.opened == 0 || f.vendor == kVirtio;
+    if (!idle && f.class_code == kNvme) idle = (co_await disable_nvme(f)).ok();
     config.write16(kCommand, static_cast<u16>(config.read16(kCommand) & ~kCommandMaster));
     if (f.msix != 0)
         config.write16(f.msix + kMsixControl,
@@ -32,7 +58,7 @@ Task<Result<>> Service::reset(Function& f) {
         co_await sleep_until(now() + kPendingStep);
     }
     const bool can = (config.read32(f.express + kExpressDeviceCapabilities) & kFunctionReset) != 0;
-    if (f.opened == 0 || !can || f.vendor == kVirtio) co_return Result<>();
+    if (idle || !can) co_return Result<>();
     const u16 control = config.read16(f.express + kExpressDeviceControl);
     f.opened = 0;
     config.write16(f.express + kExpressDeviceControl, static_cast<u16>(control | kInitiateReset));

@@ -60,6 +60,7 @@ class Service {
     Task<void> close(Function& function, Request<Devices::Close> call);
     void stop_resetting();
     Task<Result<>> reset(Function& function);
+    Task<Result<>> disable_nvme(const Function& function);
     Result<Region> region(u32 owner, const Function& function, u64 bar, u64 offset);
     Result<Handle<Interrupt>> message(u32 owner, const Function& function, u32 number);
     Result<> program(const Function& function, u32 number, const Kept& message);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// disk_pattern make FILE SEED: an image as the test of disks expects to find it. disk_pattern check FILE SEED written|fresh:
-// whether it is what has to be there after the test, byte for byte.
+// disk_pattern make FILE SEED: an image as the test of disks expects to find it. disk_pattern check FILE SEED written|blocks|fresh:
+// whether it is what has to be there after the test (blocks: of a disk with blocks of 4096 bytes), byte for byte.
 #include "tests/storage/pattern.hpp"
 
 #include <cstdio>
@@ -24,9 +24,16 @@ std::vector<u8> image(u64 seed, const std::vector<u32>& versions) {
     return bytes;
 }
 
-/// How often each sector is written in all phases.
+void count_alignments(std::vector<u32>& versions, u32 granularity) {
+    for_each_alignment(granularity, [&](const Step& step, u32) {
+        for (u32 s = 0; s < step.sectors; s++) versions[step.sector + s]++;
+    });
+}
+
+/// How often each sector is written by all tests.
 std::vector<u32> final_versions(u64 seed) {
     std::vector<u32> versions(kDiskSectors);
+    count_alignments(versions, 1);
     u32 number = 0;
     for (const Phase& phase : kPhases) {
         for (u32 stripe = 0; stripe < phase.depth; stripe++) {
@@ -47,9 +54,11 @@ int main(int argc, char** argv) {
     if (argc < 4) return 2;
     const std::string_view what = argv[1];
     const u64 seed = std::strtoull(argv[3], nullptr, 10);
-    const bool written = argc > 4 && std::string_view(argv[4]) == "written";
-    const std::vector<u8> wanted = image(seed,
-                                         written ? final_versions(seed) : std::vector<u32>(kDiskSectors));
+    const std::string_view state = argc > 4 ? argv[4] : "fresh";
+    std::vector<u32> versions(kDiskSectors);
+    if (state == "written") versions = final_versions(seed);
+    else if (state == "blocks") count_alignments(versions, 8);
+    const std::vector<u8> wanted = image(seed, versions);
     std::FILE* file = std::fopen(argv[2], what == "make" ? "wb" : "rb");
     if (file == nullptr) return std::perror(argv[2]), 1;
     if (what == "make")

@@ -64,6 +64,21 @@ class Steps {
     u32 most_ = 0;
 };
 
+/// Requests of every size up to the largest, at every place in a page of the disk and of the window; of small sizes all
+/// pairs of places. Of a disk with larger granules than a sector those that can be. `visit` gets a Step, and the sector of the window.
+template <typename Visit>
+constexpr void for_each_alignment(u32 granularity, const Visit& visit) {
+    constexpr u32 kPageSectors = 8, kPairs = kPageSectors * kPageSectors, kSmall = 3 * kPageSectors;
+    for (u32 sectors = granularity; sectors <= kMostSectors; sectors += granularity) {
+        const u32 pairs = sectors <= kSmall ? kPairs : 4;
+        for (u32 i = 0; i < pairs; i++) {
+            const u32 pair = (sectors * pairs + i) % kPairs;
+            const u32 sector = sectors * 37 % 100 * kPageSectors + pair % kPageSectors;
+            visit(Step{true, sector / granularity * granularity, sectors}, pair / kPageSectors);
+        }
+    }
+}
+
 struct Phase {
     u32 depth;
     u32 requests;     ///< of each stripe

@@ -36,11 +36,28 @@ std::vector<std::string> machine_line(const Machine& machine) {
     return line;
 }
 
+namespace {
+
+/// Gives its name.
+std::string add_drive(std::vector<std::string>& line, const std::string& drive) {
+    const std::string name = std::format("disk{}", std::ranges::count(line, "-drive"));
+    line.insert(line.end(), {"-drive", std::format("if=none,id={},format=raw,{}", name, drive)});
+    return name;
+}
+
+}  // namespace
+
 void add_disk(std::vector<std::string>& line, const std::string& drive) {
-    const auto number = std::ranges::count(line, "-drive");
-    line.insert(line.end(),
-                {"-drive", std::format("if=none,id=disk{},format=raw,{}", number, drive), "-device",
-                 std::format("virtio-blk-pci,drive=disk{},disable-legacy=on", number)});
+    const std::string name = add_drive(line, drive);
+    line.insert(line.end(), {"-device", std::format("virtio-blk-pci,drive={},disable-legacy=on", name)});
+}
+
+void add_nvme_disk(std::vector<std::string>& line, const std::string& drive, unsigned block_size) {
+    const std::string name = add_drive(line, drive);
+    line.insert(
+        line.end(),
+        {"-device", std::format("nvme,drive={0},serial={0},logical_block_size={1},physical_block_size={1}",
+                                name, block_size)});
 }
 
 std::string image_file(const std::string& name) { return "file.driver=file,file.filename=" + escaped(name); }

@@ -20,6 +20,8 @@ std::vector<std::string> machine_line(const Machine& machine);
 
 /// Adds a disk on virtio. `drive`: where its content is, and how it is accessed.
 void add_disk(std::vector<std::string>& line, const std::string& drive);
+/// Adds an NVMe controller with one namespace. `block_size`: bytes of its logical blocks.
+void add_nvme_disk(std::vector<std::string>& line, const std::string& drive, unsigned block_size);
 
 /// For `drive`: a raw image.
 std::string image_file(const std::string& name);

@@ -52,7 +52,11 @@ Options parse_options(int argc, char** argv) {
         .list("--add", added, "FILE[:GUESTPATH]")
         .list("--disk", options.disks, "A raw image, written in place")
         .list("--read-only-disk", options.read_only_disks, "A raw image that may not be written")
-        .list("--failing-disk", options.failing_disks, "A raw image of which sector 8 can't be read")
+        .list("--failing-disk", options.failing_disks,
+              "A raw image of which sector 8 can't be read, sector 16 not written, and that can't be flushed")
+        .list("--nvme-disk", options.nvme_disks, "A raw image, written in place, on NVMe")
+        .flag("--nvme", options.nvme, "The other disks are on NVMe too")
+        .number("--nvme-block-size", options.nvme_block_size, 512, 4096, "Bytes of an NVMe disk's blocks")
         .list("--env", options.environment, "NAME=VALUE")
         .option("--ready-file", options.ready_file, "Gets the time of the command's first instruction")
         .option("--trace", options.trace, "Gets the timeline of the run")
@@ -67,6 +71,7 @@ Options parse_options(int argc, char** argv) {
     for (const std::string& file : options.disks) check_disk(file, true);
     for (const std::string& file : options.read_only_disks) check_disk(file, false);
     for (const std::string& file : options.failing_disks) check_disk(file, true);
+    for (const std::string& file : options.nvme_disks) check_disk(file, true);
     for (const std::string& text : added) options.added.push_back(parse_added(text));
     return options;
 }

@@ -33,7 +33,11 @@ struct Options {
         false;  ///< there is no console server: the debug console is our stdout, the exit code the status
     std::vector<std::string> disks;            ///< raw images, written in place
     std::vector<std::string> read_only_disks;  ///< they come after the others
-    std::vector<std::string> failing_disks;    ///< and these last: sector 8 can't be read
+    std::vector<std::string>
+        failing_disks;  ///< and these last: sector 8 can't be read, 16 not written, nothing flushed
+    std::vector<std::string> nvme_disks;  ///< raw images, written in place
+    bool nvme = false;                    ///< the others are on NVMe as well
+    u32 nvme_block_size = 512;
     std::vector<Added> added;
     std::vector<std::string> environment;
     std::vector<std::string> command;

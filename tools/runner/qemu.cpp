@@ -49,13 +49,20 @@ std::vector<std::string> trace_options(const Options& options) {
 }
 
 void add_disks(std::vector<std::string>& line, const Options& options) {
-    for (const std::string& name : options.disks) add_disk(line, image_file(name));
-    for (const std::string& name : options.read_only_disks) add_disk(line, "readonly=on," + image_file(name));
+    const auto add = [&](const std::string& drive) {
+        if (options.nvme) add_nvme_disk(line, drive, options.nvme_block_size);
+        else add_disk(line, drive);
+    };
+    for (const std::string& name : options.disks) add(image_file(name));
+    for (const std::string& name : options.read_only_disks) add("readonly=on," + image_file(name));
     for (const std::string& name : options.failing_disks)
-        add_disk(line,
-                 "file.driver=blkdebug,file.inject-error.0.event=read_aio,file.inject-error.0.sector=8,"
-                 "file.image.driver=file,file.image.filename=" +
-                     escaped(name));
+        add("file.driver=blkdebug,file.inject-error.0.event=read_aio,file.inject-error.0.sector=8,"
+            "file.inject-error.1.event=write_aio,file.inject-error.1.sector=16,"
+            "file.inject-error.2.event=flush_to_disk,"
+            "file.image.driver=file,file.image.filename=" +
+            escaped(name));
+    for (const std::string& name : options.nvme_disks)
+        add_nvme_disk(line, image_file(name), options.nvme_block_size);
 }
 
 std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket, bool traced) {

@@ -33,6 +33,7 @@ Parameters read_parameters() {
     parameters.bad_first = start_number("bad_first");
     parameters.bad_count = start_number("bad_count");
     parameters.stray = start_number("stray");
+    parameters.granularity = static_cast<u32>(start_number("granularity"));
     parameters.read_only = start_parameter("read_only") == "true";
     parameters.shuffled = start_parameter("order") == "shuffled";
     return parameters;

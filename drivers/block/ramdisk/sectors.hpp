@@ -16,6 +16,7 @@ struct Parameters {
     u64 bad_first = 0;
     u64 bad_count = 0;
     u64 stray = 0;
+    u32 granularity = 1;
     bool read_only = false;
     bool shuffled = false;
 };
@@ -32,7 +33,7 @@ class Sectors : public DiskDevice {
     Result<DiskFacts> start() override {
         count_ = 0;
         return DiskFacts{content_.size() / Block::kSectorSize, kMaxSectors,
-                         parameters_.read_only ? Block::kReadOnly : 0, true};
+                         parameters_.read_only ? Block::kReadOnly : 0, true, parameters_.granularity};
     }
     void stop() override { count_ = 0; }
     bool failed() const override { return false; }

@@ -26,6 +26,7 @@ Result<DiskFacts> Disk::start() {
     facts.flags = (features & kFeatureReadOnly) != 0 ? Block::kReadOnly : 0;
     facts.sectors = PITH_TRY(virtio_.config<u64>(kConfigCapacity));
     facts.max_sectors = kMaxSectors;
+    facts.granularity = 1;
     if ((features & kFeatureSizeMax) != 0)
         facts.max_sectors = std::min<u32>(
             kMaxSectors,

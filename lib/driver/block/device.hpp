@@ -14,6 +14,7 @@ struct DiskFacts {
     u32 max_sectors;  ///< of one request, not 0
     u32 flags;        ///< Block::kReadOnly
     bool flushes;     ///< else nothing is ever cached
+    u32 granularity;  ///< sectors that are read and written together
 };
 
 /// A request that has been checked. A flush has no bytes.

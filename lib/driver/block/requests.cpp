@@ -51,7 +51,7 @@ Result<> DiskRequests::check(u32 client, const Block::Submission& r) const {
         default: return Error::invalid;
     }
     if (r.sectors == 0 || r.sectors > max_sectors(client) || r.sector > facts_.sectors ||
-        r.sectors > facts_.sectors - r.sector)
+        r.sectors > facts_.sectors - r.sector || (r.sector | r.sectors) % facts_.granularity != 0)
         return Error::invalid;
     const u64 bytes = r.sectors * Block::kSectorSize;
     const u64 window = clients_[client].window_size();

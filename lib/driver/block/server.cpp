@@ -71,6 +71,7 @@ void DiskServer::answer(u32 client, Opening opening) {
     reply.window_size = link.size - kWindowOffset;
     reply.max_sectors = requests_.max_sectors(client);
     reply.flags = requests_.facts().flags;
+    reply.granularity = requests_.facts().granularity;
     opening.call.reply(
         reply, HandleList()
                    .add(link.memory, rights(abi::MemoryRight::read, abi::MemoryRight::write) | kCopyRight)

@@ -26,7 +26,7 @@ struct Content {
 
 /// What Open answers.
 inline Block::Open::Reply shape(u64 sectors = kSectors, u32 flags = 0) {
-    return {1, sectors, 1, DiskRequests::kWindowOffset, kWindow, ramdisk::Sectors::kMaxSectors, flags};
+    return {1, sectors, 1, DiskRequests::kWindowOffset, kWindow, ramdisk::Sectors::kMaxSectors, flags, 1, 0};
 }
 
 struct Driver {

@@ -20,6 +20,8 @@ const Handle<Signal>& own_signal() {
 
 }  // namespace
 
+u64 Disk::counts[4];
+
 Result<> Disk::open(u64 index) {
     lives_ = driver_lives();
     ReceivedHandles handles;
@@ -60,6 +62,8 @@ Result<> Disk::open(u64 index) {
 }
 
 Result<> Disk::submit(const Block::Submission& request) {
+    const bool known = request.operation >= 1 && request.operation <= 3;
+    counts[known ? request.operation : 0]++;
     kept_[request.id] = request;
     busy_[request.id] = true;
     return queue_.submit(request);

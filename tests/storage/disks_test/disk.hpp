@@ -12,6 +12,7 @@ namespace pith::test {
 class Disk {
   public:
     static constexpr u64 kCompletedBit = 1;
+    static u64 counts[4];  ///< requests by their operations, of all disks; 0: of no known one
     explicit Disk(const Client<Block>& client, u64 window = 0) : client_(client), wish_(window) {}
 
     /// Opens it, or opens it again: then what is under way is submitted again.

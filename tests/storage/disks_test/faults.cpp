@@ -20,14 +20,14 @@ const Client<Devices>& foreign_devices() {
 /// A device that says it needs a reset gets one, and the requests that it had get done.
 bool device_in_need_is_reset() {
     for (u32 round = 0; round < 8; round++) {
-        auto sabotage = Sabotage::begin(context.machine);
+        auto sabotage = Sabotage::begin(context.machine, context.driver);
         CHECK(sabotage.ok());
         constexpr u32 kDepth = 32;
         for (u32 i = 0; i < kDepth; i++)
             CHECK(
                 first.disk.submit({i, static_cast<u32>(Block::Operation::read), 8, 100 * i, i * 4096}).ok());
         first.disk.notify();
-        sabotage->spoil_queue();
+        sabotage->spoil();
         for (u32 i = 0; i < kDepth; i++) {
             auto completion = first.disk.next();
             CHECK(completion.ok() && completion->error == 0);
@@ -41,7 +41,7 @@ bool device_in_need_is_reset() {
 }
 
 bool silent_device_is_reset() {
-    auto sabotage = Sabotage::begin(context.machine);
+    auto sabotage = Sabotage::begin(context.machine, context.driver);
     CHECK(sabotage.ok());
     sabotage->silence();
     CHECK(first.read(10, 30));

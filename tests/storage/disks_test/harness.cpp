@@ -72,7 +72,8 @@ bool Killer::start() {
 
 u32 Killer::set(u32 driver, u32 devices) {
     __atomic_store_n(&killer.devices, devices, __ATOMIC_RELEASE);
-    __atomic_store_n(&killer.driver, driver, __ATOMIC_RELEASE);
+    const u32 pace = context.driver == "nvme" ? 3 : 1;
+    __atomic_store_n(&killer.driver, driver * pace, __ATOMIC_RELEASE);
     return __atomic_load_n(&killer.kills, __ATOMIC_RELAXED);
 }
 

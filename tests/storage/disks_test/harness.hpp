@@ -46,7 +46,7 @@ u64 restarts(std::string_view name);
 class Killer {
   public:
     static bool start();
-    /// Every so many milliseconds; 0: never. Gives the number of restarts so far.
+    /// Every so many milliseconds (the driver of slower devices more rarely); 0: never. Gives the number of restarts so far.
     static u32 set(u32 driver, u32 devices);
 };
 
@@ -57,6 +57,8 @@ bool bad_requests_are_refused();
 bool read_only_disk_is_not_written();
 bool small_disk_works();
 bool many_disks_work();
+bool every_alignment_and_size_works();
+bool large_blocks_work();
 bool device_errors_are_told();
 bool device_in_need_is_reset();
 bool silent_device_is_reset();

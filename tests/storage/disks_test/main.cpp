@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Tests disks from inside: prints a line a test on the debug console and ends the machine. The host compares the images
 // afterwards (tests/storage/disk_pattern.cpp). Disks: 0 and 1 as that makes them with seeds 1 and 2, 2 of one sector,
-// 3 to 14 read only with seed 4, 15 with a sector that can't be read. Parameter "driver": whose they are.
+// 3 to 14 read only with seed 4, 15 with a sector that can't be read, one that can't be written, and no flush. Or one alone with
+// blocks of 4096 bytes and seed 1. Parameter "driver": whose they are.
 #include "tests/storage/disks_test/harness.hpp"
+#include "tests/storage/disks_test/tracked.hpp"
 
 namespace pith::test {
 
@@ -18,6 +20,8 @@ void run(const char* name, bool (*test)()) {
 }
 
 void run_all() {
+    if (first.disk.open(0).ok() && first.disk.facts().granularity != 1)
+        return run("large_blocks_work", large_blocks_work);
     run("disks_are_found", disks_are_found);
     if (failures != 0) return;
     run("sectors_are_read", sectors_are_read);
@@ -25,6 +29,7 @@ void run_all() {
     run("read_only_disk_is_not_written", read_only_disk_is_not_written);
     run("small_disk_works", small_disk_works);
     run("many_disks_work", many_disks_work);
+    run("every_alignment_and_size_works", every_alignment_and_size_works);
     run("device_errors_are_told", device_errors_are_told);
     run("device_in_need_is_reset", device_in_need_is_reset);
     run("silent_device_is_reset", silent_device_is_reset);
@@ -57,6 +62,9 @@ int main() {
     for (u32 i = 0; i < std::size(kBlocks); i++) context.blocks[i] = Client<Block>::from_start(kBlocks[i]);
     if (!Killer::start()) panic("no thread");
     run_all();
+    const auto [others, reads, writes, flushes] = Disk::counts;
+    print("    {}: {} reads, {} writes, {} flushes, {} others\n", context.driver, reads, writes, flushes,
+          others);
     if (failures == 0) print("disks tests passed\n");
     static_cast<void>(context.process.call(
         Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));

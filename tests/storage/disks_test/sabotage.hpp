@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The first virtio disk's own registers, behind its driver's back: what a test does that plays a device gone wrong.
+// The first disk's own registers, behind its driver's back: what a test does that plays a device gone wrong.
 #pragma once
 
 #include "lib/driver/registers.hpp"
@@ -9,19 +9,23 @@ namespace pith::test {
 
 class Sabotage {
   public:
-    /// `machine`: with right devices. The device must be in use.
-    static Result<Sabotage> begin(const Handle<Machine>& machine);
+    /// `machine`: with right devices. `driver`: whose disk. The device must be in use.
+    static Result<Sabotage> begin(const Handle<Machine>& machine, std::string_view driver);
     /// Does what has the device say that it needs a reset.
-    void spoil_queue() const;
+    void spoil() const;
     /// Resets it: it forgets what it was to do, and says nothing.
     void silence() const;
-    /// It has had none since.
+    /// It has had no reset since it was spoilt.
     bool spoilt() const;
 
   private:
+    Result<> map(const Handle<Machine>& machine, u64 address);
+    MmioBlock registers() const { return MmioBlock(mapping_.as<u8>(offset_)); }
+
+    bool nvme_ = false;
     Owned<Memory> memory_;
     Mapping mapping_;
-    u64 common_ = 0;  // offset of the common configuration
+    u64 offset_ = 0;  // of the registers in it
 };
 
 }  // namespace pith::test

@@ -33,6 +33,24 @@ bool Tracked::read(u32 sector, u32 sectors) {
            holds(disk, {false, sector, sectors}, 0);
 }
 
+bool Tracked::run_alignments() {
+    u32 wrong = 0;
+    for_each_alignment(disk.facts().granularity, [&](const Step& step, u32 place) {
+        if (wrong != 0) return;
+        const u64 offset = u64{place} * kSectorBytes;
+        fill(disk, step, offset);
+        const bool written = disk.run(Block::Operation::write, step.sector, step.sectors, offset) ==
+                             Error::ok;
+        for (u32 s = 0; s < step.sectors; s++) versions[step.sector + s]++;
+        std::memset(disk.window() + offset, 0xee, step.sectors * kSectorBytes);
+        const bool read = disk.run(Block::Operation::read, step.sector, step.sectors, offset) == Error::ok;
+        if (written && read && holds(disk, step, offset)) return;
+        print("    {} sectors at {}, at {} in the window\n", step.sectors, step.sector, place);
+        wrong++;
+    });
+    return wrong == 0;
+}
+
 namespace {
 
 /// The requests of a phase: each stripe has one under way.

@@ -23,6 +23,8 @@ struct Tracked {
     bool holds(const Disk& client, const Step& step, u64 offset) const;
     /// Reads, and checks.
     bool read(u32 sector, u32 sectors);
+    /// Writes and reads back at every alignment and size.
+    bool run_alignments();
     /// One phase of the pattern, as many requests under way as it says, each checked when it comes back. With two clients
     /// each has every other stripe.
     bool run_phase(u32 number);
