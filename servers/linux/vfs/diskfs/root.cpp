@@ -18,7 +18,7 @@ namespace pith::lx {
 
 namespace {
 
-constexpr u32 kStatus = 125;
+constexpr u32 kStatus = 126;
 
 BlockDevice* find_device(const Vfs& vfs, std::string_view name) {
     constexpr std::string_view kFolder = "/dev/";
@@ -46,6 +46,7 @@ Task<SysResult<>> mount_and_move(Zone& zone, Ref<BlockDevice> device, bool read_
                                       "/dev/" + device->name);
     vfs.root_mount->number = vfs.next_mount_number++;
     std::vector<Ref<Mount>> moved{vfs.root_mount};
+    PITH_CO_TRY(co_await find_directory(vfs, "dev"));  // without it there is no console
     for (const Ref<Mount>& mount : vfs.mounts) {
         if (mount == old_root) continue;
         if (mount->parent == old_root) {
@@ -70,6 +71,8 @@ const char* describe(Errno error) {
         case Errno::EINVAL: return "it has no file system of a known kind";
         case Errno::EROFS:
         case Errno::EACCES: return "it may only be read";
+        case Errno::ENOENT:
+        case Errno::ENOTDIR: return "it has no directory /dev";
         case Errno::ENODEV: return "there is no file server";
         default: return "it cannot be read";
     }
