@@ -13,8 +13,7 @@ namespace pith::lx {
 namespace {
 
 FsNewFile to_fs(const NewFile& file) {
-    return {file.mode, file.uid, file.gid,
-            u64{device_major(file.device)} << 32 | device_minor(file.device)};
+    return {file.mode, file.uid, file.gid, u64{device_major(file.device)} << 32 | device_minor(file.device)};
 }
 
 Task<SysResult<Gate::Hold>> enter(Gate& gate, bool alone) {
@@ -80,7 +79,8 @@ Async<> DiskDirectory::link(std::string_view name, Inode& inode) {
 Task<SysResult<>> DiskDirectory::add_link(Self self, std::string name, Ref<DiskInode> inode) {
     const Gate::Hold hold = PITH_CO_TRY(co_await enter(self->gate(), true));
     const Timespec time = self->fs().now();
-    const Result<Fs::Attributes> done = co_await self->client().link(inode->id(), self->id(), name, lx::to_fs(time));
+    const Result<Fs::Attributes> done = co_await self->client().link(inode->id(), self->id(), name,
+                                                                     lx::to_fs(time));
     if (!done.ok()) co_return fs_errno(done.error());
     ++inode->links;
     inode->change_time = time;

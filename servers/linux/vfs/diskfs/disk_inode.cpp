@@ -35,7 +35,8 @@ DiskInode::DiskInode(DiskFs& of, const Fs::Attributes& attributes)
     uid = attributes.user;
     gid = attributes.group;
     links = attributes.links;
-    device_number = make_device(static_cast<u32>(attributes.device >> 32), static_cast<u32>(attributes.device));
+    device_number = make_device(static_cast<u32>(attributes.device >> 32),
+                                static_cast<u32>(attributes.device));
     size_ = static_cast<i64>(attributes.size);
     access_time = told_access_time_;
     modify_time = from_fs(attributes.modified);

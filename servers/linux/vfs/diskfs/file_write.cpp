@@ -29,7 +29,8 @@ void DiskFile::grow(i64 size) {
 /// Behind the end programs may have written what is not of the file, through mappings; until the page is written back.
 void DiskFile::clear_behind_end() {
     const u64 end = static_cast<u64>(size_);
-    if (cache.mapped_dirty(end / kPageSize)) cache.zero_tail(end / kPageSize, static_cast<u32>(end % kPageSize));
+    if (cache.mapped_dirty(end / kPageSize))
+        cache.zero_tail(end / kPageSize, static_cast<u32>(end % kPageSize));
 }
 
 SysResult<> DiskFile::write_resident(i64 offset, UserIo& io, usize most) {

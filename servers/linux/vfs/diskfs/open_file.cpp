@@ -15,7 +15,7 @@ namespace {
 constexpr u64 kFirstWindow = 8, kLastWindow = 64;  ///< pages read in advance
 constexpr usize kPiece = 1 << 20;                  ///< bytes of a long write between two looks at the space
 
-constexpr u32 kTries = 10;                         ///< when there is no memory
+constexpr u32 kTries = 10;  ///< when there is no memory
 
 /// There was none for a page: what is dirty is written, what is mapped is given up.
 Task<void> more_memory(DiskFile& file) {
@@ -104,7 +104,8 @@ Task<SysResult<usize>> DiskOpenFile::slow_read(Thread& thread, Self self, UserIo
         position += static_cast<i64>(io.done() - before);
         self->read_ahead(static_cast<u64>(position) / kPageSize);
     }
-    if (io.done() == 0 && !result.ok()) co_return result.error() == Errno::EAGAIN ? Errno::EINTR : result.error();
+    if (io.done() == 0 && !result.ok())
+        co_return result.error() == Errno::EAGAIN ? Errno::EINTR : result.error();
     co_return io.done();
 }
 
@@ -137,7 +138,8 @@ Async<usize> DiskOpenFile::write(Thread& thread, UserIo&& io, i64 position) {
 
 Task<SysResult<>> DiskOpenFile::take_away_setuid(Thread& thread, Self self) {
     Inode& inode = self->inode();
-    if ((inode.mode & (S_SETUID | S_SETGID)) == 0 || thread.process.credentials.root()) co_return SysResult<>();
+    if ((inode.mode & (S_SETUID | S_SETGID)) == 0 || thread.process.credentials.root())
+        co_return SysResult<>();
     AttributeChange change;
     change.set_mode = true;
     change.mode = inode.mode & 07777 & ~S_SETUID;
@@ -170,7 +172,8 @@ Task<SysResult<>> DiskOpenFile::write_piece(UserIo& io, i64 position, usize most
         }
         if (done.error() != Errno::EAGAIN) co_return done;
         const SysResult<> there = co_await DiskFile::fetch(to, static_cast<u64>(position) / kPageSize, 1);
-        if (!there.ok() && there.error() != Errno::EFAULT && (there.error() != Errno::ENOMEM || tries > kTries))
+        if (!there.ok() && there.error() != Errno::EFAULT &&
+            (there.error() != Errno::ENOMEM || tries > kTries))
             co_return there;
     }
 }

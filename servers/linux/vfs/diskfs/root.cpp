@@ -92,7 +92,8 @@ SysResult<> mount_root(Zone& zone, std::string_view name) {
     write_kernel_log(zone, "<3>" + text);
     const std::string line = "pith: " + text;
     if (zone.vfs->console)
-        static_cast<void>(zone.vfs->console->write(ConsoleStream::error, {reinterpret_cast<const u8*>(line.data()), line.size()}));
+        static_cast<void>(zone.vfs->console->write(ConsoleStream::error,
+                                                   {reinterpret_cast<const u8*>(line.data()), line.size()}));
     end_zone(zone, EndKind::exited, kStatus);
     return done;
 }
