@@ -188,8 +188,8 @@ SysResult<u64> AddressSpace::map(const MapRequest& request) {
         const Access access = (request.prot & 2) != 0 && !request.source ? Access::write : Access::read;
         for (u64 at = address; at < address + length; at += 16 * kPageSize)
             // What would have to be read is left to the faults.
-            if (MissingPage missing;
-                fault(at, access, std::min(address + length - at, 16 * kPageSize), &missing) != FaultResult::done)
+            if (MissingPage missing; fault(at, access, std::min(address + length - at, 16 * kPageSize),
+                                           &missing) != FaultResult::done)
                 break;
     }
     merge_around(address);

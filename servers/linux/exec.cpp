@@ -222,7 +222,8 @@ SysResult<LoadedProgram> load_resident(Thread& thread, ExecRequest request, Miss
     stack.path = request.path;
     thread.zone().random(stack.random, sizeof stack.random);
     if (image.has_interpreter) {
-        const LoadedInterpreter linker = PITH_TRY(load_interpreter(thread, memory, image.interpreter, missing));
+        const LoadedInterpreter linker = PITH_TRY(
+            load_interpreter(thread, memory, image.interpreter, missing));
         stack.interpreter_base = linker.base;
         program.entry = linker.entry;
     }

@@ -64,7 +64,9 @@ Task<void> retry_later(Thread& thread) {
 /// Something is given up for memory: at best cached pages, at worst a process.
 void free_memory(Zone& zone, Thread& thread) {
     constexpr u64 kFrames = 256;
-    if (FrameReclaimer* cache = zone.frames.reclaimer(); cache != nullptr && cache->reclaim(kFrames, true) != 0) return;
+    if (FrameReclaimer* cache = zone.frames.reclaimer();
+        cache != nullptr && cache->reclaim(kFrames, true) != 0)
+        return;
     if (zone.page_cache->relieve()) return;
     if (!zone.kill_for_memory()) thread.process.terminate(kSigKill, &thread);
 }

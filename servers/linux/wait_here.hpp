@@ -11,11 +11,10 @@ template <typename T>
 SysResult<T> wait_here(EventLoop& loop, Task<SysResult<T>> task) {
     SysResult<T> result = Errno::ENOMEM;
     bool done = false;
-    const bool started = spawn(
-        [](Task<SysResult<T>> waited, SysResult<T>& to, bool& told) -> Task<void> {
-            to = co_await std::move(waited);
-            told = true;
-        }(std::move(task), result, done));
+    const bool started = spawn([](Task<SysResult<T>> waited, SysResult<T>& to, bool& told) -> Task<void> {
+        to = co_await std::move(waited);
+        told = true;
+    }(std::move(task), result, done));
     while (started && !done) loop.run_once();
     return result;
 }

@@ -20,7 +20,7 @@
 namespace pith::lx {
 
 class PageCache;  // vfs/diskfs/page_cache.hpp
-class Vfs;  // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+class Vfs;        // vfs/vfs.hpp: the mounts, the root, the devices of this zone
 
 struct Services;  // services.hpp
 

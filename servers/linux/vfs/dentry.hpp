@@ -86,7 +86,7 @@ class DentryCache {
     void let_go(Dentry& dentry);
 
     Dentry* buckets_[kBuckets] = {};
-    std::vector<Absent> absent_;  ///< by hash; a new one takes the place of an old one
+    std::vector<Absent> absent_;      ///< by hash; a new one takes the place of an old one
     Dentry* recent_first_ = nullptr;  ///< most recently added
     Dentry* recent_last_ = nullptr;
     usize kept_ = 0;

@@ -37,9 +37,10 @@ class File : public RefCounted {
 
     const Path path;  ///< what was opened; pipes and the like have a nameless dentry
     u32 flags;
-    i64 offset = 0;         ///< of files that seek
-    i64 end_position = -1;  ///< where a write ended that had to wait; -1: where it was to begin, and what it wrote
-    i32 owner = 0;   ///< F_SETOWN
+    i64 offset = 0;  ///< of files that seek
+    i64 end_position =
+        -1;         ///< where a write ended that had to wait; -1: where it was to begin, and what it wrote
+    i32 owner = 0;  ///< F_SETOWN
     i32 owner_signal = 0;
     bool counted_writer = false;  ///< closing it gives back Inode::open_for_write
     bool denies_write = false;    ///< closing it gives back Inode::deny_write

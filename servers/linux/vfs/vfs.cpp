@@ -152,18 +152,19 @@ SysResult<Ref<File>> Vfs::open_program(Thread& thread, i32 directory, std::strin
 }
 
 SysResult<Ref<File>> Vfs::open(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode) {
-    return wait_here(zone.services->loop,
-                     [](Thread& opener, i32 from, std::string_view name, u32 how, u32 bits) -> Task<SysResult<Ref<File>>> {
-                         Vfs& vfs = *opener.zone().vfs;
-                         while (true) {
-                             SysResult<Ref<File>> file = PITH_AWAIT(open_path(opener, from, name, how, bits));
-                             if (file.error() != kWalkWaits) {
-                                 vfs.drop_lookup(opener);
-                                 co_return file;
-                             }
-                             PITH_CO_CHECK(co_await vfs.finish_lookup(opener));
-                         }
-                     }(thread, directory, path, flags, mode));
+    return wait_here(
+        zone.services->loop,
+        [](Thread& opener, i32 from, std::string_view name, u32 how, u32 bits) -> Task<SysResult<Ref<File>>> {
+            Vfs& vfs = *opener.zone().vfs;
+            while (true) {
+                SysResult<Ref<File>> file = PITH_AWAIT(open_path(opener, from, name, how, bits));
+                if (file.error() != kWalkWaits) {
+                    vfs.drop_lookup(opener);
+                    co_return file;
+                }
+                PITH_CO_CHECK(co_await vfs.finish_lookup(opener));
+            }
+        }(thread, directory, path, flags, mode));
 }
 
 SysResult<> Vfs::open_standard(Thread& thread) {

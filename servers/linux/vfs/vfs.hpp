@@ -76,7 +76,7 @@ class Vfs {
     SysResult<> open_standard(Thread& thread);
     std::unique_ptr<ConsoleLink> console;  ///< null: there is no console server
     std::unique_ptr<PtyTable> ptys;
-    std::unique_ptr<Disks> disks;  ///< null: this system has none
+    std::unique_ptr<Disks> disks;              ///< null: this system has none
     std::unique_ptr<DiskMounts> file_servers;  ///< null: this system has none
     std::unique_ptr<LoadAverage> load;
     std::string boot_id;  ///< made when first asked for
@@ -93,7 +93,7 @@ class Vfs {
             Errno error = Errno::ok;
             Ref<Dentry> found;  ///< held, so that it is there when the call is begun anew
         };
-        std::vector<Answer> answers;         ///< the last one is that of `task`, if there is one
+        std::vector<Answer> answers;  ///< the last one is that of `task`, if there is one
         Task<SysResult<Ref<Inode>>> task;
     };
     Ref<FileSystem> anonymous_;

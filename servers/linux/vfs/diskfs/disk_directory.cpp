@@ -13,8 +13,7 @@ namespace pith::lx {
 namespace {
 
 FsNewFile to_fs(const NewFile& file) {
-    return {file.mode, file.uid, file.gid,
-            u64{device_major(file.device)} << 32 | device_minor(file.device)};
+    return {file.mode, file.uid, file.gid, u64{device_major(file.device)} << 32 | device_minor(file.device)};
 }
 
 Task<SysResult<Gate::Hold>> enter(Gate& gate, bool alone) {
@@ -24,7 +23,10 @@ Task<SysResult<Gate::Hold>> enter(Gate& gate, bool alone) {
 
 }  // namespace
 
-Async<Ref<Inode>> DiskDirectory::lookup(std::string_view name) { return find(Self(this), std::string(name)); }
+Async<Ref<Inode>> DiskDirectory::lookup(std::string_view name) {
+    if (links == 0) return Errno::ENOENT;
+    return find(Self(this), std::string(name));
+}
 
 Task<SysResult<Ref<Inode>>> DiskDirectory::find(Self self, std::string name) {
     const Gate::Hold hold = PITH_CO_TRY(co_await enter(self->gate(), false));
@@ -34,6 +36,7 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::find(Self self, std::string name) {
 }
 
 Async<Ref<Inode>> DiskDirectory::create(std::string_view name, const NewFile& file) {
+    if (links == 0) return Errno::ENOENT;
     if (fs().read_only()) return Errno::EROFS;
     return make(Self(this), std::string(name), to_fs(file));
 }
@@ -50,6 +53,7 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make(Self self, std::string name, FsN
 
 Async<Ref<Inode>> DiskDirectory::create_symlink(std::string_view name, std::string_view target,
                                                 const NewFile& file) {
+    if (links == 0) return Errno::ENOENT;
     if (fs().read_only()) return Errno::EROFS;
     if (target.size() > Fs::kMaxTarget) return Errno::ENAMETOOLONG;
     return make_link(Self(this), std::string(name), std::string(target), to_fs(file));
@@ -67,6 +71,7 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make_link(Self self, std::string name
 }
 
 Async<> DiskDirectory::link(std::string_view name, Inode& inode) {
+    if (links == 0) return Errno::ENOENT;
     if (fs().read_only()) return Errno::EROFS;
     return add_link(Self(this), std::string(name), Ref<DiskInode>(static_cast<DiskInode*>(&inode)));
 }
@@ -74,7 +79,8 @@ Async<> DiskDirectory::link(std::string_view name, Inode& inode) {
 Task<SysResult<>> DiskDirectory::add_link(Self self, std::string name, Ref<DiskInode> inode) {
     const Gate::Hold hold = PITH_CO_TRY(co_await enter(self->gate(), true));
     const Timespec time = self->fs().now();
-    const Result<Fs::Attributes> done = co_await self->client().link(inode->id(), self->id(), name, lx::to_fs(time));
+    const Result<Fs::Attributes> done = co_await self->client().link(inode->id(), self->id(), name,
+                                                                     lx::to_fs(time));
     if (!done.ok()) co_return fs_errno(done.error());
     ++inode->links;
     inode->change_time = time;
@@ -96,6 +102,7 @@ Task<SysResult<Gate::Hold>> DiskDirectory::enter_for(DiskDirectory& directory, s
 }
 
 Async<> DiskDirectory::unlink(std::string_view name, Inode& inode) {
+    if (links == 0) return Errno::ENOENT;
     if (fs().read_only()) return Errno::EROFS;
     return remove(Self(this), std::string(name), Ref<DiskInode>(static_cast<DiskInode*>(&inode)));
 }
@@ -127,6 +134,7 @@ Task<SysResult<>> DiskDirectory::remove(Self self, std::string name, Ref<DiskIno
 Async<> DiskDirectory::rename(std::string_view name, Inode& inode, Inode& to, std::string_view new_name,
                               Inode* replaced, bool exchange) {
     if (exchange) return Errno::EINVAL;
+    if (links == 0) return Errno::ENOENT;
     if (fs().read_only()) return Errno::EROFS;
     return move(Self(this), std::string(name), Ref<DiskInode>(static_cast<DiskInode*>(&inode)),
                 Self(static_cast<DiskDirectory*>(&to)), std::string(new_name),

@@ -15,7 +15,7 @@ namespace pith::lx {
 namespace {
 constexpr u64 kExt4Magic = 0xef53;
 constexpr abi::Time kDelay = 5 * kSecond;  ///< that dirty pages stay in memory
-}
+}  // namespace
 
 DiskFs::DiskFs(Zone& of, DiskMounts& mounts, u32 slot, Ref<BlockDevice> block_device)
     : FileSystem(of, block_device->device),
@@ -37,8 +37,8 @@ Task<SysResult<>> DiskFs::attach(Ref<DiskFs> self, bool read_only) {
     const BlockDevice& device = *self->device_;
     const Fs::Attach where{device.disk.index, device.first, device.sectors,
                            read_only ? u64{Fs::kReadOnly} : u64{0}};
-    const Result<> done = co_await self->client_->attach(self->zone.services->loop.signal(), self->mounts_.bit(),
-                                                         session, where);
+    const Result<> done = co_await self->client_->attach(self->zone.services->loop.signal(),
+                                                         self->mounts_.bit(), session, where);
     if (done.error() == Error::occupied) co_return Errno::EBUSY;
     if (done.error() == Error::not_found) co_return Errno::ENXIO;
     if (done.error() == Error::unsupported) co_return Errno::EINVAL;
@@ -135,7 +135,8 @@ Ref<Inode> DiskFs::add(Ref<DiskInode> made) {
 }
 
 void DiskFs::forget(DiskInode& inode) {
-    for (DiskInode** at = &buckets_[inode.id().number % kBuckets]; *at != nullptr; at = &(*at)->bucket_next_) {
+    for (DiskInode** at = &buckets_[inode.id().number % kBuckets]; *at != nullptr;
+         at = &(*at)->bucket_next_) {
         if (*at != &inode) continue;
         *at = inode.bucket_next_;
         return;
@@ -155,7 +156,8 @@ void DiskFs::keep(DiskInode& inode) {
     // Those that are only kept go; what is in use or dirty stays, and is looked at again when it was used least once more.
     for (usize tries = 4; tries > 0 && (kept_ > kKept || heap_low()) && oldest_ != &inode; --tries) {
         DiskInode& oldest = *oldest_;
-        const bool busy = oldest.ref_count() > 1 || (oldest.regular() && static_cast<DiskFile&>(oldest).dirty()) ||
+        const bool busy = oldest.ref_count() > 1 ||
+                          (oldest.regular() && static_cast<DiskFile&>(oldest).dirty()) ||
                           (!oldest.access_time_told() && !read_only());
         if (!busy) {
             let_go(oldest);
@@ -237,7 +239,7 @@ void DiskFs::start_writing() {
 
 Task<void> DiskFs::write_in_background(Ref<DiskFs> self) {
     self->flushing_ = true;
-    while (std::exchange(self->flush_again_, false)) static_cast<void>(co_await write_back(self));
+    while (std::exchange(self->flush_again_, false)) static_cast<void>(co_await make_room(self));
     self->flushing_ = false;
     if (!self->dirty_files_.empty() && !self->flusher_.armed()) self->flusher_.arm(self->zone.now() + kDelay);
 }
@@ -247,6 +249,14 @@ Task<SysResult<>> DiskFs::write_back(Ref<DiskFs> self) {
     for (DiskFile* file : self->dirty_files_) files.emplace_back(file);
     for (const Ref<DiskFile>& file : files) static_cast<void>(co_await DiskFile::write_back(file));
     co_return SysResult<>();
+}
+
+Task<SysResult<>> DiskFs::make_room(Ref<DiskFs> self) {
+    static_cast<void>(co_await write_back(self));
+    PageCache& cache = self->page_cache();
+    if (cache.unsettled <= cache.dirty_limit() / 2 || self->client_->read_only()) co_return SysResult<>();
+    const Result<> done = co_await self->client_->commit();
+    co_return fs_errno(done.error());
 }
 
 Task<SysResult<>> DiskFs::tell_access_times() {

@@ -30,6 +30,9 @@ class DiskFs : public FileSystem {
     /// Sends all dirty pages to the file server. Errors are told by the files' next fsync.
     static Task<SysResult<>> write_back(Ref<DiskFs> self);
 
+    /// Writes back what is dirty, and commits what has been sent, so that memory can be given back.
+    static Task<SysResult<>> make_room(Ref<DiskFs> self);
+
     std::string_view type() const override { return "ext4"; }
     Ref<Inode> root() override { return root_; }
     Async<FileSystemUsage> usage() override;

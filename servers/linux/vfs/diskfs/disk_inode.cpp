@@ -35,7 +35,8 @@ DiskInode::DiskInode(DiskFs& of, const Fs::Attributes& attributes)
     uid = attributes.user;
     gid = attributes.group;
     links = attributes.links;
-    device_number = make_device(static_cast<u32>(attributes.device >> 32), static_cast<u32>(attributes.device));
+    device_number = make_device(static_cast<u32>(attributes.device >> 32),
+                                static_cast<u32>(attributes.device));
     size_ = static_cast<i64>(attributes.size);
     access_time = told_access_time_;
     modify_time = from_fs(attributes.modified);
@@ -89,8 +90,8 @@ Task<SysResult<>> DiskInode::change_attributes(Ref<DiskInode> self, AttributeCha
     wanted.mode = change.mode & 07777;
     wanted.user = change.uid;
     wanted.group = change.gid;
-    wanted.accessed = to_fs(change.access_time);
-    wanted.modified = to_fs(change.modify_time);
+    if (change.set_access_time) wanted.accessed = to_fs(change.access_time);
+    if (change.set_modify_time) wanted.modified = to_fs(change.modify_time);
     const Timespec time = self->fs_->now();
     const Result<> done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
     if (!done.ok()) co_return fs_errno(done.error());

@@ -74,7 +74,8 @@ class DiskDirectory : public DiskInode {
     using DiskInode::DiskInode;
     Async<Ref<Inode>> lookup(std::string_view name) override;
     Async<Ref<Inode>> create(std::string_view name, const NewFile& file) override;
-    Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target, const NewFile& file) override;
+    Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target,
+                                     const NewFile& file) override;
     Async<> link(std::string_view name, Inode& inode) override;
     Async<> unlink(std::string_view name, Inode& inode) override;
     Async<> remove_directory(std::string_view name, Inode& inode) override;
@@ -86,12 +87,14 @@ class DiskDirectory : public DiskInode {
     using Self = Ref<DiskDirectory>;
     static Task<SysResult<Ref<Inode>>> find(Self self, std::string name);
     static Task<SysResult<Ref<Inode>>> make(Self self, std::string name, FsNewFile file);
-    static Task<SysResult<Ref<Inode>>> make_link(Self self, std::string name, std::string target, FsNewFile file);
+    static Task<SysResult<Ref<Inode>>> make_link(Self self, std::string name, std::string target,
+                                                 FsNewFile file);
     static Task<SysResult<>> add_link(Self self, std::string name, Ref<DiskInode> inode);
     static Task<SysResult<>> remove(Self self, std::string name, Ref<DiskInode> victim);
-    static Task<SysResult<>> move(Self self, std::string name, Ref<DiskInode> inode, Self to, std::string new_name,
-                                  Ref<DiskInode> replaced);
-    static Task<SysResult<Gate::Hold>> enter_for(DiskDirectory& directory, std::string_view name, const DiskInode& is);
+    static Task<SysResult<>> move(Self self, std::string name, Ref<DiskInode> inode, Self to,
+                                  std::string new_name, Ref<DiskInode> replaced);
+    static Task<SysResult<Gate::Hold>> enter_for(DiskDirectory& directory, std::string_view name,
+                                                 const DiskInode& is);
     void changed(const Timespec& time) {
         modified(time);
         set_stale();
@@ -140,6 +143,7 @@ class DiskFile : public DiskInode {
     SysResult<FrameRef> writable_page(u64 index);
     /// Lets the size be at least `size`.
     void grow(i64 size);
+    void clear_behind_end();
 
     // Writing back (write_back.cpp)
     /// Sends the dirty pages of [first, last) to the file server, and waits for its answers to all that has been sent. Errors are

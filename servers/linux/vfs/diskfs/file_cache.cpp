@@ -93,7 +93,8 @@ PageRun FileCache::dirty_run(u64 first, u64 last, u64 most) const {
 }
 
 void FileCache::clean(const PageRun& run) {
-    for (u64 index = run.first; index < run.first + run.count; index = (index / kChunkPages + 1) * kChunkPages) {
+    for (u64 index = run.first; index < run.first + run.count;
+         index = (index / kChunkPages + 1) * kChunkPages) {
         CacheChunk* place = look(index);
         if (place == nullptr) continue;
         const u16 bits = bits_between(place->first, run.first, run.first + run.count);
@@ -107,13 +108,15 @@ void FileCache::clean(const PageRun& run) {
 }
 
 void FileCache::set_backed(const PageRun& run) {
-    for (u64 index = run.first; index < run.first + run.count; index = (index / kChunkPages + 1) * kChunkPages) {
+    for (u64 index = run.first; index < run.first + run.count;
+         index = (index / kChunkPages + 1) * kChunkPages) {
         CacheChunk* place = look(index);
         if (place == nullptr) continue;
         const u16 bits = bits_between(place->first, run.first, run.first + run.count);
         for (u32 i = 0; i < kChunkPages; ++i)
             if ((bits >> i & 1) != 0 && place->frames[i] != kNoFrame) place->backed |= bit(i);
-        const auto promises = static_cast<u64>(std::popcount(static_cast<u16>(place->promised & place->backed)));
+        const auto promises = static_cast<u64>(
+            std::popcount(static_cast<u16>(place->promised & place->backed)));
         place->promised &= static_cast<u16>(~place->backed);
         promised_ -= promises;
         *promised_sum -= promises;

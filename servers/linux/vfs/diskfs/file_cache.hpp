@@ -34,6 +34,7 @@ class FileCache {
     bool present(u64 index) { return find(index) != kNoFrame; }
     bool reading(u64 index) const { return has(index, &CacheChunk::reading); }
     bool dirty(u64 index) const { return has(index, &CacheChunk::dirty); }
+    bool mapped_dirty(u64 index) const { return has(index, &CacheChunk::mapped); }
 
     /// A page that comes in; unless there is one already.
     void put(u64 index, FrameRef frame);

@@ -18,7 +18,8 @@ constexpr u64 kAroundFault = 16;  ///< pages that are read when one is missing
 SysResult<> DiskFile::read_resident(i64 offset, UserIo& io) {
     while (io.remaining() != 0 && offset < size_) {
         const usize in_page = static_cast<usize>(offset) % kPageSize;
-        const usize wanted = std::min({kPageSize - in_page, static_cast<usize>(size_ - offset), io.remaining()});
+        const usize wanted = std::min(
+            {kPageSize - in_page, static_cast<usize>(size_ - offset), io.remaining()});
         const FrameNumber number = cache.find(static_cast<u64>(offset) / kPageSize);
         if (number == kNoFrame) return Errno::EAGAIN;
         // Held, as the program's page may have to take the place of one in the cache.
@@ -51,8 +52,7 @@ Task<void> DiskFile::read_run(Ref<DiskFile> self, PageRun run) {
     const u64 epoch = self->epoch_;
     SysResult<> stored;
     const Result<usize> got = co_await self->client().read(
-        self->id(), run.first * kPageSize, run.count * kPageSize,
-        [&](Result<std::span<const u8>> bytes) {
+        self->id(), run.first * kPageSize, run.count * kPageSize, [&](Result<std::span<const u8>> bytes) {
             if (bytes.ok()) stored = self->store(run, epoch, bytes.value());
         });
     if (!got.ok()) stored = fs_errno(got.error());

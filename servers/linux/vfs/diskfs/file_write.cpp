@@ -22,9 +22,15 @@ DiskFile::~DiskFile() {
 
 void DiskFile::grow(i64 size) {
     if (size <= size_) return;
-    // Behind the end programs may have written what is not of the file, through mappings.
-    cache.zero_tail(static_cast<u64>(size_) / kPageSize, static_cast<u32>(static_cast<u64>(size_) % kPageSize));
+    clear_behind_end();
     size_ = size;
+}
+
+/// Behind the end programs may have written what is not of the file, through mappings; until the page is written back.
+void DiskFile::clear_behind_end() {
+    const u64 end = static_cast<u64>(size_);
+    if (cache.mapped_dirty(end / kPageSize))
+        cache.zero_tail(end / kPageSize, static_cast<u32>(end % kPageSize));
 }
 
 SysResult<> DiskFile::write_resident(i64 offset, UserIo& io, usize most) {
@@ -47,6 +53,7 @@ SysResult<> DiskFile::write_resident(i64 offset, UserIo& io, usize most) {
             frame = PITH_TRY(fs().page_cache().allocate(!whole));
             cache.put(index, frame);
         }
+        if (offset + static_cast<i64>(wanted) > size_) clear_behind_end();
         // Before the copy: what is dirty can't be taken away meanwhile.
         if (cache.set_dirty(index, false) && cache.dirty_pages() == 1) fs().dirtied(*this);
         const SysResult<usize> copied = io.get(frame.data() + in_page, wanted);
@@ -61,7 +68,7 @@ SysResult<> DiskFile::write_resident(i64 offset, UserIo& io, usize most) {
         }
         const usize done = PITH_TRY(copied);
         offset += static_cast<i64>(done);
-        grow(offset);
+        size_ = std::max(size_, offset);
         if (done < wanted) return Errno::EFAULT;
     }
     return {};

@@ -15,6 +15,17 @@ namespace {
 constexpr u64 kFirstWindow = 8, kLastWindow = 64;  ///< pages read in advance
 constexpr usize kPiece = 1 << 20;                  ///< bytes of a long write between two looks at the space
 
+constexpr u32 kTries = 10;  ///< when there is no memory
+
+/// There was none for a page: what is dirty is written, what is mapped is given up.
+Task<void> more_memory(DiskFile& file) {
+    constexpr u64 kFrames = 64;
+    PageCache& cache = file.fs().page_cache();
+    if (cache.reclaim(kFrames, true) != 0) co_return;
+    static_cast<void>(co_await DiskFs::make_room(Ref<DiskFs>(&file.fs())));
+    static_cast<void>(co_await sleep_until(file.fs().zone.now() + kMillisecond));
+}
+
 bool wants_sync(u32 flags) { return (flags & O_DATA_SYNC) != 0; }
 
 }  // namespace
@@ -75,10 +86,16 @@ Async<usize> DiskOpenFile::read(Thread& thread, UserIo&& io, i64 position) {
 Task<SysResult<usize>> DiskOpenFile::slow_read(Thread& thread, Self self, UserIo io, i64 position) {
     const DeviceWait waiting(thread);
     SysResult<> result = Errno::EAGAIN;
+    u32 tries = 0;
     while (result.error() == Errno::EAGAIN && !thread.fatal_signal_pending()) {
         const u64 index = static_cast<u64>(position) / kPageSize;
         const u64 end = (static_cast<u64>(position) + io.remaining() + kPageSize - 1) / kPageSize;
         result = co_await DiskFile::fetch(Ref<DiskFile>(&self->file()), index, self->window_at(index, end));
+        if (result.error() == Errno::ENOMEM && tries++ < kTries) {
+            co_await more_memory(self->file());
+            result = Errno::EAGAIN;
+            continue;
+        }
         // Behind the end by now: it has been cut.
         if (result.error() == Errno::EFAULT) result = SysResult<>();
         if (!result.ok()) break;
@@ -87,7 +104,8 @@ Task<SysResult<usize>> DiskOpenFile::slow_read(Thread& thread, Self self, UserIo
         position += static_cast<i64>(io.done() - before);
         self->read_ahead(static_cast<u64>(position) / kPageSize);
     }
-    if (io.done() == 0 && !result.ok()) co_return result.error() == Errno::EAGAIN ? Errno::EINTR : result.error();
+    if (io.done() == 0 && !result.ok())
+        co_return result.error() == Errno::EAGAIN ? Errno::EINTR : result.error();
     co_return io.done();
 }
 
@@ -101,7 +119,7 @@ Async<usize> DiskOpenFile::write(Thread& thread, UserIo&& io, i64 position) {
     io.limit(largest - static_cast<u64>(position));
     const bool setuid = (to.mode & (S_SETUID | S_SETGID)) != 0 && !thread.process.credentials.root();
     PageCache& cache = to.fs().page_cache();
-    if (setuid || wants_sync(flags) || !to.fs().room_for(io.remaining()) || cache.dirty > cache.dirty_limit() ||
+    if (setuid || wants_sync(flags) || !to.fs().room_for(io.remaining()) || cache.crowded() ||
         !to.gate().try_enter(true)) {
         return slow_write(thread, Self(this), std::move(io), position, Gate::Hold(), false);
     }
@@ -109,7 +127,7 @@ Async<usize> DiskOpenFile::write(Thread& thread, UserIo&& io, i64 position) {
     if ((flags & O_APPENDING) != 0) position = to.size();
     const SysResult<> done = to.write_resident(position, io, io.remaining());
     if (io.done() != 0) to.touch_modify();
-    if (done.error() == Errno::EAGAIN) {
+    if (done.error() == Errno::EAGAIN || done.error() == Errno::ENOMEM) {
         position += static_cast<i64>(io.done());
         return slow_write(thread, Self(this), std::move(io), position, std::move(hold), true);
     }
@@ -120,7 +138,8 @@ Async<usize> DiskOpenFile::write(Thread& thread, UserIo&& io, i64 position) {
 
 Task<SysResult<>> DiskOpenFile::take_away_setuid(Thread& thread, Self self) {
     Inode& inode = self->inode();
-    if ((inode.mode & (S_SETUID | S_SETGID)) == 0 || thread.process.credentials.root()) co_return SysResult<>();
+    if ((inode.mode & (S_SETUID | S_SETGID)) == 0 || thread.process.credentials.root())
+        co_return SysResult<>();
     AttributeChange change;
     change.set_mode = true;
     change.mode = inode.mode & 07777 & ~S_SETUID;
@@ -130,8 +149,10 @@ Task<SysResult<>> DiskOpenFile::take_away_setuid(Thread& thread, Self self) {
 
 /// Waits until there is not too much in the cache that is dirty.
 Task<SysResult<>> DiskOpenFile::wait_for_room(Self self) {
-    PageCache& cache = self->file().fs().page_cache();
-    if (cache.dirty > cache.dirty_limit()) co_return co_await DiskFs::write_back(Ref<DiskFs>(&self->file().fs()));
+    DiskFs& fs = self->file().fs();
+    PageCache& cache = fs.page_cache();
+    if (cache.crowded()) co_return co_await DiskFs::make_room(Ref<DiskFs>(&fs));
+    if (cache.dirty > cache.dirty_limit() / 2) fs.start_writing();
     co_return SysResult<>();
 }
 
@@ -139,14 +160,21 @@ Task<SysResult<>> DiskOpenFile::wait_for_room(Self self) {
 Task<SysResult<>> DiskOpenFile::write_piece(UserIo& io, i64 position, usize most) {
     const Ref<DiskFile> to(&file());
     const usize stop = io.done() + std::min(most, io.remaining());
+    u32 tries = 0;
     while (true) {
         const usize before = io.done();
         const SysResult<> done = to->write_resident(position, io, stop - before);
         if (io.done() != before) to->touch_modify();
         position += static_cast<i64>(io.done() - before);
+        if (done.error() == Errno::ENOMEM && tries++ < kTries) {
+            co_await more_memory(*to);
+            continue;
+        }
         if (done.error() != Errno::EAGAIN) co_return done;
         const SysResult<> there = co_await DiskFile::fetch(to, static_cast<u64>(position) / kPageSize, 1);
-        if (!there.ok() && there.error() != Errno::EFAULT) co_return there;
+        if (!there.ok() && there.error() != Errno::EFAULT &&
+            (there.error() != Errno::ENOMEM || tries > kTries))
+            co_return there;
     }
 }
 

@@ -19,8 +19,8 @@ class DiskOpenFile : public RegularFile {
   private:
     using Self = Ref<DiskOpenFile>;
     static Task<SysResult<usize>> slow_read(Thread& thread, Self self, UserIo io, i64 position);
-    static Task<SysResult<usize>> slow_write(Thread& thread, Self self, UserIo io, i64 position, Gate::Hold hold,
-                                             bool entered);
+    static Task<SysResult<usize>> slow_write(Thread& thread, Self self, UserIo io, i64 position,
+                                             Gate::Hold hold, bool entered);
     static Task<SysResult<>> take_away_setuid(Thread& thread, Self self);
     Task<SysResult<>> write_piece(UserIo& io, i64 position, usize most);
     static Task<SysResult<>> wait_for_room(Self self);
@@ -29,9 +29,9 @@ class DiskOpenFile : public RegularFile {
     /// Pages to fetch with `index`, which is missing, for a read that goes up to `end`.
     u64 window_at(u64 index, u64 end);
 
-    u64 expected_ = 0;  ///< the page that a sequential reader reads next
-    u64 window_ = 0;    ///< pages; 0: it does not read sequentially
-    u64 ahead_end_ = 0;  ///< up to there has been read in advance
+    u64 expected_ = 0;          ///< the page that a sequential reader reads next
+    u64 window_ = 0;            ///< pages; 0: it does not read sequentially
+    u64 ahead_end_ = 0;         ///< up to there has been read in advance
     u64 ahead_mark_ = ~u64{0};  ///< from there on more is to be
 };
 

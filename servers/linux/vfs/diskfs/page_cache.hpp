@@ -41,8 +41,9 @@ class PageCache : public FrameReclaimer {
     u64 reclaimable() const override { return pages > dirty + unsettled ? pages - dirty - unsettled : 0; }
     /// There is no memory: starts writing back what is dirty. True: some will be free when that is done.
     bool relieve();
-    /// Dirty pages above which those who write wait for the disk.
+    /// Dirty pages above which those who write wait for the disk; and as many may be on their way there.
     u64 dirty_limit() const;
+    bool crowded() const { return dirty > dirty_limit() || unsettled > dirty_limit(); }
 
     void add(CacheChunk& chunk);
     void remove(CacheChunk& chunk);

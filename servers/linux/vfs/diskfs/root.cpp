@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "lib/os/start_info.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/shutdown.hpp"
 #include "servers/linux/vfs/dev/kmsg.hpp"
@@ -18,7 +17,7 @@ namespace pith::lx {
 
 namespace {
 
-constexpr u32 kStatus = 125;
+constexpr u32 kStatus = 126;
 
 BlockDevice* find_device(const Vfs& vfs, std::string_view name) {
     constexpr std::string_view kFolder = "/dev/";
@@ -46,6 +45,7 @@ Task<SysResult<>> mount_and_move(Zone& zone, Ref<BlockDevice> device, bool read_
                                       "/dev/" + device->name);
     vfs.root_mount->number = vfs.next_mount_number++;
     std::vector<Ref<Mount>> moved{vfs.root_mount};
+    PITH_CO_TRY(co_await find_directory(vfs, "dev"));  // without it there is no console
     for (const Ref<Mount>& mount : vfs.mounts) {
         if (mount == old_root) continue;
         if (mount->parent == old_root) {
@@ -70,6 +70,8 @@ const char* describe(Errno error) {
         case Errno::EINVAL: return "it has no file system of a known kind";
         case Errno::EROFS:
         case Errno::EACCES: return "it may only be read";
+        case Errno::ENOENT:
+        case Errno::ENOTDIR: return "it has no directory /dev";
         case Errno::ENODEV: return "there is no file server";
         default: return "it cannot be read";
     }
@@ -78,8 +80,8 @@ const char* describe(Errno error) {
 }  // namespace
 
 SysResult<> mount_root(Zone& zone, std::string_view name) {
-    const bool read_only = start_parameter("rootflags") == "ro";
     BlockDevice* device = find_device(*zone.vfs, name);
+    const bool read_only = device != nullptr && device->disk.read_only();
     SysResult<> done = Errno::ENXIO;
     if (!zone.vfs->file_servers) done = Errno::ENODEV;
     else if (device != nullptr)
@@ -89,7 +91,8 @@ SysResult<> mount_root(Zone& zone, std::string_view name) {
     write_kernel_log(zone, "<3>" + text);
     const std::string line = "pith: " + text;
     if (zone.vfs->console)
-        static_cast<void>(zone.vfs->console->write(ConsoleStream::error, {reinterpret_cast<const u8*>(line.data()), line.size()}));
+        static_cast<void>(zone.vfs->console->write(ConsoleStream::error,
+                                                   {reinterpret_cast<const u8*>(line.data()), line.size()}));
     end_zone(zone, EndKind::exited, kStatus);
     return done;
 }

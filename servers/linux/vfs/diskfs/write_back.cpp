@@ -26,7 +26,8 @@ class PageData : public FsData {
     usize copy(std::span<u8> to) override {
         const usize size = std::min(to.size(), length_);
         for (usize at = 0; at < size; at += kPageSize)
-            std::memcpy(to.data() + at, frames_[at / kPageSize].data(), std::min<usize>(size - at, kPageSize));
+            std::memcpy(to.data() + at, frames_[at / kPageSize].data(),
+                        std::min<usize>(size - at, kPageSize));
         return size;
     }
     void settled(Error) override {
@@ -63,15 +64,16 @@ Task<void> DiskFile::write_run(Ref<DiskFile> self, PageRun run) {
     DiskFs& fs = self->fs();
     const u64 start = run.first * kPageSize;
     const usize length = std::min<u64>(run.count * kPageSize, static_cast<u64>(self->size_) - start);
+    self->clear_behind_end();
     auto* data = new PageData(fs.page_cache(), length);
-    for (u64 i = 0; i < run.count; ++i)
-        data->add(FrameRef(fs.zone.frames, self->cache.find(run.first + i)));
+    for (u64 i = 0; i < run.count; ++i) data->add(FrameRef(fs.zone.frames, self->cache.find(run.first + i)));
     self->cache.clean(run);
     if (!self->dirty()) fs.cleaned(*self);
     ++self->writing_;
     fs.pages_under_way += run.count;
     const Timespec modified = self->modify_time, changed = self->change_time;
-    const Result<usize> done = co_await self->client().write(self->id(), start, length, *data, to_fs(changed));
+    const Result<usize> done = co_await self->client().write(self->id(), start, length, *data,
+                                                             to_fs(changed));
     fs.pages_under_way -= run.count;
     if (done.ok() && done.value() == length) self->cache.set_backed(run);
     else self->write_failed(run, done.ok() ? done.value() : 0, done.ok() ? Error::no_space : done.error());

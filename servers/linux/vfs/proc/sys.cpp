@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // /proc/sys.
+#include "servers/linux/vfs/diskfs/page_cache.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
 #include "servers/linux/vfs/vfs.hpp"
 #include "servers/linux/zone.hpp"
@@ -64,6 +65,16 @@ SysResult<> write_accepted(Subject, Thread& writer, std::string_view) {
     return writer.process.credentials.euid == 0 ? SysResult<>() : SysResult<>(Errno::EPERM);
 }
 
+/// 1: cached pages, 2: names and inodes, 3: both.
+SysResult<> write_drop_caches(Subject subject, Thread& writer, std::string_view text) {
+    if (writer.process.credentials.euid != 0) return Errno::EPERM;
+    if (text.empty() || text[0] < '1' || text[0] > '3') return Errno::EINVAL;
+    const u32 what = static_cast<u32>(text[0] - '0');
+    if ((what & 2) != 0) subject.zone->vfs->dentries.shrink();
+    if ((what & 1) != 0) subject.zone->page_cache->reclaim(~u64{0}, true);
+    return {};
+}
+
 constexpr u32 kRead = S_REGULAR | 0444, kWrite = S_REGULAR | 0644;
 
 constinit const ProcEntry kRandom[] = {
@@ -97,7 +108,7 @@ constinit const ProcEntry kMemory[] = {
     {"max_map_count", kWrite, number<65530>, write_accepted},
     {"mmap_min_addr", kWrite, number<65536>, write_accepted},
     {"swappiness", kWrite, number<60>, write_accepted},
-    {"drop_caches", S_REGULAR | 0200, nullptr, write_accepted},
+    {"drop_caches", S_REGULAR | 0200, nullptr, write_drop_caches},
 };
 constinit const ProcEntry kFiles[] = {
     {"file-max", kWrite, number<1048576>, write_accepted},

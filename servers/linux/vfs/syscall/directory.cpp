@@ -36,7 +36,8 @@ Async<u64> made(Thread& thread, const LastComponent& last, Async<Ref<Inode>> cre
         dentries.add(last.directory.dentry, last.name, inode);
         return u64{0};
     }
-    return [](DentryCache& cache, LastComponent place, Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<u64>> {
+    return [](DentryCache& cache, LastComponent place,
+              Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<u64>> {
         const Ref<Inode> inode = PITH_CO_TRY(co_await std::move(task));
         cache.add(place.directory.dentry, place.name, inode);
         co_return u64{0};
@@ -62,7 +63,8 @@ Async<u64> make_node(Thread& thread, u64 directory, u64 path, u32 mode, u32 devi
     Inode& parent = last.directory.inode();
     const u64 number = special ? make_device(device >> 8 & 0xfff, (device & 0xff) | (device >> 12 & 0xfff00))
                                : 0;
-    return made(thread, last, parent.create(last.name, new_file(thread, parent, type | (mode & 07777), number)));
+    return made(thread, last,
+                parent.create(last.name, new_file(thread, parent, type | (mode & 07777), number)));
 }
 
 Async<u64> make_symlink(Thread& thread, u64 target_address, u64 directory, u64 path) {

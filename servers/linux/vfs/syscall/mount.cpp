@@ -12,7 +12,8 @@ namespace pith::lx {
 
 namespace {
 
-constexpr u32 kKeptFlags = kMountReadOnly | kMountNoSetuid | kMountNoDevices | kMountNoExecute | kMountNoAccessTime;
+constexpr u32 kKeptFlags = kMountReadOnly | kMountNoSetuid | kMountNoDevices | kMountNoExecute |
+                           kMountNoAccessTime;
 
 /// "size=16m" and the like: bytes, with k, m, g or %.
 bool parse_size(std::string_view text, u64 total, u64& bytes) {
@@ -84,8 +85,9 @@ DiskFs* disk_file_system(const Vfs& vfs, FileSystem& file_system) {
 /// Options of ext4 that ask for what is there anyway. EINVAL: others.
 SysResult<> check_options(std::string_view options) {
     static constexpr std::string_view kKnown[] = {
-        "defaults", "rw",      "ro",           "errors=remount-ro", "errors=continue", "data=ordered", "barrier", "barrier=1",
-        "discard",  "nodiscard", "user_xattr", "nouser_xattr",      "acl",             "noacl",        "relatime"};
+        "defaults", "rw",        "ro",      "errors=remount-ro", "errors=continue", "data=ordered",
+        "barrier",  "barrier=1", "discard", "nodiscard",         "user_xattr",      "nouser_xattr",
+        "acl",      "noacl",     "relatime"};
     while (!options.empty()) {
         const usize end = options.find(',');
         const std::string_view option = options.substr(0, end);
@@ -136,7 +138,8 @@ Async<u64> call_mount(Thread& thread, const SyscallArgs& args) {
     Vfs& vfs = *thread.zone().vfs;
     if ((flags & kMountRemount) != 0) {
         if (!(at.dentry == at.mount->root)) return Errno::EINVAL;
-        if (DiskFs* disk = disk_file_system(vfs, *at.mount->file_system); disk != nullptr && (flags & kMountBind) == 0)
+        if (DiskFs* disk = disk_file_system(vfs, *at.mount->file_system);
+            disk != nullptr && (flags & kMountBind) == 0)
             return remount_disk(Ref<DiskFs>(disk), at.mount, flags & kKeptFlags, options);
         at.mount->flags = flags & kKeptFlags;
         return u64{0};
@@ -155,7 +158,8 @@ Async<u64> call_mount(Thread& thread, const SyscallArgs& args) {
     }
     if (type.empty()) return Errno::EINVAL;
     if (!at.inode().directory()) return Errno::ENOTDIR;
-    if (type == "ext4" && vfs.file_servers) return mount_disk(thread, source, at, flags & kKeptFlags, options);
+    if (type == "ext4" && vfs.file_servers)
+        return mount_disk(thread, source, at, flags & kKeptFlags, options);
     Ref<FileSystem> made = PITH_TRY(make_file_system(thread.zone(), type, options));
     PITH_TRY(vfs.attach(std::move(made), at, flags & kKeptFlags, source.empty() ? "none" : source));
     return u64{0};
