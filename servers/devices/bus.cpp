@@ -19,6 +19,7 @@ constexpr u8 kMultiFunction = 0x80;
 
 Result<> Bus::begin(State& state) {
     state_ = &state;
+    taken_count_ = 0;
     PITH_CHECK(read_segments());
     if (plausible(state)) confirm();
     else look();
@@ -54,6 +55,15 @@ Result<ConfigSpace> Bus::config(u32 place) {
         return ConfigSpace(buses_[bus_count_++].mapping.address() + offset);
     }
     return Error::not_found;
+}
+
+DmarBuses Bus::behind(u32 bridge) {
+    auto space = config(bridge);
+    if (!space.ok() || space->read16(kVendor) == 0xffff || (space->read8(kHeaderType) & 0x7f) != 1)
+        return {1, 0};
+    const u32 first = space->read8(kSecondaryBus);
+    // A bridge leads to a bus of a higher number.
+    return first > (bridge >> 8 & 0xff) ? DmarBuses{first, space->read8(kSubordinateBus)} : DmarBuses{1, 0};
 }
 
 void Bus::set_command(const Function& function, u16 set, u16 clear) {
@@ -153,6 +163,7 @@ void Bus::take_others(AddressMap& map, const Function& function) {
         const Segment& s = segments_[i];
         map.take(s.base + s.first_bus * kBusSize, (s.last_bus - s.first_bus + 1) * kBusSize);
     }
+    for (u32 i = 0; i < taken_count_; i++) map.take(taken_[i].address, taken_[i].size);
     for (const Function& f : functions()) {
         if (&f == &function) continue;
         for (const Bar& bar : f.bars)

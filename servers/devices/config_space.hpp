@@ -13,7 +13,8 @@ inline constexpr u32 kCommand = 0x04;
 inline constexpr u32 kClass = 0x08;  ///< revision in the low byte
 inline constexpr u32 kHeaderType = 0x0e;
 inline constexpr u32 kBar0 = 0x10;
-inline constexpr u32 kSecondaryBus = 0x19;  ///< of a bridge
+inline constexpr u32 kSecondaryBus = 0x19;    ///< of a bridge
+inline constexpr u32 kSubordinateBus = 0x1a;  ///< the last behind it
 inline constexpr u32 kSubsystemVendor = 0x2c;
 inline constexpr u32 kSubsystemId = 0x2e;
 

@@ -2,9 +2,6 @@
 #include "servers/devices/service.hpp"
 
 #include <algorithm>
-#include <cstring>
-
-#include "lib/base/format.hpp"
 
 namespace pith::devices {
 
@@ -24,10 +21,12 @@ u64 reachable(const Function& f, u64 bar, u64 offset) {
 
 }  // namespace
 
-Service::Service(Handle<Machine> machine, u64 rsdp, Handle<Pool> keep, Handle<CapTable> kept,
+Service::Service(EventLoop& loop, Handle<Machine> machine, u64 rsdp, Handle<Pool> keep, Handle<CapTable> kept,
                  Handle<Memory> preserved)
-    : preserved_(std::move(preserved)),
+    : loop_(loop),
+      preserved_(std::move(preserved)),
       machine_(std::move(machine)),
+      rsdp_(rsdp),
       keep_(std::move(keep)),
       store_(std::move(kept)),
       bus_(machine_, rsdp) {}
@@ -49,6 +48,7 @@ Result<> Service::begin() {
     State& state = *mapping_.as<State>();
     PITH_CHECK(bus_.begin(state));
     store_.begin(state);
+    PITH_CHECK(confine());
     begun_ = true;
     return {};
 }
@@ -116,6 +116,7 @@ Task<void> Service::open(Function& f, Request<Devices::Open> call) {
     resetting_ = true;
     Result<> result = co_await reset(f);
     if (result.ok()) result = bus_.place_bars(f);
+    if (result.ok()) result = attach(call.badge().client(), f);
     if (result.ok()) {
         bus_.set_command(f, kCommandMemory | kCommandMaster | kCommandNoLine, 0);
         f.opened = 1;
@@ -132,9 +133,10 @@ Task<void> Service::open(Function& f, Request<Devices::Open> call) {
 Task<void> Service::close(Function& f, Request<Devices::Close> call) {
     while (resetting_) co_await resetters_.wait();
     resetting_ = true;
-    const Result<> result = co_await reset(f);
+    Result<> result = co_await reset(f);
     bus_.set_command(f, 0, kCommandMemory | kCommandMaster);
     f.opened = 0;
+    if (result.ok()) result = detach(f);
     stop_resetting();
     if (!result.ok()) co_return call.fail(result.error());
     call.reply({});
@@ -191,8 +193,11 @@ Result<Kept*> Service::dma(u32 owner, const Function& f, u64 key, u64 size) {
     if (store_.dma_size(owner) + size > dma_limit(owner)) return Error::no_space;
     Owned<Memory> memory = PITH_TRY(keep_.create_memory(size, abi::kMemoryContiguous));
     const u64 address = PITH_TRY(machine_.dma_address(memory));
+    const u32 domain = iommu_.on() && iommu_.has_domain(domain_of(owner)) ? domain_of(owner) : 0;
+    if (domain != 0) PITH_CHECK(reserve_reach(domain, address, size));
     PITH_CHECK(store_.keep(memory, {KeptKind::dma, owner, f.place, 0, key, size, address, 0}));
     static_cast<void>(memory.keep());
+    if (domain != 0) PITH_CHECK(iommu_.map(domain, address, size));
     return store_.find(KeptKind::dma, owner, f.place, key);
 }
 

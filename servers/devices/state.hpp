@@ -4,6 +4,7 @@
 // no further than `plausible` and the devices' own registers confirm.
 #pragma once
 
+#include "lib/driver/dmar.hpp"
 #include "servers/devices/bars.hpp"
 
 namespace pith::devices {
@@ -11,6 +12,8 @@ namespace pith::devices {
 inline constexpr u32 kMaxFunctions = 48;
 inline constexpr u32 kMaxKept = 200;
 inline constexpr u32 kMaxKeptOfFunction = 12;
+inline constexpr u32 kMaxDomains = 20;
+inline constexpr u32 kIommuPlace = 0xffff'ffff;  ///< of what is kept for no function
 
 struct Function {
     u32 place;  ///< segment << 16 | bus << 8 | device << 3 | function
@@ -38,6 +41,7 @@ enum class KeptKind : u32 {
     region = 2,   ///< a: BAR << 56 | offset; address: where that is
     message = 3,  ///< a: number; address and data of the message
     dma = 4,      ///< a: key; size; address for the device
+    tables = 5,   ///< a: number; size; address: where the IOMMU finds them
 };
 
 struct Kept {
@@ -52,6 +56,15 @@ struct Kept {
 };
 static_assert(sizeof(Kept) == 48);
 
+/// Where the IOMMU's tables are: physical addresses of pages in Memories of kind `tables`. They are believed as far as walking
+/// the tables confirms them (servers/devices/iommu).
+struct IommuState {
+    u64 root;  ///< 0: it was not turned on
+    u64 status;
+    u64 queues[Dmar::kMaxUnits];
+    u64 tops[kMaxDomains];  ///< of domain n + 1; 0: there is none
+};
+
 inline constexpr u64 kStateMagic = 0x3130'5645'4449'4350;
 
 struct State {
@@ -59,6 +72,7 @@ struct State {
     u64 function_count;
     Function functions[kMaxFunctions];
     Kept kept[kMaxKept];  ///< number n is in slot n + 1
+    IommuState iommu;
 };
 
 /// Nothing in it could lead outside of anything.
@@ -75,7 +89,7 @@ inline bool plausible(const State& state) {
             if ((bar.size & (bar.size - 1)) != 0 || bar.address + bar.size < bar.address) return false;
     }
     for (const Kept& kept : state.kept) {
-        if (kept.kind > KeptKind::dma) return false;
+        if (kept.kind > KeptKind::tables) return false;
         // A message is a write to memory: it goes to an interrupt controller (Intel SDM volume 3, 11.11.1).
         if (kept.kind == KeptKind::message && (kept.address >> 20 != 0xfee || kept.data > 0xffff))
             return false;
