@@ -34,6 +34,8 @@ struct Options {
     std::vector<std::string> disks;            ///< raw images, written in place
     std::vector<std::string> read_only_disks;  ///< they come after the others
     std::vector<std::string> failing_disks;    ///< and these last: sector 8 can't be read
+    std::vector<std::string> devices;          ///< of QEMU: NAME[,PROPERTY=VALUE...]
+    bool iommu = true;
     std::vector<Added> added;
     std::vector<std::string> environment;
     std::vector<std::string> command;
