@@ -19,7 +19,6 @@ constexpr u8 kMultiFunction = 0x80;
 
 Result<> Bus::begin(State& state) {
     state_ = &state;
-    taken_count_ = 0;
     PITH_CHECK(read_segments());
     if (plausible(state)) confirm();
     else look();
@@ -155,6 +154,12 @@ void Bus::confirm() {
         }
         if (!same) f.opened = 0;
     }
+}
+
+void Bus::take(u64 address, u64 size) {
+    for (u32 i = 0; i < taken_count_; i++)
+        if (taken_[i].address == address) return;
+    if (taken_count_ < kMaxTaken) taken_[taken_count_++] = {address, size};
 }
 
 /// What no BAR of this function may be placed in.

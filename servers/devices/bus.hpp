@@ -29,9 +29,7 @@ class Bus {
     /// no_space.
     Result<> place_bars(Function& function);
     /// No BAR is to be placed there.
-    void take(u64 address, u64 size) {
-        if (taken_count_ < kMaxTaken) taken_[taken_count_++] = {address, size};
-    }
+    void take(u64 address, u64 size);
 
   private:
     /// Configuration space of some buses of a segment.

@@ -29,6 +29,13 @@ u32 Service::domain_of(u32 owner) const {
 
 /// Before any device masters the bus.
 Result<> Service::confine() {
+    if (confined_) return {};
+    PITH_CHECK(find_iommu());
+    confined_ = true;
+    return {};
+}
+
+Result<> Service::find_iommu() {
     if (const auto found = iommu_.find({machine_, own_pool(), rsdp_}); !found.ok()) {
         if (found.error() == Error::no_memory || found.error() == Error::no_slot) return found;
         if (found.error() == Error::not_found) return {};

@@ -11,5 +11,6 @@ int main() {
                                     take_start_handle<Pool>("keep"), take_start_handle<CapTable>("kept"),
                                     take_start_handle<Memory>("preserved"));
     static Server<Devices, devices::Service> server(loop, service);
+    service.take_over();
     loop.run();
 }

@@ -40,15 +40,26 @@ void Service::read_grants() {
     }
 }
 
+void Service::take_over() {
+    if (!map_state().ok()) return;
+    const State& state = *mapping_.as<State>();
+    if (state.magic == kStateMagic && state.iommu.root != 0) static_cast<void>(begin());
+}
+
+Result<> Service::map_state() {
+    if (!mapping_.valid())
+        mapping_ = PITH_TRY(Mapping::create(preserved_, 0, round_up(sizeof(State), abi::kPageSize)));
+    return {};
+}
+
 Result<> Service::begin() {
     if (begun_) return {};
     read_grants();
-    if (!mapping_.valid())
-        mapping_ = PITH_TRY(Mapping::create(preserved_, 0, round_up(sizeof(State), abi::kPageSize)));
+    PITH_CHECK(map_state());
     State& state = *mapping_.as<State>();
     PITH_CHECK(bus_.begin(state));
     store_.begin(state);
-    PITH_CHECK(confine());
+    if (state.iommu.root != 0) PITH_CHECK(confine());
     begun_ = true;
     return {};
 }
@@ -114,7 +125,8 @@ void Service::stop_resetting() {
 Task<void> Service::open(Function& f, Request<Devices::Open> call) {
     while (resetting_) co_await resetters_.wait();
     resetting_ = true;
-    Result<> result = co_await reset(f);
+    Result<> result = confine();
+    if (result.ok()) result = co_await reset(f);
     if (result.ok()) result = bus_.place_bars(f);
     if (result.ok()) result = attach(call.badge().client(), f);
     if (result.ok()) {

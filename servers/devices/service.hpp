@@ -38,6 +38,8 @@ class Service {
   public:
     Service(EventLoop& loop, Handle<Machine> machine, u64 rsdp, Handle<Pool> keep, Handle<CapTable> kept,
             Handle<Memory> preserved);
+    /// At the start: a predecessor's devices are seen to, if they are behind an IOMMU.
+    void take_over();
 
     Result<Devices::Find::Reply> handle(const Devices::Find& request, Badge caller);
     void handle(const Devices::Open& request, Request<Devices::Open> call);
@@ -60,6 +62,7 @@ class Service {
         u64 left_out;     ///< since it was
     };
 
+    Result<> map_state();
     Result<> begin();
     void read_grants();
     const Grant* grant_of(u32 owner, const Function& function) const;
@@ -80,6 +83,7 @@ class Service {
 
     // confinement.cpp
     Result<> confine();
+    Result<> find_iommu();
     void find_tables();
     Result<> use_tables(const Handle<Memory>& memory, u64 address);
     Result<> make_room(u32 pages);
@@ -119,6 +123,7 @@ class Service {
     Grant grants_[kMaxGrants];
     u32 grant_count_ = 0;
     bool begun_ = false;
+    bool confined_ = false;  // the IOMMU is on, or there is none that can be
     bool resetting_ = false;  // one at a time: it takes a while
     WaitList resetters_;
     TraceRing<Record> trace_;
