@@ -103,14 +103,19 @@ void Service::confirm_memory() {
     });
 }
 
+/// It is the driver's again when that opens it, and then it is reset.
+void Service::bring_to_rest(Function& f) {
+    bus_.set_command(f, 0, kCommandMaster);
+    if (f.opened == kOpen) f.opened = kStopped;
+}
+
 /// What was under way when a predecessor died is finished or undone; devices in use are left alone.
 Result<> Service::settle() {
     for (u32 domain = 1; domain <= grant_count_; domain++)
         if (iommu_.has_domain(domain)) PITH_CHECK(fill_domain(domain));
     for (Function& f : bus_.functions()) {
-        if (!confined(f) || (f.opened != 0) == (iommu_.domain_of(f.place) != 0)) continue;
-        bus_.set_command(f, 0, kCommandMaster);
-        f.opened = 0;
+        if (!confined(f) || (f.opened == kOpen) == (iommu_.domain_of(f.place) != 0)) continue;
+        bring_to_rest(f);
         PITH_CHECK(iommu_.detach(f.place, false));
     }
     return {};
@@ -118,11 +123,8 @@ Result<> Service::settle() {
 
 /// Nobody knows what is in the tables: no device goes on.
 Result<> Service::start_anew() {
-    for (Function& f : bus_.functions()) {
-        if (f.class_code >> 16 == kBridgeClass) continue;
-        bus_.set_command(f, 0, kCommandMaster);
-        f.opened = 0;
-    }
+    for (Function& f : bus_.functions())
+        if (f.class_code >> 16 != kBridgeClass) bring_to_rest(f);
     iommu_.pages().unmark_all();
     PITH_CHECK(make_room(3 + Dmar::kMaxUnits));
     return iommu_.start();
@@ -192,10 +194,7 @@ void Service::stop(const DmaFault& fault) {
     const u32 place = iommu_.place_of(fault);
     const u32 domain = iommu_.domain_of(place);
     Function* function = bus_.find(place);
-    if (function != nullptr) {
-        bus_.set_command(*function, 0, kCommandMaster);
-        function->opened = 0;
-    }
+    if (function != nullptr) bring_to_rest(*function);
     if (make_room(1).ok()) static_cast<void>(iommu_.detach(place, true));
     trace_.add({Record::stopped, place, fault.address});
     tell(fault, place, domain <= grant_count_ ? domain : 0);
@@ -223,7 +222,7 @@ Result<Devices::Domain::Reply> Service::handle(const Devices::Domain& request, B
     const u32 owner = static_cast<u32>(request.component);
     if (!begun_ || owner != request.component) return reply;
     for (const Function& f : bus_.functions()) {
-        if (f.opened == 0 || grant_of(owner, f) == nullptr) continue;
+        if (f.opened != kOpen || grant_of(owner, f) == nullptr) continue;
         if (confined(f)) {
             if (iommu_.domain_of(f.place) != domain_of(owner)) continue;
             reply.domain = domain_of(owner);

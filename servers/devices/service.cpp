@@ -86,7 +86,7 @@ Result<Function*> Service::owned(Badge caller, u64 place) {
 
 Result<Function*> Service::opened(Badge caller, u64 place) {
     Function* function = PITH_TRY(owned(caller, place));
-    if (function->opened == 0) return Error::bad_state;
+    if (function->opened != kOpen) return Error::bad_state;
     return function;
 }
 
@@ -131,7 +131,7 @@ Task<void> Service::open(Function& f, Request<Devices::Open> call) {
     if (result.ok()) result = attach(call.badge().client(), f);
     if (result.ok()) {
         bus_.set_command(f, kCommandMemory | kCommandMaster | kCommandNoLine, 0);
-        f.opened = 1;
+        f.opened = kOpen;
         trace_.add({Record::opened, f.place, 0});
     }
     stop_resetting();

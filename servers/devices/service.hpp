@@ -102,6 +102,7 @@ class Service {
     Result<> let_reach(u32 domain, u64 address, u64 size);
     Result<> attach(u32 owner, const Function& function);
     Result<> detach(const Function& function);
+    void bring_to_rest(Function& function);
     void take_faults();
     void stop(const DmaFault& fault);
     void tell(const DmaFault& fault, u32 place, u32 domain);
@@ -123,7 +124,7 @@ class Service {
     Grant grants_[kMaxGrants];
     u32 grant_count_ = 0;
     bool begun_ = false;
-    bool confined_ = false;  // the IOMMU is on, or there is none that can be
+    bool confined_ = false;   // the IOMMU is on, or there is none that can be
     bool resetting_ = false;  // one at a time: it takes a while
     WaitList resetters_;
     TraceRing<Record> trace_;

@@ -15,6 +15,10 @@ inline constexpr u32 kMaxKeptOfFunction = 12;
 inline constexpr u32 kMaxDomains = 20;
 inline constexpr u32 kIommuPlace = 0xffff'ffff;  ///< of what is kept for no function
 
+// What a function's `opened` says.
+inline constexpr u32 kOpen = 1;     ///< a driver has it
+inline constexpr u32 kStopped = 2;  ///< one had it when it was stopped: it is to be opened again, which resets it
+
 struct Function {
     u32 place;  ///< segment << 16 | bus << 8 | device << 3 | function
     u16 vendor;
@@ -22,7 +26,7 @@ struct Function {
     u16 subsystem_vendor;
     u16 subsystem_id;
     u32 class_code;
-    u32 opened;   ///< 1: a driver has it
+    u32 opened;   ///< 0: nobody has it; kOpen, kStopped
     u16 express;  ///< offset of the capability; 0: none
     u16 msix;
     u16 messages;  ///< entries of the MSI-X table

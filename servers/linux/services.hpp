@@ -6,6 +6,7 @@
 #include "lib/os/protocol.hpp"
 #include "protocol/block.hpp"
 #include "protocol/console.hpp"
+#include "protocol/device.hpp"
 #include "protocol/log.hpp"
 #include "protocol/process.hpp"
 
@@ -18,6 +19,7 @@ struct Services {
     Client<pith::Process> process;  ///< /proc/pith/services, shutdown
     Client<pith::Log> log;          ///< dmesg, /dev/kmsg
     Client<pith::Block> block;      ///< disks; not valid: this system has none
+    Client<pith::Devices> devices;  ///< asked what drivers' devices can reach; not valid: as above
 };
 
 }  // namespace pith::lx

@@ -15,5 +15,11 @@ run "${runner[@]}" --bare --bundle bundle --disk disk.img --device edu --no-iomm
 grep '^FAIL \|^    ' out
 check_that nothing_holds_it_without grep -qx 'ok nothing_holds_it' out
 
+dma='for i in virtio_blk console; do grep ^dma: /proc/pith/services/$i/status; done; grep -c "domain 1  " /proc/pith/services'
+run boot --disk disk.img -- sh -c "head -c 1 /dev/vda >/dev/null; $dma" </dev/null
+check domains_are_shown 0 'dma: domain 1 (iommu)\ndma: none\n1\n'
+run boot --no-iommu --disk disk.img -- sh -c "head -c 1 /dev/vda >/dev/null; $dma; true" </dev/null
+check open_devices_are_shown 0 'dma: open (no iommu)\ndma: none\n0\n'
+
 run boot --no-iommu --disk disk.img -- sh -c 'dd if=/dev/vda of=/dev/null bs=64k 2>/dev/null && echo read' </dev/null
 check disk_without_iommu 0 'read\n'
