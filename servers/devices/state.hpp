@@ -16,8 +16,9 @@ inline constexpr u32 kMaxDomains = 20;
 inline constexpr u32 kIommuPlace = 0xffff'ffff;  ///< of what is kept for no function
 
 // What a function's `opened` says.
-inline constexpr u32 kOpen = 1;     ///< a driver has it
-inline constexpr u32 kStopped = 2;  ///< one had it when it was stopped: it is to be opened again, which resets it
+inline constexpr u32 kOpen = 1;  ///< a driver has it
+inline constexpr u32
+    kStopped = 2;  ///< one had it when it was stopped: it is to be opened again, which resets it
 
 struct Function {
     u32 place;  ///< segment << 16 | bus << 8 | device << 3 | function
