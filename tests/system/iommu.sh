@@ -11,6 +11,17 @@ run "${runner[@]}" --bare --bundle bundle --timeout 100 --disk disk.img --device
 grep '^ok \|^FAIL \|^    ' out
 check_that dma_tests_end grep -qx 'dma tests passed' out
 
+# Another kind of unit: with tables of four levels, and one that remembers what was not there.
+mkdir other
+cat >other/qemu-system-x86_64 <<SCRIPT
+#!/bin/bash
+exec "$(type -P qemu-system-x86_64)" "\${@/#intel-iommu/intel-iommu,aw-bits=48,caching-mode=on}"
+SCRIPT
+chmod +x other/qemu-system-x86_64
+PATH=$work/other:$PATH run "${runner[@]}" --bare --bundle bundle --timeout 100 --disk disk.img --device edu </dev/null
+grep '^FAIL \|^    ' out
+check_that dma_tests_end_with_caching grep -qx 'dma tests passed' out
+
 run "${runner[@]}" --bare --bundle bundle --disk disk.img --device edu --no-iommu </dev/null
 grep '^FAIL \|^    ' out
 check_that nothing_holds_it_without grep -qx 'ok nothing_holds_it' out
