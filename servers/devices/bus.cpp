@@ -127,7 +127,10 @@ void Bus::add(u32 place, const ConfigSpace& config) {
     measure_bars(config, f.bars);
     const bool again = start_info().generation != 0;
     config.write16(kCommand, again ? static_cast<u16>(command & ~kCommandMaster) : command);
-    if (f.msix == 0) return;
+    if (f.msix == 0) {
+        f.msi = static_cast<u16>(find_capability(config, kCapabilityMsi));
+        return;
+    }
     f.messages = static_cast<u16>((config.read16(f.msix + kMsixControl) & kMsixSize) + 1);
     const u32 table = config.read32(f.msix + kMsixTable), pending = config.read32(f.msix + kMsixPending);
     f.table_bar = table & 7;

@@ -138,7 +138,7 @@ Task<void> Service::open(Function& f, Request<Devices::Open> call) {
     if (!result.ok()) co_return call.fail(result.error());
     Devices::Open::Reply reply{};
     for (u32 i = 0; i < kBarCount; i++) reply.bar_sizes[i] = f.bars[i].size;
-    reply.interrupts = std::min<u64>(f.messages, Devices::kMaxInterrupts);
+    reply.interrupts = std::min(f.interrupts(), Devices::kMaxInterrupts);
     call.reply(reply);
 }
 

@@ -79,6 +79,7 @@ class Service {
     Result<Region> region(u32 owner, const Function& function, u64 bar, u64 offset);
     Result<Handle<Interrupt>> message(u32 owner, const Function& function, u32 number);
     Result<> program(const Function& function, u32 number, const Kept& message);
+    static void program_only(const Function& function, const ConfigSpace& config, const Kept& message);
     Result<Kept*> dma(u32 owner, const Function& function, u64 key, u64 size);
 
     // confinement.cpp

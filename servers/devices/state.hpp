@@ -35,8 +35,12 @@ struct Function {
     u8 pending_bar;
     u32 table_offset;
     u32 pending_offset;
-    u32 reserved;
+    u16 msi;  ///< offset of the capability; 0: none, or not needed
+    u16 reserved;
     Bar bars[kBarCount];
+
+    /// Messages that it can send.
+    u32 interrupts() const { return msix != 0 ? messages : msi != 0 ? 1 : 0; }
 };
 static_assert(sizeof(Function) == 40 + kBarCount * sizeof(Bar));
 
@@ -85,8 +89,9 @@ inline bool plausible(const State& state) {
     if (state.magic != kStateMagic || state.function_count > kMaxFunctions) return false;
     for (u64 i = 0; i < state.function_count; i++) {
         const Function& f = state.functions[i];
-        if (f.express > 0xfc || f.msix > 0xfc || f.messages > 2048 || f.table_bar >= kBarCount ||
-            f.pending_bar >= kBarCount || (i != 0 && f.place <= state.functions[i - 1].place))
+        if (f.express > 0xfc || f.msix > 0xfc || f.msi > 0xf0 || f.messages > 2048 ||
+            f.table_bar >= kBarCount || f.pending_bar >= kBarCount ||
+            (i != 0 && f.place <= state.functions[i - 1].place))
             return false;
         const u64 table_end = u64{f.table_offset} + f.messages * kMsixEntrySize;
         if (f.messages != 0 && table_end > f.bars[f.table_bar].size) return false;

@@ -9,6 +9,8 @@ namespace pith::test {
 namespace {
 
 struct Identity : Register<u32, 0x00> {};
+struct Status : Register<u32, 0x24> {};
+struct Acknowledge : Register<u32, 0x64> {};
 struct Source : Register<u64, 0x80> {};
 struct Destination : Register<u64, 0x88> {};
 struct Count : Register<u64, 0x90> {};
@@ -34,6 +36,12 @@ Result<> Edu::begin(const Client<Devices>& client) {
     if (region_.registers().read<Identity>().value != kIdentity) return Error::unsupported;
     memory_ = PITH_TRY(device_.dma_memory(1, 2 * abi::kPageSize));
     return {};
+}
+
+void Edu::acknowledge() const {
+    Acknowledge all;
+    all.value = region_.registers().read<Status>().value;
+    region_.registers().write(all);
 }
 
 Result<> Edu::run(u64 source, u64 destination, u64 size, u64 command) const {

@@ -22,11 +22,15 @@ class Edu {
     Result<> read(u64 address, u64 size) const { return run(address, kBuffer, size, kRun); }
     /// And from there to memory.
     Result<> write(u64 address, u64 size) const { return run(kBuffer, address, size, kRun | kToMemory); }
+    /// As `read`, with an interrupt at its end, which comes again until it is acknowledged.
+    Result<> read_and_tell(u64 address, u64 size) const { return run(address, kBuffer, size, kRun | kTell); }
+    void acknowledge() const;
 
   private:
     static constexpr u64 kBuffer = 0x40000;
     static constexpr u64 kRun = 1;
     static constexpr u64 kToMemory = 2;
+    static constexpr u64 kTell = 4;
     Result<> run(u64 source, u64 destination, u64 size, u64 command) const;
     PciDevice device_;
     PciRegion region_;

@@ -117,6 +117,28 @@ bool device_is_found() {
     return own_memory_works();
 }
 
+/// By its one message (MSI): also when it was opened again, and from a reborn server.
+bool it_interrupts() {
+    CHECK(edu.device().interrupts() == 1);
+    CHECK(edu.device().interrupt(1).error() == Error::invalid);
+    auto signal = own_pool().create_signal();
+    CHECK(signal.ok());
+    for (u32 round = 0; round < 3; round++) {
+        auto interrupt = edu.device().interrupt(0);
+        CHECK(interrupt.ok());
+        CHECK(interrupt->bind(*signal, 1).ok() && interrupt->acknowledge().ok());
+        CHECK(edu.read_and_tell(edu.memory().address, 64).ok());
+        auto bits = signal->wait(1, now() + kSecond);
+        CHECK(bits.ok() && *bits == 1);
+        edu.acknowledge();
+        CHECK(edu.read(edu.memory().address, 64).ok());
+        CHECK(signal->poll(1) == 0);
+        if (round == 0) CHECK(edu.open_again().ok());
+        else CHECK(restart("devices"));
+    }
+    return true;
+}
+
 bool every_driver_has_a_domain() {
     const auto own = domain_of("dma_test"), disks = domain_of("virtio_blk");
     CHECK(own.reach == static_cast<u32>(DmaReach::domain) && own.domain != 0);
@@ -241,6 +263,7 @@ void run(const char* name, bool (*test)()) {
 }
 
 void run_confined() {
+    run("it_interrupts", it_interrupts);
     run("every_driver_has_a_domain", every_driver_has_a_domain);
     run("foreign_memory_is_not_written", foreign_memory_is_not_written);
     run("it_works_when_opened_again", it_works_when_opened_again);
