@@ -147,6 +147,7 @@ TEST(State, IsDistrusted) {
     EXPECT_TRUE(spoilt([](State& s) { s.function_count = kMaxFunctions + 1; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[1].place = 0; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].msix = 0xfff; }));
+    EXPECT_TRUE(spoilt([](State& s) { s.functions[0].msi = 0xfc; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].table_bar = 6; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].messages = 4096; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].messages = 1; }));  // in a BAR that there isn't

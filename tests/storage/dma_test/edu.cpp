@@ -44,12 +44,16 @@ void Edu::acknowledge() const {
     region_.registers().write(all);
 }
 
-Result<> Edu::run(u64 source, u64 destination, u64 size, u64 command) const {
+void Edu::begin_run(u64 source, u64 destination, u64 size, u64 command) const {
     const MmioBlock block = region_.registers();
     put<Source>(block, source);
     put<Destination>(block, destination);
     put<Count>(block, size);
     put<Command>(block, command);
+}
+
+Result<> Edu::wait() const {
+    const MmioBlock block = region_.registers();
     const abi::Time deadline = now() + kPatience;
     while ((block.read<Command>().value & kRun) != 0) {
         if (now() > deadline) return Error::timed_out;

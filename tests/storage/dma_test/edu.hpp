@@ -25,13 +25,20 @@ class Edu {
     /// As `read`, with an interrupt at its end, which comes again until it is acknowledged.
     Result<> read_and_tell(u64 address, u64 size) const { return run(address, kBuffer, size, kRun | kTell); }
     void acknowledge() const;
+    /// As `write`, without waiting; `wait` does.
+    void begin_write(u64 address, u64 size) const { begin_run(kBuffer, address, size, kRun | kToMemory); }
+    Result<> wait() const;
 
   private:
     static constexpr u64 kBuffer = 0x40000;
     static constexpr u64 kRun = 1;
     static constexpr u64 kToMemory = 2;
     static constexpr u64 kTell = 4;
-    Result<> run(u64 source, u64 destination, u64 size, u64 command) const;
+    void begin_run(u64 source, u64 destination, u64 size, u64 command) const;
+    Result<> run(u64 source, u64 destination, u64 size, u64 command) const {
+        begin_run(source, destination, size, command);
+        return wait();
+    }
     PciDevice device_;
     PciRegion region_;
     DmaMemory memory_;

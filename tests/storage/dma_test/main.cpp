@@ -217,6 +217,19 @@ bool reborn_server_leaves_devices_alone() {
     return own_memory_works();
 }
 
+/// Also a fault that came while there was no server is seen to.
+bool reborn_server_sees_faults() {
+    for (u32 round = 0; round < 12; round++) {
+        edu.begin_write(look().address, Edu::kBufferSize);
+        sleep(round * 10 * kMillisecond);
+        CHECK(restart("devices"));
+        CHECK(edu.wait().ok());
+        CHECK(device_is_stopped() && look().spoilt == 0);
+        CHECK(edu.open_again().ok());
+    }
+    return bystander_goes_on() && own_memory_works();
+}
+
 Result<> spoil_root_pointer() {
     const FirmwareMemory table = PITH_TRY(
         find_acpi_table({machine, own_pool(), find_start_handle("machine")->value}, "DMAR"));
@@ -271,6 +284,7 @@ void run_confined() {
     run("other_memory_is_not_reached", other_memory_is_not_reached);
     run("log_is_not_flooded", log_is_not_flooded);
     run("reborn_server_leaves_devices_alone", reborn_server_leaves_devices_alone);
+    run("reborn_server_sees_faults", reborn_server_sees_faults);
     run("strange_tables_stop_all_devices", strange_tables_stop_all_devices);
 }
 
