@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 // A disk: sectors of 512 bytes read, written and flushed. Spoken by drivers/block/*; used by the Linux server and by
-// file servers. One client a disk.
+// file servers. A disk has several clients at once, each known by the badge under which it opens; what they do to each
+// other's sectors is between them.
 //
-// Requests travel through a Queue (lib/os/queue.hpp) in the disk's *link*, a Memory in the driver's keep Pool, so that it
+// Requests travel through a Queue (lib/os/queue.hpp) in the client's *link*, a Memory in a keep Pool, so that it
 // outlives both sides: first the Queue (Submission, Completion, Block::kEntries), then, from Open::Reply::window_offset
-// on, the window: the bytes that are read and written. A device may move them itself, so the driver never copies.
+// on, the window: the bytes that are read and written. A device may move them itself, so the driver never copies. Each client
+// has a link of its own with each disk, and sees no other's.
 //
 // Requests may be carried out in any order, and completed in any order; who needs an order waits for the first to be
-// completed. A Flush that is completed has made durable every write that was completed before it was submitted.
+// completed. A Flush that is completed has made durable every write, of any client, that was completed before it was
+// submitted. The clients' requests are taken in turn.
 //
-// Resuming: the driver keeps nothing but the link. After kSignalReborn the client opens again (the link is the same, what
+// Resuming: the driver keeps nothing but the links, and whose they are. After kSignalReborn the client opens again (the link is the same, what
 // is in the window stays), resets its ring, and submits again whatever was not completed: reading and writing the same sectors
 // twice is harmless. Each start is a new instance. A driver that dies right after it has answered an Open takes the
 // Signal along that it gave: who finds that gone opens again.
@@ -24,6 +27,7 @@ struct Block {
     static constexpr u64 kSectorSize = 512;
     static constexpr u32 kEntries = 64;  ///< of the Queue: requests that can be under way
     static constexpr u32 kMaxDisks = 16;
+    static constexpr u32 kMaxClients = 4;  ///< of one disk
 
     enum class Operation : u32 {
         read = 1,   ///< from the disk into the window
@@ -52,19 +56,22 @@ struct Block {
 
     /// Disk number `index`, counted from 0 without a gap. Sent along: a Signal of the client (right notify), which gets
     /// `bits` when there are completions. Comes back: the link (a Memory, read and write), and a Signal (right notify) which gets
-    /// the reply's `bits` when there are submissions. What was under way for an earlier Open of the disk comes to nothing or is
-    /// finished first: nothing touches the window after the answer but what is submitted then. The ring is empty then.
-    /// Errors: not_found: there is no such disk (ask at the next kSignalReborn again); io: the device doesn't work. Idempotent.
+    /// the reply's `bits` when there are submissions. Who opens again under the same badge is given the same link again. What was
+    /// under way for it comes to nothing or is finished first, and the answer waits for that: nothing touches the window after the
+    /// answer but what is submitted then. The ring is empty then. Other clients' requests go on.
+    /// Errors: not_found: there is no such disk (ask at the next kSignalReborn again); io: the device doesn't work; no_slot: it has
+    /// kMaxClients others; no_memory: for a link; cancelled: it was opened again meanwhile. Idempotent.
     struct Open {
         static constexpr u16 kOpcode = 1;
         u64 index;
         u64 bits;
+        u64 window;  ///< bytes of window that the client wishes for; 0: no wish. A link stays as large as it was made
         struct Reply {
             u64 instance;
             u64 sectors;  ///< of the disk
             u64 bits;
             u64 window_offset;  ///< in the link; a multiple of the page size
-            u64 window_size;    ///< bytes
+            u64 window_size;    ///< bytes; perhaps fewer than were wished for
             u32 max_sectors;    ///< of one request
             u32 flags;
         };

@@ -87,12 +87,13 @@ struct Devices {
         struct Reply {};
     };
     /// Contiguous Memory for DMA, zero at the first time; who asks for the same `key` again gets the same again. Errors:
-    /// invalid: it was of another size; no_space: the driver has had as much as its manifest says; no_memory.
+    /// invalid: it was of another size; no_space: the driver has had as much as its manifest says; no_memory; not_found: size 0, and
+    /// it never was.
     struct DmaMemory {
         static constexpr u16 kOpcode = 6;
         u64 device;
         u64 key;   ///< the driver's choice
-        u64 size;  ///< bytes
+        u64 size;  ///< bytes; 0: as it was
         struct Reply {
             u64 address;  ///< where the device finds its first byte
             u64 size;     ///< rounded up to pages

@@ -19,7 +19,7 @@ Result<> BlockClient::try_open(abi::Time deadline) {
     HandleList handles;
     handles.add(*signal_, rights(abi::SignalRight::notify));
     ReceivedHandles received;
-    const auto reply = PITH_TRY(driver_.call(Block::Open{index_, bits_}, handles, received, deadline));
+    const auto reply = PITH_TRY(driver_.call(Block::Open{index_, bits_, wish_}, handles, received, deadline));
     PITH_CHECK(requests_.check(reply));
     Handle<Memory> link = PITH_TRY(received.take<Memory>(0));
     Handle<Signal> peer = PITH_TRY(received.take<Signal>(1));

@@ -30,12 +30,15 @@ namespace pith {
 
 class BlockClient {
   public:
-    BlockClient(const Client<Block>& driver, u64 index) : driver_(driver), index_(index) {}
+    /// `window`: bytes of window to wish for; 0: as the driver likes.
+    BlockClient(const Client<Block>& driver, u64 index, u64 window = 0)
+        : driver_(driver), index_(index), wish_(window) {}
     BlockClient(const BlockClient&) = delete;
     BlockClient& operator=(const BlockClient&) = delete;
 
     /// Opens the disk, waiting for the driver until `deadline` at most. `signal` (the event loop's) gets `bits` when there is something
-    /// to look at. not_found: the driver has no disk of that number; io: it does not work; timed_out, held_down;
+    /// to look at. not_found: the driver has no disk of that number; io: it does not work; no_slot: it has as many other
+    /// clients as it can; timed_out, held_down;
     /// died_answering(): kSignalReborn comes, if it was that, and then it can be opened.
     Result<> open(const Handle<Signal>& signal, u64 bits, abi::Time deadline);
     /// What an Open looks like whose driver died while it answered: the Signal that it sent is gone, or it sent none.
@@ -61,6 +64,11 @@ class BlockClient {
     class Transfer;
     Transfer transfer(Block::Operation operation, u64 sector, u32 sectors, const BlockPlace& place);
     Transfer flush();
+
+    /// The same for who is no coroutine: they say by `done` when they are answered, perhaps at once. The driver is told of them by submit().
+    void add(BlockPlaceRequest& request) { requests_.add(request); }
+    void add(BlockRequest& request) { requests_.add(request); }
+    void submit() { settle(); }
 
     /// Whole sectors of any number. After an error any part may have been read or written.
     Task<Result<>> read(u64 sector, std::span<u8> to);
@@ -89,6 +97,7 @@ class BlockClient {
 
     const Client<Block>& driver_;
     u64 index_;
+    u64 wish_;
     const Handle<Signal>* signal_ = nullptr;
     u64 bits_ = 0;
     Handle<Memory> link_;

@@ -56,7 +56,8 @@ class PciDevice {
     Result<PciRegion> map(u32 bar, u64 offset, u64 size) const;
     /// The interrupt that its message `number` raises: for InterruptLine.
     Result<Handle<Interrupt>> interrupt(u32 number) const;
-    /// Memory under a name of the driver's choice; the same for the same name, also after a restart.
+    /// Memory under a name of the driver's choice; the same for the same name, also after a restart. `size` 0: as large as it
+    /// was; not_found: it never was.
     Result<DmaMemory> dma_memory(u64 key, u64 size) const;
 
   private:

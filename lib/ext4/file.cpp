@@ -61,25 +61,56 @@ Result<> FileSystem::write_data(u64 block, usize within, std::span<const u8> fro
     return {};
 }
 
-Result<usize> FileSystem::read(FileId file, u64 offset, std::span<u8> to) {
+Result<usize> FileSystem::locate(FileId file, u64 offset, usize length, std::vector<Piece>& pieces) {
     return look([&]() -> Result<usize> {
         const Inode inode = PITH_TRY(open(file));
         if (!inode.regular()) return Error::wrong_type;
         const u64 end = inode.size();
         if (offset >= end) return usize{0};
-        to = to.subspan(0, std::min<u64>(to.size(), end - offset));
+        length = std::min<u64>(length, end - offset);
         const usize size = volume_->block_size();
-        for (usize done = 0; done < to.size();) {
+        for (usize done = 0; done < length;) {
             const u64 at = offset + done, within = at % size;
-            const u64 most = (to.size() - done + within + size - 1) / size;
+            const u64 most = (length - done + within + size - 1) / size;
             const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, at / size, most));
-            const auto part = to.subspan(done,
-                                         std::min<u64>(to.size() - done, mapping.count * size - within));
-            if (mapping.state == Mapping::written) PITH_CHECK(read_data(mapping.block * size + within, part));
-            else std::ranges::fill(part, u8{0});
-            done += part.size();
+            const u64 part = std::min<u64>(length - done, mapping.count * size - within);
+            const bool written = mapping.state == Mapping::written;
+            pieces.push_back({part, written ? mapping.block * size + within : Piece::kHole});
+            done += part;
         }
-        return to.size();
+        return length;
+    });
+}
+
+Result<usize> FileSystem::read(FileId file, u64 offset, std::span<u8> to) {
+    std::vector<Piece> pieces;
+    const usize length = PITH_TRY(locate(file, offset, to.size(), pieces));
+    return look([&]() -> Result<usize> {
+        for (const Piece& piece : pieces) {
+            const auto part = to.subspan(0, piece.length);
+            if (piece.device != Piece::kHole) PITH_CHECK(read_data(piece.device, part));
+            else std::ranges::fill(part, u8{0});
+            to = to.subspan(piece.length);
+        }
+        return length;
+    });
+}
+
+Result<u64> FileSystem::seek(FileId file, u64 offset, bool hole) {
+    return look([&]() -> Result<u64> {
+        const Inode inode = PITH_TRY(open(file));
+        if (!inode.regular()) return Error::wrong_type;
+        const usize size = volume_->block_size();
+        const u64 end = inode.size();
+        while (offset < end) {
+            const u64 logical = offset / size;
+            const Mapping mapping = PITH_TRY(
+                find_blocks(*volume_, inode, logical, (end + size - 1) / size - logical));
+            if ((mapping.state != Mapping::written) == hole) return offset;
+            offset = (logical + mapping.count) * size;
+            if (hole && offset >= end) return end;
+        }
+        return Error::not_found;
     });
 }
 

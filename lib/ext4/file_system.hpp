@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "lib/ext4/volume.hpp"
@@ -56,6 +57,14 @@ struct NewFile {
     u32 group = 0;
     u32 device_major = 0;
     u32 device_minor = 0;
+    FileId as;  ///< the inode and generation that it gets; {}: whichever
+};
+
+/// Where a piece of a file is on the device.
+struct Piece {
+    static constexpr u64 kHole = ~u64{0};
+    u64 length = 0;  ///< bytes
+    u64 device = 0;  ///< offset; kHole: it reads as zeros
 };
 
 struct Statistics {
@@ -97,6 +106,12 @@ class FileSystem {
 
     /// Bytes read: fewer at the end of the file. Errors: wrong_type: not a regular file.
     Result<usize> read(FileId file, u64 offset, std::span<u8> to);
+    /// Where [offset, offset + length) of the file is, as far as it goes, one piece behind the other; returns bytes. For who
+    /// reads the device himself, before the next change. Errors: as of read.
+    Result<usize> locate(FileId file, u64 offset, usize length, std::vector<Piece>& pieces);
+    /// The first byte from `offset` on that is data, or in a hole (what is behind the end is one, and what was never written).
+    /// Errors: not_found: there is none, or `offset` is not within the file; wrong_type.
+    Result<u64> seek(FileId file, u64 offset, bool hole);
     /// Bytes written: fewer when the disk is full in between. Errors: wrong_type; no_space; invalid: too big a file.
     Result<usize> write(FileId file, u64 offset, std::span<const u8> from);
     /// Errors: wrong_type, invalid.
@@ -106,7 +121,7 @@ class FileSystem {
     Result<> allocate(FileId file, u64 offset, u64 length, bool keep_size);
 
     // Making names. Errors: exists, not_found (the directory has been removed), wrong_type, invalid: an impossible name; no_space;
-    // no_slot: too many links.
+    // no_slot: too many links; occupied: the inode that was asked for is in use.
     Result<FileId> create(FileId directory, std::string_view name, const NewFile& file);
     Result<FileId> make_directory(FileId directory, std::string_view name, const NewFile& file);
     Result<FileId> make_link(FileId directory, std::string_view name, std::string_view target,
@@ -115,16 +130,21 @@ class FileSystem {
     /// The target of a symbolic link: bytes put into `to`. Errors: wrong_type.
     Result<usize> read_link(FileId file, std::span<char> to);
 
-    // Removing them. Errors: not_found, wrong_type; occupied: a directory that is not empty.
-    Result<> unlink(FileId directory, std::string_view name);
-    Result<> remove_directory(FileId directory, std::string_view name);
+    // Removing them. A file whose last name goes is removed too, if nobody holds it; with `orphan` it is named there ({}: none)
+    // and left in the list of orphans, for `hold` or `reap`. Errors: not_found, wrong_type; occupied: a directory that is not empty.
+    Result<> unlink(FileId directory, std::string_view name, FileId* orphan = nullptr);
+    Result<> remove_directory(FileId directory, std::string_view name, FileId* orphan = nullptr);
     /// With `replace`, what is at the new name goes (an empty directory for a directory, anything else for anything else). Errors: also exists
     /// (without `replace`); invalid: a directory into itself.
-    Result<> rename(FileId from, std::string_view name, FileId to, std::string_view new_name, bool replace);
+    Result<> rename(FileId from, std::string_view name, FileId to, std::string_view new_name, bool replace,
+                    FileId* orphan = nullptr);
 
-    /// A held file stays when its last name goes, until it is released as often; it is in the list of orphans on the disk.
+    /// A held file stays when its last name goes, until it is released; it is in the list of orphans on the disk.
     Result<> hold(FileId file);
+    /// Nobody holds it any more: without a name it is removed.
     Result<> release(FileId file);
+    /// Removes it, if it has no name and nobody holds it.
+    Result<> reap(FileId file);
     /// Removes the orphans that nobody holds: after a mount, when everyone has had time to hold theirs again.
     Result<> reap_orphans();
 
@@ -167,9 +187,10 @@ class FileSystem {
     Result<> remove_file(u32 number);
     Result<> finish_truncations();
     bool held(u32 number) const { return holds_.contains(number); }
+    Result<> settle_orphan(FileId file, FileId* orphan);
 
     std::unique_ptr<Volume> volume_;
-    std::map<u32, u32> holds_;  ///< inode to count
+    std::set<u32> holds_;  ///< inodes
     std::map<u32, u64>
         stale_tails_;  ///< files cut by the running transaction, whose last block has bytes to be zeroed behind it
     std::vector<u8> bounce_;

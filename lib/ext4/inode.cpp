@@ -69,6 +69,21 @@ Result<> Volume::zero_new_inodes(u32 group, u32 first, u32 last) {
 Result<Inode> Volume::allocate_inode(u32 parent, u16 mode) {
     ext2_ino_t number = 0;
     PITH_EXT2(ext2fs_new_inode(fs_, parent, mode, fs_->inode_map, &number));
+    Inode inode = PITH_TRY(take_inode(number, mode));
+    if (inode.raw->i_generation == 0) inode.raw->i_generation = 1;
+    return inode;
+}
+
+Result<Inode> Volume::allocate_inode(u32 number, u32 generation, u16 mode) {
+    if (number < EXT2_FIRST_INODE(fs_->super) || number > super().s_inodes_count) return Error::invalid;
+    if (ext2fs_test_inode_bitmap2(fs_->inode_map, number) != 0) return Error::occupied;
+    Inode inode = PITH_TRY(take_inode(number, mode));
+    inode.raw->i_generation = generation;
+    return inode;
+}
+
+/// A free one; its generation is the next.
+Result<Inode> Volume::take_inode(u32 number, u16 mode) {
     const u32 group = ext2fs_group_of_ino(fs_, number);
     const u32 per_group = super().s_inodes_per_group;
     const u32 index = (number - 1) % per_group;
@@ -89,7 +104,7 @@ Result<Inode> Volume::allocate_inode(u32 parent, u16 mode) {
     const u32 generation = inode.raw->i_generation + 1;
     const usize size = EXT2_INODE_SIZE(fs_->super);
     std::memset(static_cast<void*>(inode.raw), 0, size);
-    inode.raw->i_generation = generation != 0 ? generation : 1;
+    inode.raw->i_generation = generation;
     inode.raw->i_mode = mode;
     if (size > EXT2_GOOD_OLD_INODE_SIZE) {
         u16 extra = super().s_want_extra_isize;

@@ -8,6 +8,7 @@
 // a block that is not at home.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -41,9 +42,9 @@ class Journal {
     /// There is something in the log.
     bool dirty() const { return superblock_.start != 0; }
     /// Writes home what was committed, all or nothing of it, and empties the log. Blocks from `blocks` on are outside the file
-    /// system. Returns the number of transactions. Errors: io: the device, or a committed transaction is broken; nothing
+    /// system. `found` is called before anything is written, with the number of the last committed transaction. Returns the number of transactions. Errors: io: the device, or a committed transaction is broken; nothing
     /// has been written then, unless by a device that failed on the way.
-    Result<u32> replay(u64 blocks);
+    Result<u32> replay(u64 blocks, const std::function<void(u32)>& found);
     /// Empties a log that is not to be replayed.
     Result<> discard();
 
@@ -53,6 +54,8 @@ class Journal {
     Result<> stop();
 
     const std::vector<JournalRun>& runs() const { return runs_; }
+    /// The number of the next transaction.
+    u32 sequence() const { return sequence_; }
     u32 capacity() const { return last_ - first_; }
     u32 free() const { return capacity() - used_; }
     /// Blocks of the log that a transaction takes.

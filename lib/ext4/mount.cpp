@@ -132,12 +132,18 @@ Result<> Volume::load_journal() {
     journal_.reset(new (std::nothrow) Journal(device_, block_size(), std::move(runs)));
     if (journal_ == nullptr) return Error::no_memory;
     PITH_CHECK(journal_->load());
-    if (ext2fs_has_feature_journal_needs_recovery(fs_->super) == 0) return {};
+    const auto found = [&](u32 last) {
+        if (options_.observer != nullptr && replayed_ == 0) options_.observer->found(last);
+    };
+    if (ext2fs_has_feature_journal_needs_recovery(fs_->super) == 0) {
+        found(journal_->sequence() - 1);
+        return {};
+    }
     if (device_.read_only()) return journal_->dirty() ? Result<>{Error::access} : Result<>{};
     // A replay changes what has been read so far: then begin again. What was not cleanly unmounted and holds nothing is replayed too, so
     // that the number of a transaction that was cut off is not used again.
     if (replayed_ == 0) {
-        const u32 transactions = PITH_TRY(journal_->replay(block_count()));
+        const u32 transactions = PITH_TRY(journal_->replay(block_count(), found));
         replayed_ = transactions + 1;
         close();
         PITH_CHECK(open());
@@ -176,6 +182,11 @@ Result<> Volume::find_system_blocks() {
 }
 
 Result<> Volume::load_maps() {
+    constexpr u64 kOfGroup = 256;  ///< bytes, beside the bitmaps: its descriptor, its runs of system blocks
+    const u64 groups = fs_->group_desc_count;
+    if (groups * (kOfGroup + super().s_blocks_per_group / 4 + super().s_inodes_per_group / 8) >
+        options_.map_bytes)
+        return Error::no_memory;
     PITH_EXT2(ext2fs_read_bitmaps(fs_));
     PITH_EXT2(ext2fs_copy_bitmap(fs_->block_map, &taken_));
     dirty_groups_.assign(fs_->group_desc_count, 0);

@@ -83,7 +83,9 @@ Result<FileId> FileSystem::make(FileId directory, std::string_view name, const N
         if (there.ok()) return Error::exists;
         if (there.error() != Error::not_found) return there.error();
         PITH_CHECK(volume_->edit(parent));
-        Inode inode = PITH_TRY(volume_->allocate_inode(directory.inode, mode));
+        Inode inode = PITH_TRY(file.as.inode != 0
+                                   ? volume_->allocate_inode(file.as.inode, file.as.generation, mode)
+                                   : volume_->allocate_inode(directory.inode, mode));
         inode.raw->i_uid = static_cast<u16>(file.user);
         ext2fs_set_i_uid_high(*inode.raw, static_cast<u16>(file.user >> 16));
         inode.raw->i_gid = static_cast<u16>(file.group);
@@ -189,10 +191,19 @@ Result<bool> FileSystem::drop_link(Inode& inode) {
     return last;
 }
 
-Result<> FileSystem::unlink(FileId directory, std::string_view name) {
+/// What lost its last name.
+Result<> FileSystem::settle_orphan(FileId file, FileId* orphan) {
+    if (orphan != nullptr) *orphan = file;
+    // The name is gone; what could not be freed stays in the list of orphans.
+    else if (file.inode != 0 && !held(file.inode)) static_cast<void>(remove_file(file.inode));
+    return {};
+}
+
+Result<> FileSystem::unlink(FileId directory, std::string_view name, FileId* orphan) {
     if (!possible(name)) return Error::invalid;
-    u32 number = 0;
-    const bool last = PITH_TRY(operate(kNameBlocks, [&]() -> Result<bool> {
+    FileId lost;
+    PITH_CHECK(operate(kNameBlocks, [&]() -> Result<> {
+        lost = {};
         Inode parent = PITH_TRY(open_directory(directory));
         Directory names(*volume_, parent);
         const Entry entry = PITH_TRY(names.find(name));
@@ -201,17 +212,15 @@ Result<> FileSystem::unlink(FileId directory, std::string_view name) {
         PITH_CHECK(volume_->edit(parent));
         PITH_CHECK(names.remove(entry));
         stamp(parent, true);
-        number = inode.number;
-        return drop_link(inode);
+        if (PITH_TRY(drop_link(inode))) lost = {inode.number, inode.raw->i_generation};
+        return {};
     }));
-    // The name is gone; what could not be freed stays in the list of orphans.
-    if (last && !held(number)) static_cast<void>(remove_file(number));
-    return {};
+    return settle_orphan(lost, orphan);
 }
 
-Result<> FileSystem::remove_directory(FileId directory, std::string_view name) {
+Result<> FileSystem::remove_directory(FileId directory, std::string_view name, FileId* orphan) {
     if (!possible(name)) return Error::invalid;
-    u32 number = 0;
+    FileId lost;
     PITH_CHECK(operate(kNameBlocks, [&]() -> Result<> {
         Inode parent = PITH_TRY(open_directory(directory));
         Directory names(*volume_, parent);
@@ -223,12 +232,11 @@ Result<> FileSystem::remove_directory(FileId directory, std::string_view name) {
         PITH_CHECK(names.remove(entry));
         PITH_CHECK(count_links(parent, -1));
         stamp(parent, true);
-        number = inode.number;
+        lost = {inode.number, inode.raw->i_generation};
         static_cast<void>(PITH_TRY(drop_link(inode)));
         return {};
     }));
-    if (!held(number)) static_cast<void>(remove_file(number));
-    return {};
+    return settle_orphan(lost, orphan);
 }
 
 /// A directory must not come below itself.
@@ -244,11 +252,11 @@ Result<> FileSystem::check_new_parent(const Inode& inode, u32 directory) {
 }
 
 Result<> FileSystem::rename(FileId from, std::string_view name, FileId to, std::string_view new_name,
-                            bool replace) {
+                            bool replace, FileId* orphan) {
     if (!possible(name) || !possible(new_name)) return Error::invalid;
-    u32 replaced = 0;
+    FileId lost;
     PITH_CHECK(operate(2 * kNameBlocks, [&]() -> Result<> {
-        replaced = 0;
+        lost = {};
         Inode source = PITH_TRY(open_directory(from));
         Inode target = PITH_TRY(open_directory(to));
         if (target.raw->i_links_count == 0) return Error::not_found;
@@ -268,7 +276,7 @@ Result<> FileSystem::rename(FileId from, std::string_view name, FileId to, std::
             if (directory && !PITH_TRY(Directory(*volume_, victim).empty())) return Error::occupied;
             PITH_CHECK(targets.redirect(there.value(), inode.number, type_of(inode.mode())));
             if (directory) PITH_CHECK(count_links(target, -1));
-            if (PITH_TRY(drop_link(victim))) replaced = victim.number;
+            if (PITH_TRY(drop_link(victim))) lost = {victim.number, victim.raw->i_generation};
         } else if (there.error() != Error::not_found) {
             return there.error();
         } else {
@@ -291,8 +299,7 @@ Result<> FileSystem::rename(FileId from, std::string_view name, FileId to, std::
         stamp(target, true);
         return {};
     }));
-    if (replaced != 0 && !held(replaced)) static_cast<void>(remove_file(replaced));
-    return {};
+    return settle_orphan(lost, orphan);
 }
 
 }  // namespace pith::ext4

@@ -124,18 +124,20 @@ Result<> FileSystem::reap_orphans() {
 
 Result<> FileSystem::hold(FileId file) {
     static_cast<void>(PITH_TRY(look([&] { return open(file); })));
-    holds_[file.inode]++;
+    holds_.insert(file.inode);
     return {};
 }
 
 Result<> FileSystem::release(FileId file) {
-    const auto at = holds_.find(file.inode);
-    if (at == holds_.end()) return Error::bad_handle;
-    if (--at->second != 0) return {};
-    holds_.erase(at);
+    PITH_CHECK(look([&] { return open(file); }));
+    holds_.erase(file.inode);
+    return reap(file);
+}
+
+Result<> FileSystem::reap(FileId file) {
     const Inode inode = PITH_TRY(look([&] { return open(file); }));
-    if (inode.raw->i_links_count == 0 && !volume_->read_only()) return remove_file(file.inode);
-    return {};
+    if (inode.raw->i_links_count != 0 || held(file.inode) || volume_->read_only()) return {};
+    return remove_file(file.inode);
 }
 
 }  // namespace pith::ext4

@@ -136,10 +136,11 @@ Result<> Journal::scan(Scan& scan) {
     return {};
 }
 
-Result<u32> Journal::replay(u64 blocks) {
+Result<u32> Journal::replay(u64 blocks, const std::function<void(u32)>& found) {
     Scan scan{.blocks = blocks, .at = superblock_.start, .sequence = superblock_.sequence};
     scan.block.resize(block_size_);
     if (dirty()) PITH_CHECK(this->scan(scan));
+    found(scan.sequence - 1);
     for (const auto& [home, logged] : scan.newest) {
         PITH_CHECK(read_log(logged.log_block, scan.block.data()));
         if (logged.escaped) {

@@ -46,7 +46,7 @@ Result<> Volume::begin(usize blocks) {
     PITH_ASSERT(!operation_);
     if (read_only_) return Error::access;
     cache_->trim();
-    const usize limit = journal_->capacity() / 4;
+    const usize limit = std::min<usize>(journal_->capacity() / 4, options_.cache_blocks / 2);
     if (!cache_->running().empty() && running_blocks() + blocks > limit) PITH_CHECK(commit());
     if (journal_->needed(running_blocks() + blocks, revoked_.size() + blocks) + 1 >= journal_->free() ||
         cache_->dirty() > options_.cache_blocks / 2)
@@ -259,9 +259,12 @@ Result<> Volume::commit() {
         return {};
     }
     if (const Result<> done = prepare_commit(); !done.ok()) return fail(done.error());
+    const u32 number = journal_->sequence();
+    if (options_.observer != nullptr) options_.observer->committing(number);
     if (const Result<> done = journal_->commit(cache_->running(), revoked_, now()); !done.ok())
         return fail(Error::io);
     cache_->committed();
+    if (options_.observer != nullptr) options_.observer->committed(number);
     revoked_.clear();
     for (const Blocks& blocks : freed_)
         ext2fs_unmark_block_bitmap_range2(taken_, blocks.first, static_cast<unsigned>(blocks.count));

@@ -18,10 +18,26 @@
 
 namespace pith::ext4 {
 
+/// Is told of transactions. What it does neither waits nor comes back to the file system.
+class TransactionObserver {
+  public:
+    virtual ~TransactionObserver() = default;
+    /// The mount has read the journal, and is about to write: `last` is the newest transaction that is committed. Told again if the mount was
+    /// cut off; the number may be that of a transaction which was cut off then.
+    virtual void found(u32 last) = 0;
+    /// What is finished by now will be committed by transaction `number`, whose blocks are about to be written.
+    virtual void committing(u32 number) = 0;
+    /// It is: nothing is lost any more.
+    virtual void committed(u32 number) = 0;
+};
+
 struct MountOptions {
     bool read_only = false;
     usize cache_blocks = 4096;
-    Time (*now)() = nullptr;     ///< without it all times are 0
+    u64 map_bytes = ~u64{0};  ///< that bitmaps and what else grows with the disk may take; no_memory
+    Time (*now)(void* context) = nullptr;  ///< without it all times are 0
+    void* context = nullptr;               ///< `now` is called with it
+    TransactionObserver* observer = nullptr;
     bool change_broken = false;  ///< goes on changing a file system that turns out to be broken
 };
 
@@ -69,6 +85,15 @@ class Volume {
     usize block_size() const { return fs_->blocksize; }
     u64 block_count() const { return ext2fs_blocks_count(fs_->super); }
     bool read_only() const { return read_only_; }
+    /// Blocks that are free, without what is kept for the super-user.
+    u64 available() const {
+        const u64 free = ext2fs_free_blocks_count(fs_->super), kept = ext2fs_r_blocks_count(fs_->super);
+        return free > kept ? free - kept : 0;
+    }
+    /// Bytes of the largest file.
+    u64 max_file_size() const { return u64{0xffff'fffe} * block_size(); }
+    /// Something is to be committed.
+    bool running() const { return !cache_->running().empty(); }
     /// An error of a commit or checkpoint, or broken(), has made it read-only: what was not durable by then never will be.
     bool failed() const { return failed_; }
     /// Requests that the device failed so far. An `io` without one of them means that the file system is broken.
@@ -77,7 +102,7 @@ class Volume {
     /// is needed. Not within an operation.
     void broken();
     bool checksums() const { return ext2fs_has_feature_metadata_csum(fs_->super); }
-    Time now() const { return options_.now != nullptr ? options_.now() : Time{}; }
+    Time now() const { return options_.now != nullptr ? options_.now(options_.context) : Time{}; }
     u32 replayed() const { return replayed_; }  ///< transactions, by the mount
     const std::vector<Blocks>& system_blocks() const { return system_; }
     usize step() const { return step_; }  ///< extents that one operation may change
@@ -112,6 +137,8 @@ class Volume {
     bool ordinary(Blocks blocks) const;
     /// Zeroed but for its generation, mode, times and links; near `parent`. Errors: no_space.
     Result<Inode> allocate_inode(u32 parent, u16 mode);
+    /// The same with that number and generation. Errors: occupied: it is in use; invalid: there is no such inode for files.
+    Result<Inode> allocate_inode(u32 number, u32 generation, u16 mode);
     Result<> release_inode(Inode& inode);
 
   private:
@@ -141,6 +168,7 @@ class Volume {
     void mark_group(u32 group, bool inodes);
     void undo(const Undo& undo);
     Result<> zero_new_inodes(u32 group, u32 first, u32 last);
+    Result<Inode> take_inode(u32 number, u16 mode);
     Result<> prepare_commit();
     Result<> write_bitmap(u32 group, bool inodes);
     Result<> write_descriptors(u64 index);

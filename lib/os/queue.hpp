@@ -59,6 +59,8 @@ class QueueSide {
     bool attached() const { return header_ != nullptr; }
     /// The peer broke the ring's rules.
     bool broken() const { return broken_; }
+    /// The other side's Signal is still there: it goes when its owner dies.
+    bool peer_alive() const { return peer_.valid() && peer_.info().ok(); }
     /// Tells the other side to look.
     void notify() const { static_cast<void>(peer_.notify(bits_)); }
 

@@ -196,12 +196,13 @@ void Service::handle(const Devices::Region& request, Request<Devices::Region> ca
 }
 
 Result<Kept*> Service::dma(u32 owner, const Function& f, u64 key, u64 size) {
-    if (size == 0 || size > dma_limit(owner)) return size == 0 ? Error::invalid : Error::no_space;
+    if (size > dma_limit(owner)) return Error::no_space;
     size = round_up(size, abi::kPageSize);
     if (Kept* kept = store_.find(KeptKind::dma, owner, f.place, key); kept != nullptr) {
-        if (kept->size != size) return Error::invalid;
+        if (size != 0 && kept->size != size) return Error::invalid;
         return kept;
     }
+    if (size == 0) return Error::not_found;
     if (store_.dma_size(owner) + size > dma_limit(owner)) return Error::no_space;
     Owned<Memory> memory = PITH_TRY(keep_.create_memory(size, abi::kMemoryContiguous));
     const u64 address = PITH_TRY(machine_.dma_address(memory));

@@ -37,6 +37,7 @@ struct Step {
 /// The requests of one stripe in one phase.
 class Steps {
   public:
+    Steps() = default;
     Steps(u64 seed, u32 phase, u32 stripe, u32 depth)
         : state_(mix(seed * 1'000'003 + phase * 1009 + stripe)),
           stripe_(stripe),
@@ -58,9 +59,9 @@ class Steps {
     }
 
   private:
-    u64 state_;
-    u32 stripe_;
-    u32 most_;
+    u64 state_ = 0;
+    u32 stripe_ = 0;
+    u32 most_ = 0;
 };
 
 struct Phase {

@@ -49,6 +49,7 @@ std::vector<std::string> trace_options(const Options& options) {
 }
 
 void add_disks(std::vector<std::string>& line, const Options& options) {
+    if (!options.rootfs.empty()) add_disk(line, image_file(options.rootfs));
     for (const std::string& name : options.disks) add_disk(line, image_file(name));
     for (const std::string& name : options.read_only_disks) add_disk(line, "readonly=on," + image_file(name));
     for (const std::string& name : options.failing_disks)

@@ -1,66 +1,43 @@
 // SPDX-License-Identifier: MIT
-// A disk of sectors in memory. One thread.
-//
-// Everything is in one Memory, the link of protocol/block.hpp: the ring, the window, and behind it the sectors. It is the
-// driver's preserved Memory, so that the sectors outlive the driver, and what a predecessor has completed is there. The
-// client may write to all of it; nothing that this driver relies on is in there.
+// The disk: its sectors' time, and its clients' links. Those are made in the keep Pool, with a capability to each in the kept
+// CapTable: that of number n in slot n + 1.
 #pragma once
 
-#include <span>
-
-#include "lib/os/queue.hpp"
-#include "protocol/block.hpp"
+#include "drivers/block/ramdisk/sectors.hpp"
+#include "lib/driver/block/server.hpp"
 
 namespace pith::ramdisk {
 
-struct Parameters {
-    u64 sectors = 0;
-    u64 delay = 0;  ///< nanoseconds
-    u64 bad_first = 0;
-    u64 bad_count = 0;
-    u64 stray = 0;
-    bool read_only = false;
-    bool shuffled = false;
-};
-
-class Disk {
+class Disk final : public Sectors, public DiskLinks {
   public:
-    static constexpr u64 kWindowOffset = abi::kPageSize;
-    static constexpr u64 kWindowSize = u64{512} << 10;
-    static constexpr u64 kContent = kWindowOffset + kWindowSize;
-    static constexpr u32 kMaxSectors = 128;
+    static constexpr u64 kWindow = u64{512} << 10;  ///< of the first client if it has no wish
 
-    /// In `link`; its sectors are as many as asked for and fit.
-    Disk(std::span<u8> link, const Parameters& parameters);
+    Disk(std::span<u8> content, Handle<Pool> keep, Handle<CapTable> kept, const Parameters& parameters)
+        : Sectors(content, parameters, &now), keep_(std::move(keep)), kept_(std::move(kept)) {}
+    /// Whom it tells of what it is done with.
+    void set_server(DiskServer& server) { server_ = &server; }
 
-    u64 sectors() const { return content_.size() / Block::kSectorSize; }
-    /// A client has opened the disk: what is pending for an earlier one comes to nothing, the ring is empty.
-    void open(Handle<Signal> client, u64 bits);
-    /// Takes what was submitted. True: something is pending now.
-    bool take(abi::Time time);
-    /// When the first of what is pending is due; only if something is.
-    abi::Time due() const { return pending_[0].due; }
-    bool idle() const { return count_ == 0; }
-    /// Carries out what is due. True: the client is to be told.
-    bool work(abi::Time time);
-    void notify() { queue_.notify(); }
+    Result<DmaMemory> link(u32 number, u64 size) override;
+    void publish() override {
+        if (!idle() && !alarm_.armed()) alarm_.arm(due());
+    }
 
   private:
-    struct Pending {
-        Block::Submission request;
-        abi::Time due;
+    struct Alarm : Timer {
+        explicit Alarm(Disk& of)
+            : Timer([](Timer& timer) { static_cast<Alarm&>(timer).disk.work(); }), disk(of) {}
+        Disk& disk;
     };
-    Error carry_out(const Block::Submission& request);
-    usize choose(usize due_count);
+    Result<Handle<Memory>> link_memory(u32 number, u64 size) const;
+    void work();
+    void stray() const;
 
-    std::span<u8> link_;
-    std::span<u8> content_;
-    Parameters parameters_;
-    QueueServer<Block::Submission, Block::Completion> queue_;
-    Pending pending_[Block::kEntries] = {};  ///< in the order of submission, which is that of `due`
-    usize count_ = 0;
+    Handle<Pool> keep_;
+    Handle<CapTable> kept_;
+    DiskServer* server_ = nullptr;
+    QueueHeader* links_[Block::kMaxClients] = {};
     u64 completed_ = 0;
-    u64 random_ = 0x9e37'79b9'7f4a'7c15;
+    Alarm alarm_{*this};
 };
 
 }  // namespace pith::ramdisk

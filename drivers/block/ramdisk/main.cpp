@@ -1,65 +1,29 @@
 // SPDX-License-Identifier: MIT
-// The ramdisk driver: its parameters, and protocol/block.hpp towards its client.
+// The ramdisk driver: its parameters, and protocol/block.hpp towards its clients.
 #include "drivers/block/ramdisk/disk.hpp"
-#include "lib/os/mapping.hpp"
-#include "lib/os/protocol.hpp"
-#include "lib/os/trace.hpp"
 
 namespace pith::ramdisk {
 namespace {
 
-struct Record {
-    enum Kind : u32 { open = 1, submitted = 2 } kind;
-    u32 pending;
-    const char* trace_name() const { return kind == open ? "open" : "submit"; }
-    u64 trace_value() const { return pending; }
-};
+constexpr abi::Time kNeverReset = ~abi::Time{0};
 
 class Driver {
   public:
-    Driver(EventLoop& loop, Disk& disk, Handle<Memory> link, bool read_only)
-        : loop_(loop), disk_(disk), link_(std::move(link)), read_only_(read_only) {}
-    Result<> start() {
-        bit_ = loop_.allocate_signal_bit();
-        if (bit_ == 0) return Error::no_slot;
-        loop_.on_signal(bit_, [this](u64) { look(); });
-        return {};
+    Driver(EventLoop& loop, Disk& disk, DiskOwners& owners)
+        : submitted_(loop.allocate_signal_bit()),
+          server_(disk, disk, loop, owners, {0, submitted_, kNeverReset, Disk::kWindow}) {
+        disk.set_server(server_);
+        loop.on_signal(submitted_, [this](u64) { server_.serve(); });
     }
 
     void handle(const Block::Open& request, Request<Block::Open> call) {
-        auto client = call.handles().take<Signal>(0);
-        if (!client.ok()) return call.fail(client.error());
         if (request.index != 0) return call.fail(Error::not_found);
-        disk_.open(std::move(*client), request.bits);
-        trace_.add({Record::open, 0});
-        HandleList handles;
-        handles.add(link_, rights(abi::MemoryRight::read, abi::MemoryRight::write));
-        handles.add(loop_.signal(), rights(abi::SignalRight::notify));
-        call.reply({start_info().generation + 1, disk_.sectors(), bit_, Disk::kWindowOffset,
-                    Disk::kWindowSize, Disk::kMaxSectors, read_only_ ? Block::kReadOnly : 0},
-                   handles);
+        server_.open(request, std::move(call));
     }
 
   private:
-    struct Alarm : Timer {
-        explicit Alarm(Driver& of)
-            : Timer([](Timer& timer) { static_cast<Alarm&>(timer).driver.look(); }), driver(of) {}
-        Driver& driver;
-    };
-    void look() {
-        if (!disk_.take(now())) return;
-        trace_.add({Record::submitted, 0});
-        if (disk_.work(now())) disk_.notify();
-        if (!disk_.idle()) alarm_.arm(disk_.due());
-    }
-
-    EventLoop& loop_;
-    Disk& disk_;
-    Handle<Memory> link_;
-    bool read_only_;
-    u64 bit_ = 0;
-    Alarm alarm_{*this};
-    TraceRing<Record> trace_;
+    const u64 submitted_;
+    DiskServer server_;
 };
 
 Parameters read_parameters() {
@@ -84,12 +48,15 @@ int main() {
     if (!info.ok()) panic("no preserved memory");
     auto mapping = Mapping::create(preserved, 0, info->size);
     if (!mapping.ok()) panic("the preserved memory cannot be mapped");
+    // Whose each link is, and behind it the sectors.
     const ramdisk::Parameters parameters = ramdisk::read_parameters();
-    static ramdisk::Disk disk(mapping->bytes(), parameters);
-    if (disk.sectors() == 0 || disk.sectors() != parameters.sectors) panic("the size does not fit");
+    const u64 size = parameters.sectors * Block::kSectorSize;
+    if (size == 0 || size / Block::kSectorSize != parameters.sectors || size > info->size - abi::kPageSize)
+        panic("the size does not fit");
+    static ramdisk::Disk disk(mapping->bytes().subspan(abi::kPageSize, size), take_start_handle<Pool>("keep"),
+                              take_start_handle<CapTable>("kept"), parameters);
     static EventLoop loop;
-    static ramdisk::Driver driver(loop, disk, std::move(preserved), parameters.read_only);
-    if (!driver.start().ok()) panic("no signal bit");
+    static ramdisk::Driver driver(loop, disk, *mapping->as<DiskOwners>());
     static Server<Block, ramdisk::Driver> server(loop, driver);
     loop.run();
 }

@@ -12,24 +12,12 @@
 #include <random>
 #include <vector>
 
-#include "drivers/block/ramdisk/disk.hpp"
+#include "tests/host/block/model.hpp"
 
 namespace {
 
 using namespace pith;
-using ramdisk::Disk;
-
-constexpr u64 kSectors = 256;
-
-/// Link memory, as the driver's preserved Memory would be.
-struct LinkMemory {
-    std::vector<u64> words = std::vector<u64>((Disk::kContent + kSectors * Block::kSectorSize) / 8);
-    std::span<u8> bytes() { return {reinterpret_cast<u8*>(words.data()), words.size() * 8}; }
-};
-
-Block::Open::Reply shape(u64 sectors = kSectors, u32 flags = 0) {
-    return {1, sectors, 1, Disk::kWindowOffset, Disk::kWindowSize, Disk::kMaxSectors, flags};
-}
+using namespace pith::test;
 
 /// A request with its place, as a coroutine would hold them.
 struct Call : BlockRequest {
@@ -61,8 +49,9 @@ BlockPlace take_place(BlockRequests& requests, u64 bytes) {
 
 TEST(Requests, ReadBackWhatWasWritten) {
     LinkMemory memory;
-    Disk driver(memory.bytes(), {.sectors = kSectors});
-    driver.open(Handle<Signal>(), 0);
+    Content content;
+    Driver driver(content, {});
+    driver.open(0, memory);
     BlockRequests requests;
     ASSERT_TRUE(requests.check(shape()).ok());
     requests.attach(memory.bytes(), shape());
@@ -73,8 +62,8 @@ TEST(Requests, ReadBackWhatWasWritten) {
     requests.add(write);
     EXPECT_TRUE(requests.take_submitted());
     EXPECT_FALSE(write.answered);
-    ASSERT_TRUE(driver.take(0));
-    driver.work(0);
+    driver.work();
+    EXPECT_TRUE(driver.requests.take_answered(0));
     requests.serve();
     EXPECT_TRUE(write.answered);
     EXPECT_EQ(write.error, Error::ok);
@@ -82,8 +71,7 @@ TEST(Requests, ReadBackWhatWasWritten) {
     Call flush(BlockPlace(), Block::Operation::flush, 0, 0);
     requests.add(read);
     requests.add(flush);
-    driver.take(0);
-    driver.work(0);
+    driver.work();
     requests.serve();
     EXPECT_TRUE(read.answered && flush.answered);
     EXPECT_EQ(read.held.bytes()[511], 0xa5);
@@ -141,8 +129,9 @@ TEST(Requests, ChecksTheShape) {
 
 TEST(Requests, MoreThanTheRingAndTheWindowHold) {
     LinkMemory memory;
-    Disk driver(memory.bytes(), {.sectors = kSectors});
-    driver.open(Handle<Signal>(), 0);
+    Content content;
+    Driver driver(content, {});
+    driver.open(0, memory);
     BlockRequests requests;
     requests.attach(memory.bytes(), shape());
     std::list<Call> flushes;
@@ -152,8 +141,7 @@ TEST(Requests, MoreThanTheRingAndTheWindowHold) {
     // Places are given in the order of asking, small ones behind a large one too.
     const u64 large = requests.place_size();
     std::vector<BlockPlace> held;
-    for (u64 used = 0; used + large <= Disk::kWindowSize; used += large)
-        held.push_back(take_place(requests, large));
+    for (u64 used = 0; used + large <= kWindow; used += large) held.push_back(take_place(requests, large));
     PlaceCall first(large), second(512);
     requests.add(first);
     requests.add(second);
@@ -166,8 +154,7 @@ TEST(Requests, MoreThanTheRingAndTheWindowHold) {
     int rounds = 0;
     while (requests.under_way() != 0) {
         ASSERT_LT(++rounds, 20);
-        driver.take(0);
-        driver.work(0);
+        driver.work();
         requests.serve();
     }
     for (const Call& flush : flushes) EXPECT_TRUE(flush.answered);
@@ -175,21 +162,21 @@ TEST(Requests, MoreThanTheRingAndTheWindowHold) {
 
 TEST(Requests, CallersThatGo) {
     LinkMemory memory;
-    Disk driver(memory.bytes(), {.sectors = kSectors});
-    driver.open(Handle<Signal>(), 0);
+    Content content;
+    Driver driver(content, {});
+    driver.open(0, memory);
     BlockRequests requests;
     requests.attach(memory.bytes(), shape());
     const u64 large = requests.place_size();
     std::list<Call> calls;
-    for (u64 used = 0; used + large <= Disk::kWindowSize; used += large)
+    for (u64 used = 0; used + large <= kWindow; used += large)
         requests.add(calls.emplace_back(take_place(requests, large), Block::Operation::read, 0, 1));
     PlaceCall waits(512);
     requests.add(waits);
     calls.clear();
     // The device may still write to the places: nobody gets them.
     EXPECT_FALSE(waits.answered);
-    driver.take(0);
-    driver.work(0);
+    driver.work();
     requests.serve();
     EXPECT_TRUE(waits.answered);
     EXPECT_EQ(requests.under_way(), 0u);
@@ -201,9 +188,10 @@ void run_deaths(u32 seed, bool other_memory) {
     std::mt19937 random(seed);
     LinkMemory memories[2];
     usize current = 0;
-    const ramdisk::Parameters parameters{.sectors = kSectors, .delay = 3, .shuffled = true};
-    auto driver = std::make_unique<Disk>(memories[0].bytes(), parameters);
-    driver->open(Handle<Signal>(), 0);
+    Content content;
+    const ramdisk::Parameters parameters{.delay = 3, .shuffled = true};
+    auto driver = std::make_unique<Driver>(content, parameters);
+    driver->open(0, memories[0]);
     BlockRequests requests;
     requests.attach(memories[0].bytes(), shape());
     struct Write {
@@ -217,9 +205,8 @@ void run_deaths(u32 seed, bool other_memory) {
     u64 version[kSectors] = {};  // the last that was answered
     bool busy[kSectors] = {};
     u64 last = 0, answered = 0, deaths = 0;
-    u64 time = 0;
     while (answered < 3000) {
-        ++time;
+        ++model_time;
         for (int i = 0; i < 3; ++i) {
             const u64 sector = random() % kSectors;
             if (busy[sector] || writes.size() > 100) continue;
@@ -231,23 +218,19 @@ void run_deaths(u32 seed, bool other_memory) {
             std::memcpy(write.call.held.bytes().data(), &last, 8);
             requests.add(write.call);
         }
-        driver->take(time);
-        if (random() % 3 == 0) driver->work(time);
+        driver->requests.serve();
+        if (random() % 3 == 0) driver->work();
         if (random() % 3 != 0) requests.serve();
         if (random() % 20 == 0) {
             ++deaths;
             if (random() % 2 == 0) requests.detach();
             driver.reset();
             if (other_memory) {
-                // The sectors are the same, the window is not.
-                auto& next = memories[1 - current];
-                std::ranges::fill(next.words, ~u64{0});
-                std::ranges::copy(memories[current].bytes().subspan(Disk::kContent),
-                                  next.bytes().begin() + Disk::kContent);
                 current = 1 - current;
+                std::ranges::fill(memories[current].words, ~u64{0});
             }
-            driver = std::make_unique<Disk>(memories[current].bytes(), parameters);
-            driver->open(Handle<Signal>(), 0);
+            driver = std::make_unique<Driver>(content, parameters);
+            driver->open(0, memories[current]);
             requests.attach(memories[current].bytes(), shape());
         }
         for (auto write = writes.begin(); write != writes.end();) {
@@ -264,8 +247,7 @@ void run_deaths(u32 seed, bool other_memory) {
         // Everything that was answered is on the disk.
         for (u64 sector = 0; sector < kSectors; ++sector) {
             u64 stored;
-            std::memcpy(&stored,
-                        memories[current].bytes().data() + Disk::kContent + sector * Block::kSectorSize, 8);
+            std::memcpy(&stored, content.bytes.data() + sector * Block::kSectorSize, 8);
             if (!busy[sector]) ASSERT_EQ(stored, version[sector]);
         }
     }
@@ -284,15 +266,15 @@ TEST(Requests, DriverDiesAndTheLinkIsAnother) {
 
 TEST(Requests, BadSectors) {
     LinkMemory memory;
-    Disk driver(memory.bytes(), {.sectors = kSectors, .bad_first = 8, .bad_count = 2});
-    driver.open(Handle<Signal>(), 0);
+    Content content;
+    Driver driver(content, {.bad_first = 8, .bad_count = 2});
+    driver.open(0, memory);
     BlockRequests requests;
     requests.attach(memory.bytes(), shape());
     std::list<Call> calls;
     for (u64 sector = 0; sector < 16; ++sector)
         requests.add(calls.emplace_back(take_place(requests, 512), Block::Operation::read, sector, 1));
-    driver.take(0);
-    driver.work(0);
+    driver.work();
     requests.serve();
     for (const Call& call : calls) {
         EXPECT_TRUE(call.answered);
@@ -310,8 +292,8 @@ struct Liar {
     Liar() { open(); }
     void open() {
         requests.attach(memory.bytes(), shape());
-        static_cast<void>(
-            queue.attach(memory.bytes().data(), Disk::kWindowOffset, Block::kEntries, Handle<Signal>(), 0));
+        static_cast<void>(queue.attach(memory.bytes().data(), DiskRequests::kWindowOffset, Block::kEntries,
+                                       Handle<Signal>(), 0));
         queue.resume();
         taken.clear();
     }
@@ -373,7 +355,7 @@ TEST(Liars, PlacesOfAClosedLink) {
     Liar liar;
     const u64 large = liar.requests.place_size();
     std::list<Call> calls;
-    for (u64 used = 0; used + large <= Disk::kWindowSize; used += large)
+    for (u64 used = 0; used + large <= kWindow; used += large)
         liar.requests.add(calls.emplace_back(take_place(liar.requests, large), Block::Operation::read, 0, 1));
     liar.complete(12345);
     liar.requests.serve();

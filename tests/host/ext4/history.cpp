@@ -3,7 +3,7 @@
 
 namespace pith::ext4::test {
 
-Time test_time() {
+Time test_time(void*) {
     static i64 seconds = 1'700'000'000;
     return {seconds++, 123'456'789};
 }

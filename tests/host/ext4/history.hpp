@@ -10,7 +10,7 @@
 namespace pith::ext4::test {
 
 /// Goes on by a second with each call.
-Time test_time();
+Time test_time(void* = nullptr);
 constexpr MountOptions kOptions{.now = test_time};
 
 struct Moment {

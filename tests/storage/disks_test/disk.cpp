@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/storage/disks_test/disk.hpp"
 
+#include "tests/storage/disks_test/harness.hpp"
+
 namespace pith::test {
 
 namespace {
@@ -8,6 +10,8 @@ namespace {
 constexpr abi::Time kPatience = 20 * kSecond;
 constexpr u32 kDeathsInARow = 20;
 bool was_reborn = false;
+
+u64 driver_lives() { return restarts(context.driver); }
 
 const Handle<Signal>& own_signal() {
     static const Handle<Signal> signal = take_start_handle<Signal>("signal");
@@ -21,7 +25,7 @@ Result<> Disk::open(u64 index) {
     ReceivedHandles handles;
     auto signal = PITH_TRY(own_signal().copy());
     const auto ask = [&] {
-        return client_.call(Block::Open{index, kCompletedBit},
+        return client_.call(Block::Open{index, kCompletedBit, wish_},
                             HandleList().add(signal, rights(abi::SignalRight::notify) | kCopyRight), handles);
     };
     // A driver that dies right after its answer takes the Signal along that it gave: the next one is asked.
@@ -61,25 +65,37 @@ Result<> Disk::submit(const Block::Submission& request) {
     return queue_.submit(request);
 }
 
-Result<Block::Completion> Disk::next() {
+Result<bool> Disk::poll(Block::Completion& completion) {
+    if (!queue_.poll(completion)) return queue_.broken() ? Result<bool>(Error::protocol) : false;
+    if (completion.id >= Block::kEntries || !busy_[completion.id]) return Error::protocol;
+    busy_[completion.id] = false;
+    return true;
+}
+
+Result<Disk::Answer> Disk::next_of(std::span<Disk* const> disks) {
     const abi::Time deadline = now() + kPatience;
     for (;;) {
-        Block::Completion completion;
-        if (queue_.poll(completion)) {
-            if (completion.id >= Block::kEntries || !busy_[completion.id]) return Error::protocol;
-            busy_[completion.id] = false;
-            return completion;
+        Answer answer{};
+        for (Disk* disk : disks) {
+            answer.disk = disk;
+            if (PITH_TRY(disk->poll(answer.completion))) return answer;
         }
-        if (queue_.broken()) return Error::protocol;
         if (reborn()) {
             forget_rebirths();
             // It may have been the devices server: the driver is to go on then as if nothing had been.
-            if (driver_lives() != lives_) PITH_CHECK(open(index_));
+            for (Disk* disk : disks)
+                if (driver_lives() != disk->lives_) PITH_CHECK(disk->open(disk->index_));
             continue;
         }
         const u64 bits = PITH_TRY(own_signal().wait(kCompletedBit | kSignalReborn, deadline));
         if ((bits & kSignalReborn) != 0) was_reborn = true;
     }
+}
+
+Result<Block::Completion> Disk::next() {
+    Disk* self = this;
+    const Answer answer = PITH_TRY(next_of({&self, 1}));
+    return answer.completion;
 }
 
 Error Disk::run(Block::Operation operation, u64 sector, u32 sectors, u64 offset) {

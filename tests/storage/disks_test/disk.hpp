@@ -12,7 +12,7 @@ namespace pith::test {
 class Disk {
   public:
     static constexpr u64 kCompletedBit = 1;
-    explicit Disk(const Client<Block>& client) : client_(client) {}
+    explicit Disk(const Client<Block>& client, u64 window = 0) : client_(client), wish_(window) {}
 
     /// Opens it, or opens it again: then what is under way is submitted again.
     Result<> open(u64 index);
@@ -21,14 +21,25 @@ class Disk {
     /// Puts a request under way; its id is a number below kEntries that is free.
     Result<> submit(const Block::Submission& request);
     void notify() const { queue_.notify(); }
-    /// The next that is completed. Opens again when the driver was reborn. timed_out: nothing comes.
+    struct Answer {
+        Disk* disk;
+        Block::Completion completion;
+    };
+    /// The next that is completed, of all of `disks`. Opens them again when the driver was reborn. timed_out: nothing comes.
+    static Result<Answer> next_of(std::span<Disk* const> disks);
     Result<Block::Completion> next();
     /// One request alone: its error.
     Error run(Block::Operation operation, u64 sector, u32 sectors, u64 offset = 0);
+    /// What is under way is not submitted again.
+    void forget() {
+        for (bool& busy : busy_) busy = false;
+    }
     u64 reopened() const { return reopened_; }
 
   private:
+    Result<bool> poll(Block::Completion& completion);
     const Client<Block>& client_;
+    u64 wish_;
     u64 index_ = 0;
     Block::Open::Reply facts_{};
     Handle<Memory> link_;
@@ -39,9 +50,6 @@ class Disk {
     u64 reopened_ = 0;
     u64 lives_ = 0;  ///< of the driver, at the opening
 };
-
-/// How often the driver was started again (main.cpp).
-u64 driver_lives();
 
 /// The component's own Signal tells of rebirths; every Disk's completions come to it too.
 bool reborn();

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "lib/driver/block/requests.hpp"
+
+#include <algorithm>
+
+namespace pith {
+
+Result<> DiskRequests::start() {
+    if (works_) return {};
+    recoveries_ = 0;
+    const Result<DiskFacts> started = device_.start();
+    works_ = started.ok();
+    if (works_) {
+        facts_ = started.value();
+        return {};
+    }
+    device_.stop();
+    return started.error() == Error::no_memory ? Error::no_memory : Error::io;
+}
+
+u32 DiskRequests::max_sectors(u32 client) const {
+    return static_cast<u32>(
+        std::min<u64>(facts_.max_sectors, clients_[client].window_size() / Block::kSectorSize));
+}
+
+void DiskRequests::detach(u32 client) {
+    clients_[client].attached = false;
+    clients_[client].answered = false;
+}
+
+void DiskRequests::attach(u32 client, const DiskLink& link, Handle<Signal> signal, u64 bits) {
+    Client& c = clients_[client];
+    c.link = link;
+    *reinterpret_cast<QueueHeader*>(link.bytes) = QueueHeader{kQueueMagic, Block::kEntries, 0, 0, 0, 0};
+    // There is room for the ring in any link.
+    static_cast<void>(c.queue.attach(link.bytes, kWindowOffset, Block::kEntries, std::move(signal), bits));
+    c.queue.resume();
+    c.attached = true;
+    c.answered = false;
+    note({DiskRecord::opened, client, facts_.sectors});
+}
+
+Result<> DiskRequests::check(u32 client, const Block::Submission& r) const {
+    switch (static_cast<Block::Operation>(r.operation)) {
+        case Block::Operation::flush:
+            return r.sector == 0 && r.sectors == 0 && r.offset == 0 ? Result<>() : Result<>(Error::invalid);
+        case Block::Operation::write:
+            if ((facts_.flags & Block::kReadOnly) != 0) return Error::access;
+            break;
+        case Block::Operation::read: break;
+        default: return Error::invalid;
+    }
+    if (r.sectors == 0 || r.sectors > max_sectors(client) || r.sector > facts_.sectors ||
+        r.sectors > facts_.sectors - r.sector)
+        return Error::invalid;
+    const u64 bytes = r.sectors * Block::kSectorSize;
+    const u64 window = clients_[client].window_size();
+    if (r.offset % Block::kSectorSize != 0 || r.offset > window || bytes > window - r.offset)
+        return Error::invalid;
+    return {};
+}
+
+/// The next request, of the clients in turn.
+bool DiskRequests::take(Block::Submission& request, u32& client) {
+    for (u32 asked = 0; asked < Block::kMaxClients; asked++) {
+        client = turn_;
+        turn_ = (turn_ + 1) % Block::kMaxClients;
+        if (clients_[client].attached && clients_[client].queue.take(request)) return true;
+    }
+    return false;
+}
+
+bool DiskRequests::serve() {
+    // Clients that submit without end aren't to keep the other disks waiting.
+    Block::Submission request;
+    u32 client;
+    u32 turns = Block::kEntries;
+    for (; turns != 0 && room() && take(request, client); turns--) take_up(client, request);
+    if (works_) device_.publish();
+    return turns != 0;
+}
+
+void DiskRequests::take_up(u32 client, const Block::Submission& request) {
+    auto checked = check(client, request);
+    if (checked.ok() && !works_) checked = Error::io;
+    const bool nothing = request.operation == static_cast<u32>(Block::Operation::flush) && !facts_.flushes;
+    if (!checked.ok() || nothing) return answer(client, request.id, checked.error());
+    const u32 slot = static_cast<u32>(std::countr_one(busy_));
+    slots_[slot] = {request, client};
+    if (!submit(slot)) return answer(client, request.id, Error::io);
+    busy_ |= u64{1} << slot;
+    clients_[client].under_way++;
+    note({DiskRecord::started, slot, request.sector});
+}
+
+bool DiskRequests::submit(u32 slot) {
+    const Block::Submission& r = slots_[slot].request;
+    const DiskLink& link = clients_[slots_[slot].client].link;
+    const u64 offset = kWindowOffset + r.offset;
+    return device_.submit(slot, {static_cast<Block::Operation>(r.operation), r.sectors, r.sector,
+                                 link.address + offset, link.bytes + offset});
+}
+
+void DiskRequests::free(u32 slot) {
+    busy_ &= ~(u64{1} << slot);
+    clients_[slots_[slot].client].under_way--;
+}
+
+void DiskRequests::finish(u32 slot, Error error) {
+    free(slot);
+    finished_++;
+    if (error == Error::ok) recoveries_ = 0;
+    note({DiskRecord::completed, slot, slots_[slot].request.sector});
+    answer(slots_[slot].client, slots_[slot].request.id, error);
+}
+
+void DiskRequests::answer(u32 client, u64 id, Error error) {
+    Client& c = clients_[client];
+    if (!c.attached) return;
+    // A client that broke its Queue gets no answers; it may open again.
+    static_cast<void>(c.queue.complete({id, static_cast<u32>(error), 0}));
+    c.answered = true;
+}
+
+void DiskRequests::recover() {
+    note({DiskRecord::recovered, recoveries_, under_way()});
+    if (++recoveries_ > kMaxRecoveries) return give_up();
+    const Result<DiskFacts> started = device_.start();
+    if (!started.ok()) return give_up();
+    facts_ = started.value();
+    drop_unwanted();
+    for (u64 left = busy_; left != 0; left &= left - 1)
+        if (!submit(static_cast<u32>(std::countr_zero(left)))) return give_up();
+}
+
+/// It stays stopped; all that is asked of it fails, until it is started again.
+void DiskRequests::give_up() {
+    works_ = false;
+    device_.stop();
+    for (u64 left = busy_; left != 0; left &= left - 1) {
+        const u32 slot = static_cast<u32>(std::countr_zero(left));
+        free(slot);
+        answer(slots_[slot].client, slots_[slot].request.id, Error::io);
+    }
+}
+
+/// While the device has nothing: forgets what nobody waits for.
+void DiskRequests::drop_unwanted() {
+    for (u64 left = busy_; left != 0; left &= left - 1) {
+        const u32 slot = static_cast<u32>(std::countr_zero(left));
+        if (!clients_[slots_[slot].client].attached) free(slot);
+    }
+}
+
+}  // namespace pith

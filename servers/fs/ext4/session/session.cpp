@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// A request from its check to its completion; what is committed.
+#include "servers/fs/ext4/session/session.hpp"
+
+#include <cstring>
+
+namespace pith::ext4fs {
+
+namespace {
+
+using enum Fs::Operation;
+
+constexpr u32 kNanoseconds = 1'000'000'000;
+
+bool changes(Fs::Operation operation) { return operation >= create && operation <= release; }
+
+/// Flags that mean something to it.
+u32 flags_of(Fs::Operation operation) {
+    switch (operation) {
+        case Fs::Operation::seek: return Fs::kHole;
+        case Fs::Operation::unlink: return Fs::kHold;
+        case Fs::Operation::rename: return Fs::kHold | Fs::kReplace;
+        case allocate: return Fs::kKeepSize;
+        case Fs::Operation::set_attributes:
+            return Fs::kSetMode | Fs::kSetUser | Fs::kSetGroup | Fs::kSetAccessed | Fs::kSetModified;
+        default: return 0;
+    }
+}
+
+bool possible(const Fs::Time& time) { return time.nanoseconds < kNanoseconds; }
+
+}  // namespace
+
+void Session::open(u64 session) {
+    drop();
+    session_ = session;
+    last_ = finished_ = committing_ = committed_ = 0;
+}
+
+/// Also copies the names.
+Result<> Session::check(Request request) {
+    const auto operation = static_cast<Fs::Operation>(request.operation);
+    const u32 flags = flags_of(operation) | (changes(operation) ? Fs::kAnswered : 0);
+    const usize most_other = operation == Fs::Operation::create_link ? Fs::kMaxTarget : Fs::kMaxName;
+    if (request.place % Fs::kPlaceUnit != 0 || request.place > window_.size() ||
+        request.place_size > window_.size() - request.place || request.name_size > Fs::kMaxName ||
+        request.other_size > most_other ||
+        usize{request.name_size} + request.other_size > request.place_size || (request.flags & ~flags) != 0 ||
+        !possible(request.time) || !possible(request.accessed) || !possible(request.modified))
+        return Error::invalid;
+    name_size_ = request.name_size;
+    other_size_ = request.other_size;
+    std::memcpy(names_.data(), place(request).data(), usize{name_size_} + other_size_);
+    return {};
+}
+
+void Session::carry_out(Request request) {
+    deferred_ = false;
+    orphan_ = {};
+    reap_ = false;
+    time_ = {request.time.seconds, request.time.nanoseconds};
+    const bool change = changes(static_cast<Fs::Operation>(request.operation));
+    finish(request, change ? this->change(request) : look(request));
+}
+
+Result<u64> Session::look(Request request) {
+    const auto operation = static_cast<Fs::Operation>(request.operation);
+    if (request.change != 0) return Error::invalid;
+    PITH_CHECK(check(request));
+    time_ = port_.now();
+    if (operation == Fs::Operation::attach) return attach(request);
+    if (system_ == nullptr) return Error::bad_state;
+    switch (operation) {
+        case Fs::Operation::detach: return detach();
+        case recovered: PITH_CHECK(system_->reap_orphans()); return u64{0};
+        case Fs::Operation::commit: return sync();
+        case Fs::Operation::statistics: return statistics(request);
+        case Fs::Operation::lookup: return lookup(request);
+        case Fs::Operation::attributes: return attributes(request);
+        case Fs::Operation::read: return read(request);
+        case Fs::Operation::list: return list(request);
+        case Fs::Operation::read_link: return read_link(request);
+        case Fs::Operation::seek: return seek(request);
+        case hold: PITH_CHECK(system_->hold(file(request.file))); return u64{0};
+        default: return Error::invalid;
+    }
+}
+
+Result<u64> Session::change(Request request) {
+    if (system_ == nullptr) return Error::bad_state;
+    if (request.change <= last_) return Error::invalid;
+    last_ = request.change;
+    // A read that is under way must not see blocks that have another owner by now.
+    port_.finish_reads();
+    Result<u64> result = [&]() -> Result<u64> {
+        PITH_CHECK(check(request));
+        if (port_.memory_short()) return Error::no_memory;
+        switch (static_cast<Fs::Operation>(request.operation)) {
+            case Fs::Operation::create: return create(request);
+            case Fs::Operation::create_link: return create_link(request);
+            case Fs::Operation::link: return link(request);
+            case Fs::Operation::unlink:
+            case remove_directory: return unlink(request);
+            case Fs::Operation::rename: return rename(request);
+            case Fs::Operation::set_attributes: return set_attributes(request);
+            case Fs::Operation::write: return write(request);
+            case truncate: PITH_CHECK(system_->truncate(file(request.file), request.offset)); return u64{0};
+            case allocate:
+                PITH_CHECK(system_->allocate(file(request.file), request.offset, request.length,
+                                             (request.flags & Fs::kKeepSize) != 0));
+                return u64{0};
+            case release: PITH_CHECK(system_->release(file(request.file))); return u64{0};
+            default: return Error::invalid;
+        }
+    }();
+    finished_ = request.change;
+    return result;
+}
+
+void Session::finish(Request request, Result<u64> result) {
+    note_state();
+    if (!deferred_ || !result.ok()) {
+        Fs::Completion completion{request.id, static_cast<u32>(result.error()), 0, 0, 0, 0};
+        if (result.ok()) completion.value = result.value();
+        fill(completion);
+        port_.complete(completion);
+    }
+    // What is left to be done can be cut off: the next mount finds it in the list of orphans.
+    if (system_ == nullptr) return;
+    if (orphan_.inode != 0) static_cast<void>(system_->reap(orphan_));
+    if (std::exchange(reap_, false)) static_cast<void>(system_->reap_orphans());
+    note_state();
+}
+
+void Session::fill(Fs::Completion& completion) const {
+    completion.committed = committed_;
+    if (system_ == nullptr) return;
+    ext4::Volume& volume = system_->volume();
+    completion.flags = volume.read_only() ? Fs::kReadOnly : 0;
+    completion.available = volume.available() * volume.block_size();
+}
+
+/// The log is told of an error once.
+void Session::note_state() {
+    if (system_ == nullptr || told_ || !system_->volume().failed()) return;
+    told_ = true;
+    port_.report("an error has made the file system read-only; what was not committed is lost");
+}
+
+bool Session::uncommitted() const {
+    if (system_ == nullptr || system_->volume().read_only()) return false;
+    return finished_ != committed_ || system_->volume().running();
+}
+
+void Session::commit() {
+    if (!uncommitted()) return;
+    static_cast<void>(sync());
+    note_state();
+}
+
+Result<u64> Session::sync() {
+    port_.finish_reads();
+    PITH_CHECK(system_->sync());
+    // Changes that have left nothing to be written count too.
+    if (committed_ != finished_) records_.store(session_, finished_, transaction_);
+    committed_ = finished_;
+    return u64{0};
+}
+
+void Session::found(u32 last) {
+    transaction_ = last;
+    records_.settle(last);
+}
+
+void Session::committing(u32 number) {
+    committing_ = finished_;
+    if (finished_ != 0) records_.store(session_, finished_, number);
+}
+
+void Session::committed(u32 number) {
+    transaction_ = number;
+    committed_ = committing_;
+}
+
+}  // namespace pith::ext4fs

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// Several clients of one disk.
+#include <cstring>
+
+#include "tests/storage/disks_test/harness.hpp"
+#include "tests/storage/disks_test/tracked.hpp"
+
+namespace pith::test {
+
+namespace {
+
+constexpr u64 kLargeWindow = 1024 * 1024;
+Disk large(context.blocks[1], kLargeWindow), small(context.blocks[2], 1), plain(context.blocks[3]);
+Disk fifth(context.blocks[4]);
+
+}  // namespace
+
+bool clients_have_links_of_their_own() {
+    CHECK(first.disk.open(0).ok());
+    Disk* const all[] = {&first.disk, &large, &small, &plain};
+    for (Disk* client : {&large, &small, &plain}) CHECK(client->open(0).ok());
+    CHECK(large.facts().window_size == kLargeWindow);
+    CHECK(small.facts().window_size >= small.facts().max_sectors * kSectorBytes);
+    for (u32 i = 0; i < std::size(all); i++) {
+        CHECK(all[i]->facts().sectors == kDiskSectors);
+        std::memset(all[i]->window(), static_cast<int>(i + 1), all[i]->facts().window_size);
+    }
+    const Step step{false, 300, 8};
+    CHECK(large.run(Block::Operation::read, step.sector, step.sectors, kLargeWindow - 4096) == Error::ok);
+    CHECK(first.holds(large, step, kLargeWindow - 4096));
+    for (u32 i = 0; i < std::size(all); i++) {
+        const u64 size = all[i]->facts().window_size - (all[i] == &large ? 4096 : 0);
+        for (u64 at = 0; at < size; at++) CHECK(all[i]->window()[at] == i + 1);
+    }
+    for (Disk* client : {&small, &plain}) {
+        CHECK(client->run(Block::Operation::read, step.sector, step.sectors) == Error::ok);
+        CHECK(first.holds(*client, step, 0));
+    }
+    return true;
+}
+
+/// Whoever comes first after a restart: each of the four has its own link again, and the fifth has none.
+bool fifth_client_is_refused() {
+    CHECK(fifth.open(0).error() == Error::no_slot);
+    CHECK(restart_driver());
+    sleep(20 * kMillisecond);
+    CHECK(fifth.open(0).error() == Error::no_slot);
+    for (Disk* client : {&plain, &small, &large, &first.disk}) CHECK(client->open(0).ok());
+    CHECK(large.facts().window_size == kLargeWindow);
+    CHECK(fifth.open(3).ok());
+    CHECK(fifth.run(Block::Operation::read, 1, 1) == Error::ok);
+    forget_rebirths();
+    return first.read(20, 20);
+}
+
+/// One opens again in the middle of its requests, and nothing touches its window after that; the other's all come.
+bool others_notice_no_reopening() {
+    constexpr u32 kDepth = 16, kSectors = 8;
+    for (u32 round = 0; round < 40; round++) {
+        const auto submit_all = [&](Disk& disk) {
+            for (u32 i = 0; i < kDepth; i++) {
+                const u32 sector = (round * 17 + i * 101) % (kDiskSectors - kSectors);
+                CHECK(disk.submit({i, static_cast<u32>(Block::Operation::read), kSectors, sector,
+                                   u64{i} * kSectors * kSectorBytes})
+                          .ok());
+            }
+            disk.notify();
+            return true;
+        };
+        std::memset(first.disk.window(), 0xee, kDepth * kSectors * kSectorBytes);
+        CHECK(submit_all(large) && submit_all(first.disk));
+        large.forget();
+        CHECK(large.open(0).ok());
+        std::memset(large.window(), 0xcc, kDepth * kSectors * kSectorBytes);
+        const u64 reopened = first.disk.reopened();
+        for (u32 i = 0; i < kDepth; i++) {
+            auto completion = first.disk.next();
+            CHECK(completion.ok() && completion->error == 0);
+            const u32 which = static_cast<u32>(completion->id);
+            CHECK(first.holds(first.disk,
+                              {false, (round * 17 + which * 101) % (kDiskSectors - kSectors), kSectors},
+                              u64{which} * kSectors * kSectorBytes));
+        }
+        CHECK(first.disk.reopened() == reopened);
+        for (u64 at = 0; at < kDepth * kSectors * kSectorBytes; at++) CHECK(large.window()[at] == 0xcc);
+    }
+    return true;
+}
+
+/// A client's wish is met as far as there is memory for DMA; then there are no more links.
+bool windows_shrink_when_memory_is_short() {
+    u64 last = kLargeWindow;
+    u32 served = 0;
+    Error error = Error::ok;
+    for (u64 index = 4; index < Block::kMaxDisks && error == Error::ok; index++) {
+        for (u32 i = 2; i <= 3 && error == Error::ok; i++) {
+            Disk client(context.blocks[i], kLargeWindow);
+            error = client.open(index).error();
+            if (error != Error::ok) break;
+            CHECK(client.facts().window_size <= last);
+            last = client.facts().window_size;
+            CHECK(client.run(Block::Operation::flush, 0, 0) == Error::ok);
+            served++;
+        }
+    }
+    print("    {} served, the last with {} KiB\n", served, last / 1024);
+    CHECK(served != 0 && last < kLargeWindow && error == Error::no_memory);
+    return first.disk.open(0).ok() && first.read(3, 3);
+}
+
+}  // namespace pith::test

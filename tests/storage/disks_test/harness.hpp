@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// What the test's parts share: printing, checking, restarting components, and killing them from a thread.
+#pragma once
+
+#include "lib/base/format.hpp"
+#include "lib/os/protocol.hpp"
+#include "protocol/block.hpp"
+#include "protocol/process.hpp"
+
+namespace pith::test {
+
+/// What this component was given, and the driver's name (parameter "driver").
+struct Context {
+    Handle<Machine> machine;
+    Client<Process> process;
+    Client<Block> blocks[Block::kMaxClients + 1];  ///< each is another client to the driver
+    std::string_view driver;
+};
+extern Context context;
+inline const Client<Block>& block() { return context.blocks[0]; }
+
+template <typename... T>
+void print(std::string_view format, const T&... arguments) {
+    char text[240];
+    const auto line = format_to(text, format, arguments...);
+    context.machine.log(line.data(), line.size());
+}
+
+#define CHECK(condition)                                      \
+    do {                                                      \
+        if (!(condition)) {                                   \
+            print("    line {}: {}\n", __LINE__, #condition); \
+            return false;                                     \
+        }                                                     \
+    } while (false)
+
+void sleep(abi::Time time);
+
+/// As a death, but it is started again at once, and never held down.
+bool restart(std::string_view name);
+inline bool restart_driver() { return restart(context.driver); }
+/// A component's number of restarts.
+u64 restarts(std::string_view name);
+
+/// A thread that restarts the driver and the devices server again and again while it is told to.
+class Killer {
+  public:
+    static bool start();
+    /// Every so many milliseconds; 0: never. Gives the number of restarts so far.
+    static u32 set(u32 driver, u32 devices);
+};
+
+// The tests.
+bool disks_are_found();
+bool sectors_are_read();
+bool bad_requests_are_refused();
+bool read_only_disk_is_not_written();
+bool small_disk_works();
+bool many_disks_work();
+bool device_errors_are_told();
+bool device_in_need_is_reset();
+bool silent_device_is_reset();
+bool devices_are_not_for_everyone();
+bool ended_server_says_nothing();
+bool all_depths_work();
+bool kills_lose_nothing();
+bool two_clients_lose_nothing();
+bool restarts_give_everything_back();
+bool supervisor_passes_it_on();
+bool everything_is_there();
+bool clients_have_links_of_their_own();
+bool fifth_client_is_refused();
+bool others_notice_no_reopening();
+bool windows_shrink_when_memory_is_short();
+
+}  // namespace pith::test

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// What the tests of the component share.
+#pragma once
+
+#include "lib/base/format.hpp"
+#include "protocol/process.hpp"
+#include "tests/storage/ext4_test/files.hpp"
+
+namespace pith::test {
+
+Client<Fs>& server();
+Client<Process>& process();
+void print_line(std::string_view line);
+template <typename... T>
+void print(std::string_view format, const T&... arguments) {
+    char text[240];
+    print_line(format_to(text, format, arguments...));
+}
+
+#define CHECK(condition)                                      \
+    do {                                                      \
+        if (!(condition)) {                                   \
+            print("    line {}: {}\n", __LINE__, #condition); \
+            return false;                                     \
+        }                                                     \
+    } while (false)
+
+inline constexpr u64 kDiskSectors = (u64{64} << 20) / 512;
+
+bool mounts();
+bool files_are_made_and_read();
+
+}  // namespace pith::test
