@@ -6,6 +6,8 @@
 // server knows its callers by their badges. A device is the business of one driver from its Open on, which resets it;
 // until then it neither answers in memory nor masters the bus. Memory for DMA is never given up: a device that a
 // dead driver has left running can write to nothing but what the driver's successor is given again.
+// Where there is an IOMMU, a device reaches the memory for DMA of the driver that opened it, and nothing else. One that tries
+// is stopped: the methods answer bad_state, as for a device that is not open, until it is opened again.
 //
 // Resuming: everything that is handed out outlives the server and the driver; a reborn server knows what it was and
 // leaves devices in use alone. Each method may be repeated and then gives the same again; Open resets
@@ -15,6 +17,13 @@
 #include "protocol/ipc.hpp"
 
 namespace pith {
+
+/// By DMA.
+enum class DmaReach : u32 {
+    nothing = 0,  ///< no device of the component's is open
+    domain = 1,   ///< the memory for DMA that was made for it: there is an IOMMU
+    all = 2,      ///< all memory: there is none
+};
 
 struct Devices {
     static constexpr const char* kName = "device";
@@ -90,13 +99,22 @@ struct Devices {
             u64 size;     ///< rounded up to pages
         };
     };
+    /// What the devices that the component with that number has open can reach by DMA. Whoever may speak to the server may ask.
+    struct Domain {
+        static constexpr u16 kOpcode = 8;
+        u64 component;
+        struct Reply {
+            u32 reach;   ///< DmaReach
+            u32 domain;  ///< its number, where there is an IOMMU
+        };
+    };
     /// Brings the device to rest: it masters the bus no more, and doesn't answer in memory until the next Open.
     struct Close {
         static constexpr u16 kOpcode = 7;
         u64 device;
         struct Reply {};
     };
-    using Methods = MethodList<Find, Open, Configuration, Region, Interrupt, DmaMemory, Close>;
+    using Methods = MethodList<Find, Open, Configuration, Region, Interrupt, DmaMemory, Close, Domain>;
 };
 
 }  // namespace pith

@@ -56,6 +56,15 @@ Result<ConfigSpace> Bus::config(u32 place) {
     return Error::not_found;
 }
 
+DmarBuses Bus::behind(u32 bridge) {
+    auto space = config(bridge);
+    if (!space.ok() || space->read16(kVendor) == 0xffff || (space->read8(kHeaderType) & 0x7f) != 1)
+        return {1, 0};
+    const u32 first = space->read8(kSecondaryBus);
+    // A bridge leads to a bus of a higher number.
+    return first > (bridge >> 8 & 0xff) ? DmarBuses{first, space->read8(kSubordinateBus)} : DmarBuses{1, 0};
+}
+
 void Bus::set_command(const Function& function, u16 set, u16 clear) {
     if (auto space = config(function); space.ok())
         space->write16(kCommand, static_cast<u16>((space->read16(kCommand) & ~clear) | set));
@@ -118,7 +127,10 @@ void Bus::add(u32 place, const ConfigSpace& config) {
     measure_bars(config, f.bars);
     const bool again = start_info().generation != 0;
     config.write16(kCommand, again ? static_cast<u16>(command & ~kCommandMaster) : command);
-    if (f.msix == 0) return;
+    if (f.msix == 0) {
+        f.msi = static_cast<u16>(find_capability(config, kCapabilityMsi));
+        return;
+    }
     f.messages = static_cast<u16>((config.read16(f.msix + kMsixControl) & kMsixSize) + 1);
     const u32 table = config.read32(f.msix + kMsixTable), pending = config.read32(f.msix + kMsixPending);
     f.table_bar = table & 7;
@@ -147,12 +159,19 @@ void Bus::confirm() {
     }
 }
 
+void Bus::take(u64 address, u64 size) {
+    for (u32 i = 0; i < taken_count_; i++)
+        if (taken_[i].address == address) return;
+    if (taken_count_ < kMaxTaken) taken_[taken_count_++] = {address, size};
+}
+
 /// What no BAR of this function may be placed in.
 void Bus::take_others(AddressMap& map, const Function& function) {
     for (u32 i = 0; i < segment_count_; i++) {
         const Segment& s = segments_[i];
         map.take(s.base + s.first_bus * kBusSize, (s.last_bus - s.first_bus + 1) * kBusSize);
     }
+    for (u32 i = 0; i < taken_count_; i++) map.take(taken_[i].address, taken_[i].size);
     for (const Function& f : functions()) {
         if (&f == &function) continue;
         for (const Bar& bar : f.bars)

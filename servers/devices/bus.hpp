@@ -21,11 +21,15 @@ class Bus {
     /// nullptr: there is none at that place.
     Function* find(u64 place);
     Result<ConfigSpace> config(const Function& function) { return config(function.place); }
+    /// The buses that firmware has put behind a bridge.
+    DmarBuses behind(u32 bridge);
     /// Sets and clears bits of its command register.
     void set_command(const Function& function, u16 set, u16 clear);
     /// Gives each memory BAR a place of its own, if it hasn't one. The function doesn't answer in memory meanwhile.
     /// no_space.
     Result<> place_bars(Function& function);
+    /// No BAR is to be placed there.
+    void take(u64 address, u64 size);
 
   private:
     /// Configuration space of some buses of a segment.
@@ -38,6 +42,10 @@ class Bus {
         u32 number = 0;  ///< segment << 8 | bus
         Mapping mapping;
     };
+    struct Taken {
+        u64 address, size;
+    };
+    static constexpr u32 kMaxTaken = 8;
     static constexpr u32 kMaxSegments = 4;
     static constexpr u32 kMaxBuses = 16;
 
@@ -58,6 +66,8 @@ class Bus {
     u32 segment_count_ = 0;
     MappedBus buses_[kMaxBuses];
     u32 bus_count_ = 0;
+    Taken taken_[kMaxTaken];
+    u32 taken_count_ = 0;
 };
 
 }  // namespace pith::devices

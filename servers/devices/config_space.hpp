@@ -13,7 +13,8 @@ inline constexpr u32 kCommand = 0x04;
 inline constexpr u32 kClass = 0x08;  ///< revision in the low byte
 inline constexpr u32 kHeaderType = 0x0e;
 inline constexpr u32 kBar0 = 0x10;
-inline constexpr u32 kSecondaryBus = 0x19;  ///< of a bridge
+inline constexpr u32 kSecondaryBus = 0x19;    ///< of a bridge
+inline constexpr u32 kSubordinateBus = 0x1a;  ///< the last behind it
 inline constexpr u32 kSubsystemVendor = 0x2c;
 inline constexpr u32 kSubsystemId = 0x2e;
 
@@ -24,6 +25,7 @@ inline constexpr u16 kCommandNoLine = 1 << 10;  ///< it raises no INTx
 
 // Capabilities.
 inline constexpr u8 kCapabilityExpress = 0x10;
+inline constexpr u8 kCapabilityMsi = 0x05;
 inline constexpr u8 kCapabilityMsix = 0x11;
 
 // PCI Express capability (7.5.3).
@@ -33,6 +35,14 @@ inline constexpr u32 kExpressDeviceControl = 8;
 inline constexpr u16 kInitiateReset = 1 << 15;
 inline constexpr u32 kExpressDeviceStatus = 10;
 inline constexpr u16 kTransactionsPending = 1 << 5;
+
+// MSI capability (7.7.1). Of several messages only the first is used.
+inline constexpr u32 kMsiControl = 2;
+inline constexpr u16 kMsiEnable = 1 << 0;
+inline constexpr u16 kMsiMessages = 7 << 4;
+inline constexpr u16 kMsiWide = 1 << 7;   ///< its address has 64 bits
+inline constexpr u16 kMsiMasks = 1 << 8;  ///< it has a mask a message, behind the data
+inline constexpr u32 kMsiAddress = 4;
 
 // MSI-X capability (7.7.2).
 inline constexpr u32 kMsixControl = 2;

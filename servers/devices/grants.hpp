@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which component may have which devices, as the supervisor tells it (servers/supervisor/build.cpp): parameters "pci.N" =
-// "COMPONENT:VENDOR:DEVICE:PAGES:NAME", the numbers in hexadecimal. A grant is for every device of that kind.
+// "COMPONENT:VENDOR:DEVICE:PAGES:NAME:COMPONENT'S NAME", the numbers in hexadecimal. A grant is for every device of that kind.
 #pragma once
 
 #include <string_view>
@@ -15,6 +15,7 @@ struct Grant {
     u16 id;
     u64 dma_pages;
     std::string_view name;
+    std::string_view owner_name;
     bool covers(const Function& f) const { return f.vendor == vendor && f.id == id; }
 };
 
@@ -31,9 +32,13 @@ inline bool parse_grant(std::string_view text, Grant& grant) {
         }
         text.remove_prefix(end + 1);
     }
-    if (numbers[1] > 0xffff || numbers[2] > 0xffff || text.empty()) return false;
-    grant = {static_cast<u32>(numbers[0]), static_cast<u16>(numbers[1]), static_cast<u16>(numbers[2]),
-             numbers[3], text};
+    const usize end = text.find(':');
+    if (numbers[1] > 0xffff || numbers[2] > 0xffff || end == std::string_view::npos || end == 0 ||
+        end + 1 == text.size())
+        return false;
+    grant = {static_cast<u32>(numbers[0]), static_cast<u16>(numbers[1]),
+             static_cast<u16>(numbers[2]), numbers[3],
+             text.substr(0, end),          text.substr(end + 1)};
     return true;
 }
 

@@ -51,6 +51,9 @@ Task<Result<>> Service::reset(Function& f) {
     if (f.msix != 0)
         config.write16(f.msix + kMsixControl,
                        static_cast<u16>(config.read16(f.msix + kMsixControl) & ~kMsixEnable));
+    if (f.msi != 0)
+        config.write16(f.msi + kMsiControl,
+                       static_cast<u16>(config.read16(f.msi + kMsiControl) & ~kMsiEnable));
     if (f.express == 0) co_return Result<>();
     const abi::Time deadline = now() + kPendingTime;
     while ((config.read16(f.express + kExpressDeviceStatus) & kTransactionsPending) != 0) {
@@ -66,8 +69,25 @@ Task<Result<>> Service::reset(Function& f) {
     co_return config.read16(kVendor) == f.vendor ? Result<>() : Result<>(Error::io);
 }
 
+/// Writes the message of a device that has one, and no table.
+void Service::program_only(const Function& f, const ConfigSpace& config, const Kept& message) {
+    const u16 control = static_cast<u16>(config.read16(f.msi + kMsiControl) & ~(kMsiEnable | kMsiMessages));
+    config.write16(f.msi + kMsiControl, control);
+    u32 at = f.msi + kMsiAddress;
+    config.write32(at, static_cast<u32>(message.address));
+    if ((control & kMsiWide) != 0) config.write32(at += 4, static_cast<u32>(message.address >> 32));
+    config.write16(at += 4, static_cast<u16>(message.data));
+    if ((control & kMsiMasks) != 0) config.write32(at + 4, 0);
+    config.write16(f.msi + kMsiControl, static_cast<u16>(control | kMsiEnable));
+}
+
 /// Writes the entry of the device's table.
 Result<> Service::program(const Function& f, u32 number, const Kept& message) {
+    const ConfigSpace config = PITH_TRY(bus_.config(f));
+    if (f.msix == 0) {
+        program_only(f, config, message);
+        return {};
+    }
     const u64 at = f.bars[f.table_bar].address + f.table_offset + number * kMsixEntrySize;
     const u64 first = round_down(at, abi::kPageSize);
     const u64 length = round_up(at + kMsixEntrySize, abi::kPageSize) - first;
@@ -80,7 +100,6 @@ Result<> Service::program(const Function& f, u32 number, const Kept& message) {
     entry[1] = static_cast<u32>(message.address >> 32);
     entry[2] = static_cast<u32>(message.data);
     entry[3] = 0;
-    const ConfigSpace config = PITH_TRY(bus_.config(f));
     const u16 control = config.read16(f.msix + kMsixControl);
     config.write16(f.msix + kMsixControl, static_cast<u16>((control & ~kMsixMaskAll) | kMsixEnable));
     return {};
@@ -110,7 +129,7 @@ void Service::handle(const Devices::Interrupt& request, Request<Devices::Interru
     auto function = opened(call.badge(), request.device);
     if (!function.ok()) return call.fail(function.error());
     const Function& f = **function;
-    if (request.number >= f.messages || request.number >= Devices::kMaxInterrupts)
+    if (request.number >= f.interrupts() || request.number >= Devices::kMaxInterrupts)
         return call.fail(Error::invalid);
     auto interrupt = message(call.badge().client(), f, static_cast<u32>(request.number));
     if (!interrupt.ok()) return call.fail(interrupt.error());

@@ -2,9 +2,6 @@
 #include "servers/devices/service.hpp"
 
 #include <algorithm>
-#include <cstring>
-
-#include "lib/base/format.hpp"
 
 namespace pith::devices {
 
@@ -24,10 +21,12 @@ u64 reachable(const Function& f, u64 bar, u64 offset) {
 
 }  // namespace
 
-Service::Service(Handle<Machine> machine, u64 rsdp, Handle<Pool> keep, Handle<CapTable> kept,
+Service::Service(EventLoop& loop, Handle<Machine> machine, u64 rsdp, Handle<Pool> keep, Handle<CapTable> kept,
                  Handle<Memory> preserved)
-    : preserved_(std::move(preserved)),
+    : loop_(loop),
+      preserved_(std::move(preserved)),
       machine_(std::move(machine)),
+      rsdp_(rsdp),
       keep_(std::move(keep)),
       store_(std::move(kept)),
       bus_(machine_, rsdp) {}
@@ -41,14 +40,26 @@ void Service::read_grants() {
     }
 }
 
+void Service::take_over() {
+    if (!map_state().ok()) return;
+    const State& state = *mapping_.as<State>();
+    if (state.magic == kStateMagic && state.iommu.root != 0) static_cast<void>(begin());
+}
+
+Result<> Service::map_state() {
+    if (!mapping_.valid())
+        mapping_ = PITH_TRY(Mapping::create(preserved_, 0, round_up(sizeof(State), abi::kPageSize)));
+    return {};
+}
+
 Result<> Service::begin() {
     if (begun_) return {};
     read_grants();
-    if (!mapping_.valid())
-        mapping_ = PITH_TRY(Mapping::create(preserved_, 0, round_up(sizeof(State), abi::kPageSize)));
+    PITH_CHECK(map_state());
     State& state = *mapping_.as<State>();
     PITH_CHECK(bus_.begin(state));
     store_.begin(state);
+    if (state.iommu.root != 0) PITH_CHECK(confine());
     begun_ = true;
     return {};
 }
@@ -75,7 +86,7 @@ Result<Function*> Service::owned(Badge caller, u64 place) {
 
 Result<Function*> Service::opened(Badge caller, u64 place) {
     Function* function = PITH_TRY(owned(caller, place));
-    if (function->opened == 0) return Error::bad_state;
+    if (function->opened != kOpen) return Error::bad_state;
     return function;
 }
 
@@ -114,27 +125,30 @@ void Service::stop_resetting() {
 Task<void> Service::open(Function& f, Request<Devices::Open> call) {
     while (resetting_) co_await resetters_.wait();
     resetting_ = true;
-    Result<> result = co_await reset(f);
+    Result<> result = confine();
+    if (result.ok()) result = co_await reset(f);
     if (result.ok()) result = bus_.place_bars(f);
+    if (result.ok()) result = attach(call.badge().client(), f);
     if (result.ok()) {
         bus_.set_command(f, kCommandMemory | kCommandMaster | kCommandNoLine, 0);
-        f.opened = 1;
+        f.opened = kOpen;
         trace_.add({Record::opened, f.place, 0});
     }
     stop_resetting();
     if (!result.ok()) co_return call.fail(result.error());
     Devices::Open::Reply reply{};
     for (u32 i = 0; i < kBarCount; i++) reply.bar_sizes[i] = f.bars[i].size;
-    reply.interrupts = std::min<u64>(f.messages, Devices::kMaxInterrupts);
+    reply.interrupts = std::min(f.interrupts(), Devices::kMaxInterrupts);
     call.reply(reply);
 }
 
 Task<void> Service::close(Function& f, Request<Devices::Close> call) {
     while (resetting_) co_await resetters_.wait();
     resetting_ = true;
-    const Result<> result = co_await reset(f);
+    Result<> result = co_await reset(f);
     bus_.set_command(f, 0, kCommandMemory | kCommandMaster);
     f.opened = 0;
+    if (result.ok()) result = detach(f);
     stop_resetting();
     if (!result.ok()) co_return call.fail(result.error());
     call.reply({});
@@ -192,8 +206,11 @@ Result<Kept*> Service::dma(u32 owner, const Function& f, u64 key, u64 size) {
     if (store_.dma_size(owner) + size > dma_limit(owner)) return Error::no_space;
     Owned<Memory> memory = PITH_TRY(keep_.create_memory(size, abi::kMemoryContiguous));
     const u64 address = PITH_TRY(machine_.dma_address(memory));
+    const u32 domain = iommu_.on() && iommu_.has_domain(domain_of(owner)) ? domain_of(owner) : 0;
+    if (domain != 0) PITH_CHECK(reserve_reach(domain, address, size));
     PITH_CHECK(store_.keep(memory, {KeptKind::dma, owner, f.place, 0, key, size, address, 0}));
     static_cast<void>(memory.keep());
+    if (domain != 0) PITH_CHECK(iommu_.map(domain, address, size));
     return store_.find(KeptKind::dma, owner, f.place, key);
 }
 

@@ -64,6 +64,20 @@ class Store {
         static_cast<void>(table_.remove(slot(kept)));
         set_kind(kept, KeptKind::none);
     }
+    /// Each of a kind. `visit` may have it forgotten.
+    template <typename Visit>
+    void each(KeptKind kind, const Visit& visit) {
+        for (Kept& kept : state_->kept)
+            if (kept.kind == kind) visit(kept);
+    }
+    /// Memory for DMA of the component's is at that physical address.
+    bool holds(u32 owner, u64 address) const {
+        for (const Kept& kept : state_->kept)
+            if (kept.kind == KeptKind::dma && kept.owner == owner && address >= kept.address &&
+                address - kept.address < kept.size)
+                return true;
+        return false;
+    }
     /// Bytes of memory for DMA that a component has.
     u64 dma_size(u32 owner) const {
         u64 sum = 0;

@@ -79,6 +79,7 @@ void run_server() {
     services.block = Client<Block>::from_start();
     services.fs = Client<Fs>::from_start();
     services.nvme = Client<Block>::from_start("nvme");
+    services.devices = Client<Devices>::from_start();
 
     const NamedHandle* bundle_entry = find_start_handle("bundle");
     if (bundle_entry == nullptr) panic("no bundle");

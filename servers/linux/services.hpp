@@ -6,6 +6,7 @@
 #include "lib/os/protocol.hpp"
 #include "protocol/block.hpp"
 #include "protocol/console.hpp"
+#include "protocol/device.hpp"
 #include "protocol/fs.hpp"
 #include "protocol/log.hpp"
 #include "protocol/process.hpp"
@@ -21,6 +22,7 @@ struct Services {
     Client<pith::Block> block;      ///< disks /dev/vda ...; not valid: this system has no driver of such
     Client<pith::Block> nvme;       ///< disks /dev/nvme0n1 ...; the same
     Client<pith::Fs> fs;            ///< file systems on the former; not valid: this system has none
+    Client<pith::Devices> devices;  ///< asked what drivers' devices can reach; not valid: this system has none
 };
 
 }  // namespace pith::lx

@@ -17,7 +17,7 @@ constexpr u64 kSparePages = 24;  // of the system Pool, for the objects that res
 struct Names {
     char text[kMaxGrants][32];
     char numbers[kMaxParameters][16];
-    char values[kMaxParameters][64];
+    char values[kMaxParameters][96];
 };
 Names names;
 
@@ -179,7 +179,7 @@ usize System::collect_parameters(u32 number, std::span<Parameter> parameters) {
     return n;
 }
 
-/// Who may have which PCI device: "pci.N" = "COMPONENT:VENDOR:DEVICE:PAGES:NAME", numbers in hexadecimal.
+/// Who may have which PCI device: "pci.N" = "COMPONENT:VENDOR:DEVICE:PAGES:NAME:COMPONENT'S NAME", numbers in hexadecimal.
 void System::collect_pci_devices(std::span<Parameter> parameters, usize& used) {
     u32 number = 0;
     for (u32 i = 0; i < count(); i++)
@@ -187,8 +187,8 @@ void System::collect_pci_devices(std::span<Parameter> parameters, usize& used) {
             if (d.kind != static_cast<u32>(DeviceKind::pci) || used == parameters.size()) continue;
             parameters[used] = {
                 format_to(names.numbers[used], "pci.{}", number++),
-                format_to(names.values[used], "{x}:{x}:{x}:{x}:{}", i, d.base & 0xffff, d.base >> 16,
-                          d.size / abi::kPageSize, composition_.string(d.name))};
+                format_to(names.values[used], "{x}:{x}:{x}:{x}:{}:{}", i, d.base & 0xffff, d.base >> 16,
+                          d.size / abi::kPageSize, composition_.string(d.name), name_of(i))};
             used++;
         }
 }

@@ -6,6 +6,13 @@
 
 namespace pith::tools {
 
+namespace {
+
+/// Interrupts pass as they are. Devices look for it when they are made: it comes before them.
+constexpr const char* kIommu = "intel-iommu,intremap=off";
+
+}  // namespace
+
 std::vector<std::string> machine_line(const Machine& machine) {
     std::vector<std::string> line = {"qemu-system-x86_64",
                                      "-nodefaults",
@@ -33,6 +40,7 @@ std::vector<std::string> machine_line(const Machine& machine) {
         line.insert(line.end(), {"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1",
                                  "-rtc", "base=2023-11-14T22:13:20,clock=vm"});
     else line.insert(line.end(), {"-accel", "tcg", "-rtc", "base=utc"});
+    if (machine.iommu) line.insert(line.end(), {"-device", kIommu});
     return line;
 }
 
@@ -49,7 +57,9 @@ std::string add_drive(std::vector<std::string>& line, const std::string& drive) 
 
 void add_disk(std::vector<std::string>& line, const std::string& drive) {
     const std::string name = add_drive(line, drive);
-    line.insert(line.end(), {"-device", std::format("virtio-blk-pci,drive={},disable-legacy=on", name)});
+    const bool iommu = std::ranges::find(line, kIommu) != line.end();
+    line.insert(line.end(), {"-device", std::format("virtio-blk-pci,drive={},disable-legacy=on{}", name,
+                                                    iommu ? ",iommu_platform=on" : "")});
 }
 
 void add_nvme_disk(std::vector<std::string>& line, const std::string& drive, unsigned block_size) {

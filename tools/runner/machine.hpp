@@ -13,12 +13,13 @@ struct Machine {
     bool icount =
         false;  ///< time by the count of instructions, one virtual nanosecond each; else TCG's wall clock
     std::string properties = "";  ///< further ones: ",NAME=VALUE..."
+    bool iommu = false;           ///< Intel's, between all devices that come behind it and memory
 };
 
 /// What QEMU's command line begins with: the program, and the machine without a kernel or a device.
 std::vector<std::string> machine_line(const Machine& machine);
 
-/// Adds a disk on virtio. `drive`: where its content is, and how it is accessed.
+/// Adds a disk on virtio, behind the IOMMU if there is one. `drive`: where its content is, and how it is accessed.
 void add_disk(std::vector<std::string>& line, const std::string& drive);
 /// Adds an NVMe controller with one namespace. `block_size`: bytes of its logical blocks.
 void add_nvme_disk(std::vector<std::string>& line, const std::string& drive, unsigned block_size);

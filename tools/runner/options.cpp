@@ -42,6 +42,7 @@ void check_disk(std::string_view option, const std::string& file, bool writable)
 Options parse_options(int argc, char** argv) {
     Options options;
     std::vector<std::string> added;
+    bool no_iommu = false;
     CommandLine line("Boots Pith in QEMU");
     line.option("--kernel", options.kernel, "The kernel's ELF file", true)
         .option("--bundle", options.bundle, "The system's boot bundle", true)
@@ -58,17 +59,20 @@ Options parse_options(int argc, char** argv) {
         .list("--nvme-disk", options.nvme_disks, "A raw image, written in place, on NVMe")
         .flag("--nvme", options.nvme, "The other disks are on NVMe too")
         .number("--nvme-block-size", options.nvme_block_size, 512, 4096, "Bytes of an NVMe disk's blocks")
+        .list("--device", options.devices, "A further device of QEMU's: NAME[,PROPERTY=VALUE...]")
         .list("--env", options.environment, "NAME=VALUE")
         .option("--ready-file", options.ready_file, "Gets the time of the command's first instruction")
         .option("--trace", options.trace, "Gets the timeline of the run")
         .number("--ring", options.trace_ring, 1, static_cast<u32>(abi::kTraceLargest >> 20),
                 "MiB for the trace of each CPU")
         .option("--plugin", options.plugin, "A plugin of QEMU: FILE[,ARGUMENT=VALUE...]")
+        .flag("--no-iommu", no_iommu, "A machine without an IOMMU")
         .flag("--icount", options.icount, "Deterministic: one virtual nanosecond an instruction")
         .flag("--log", options.log, "System log to stderr")
         .flag("--debug", options.debug, "Stop at the first instruction, with gdb on it")
         .flag("--bare", options.bare, "A system without a console server: its debug console is stdout");
     options.command = line.parse(argc, argv);
+    options.iommu = !no_iommu;
     if (!options.rootfs.empty()) check_disk("--rootfs", options.rootfs, true);
     for (const std::string& file : options.disks) check_disk("--disk", file, true);
     for (const std::string& file : options.read_only_disks) check_disk("--disk", file, false);

@@ -71,7 +71,8 @@ std::vector<std::string> command_line(const Options& options, const std::string&
         {.memory = traced ? std::format("{}M", traced_memory_size(options) >> 20) : options.memory,
          .cpus = options.cpus,
          .icount = options.icount,
-         .properties = traced ? ",memory-backend=ram" : ""});
+         .properties = traced ? ",memory-backend=ram" : "",
+         .iommu = options.iommu});
     line.insert(line.end(), {
                                 "-kernel",
                                 options.kernel,
@@ -89,6 +90,7 @@ std::vector<std::string> command_line(const Options& options, const std::string&
                                 "isa-debug-exit,iobase=0xf4,iosize=0x04",
                             });
     add_disks(line, options);
+    for (const std::string& device : options.devices) line.insert(line.end(), {"-device", device});
     if (traced) {
         const std::vector<std::string> more = trace_options(options);
         line.insert(line.end(), more.begin(), more.end());

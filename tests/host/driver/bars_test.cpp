@@ -147,6 +147,7 @@ TEST(State, IsDistrusted) {
     EXPECT_TRUE(spoilt([](State& s) { s.function_count = kMaxFunctions + 1; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[1].place = 0; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].msix = 0xfff; }));
+    EXPECT_TRUE(spoilt([](State& s) { s.functions[0].msi = 0xfc; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].table_bar = 6; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].messages = 4096; }));
     EXPECT_TRUE(spoilt([](State& s) { s.functions[0].messages = 1; }));  // in a BAR that there isn't
@@ -168,19 +169,21 @@ TEST(State, IsDistrusted) {
         s.kept[3] = {KeptKind::message, 1, 8, 0, 0, 0, 0x1000, 0x30};  // into RAM
     }));
     EXPECT_FALSE(spoilt([](State& s) { s.kept[3] = {KeptKind::message, 1, 8, 0, 0, 0, 0xfee0'0000, 0x30}; }));
-    EXPECT_TRUE(spoilt([](State& s) { s.kept[kMaxKept - 1].kind = static_cast<KeptKind>(5); }));
+    EXPECT_TRUE(spoilt([](State& s) { s.kept[kMaxKept - 1].kind = static_cast<KeptKind>(6); }));
 }
 
 TEST(Grants, AreParsed) {
     Grant grant{};
-    ASSERT_TRUE(parse_grant("1f:1af4:1042:432:disk", grant));
+    ASSERT_TRUE(parse_grant("1f:1af4:1042:432:disk:virtio_blk", grant));
     EXPECT_EQ(grant.owner, 0x1fu);
     EXPECT_EQ(grant.vendor, 0x1af4);
     EXPECT_EQ(grant.id, 0x1042);
     EXPECT_EQ(grant.dma_pages, 0x432u);
     EXPECT_EQ(grant.name, "disk");
-    for (const char* bad : {"", "1:2:3:4", "1:2:3:4:", ":2:3:4:x", "1:2:3::x", "1:10000:3:4:x", "1:2:3:x:x",
-                            "1:2:3:123456789:x", "1:2:3:-1:x"})
+    EXPECT_EQ(grant.owner_name, "virtio_blk");
+    for (const char* bad :
+         {"", "1:2:3:4", "1:2:3:4:", "1:2:3:4:x", "1:2:3:4:x:", "1:2:3:4::y", ":2:3:4:x:y", "1:2:3::x:y",
+          "1:10000:3:4:x:y", "1:2:3:x:x:y", "1:2:3:123456789:x:y", "1:2:3:-1:x:y"})
         EXPECT_FALSE(parse_grant(bad, grant)) << bad;
 }
 

@@ -3,6 +3,7 @@
 // read as a table too; writing kill, restart, stop or start to services/NAME/control does that.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "servers/linux/services.hpp"
 #include "servers/linux/syscall_table.hpp"
@@ -30,11 +31,12 @@ std::string_view name_of(const Description& description) {
     return {description.name, strnlen(description.name, sizeof description.name)};
 }
 
-bool find_service(Zone& zone, std::string_view name, Description& description) {
+/// Its number.
+std::optional<u64> find_service(Zone& zone, std::string_view name, Description& description) {
     for (u64 index = 0; describe(zone, index, description); ++index) {
-        if (name_of(description) == name) return true;
+        if (name_of(description) == name) return index;
     }
-    return false;
+    return std::nullopt;
 }
 
 std::string_view state_name(u32 state) {
@@ -52,10 +54,25 @@ std::string_view cause_of(const Description& description) {
     return {description.cause, strnlen(description.cause, sizeof description.cause)};
 }
 
+/// What the component's devices can reach by DMA. The devices server may be down: that takes no longer than this.
+std::string dma_of(Zone& zone, u64 component) {
+    constexpr abi::Time kPatience = 50 * kMillisecond;
+    const Client<Devices>& devices = zone.services->devices;
+    if (!devices.valid()) return "none";
+    auto reply = devices.call(Devices::Domain{component}, now() + kPatience);
+    if (!reply.ok()) return "unknown";
+    switch (static_cast<DmaReach>(reply->reach)) {
+        case DmaReach::nothing: return "none";
+        case DmaReach::domain: return "domain " + std::to_string(reply->domain);
+        case DmaReach::all: return "open";
+    }
+    return "unknown";
+}
+
 TextResult text_services(Subject subject, Thread&) {
     Text text;
     text.left("NAME", 16);
-    text.left("STATE", 10) << "RESTARTS   UPTIME_MS      CPU_MS   PAGES   LIMIT    KEEP CAUSE\n";
+    text.left("STATE", 10) << "RESTARTS   UPTIME_MS      CPU_MS   PAGES   LIMIT    KEEP DMA       CAUSE\n";
     Description description;
     for (u64 index = 0; describe(*subject.zone, index, description); ++index) {
         text.left(name_of(description), 15) << ' ';
@@ -65,7 +82,8 @@ TextResult text_services(Subject subject, Thread&) {
         text.right(description.cpu_time / 1'000'000, 12);
         text.right(description.pages, 8);
         text.right(description.pages_limit, 8);
-        text.right(description.keep_pages, 8)
+        text.right(description.keep_pages, 8) << ' ';
+        text.left(dma_of(*subject.zone, index), 9)
             << ' ' << (cause_of(description).empty() ? "-" : cause_of(description)) << '\n';
     }
     return text.take();
@@ -73,12 +91,18 @@ TextResult text_services(Subject subject, Thread&) {
 
 TextResult text_status(Subject subject, Thread&) {
     Description description;
-    if (!find_service(*subject.zone, subject.name, description)) return Errno::ENOENT;
+    const auto number = find_service(*subject.zone, subject.name, description);
+    if (!number) return Errno::ENOENT;
+    const std::string dma = dma_of(*subject.zone, *number);
     Text text;
     text << "name: " << name_of(description) << "\nstate: " << state_name(description.state)
          << "\nrestarts: " << description.restarts << "\nuptime_ns: " << description.uptime
          << "\ncpu_ns: " << description.cpu_time << "\npages: " << description.pages
          << "\npages_limit: " << description.pages_limit << "\nkeep_pages: " << description.keep_pages
+         << "\ndma: " << dma
+         << (dma == "open"               ? " (no iommu)"
+             : dma.starts_with("domain") ? " (iommu)"
+                                         : "")
          << "\ncause: " << cause_of(description) << '\n';
     return text.take();
 }
