@@ -59,6 +59,15 @@ void add_disks(std::vector<std::string>& line, const Options& options) {
                      escaped(name));
 }
 
+/// The files are made as our own user's. What lies on other file systems below the directory has numbers that differ.
+void add_share(std::vector<std::string>& line, const Options& options) {
+    if (options.share.empty()) return;
+    line.insert(
+        line.end(),
+        {"-fsdev", "local,id=share,security_model=none,multidevs=remap,path=" + escaped(options.share),
+         "-device", "virtio-9p-pci,fsdev=share,mount_tag=share,disable-legacy=on"});
+}
+
 std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket, bool traced) {
     std::vector<std::string> line = machine_line(
         {.memory = traced ? std::format("{}M", traced_memory_size(options) >> 20) : options.memory,
@@ -82,6 +91,7 @@ std::vector<std::string> command_line(const Options& options, const std::string&
                                 "isa-debug-exit,iobase=0xf4,iosize=0x04",
                             });
     add_disks(line, options);
+    add_share(line, options);
     if (traced) {
         const std::vector<std::string> more = trace_options(options);
         line.insert(line.end(), more.begin(), more.end());
