@@ -88,6 +88,7 @@ Error error_of(u32 number) {
         case 122: return Error::no_space;    // ENOSPC, EDQUOT
         case 31: return Error::no_slot;      // EMLINK
         case 39: return Error::occupied;     // ENOTEMPTY
+        case 6:                              // ENXIO: QEMU refuses to touch special files
         case 95: return Error::unsupported;  // EOPNOTSUPP
         case 116: return Error::bad_handle;  // ESTALE
         default: return Error::io;

@@ -26,9 +26,11 @@ void Session::cancel() {
 
 Result<> Session::open(u64 session, std::span<u8> link, u64 window_offset, Handle<Signal> client, u64 bits) {
     cancel();
-    *reinterpret_cast<QueueHeader*>(link.data()) = QueueHeader{kQueueMagic, Fs::kEntries, 0, 0, 0, 0};
+    // What was submitted comes to nothing. Answers that the client has not taken yet stay where they are, until it resets the ring.
+    auto& header = *reinterpret_cast<QueueHeader*>(link.data());
+    header.submit_head = header.submit_tail = 0;
+    queue_ = {};
     PITH_CHECK(queue_.attach(link.data(), window_offset, Fs::kEntries, std::move(client), bits));
-    queue_.resume();
     window_ = link.subspan(window_offset);
     answered_ = false;
     fresh_ = state_->session != session;

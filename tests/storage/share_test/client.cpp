@@ -66,6 +66,12 @@ Result<> Share::connect() {
         if (!theirs.ok()) return theirs.error();
         auto link = PITH_TRY(handles.take<Memory>(0));
         if (facts_.window_size < (kSlots + 1) * kPlaceSize) return Error::unsupported;
+        // What it had answered before it was asked is in the ring still.
+        Fs::Completion completion{};
+        while (mapping_.valid() && queue_.poll(completion)) {
+            account(completion);
+            keep_for_later(completion);
+        }
         if (!mapping_.valid())
             mapping_ = PITH_TRY(Mapping::create(link, 0, facts_.window_offset + facts_.window_size));
         PITH_CHECK(queue_.attach(mapping_.as(), facts_.window_offset, Fs::kEntries, std::move(*theirs),
@@ -96,12 +102,11 @@ Result<> Share::redo() {
         if (held == Error::peer_died) return held;
         MUST(held == Error::ok);
     }
-    for (Kept& kept : kept_) {
+    const std::vector<Kept> all = kept_;  // that changes as they are answered
+    for (const Kept& kept : all) {
         if (kept.request.change <= committed_) {
             MUST(kept.answered);
-            continue;
-        }
-        if (kept.answered) {
+        } else if (kept.answered) {
             Fs::Submission again = kept.request;
             again.flags |= Fs::kAnswered;
             again.answer = kept.made;
@@ -307,11 +312,13 @@ Error Share::unlink(Fs::FileId directory, std::string_view name, Fs::FileId held
 }
 
 Error Share::rename(Fs::FileId from, std::string_view name, Fs::FileId to, std::string_view new_name,
-                    u32 flags) {
+                    u32 flags, Fs::FileId replaced) {
     Fs::Submission request = look(Fs::Operation::rename, from);
     request.other = to;
     request.flags = flags;
-    return static_cast<Error>(run(request, name, new_name).error);
+    const Error error = static_cast<Error>(run(request, name, new_name).error);
+    if (replaced.number != 0 && error == Error::ok) holds_.push_back(replaced);
+    return error;
 }
 
 Error Share::write(Fs::FileId file, u64 offset, std::string_view text) {

@@ -47,7 +47,8 @@ class Share {
     Error create(Fs::FileId directory, std::string_view name, u32 mode, Fs::Attributes& made, u32 user = 0,
                  u32 group = 0);
     Error unlink(Fs::FileId directory, std::string_view name, Fs::FileId held = {});
-    Error rename(Fs::FileId from, std::string_view name, Fs::FileId to, std::string_view new_name, u32 flags);
+    Error rename(Fs::FileId from, std::string_view name, Fs::FileId to, std::string_view new_name, u32 flags,
+                 Fs::FileId replaced = {});
     Error write(Fs::FileId file, u64 offset, std::string_view text);
     Error read(Fs::FileId file, u64 offset, u64 length, std::string_view& found);
     Error release(Fs::FileId file);

@@ -88,7 +88,8 @@ class Load {
         if (&from == &to) return true;
         const Fs::FileId replaced = to.there() && random(2) == 0 ? to.id : Fs::FileId{};
         const Error error = share_.rename(folder_, from.name(), folder_, to.name(),
-                                          Fs::kReplace | (replaced.number != 0 ? Fs::kHold : 0));
+                                          Fs::kReplace | (replaced.number != 0 ? Fs::kHold : 0),
+                                          from.there() ? replaced : Fs::FileId{});
         CHECK(error == (from.there() ? Error::ok : Error::not_found));
         if (!from.there()) return true;
         if (replaced.number != 0) {

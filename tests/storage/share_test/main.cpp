@@ -271,7 +271,9 @@ bool attributes_change() {
     CHECK(run(r) == Error::ok && share.attributes(file.id, found) == Error::ok);
     CHECK(found.mode == (kRegular | 0604) && found.modified.seconds == 1'000'000'000 &&
           found.modified.nanoseconds == 5);
-    CHECK(share.create(made, "pipe", kPipe | 0600, found) == Error::ok && found.mode == (kPipe | 0600));
+    // QEMU may refuse special files (since CVE-2023-2861).
+    const Error piped = share.create(made, "pipe", kPipe | 0600, found);
+    CHECK(piped == Error::unsupported || (piped == Error::ok && found.mode == (kPipe | 0600)));
     r = request(Fs::Operation::allocate, file.id);
     r.length = 10;
     CHECK(run(r) == Error::unsupported);
@@ -303,7 +305,7 @@ bool held_files_stay() {
     // What a rename replaces, too.
     CHECK(share.create(made, "new", kRegular | 0644, found) == Error::ok);
     CHECK(share.write(other.id, 0, "second") == Error::ok);
-    CHECK(share.rename(made, "new", made, "held", Fs::kReplace | Fs::kHold) == Error::ok);
+    CHECK(share.rename(made, "new", made, "held", Fs::kReplace | Fs::kHold, other.id) == Error::ok);
     CHECK(share.read(other.id, 0, 100, text) == Error::ok && text == "second");
     CHECK(share.release(file.id) == Error::ok && share.release(other.id) == Error::ok);
     CHECK(share.attributes(file.id, found) == Error::bad_handle &&
