@@ -231,11 +231,12 @@ Task<Result<u64>> Changes::rename(Line& line, const Job& job) {
     if (!source.ok() && source.error() != Error::not_found) co_return source.error();
     Result<Tree::Found> target = co_await tree_.find(line, r.other, to, job.other_name());
     if (!target.ok() && target.error() != Error::not_found) co_return target.error();
-    const Intent& intent = state_->intent;
-    if (doubtful(job) && (!source.ok() || source->attributes.id.number != intent.subject)) {
-        if (!target.ok() || target->attributes.id.number != intent.subject) co_return Error::not_found;
-        moved(job, intent.subject, target->attributes.mode & kTypeMask, 0, false);
-        if (job.has(Fs::kHold) && intent.replaced != 0) tree_.names().set_held(intent.replaced, true);
+    const bool again = doubtful(job);
+    const Intent before = again ? state_->intent : Intent{};
+    if (before.replaced != 0 && job.has(Fs::kHold)) tree_.names().set_held(before.replaced, true);
+    if (again && (!source.ok() || source->attributes.id.number != before.subject)) {
+        if (!target.ok() || target->attributes.id.number != before.subject) co_return Error::not_found;
+        moved(job, before.subject, target->attributes.mode & kTypeMask, 0, false);
         co_return u64{0};
     }
     if (!source.ok()) co_return Error::not_found;
@@ -247,7 +248,7 @@ Task<Result<u64>> Changes::rename(Line& line, const Job& job) {
         if (!job.has(Fs::kReplace)) co_return Error::exists;
         if (directory != ((target->attributes.mode & kTypeMask) == kDirectory)) co_return Error::wrong_type;
     }
-    intend(job, moving.id.number, target.ok() ? target->attributes.id.number : 0);
+    intend(job, moving.id.number, target.ok() ? target->attributes.id.number : before.replaced);
     PITH_CO_CHECK(co_await move(line, job, from, to, moving, target));
     co_await tree_.clunk_stale(line);
     co_return u64{0};

@@ -146,8 +146,9 @@ Task<Result<u64>> Session::attach(Line& line, const Job& job) {
     Fs::Attach wanted;
     std::memcpy(&wanted, job.place.data(), sizeof(wanted));
     const Fs::Attributes root = PITH_CO_TRY(co_await tree_.connect(line, device_.message_size));
-    // What an earlier client has left.
-    if (fresh_) PITH_CO_CHECK(co_await changes_.remove_hidden(line, true));
+    // What an earlier client has left. If it can't go, it is in nobody's way.
+    if (fresh_) static_cast<void>(co_await changes_.remove_hidden(line, true));
+    if (line.cancelled()) co_return Error::cancelled;
     fresh_ = false;
     co_await measure(line);
     Fs::Attached attached{};
