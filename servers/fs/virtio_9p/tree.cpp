@@ -13,6 +13,8 @@ constexpr u64 kAllBasic = 0x7ff;  // of Tgetattr
 constexpr u32 kReadOnly = 0, kWriteOnly = 1, kNonBlocking = 04000;
 constexpr u32 kOwnerMayWrite = 0200;
 constexpr u32 kSetMode = 1;  // of Tsetattr
+constexpr u64 kBlockSize = 4096;
+constexpr u64 kMostBytes = ~u64{0} >> 1;
 
 Fs::Time time_of(Reader& reader) {
     const u64 seconds = reader.get<u64>();
@@ -240,7 +242,7 @@ Task<Result<Fs::Attributes>> Tree::attributes(Line& line, u32 fid) {
     found.modified = time_of(reply);
     found.changed = time_of(reply);
     found.created = found.changed;  // the host does not tell
-    if (reply.bad() || found.size > ~u64{0} >> 1) co_return Error::io;
+    if (reply.bad() || found.size > kMostBytes) co_return Error::io;
     const u32 type = found.mode & kTypeMask;
     if (type != kCharacterDevice && type != kBlockDevice) found.device = 0;
     if (found.links != 0 && names_.find_hidden(qid.path) != Names::kNone) found.links--;
@@ -271,10 +273,16 @@ Task<Result<Fs::Statistics>> Tree::statistics(Line& line) {
     Reader reply = PITH_CO_TRY(co_await line.begin(Type::statfs).put(root_.number()).send());
     reply.get<u32>();  // the type of the host's file system
     Fs::Statistics found{};
-    found.block_size = reply.get<u32>();
-    found.blocks = reply.get<u64>();
-    found.free = reply.get<u64>();
-    found.available = reply.get<u64>();
+    // QEMU counts in blocks as large as a message.
+    const u64 size = reply.get<u32>();
+    const auto blocks = [&] {
+        const u64 count = reply.get<u64>();
+        return size != 0 && count > kMostBytes / size ? kMostBytes / kBlockSize : count * size / kBlockSize;
+    };
+    found.block_size = kBlockSize;
+    found.blocks = blocks();
+    found.free = blocks();
+    found.available = blocks();
     found.files = reply.get<u64>();
     found.free_files = reply.get<u64>();
     found.id = reply.get<u64>();

@@ -168,7 +168,7 @@ u32 FakeHost::carry_out(const Sent& sent, Reply& reply) {
             return 0;
         case Type::statfs:
             reply.put(u32{1})
-                .put(u32{4096})
+                .put(u32{8192})
                 .put(u64{1000})
                 .put(u64{500})
                 .put(u64{400})

@@ -39,7 +39,8 @@ struct ShareSession : testing::Test, Fixture {
 TEST_F(ShareSession, Attaches) {
     EXPECT_STREQ(attached().label, "label");
     EXPECT_EQ(attached().root.number, 7u);
-    EXPECT_EQ(attached().statistics.available, 400u);
+    EXPECT_EQ(attached().statistics.available, 800u);
+    EXPECT_EQ(attached().block_size, 4096u);
     EXPECT_EQ(run(request(attach, {})), Error::bad_state);
     EXPECT_EQ(run(request(detach, {})), Error::ok);
     EXPECT_EQ(run(request(statistics, {})), Error::bad_state);
@@ -255,6 +256,18 @@ TEST_F(ShareSession, FidsAreBounded) {
         ASSERT_EQ(read(file), name);
         ASSERT_LE(host.fids(), virtio_9p::Fids::kMost);
     }
+}
+
+TEST_F(ShareSession, ForgottenFilesAreFoundAgain) {
+    const Fs::FileId first = this->lookup(root(), "file");
+    for (u32 i = 0; i < virtio_9p::Names::kMaxRecords; i++) {
+        const std::string name = "file" + std::to_string(i);
+        host.add(name, 0100644);
+        ASSERT_NE(this->lookup(root(), name).number, 0u);
+    }
+    EXPECT_EQ(run(request(attributes, first)), Error::bad_handle);
+    EXPECT_TRUE(this->lookup(root(), "file") == first);
+    EXPECT_EQ(read(first), "other");
 }
 
 TEST_F(ShareSession, ReadOnlyIsReadOnly) {
