@@ -14,11 +14,6 @@ constexpr u64 kBit = 1;
 constexpr abi::Time kPatience = 40 * kSecond;
 constexpr u32 kDeathsInARow = 20;
 
-const Handle<Signal>& own_signal() {
-    static const Handle<Signal> signal = take_start_handle<Signal>("signal");
-    return signal;
-}
-
 bool is_change(const Fs::Submission& request) {
     return request.operation >= static_cast<u32>(Fs::Operation::create) &&
            request.operation <= static_cast<u32>(Fs::Operation::release);
@@ -32,6 +27,18 @@ Fs::Submission look(Fs::Operation operation, Fs::FileId file = {}) {
 }
 
 }  // namespace
+
+const Handle<Signal>& own_signal() {
+    static const Handle<Signal> signal = take_start_handle<Signal>("signal");
+    return signal;
+}
+
+Handle<Endpoint> share_endpoint() {
+    static const Handle<Endpoint> endpoint = take_start_handle<Endpoint>("share");
+    auto copy = endpoint.copy();
+    if (!copy.ok()) panic("no handle");
+    return std::move(*copy);
+}
 
 #define MUST(condition) check(condition, __LINE__)
 

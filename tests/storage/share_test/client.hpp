@@ -13,6 +13,10 @@
 
 namespace pith::test {
 
+/// The server's, again and again; and the component's own Signal.
+Handle<Endpoint> share_endpoint();
+const Handle<Signal>& own_signal();
+
 class Share {
   public:
     static constexpr u32 kSlots = 7;
@@ -74,7 +78,7 @@ class Share {
     void check(bool condition, int line);
     bool reborn();
 
-    const Client<Fs> client_ = Client<Fs>::from_start("share");
+    const Client<Fs> client_ = Client<Fs>(share_endpoint());
     Fs::Open::Reply facts_{};
     Fs::Attached attached_{};
     Mapping mapping_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Tests a folder of the host's from inside: prints a line a test on the debug console and ends the machine. The host makes the folder and compares
 // it afterwards (tests/storage/share_files.cpp).
+#include "tests/storage/share_test/coroutines.hpp"
 #include "tests/storage/share_test/load.hpp"
 #include "tests/storage/share_test/print.hpp"
 
@@ -330,6 +331,7 @@ bool session_can_be_opened_again() {
     return share.open(kSession + 2).ok();
 }
 
+bool coroutines_lose_nothing() { return run_coroutines(own_signal()); }
 bool deaths_lose_nothing() { return run_load(share, root); }
 
 }  // namespace
@@ -353,6 +355,7 @@ int main() {
         run_test("held_files_stay", held_files_stay);
         run_test("session_can_be_opened_again", session_can_be_opened_again);
         run_test("deaths_lose_nothing", deaths_lose_nothing);
+        run_test("coroutines_lose_nothing", coroutines_lose_nothing);
     }
     end();
     return 1;

@@ -3,11 +3,17 @@
 
 #include <cstring>
 
+#include "lib/os/panic.hpp"
 #include "lib/os/protocol.hpp"
 #include "lib/os/start_info.hpp"
 #include "lib/os/thread.hpp"
 #include "protocol/process.hpp"
 #include "tests/storage/share_test/client.hpp"
+
+namespace pith {
+[[noreturn]] void assertion_failed(const char* text);  // lib/base/assert.hpp
+void assertion_failed(const char* text) { panic(text); }
+}  // namespace pith
 
 namespace pith::test {
 
