@@ -7,7 +7,7 @@ mkdir -p copy/systems
 cp "$tree/pith" copy/
 mkdir -p copy/tools/runner
 cp "$tree/tools/runner/needed_libraries.sh" copy/tools/runner/
-cp "$tree/systems/default.toml" copy/systems/
+cp "$tree/systems/default.toml" "$tree/systems/share.toml" copy/systems/
 pith=copy/pith
 mkdir directory
 touch file 'with:colon'
@@ -48,6 +48,10 @@ usage disk_value '--disk needs a value' run --disk
 usage rootfs_missing '--rootfs nowhere: no such file' run --rootfs nowhere -- true
 usage rootfs_twice 'only one' run --rootfs file --rootfs directory -- true
 usage rootfs_and_add 'not together' run --rootfs directory --add file -- true
+usage share_missing '--share nowhere: no such directory' run --share nowhere -- true
+usage share_file '--share file: not a directory' run --share file -- true
+usage share_twice 'only one' run --share directory --share directory -- true
+usage share_value '--share needs a value' run --share
 usage image 'not there yet' image file
 usage trace_output 'no such directory' trace --output nowhere/file -- true
 usage trace_output_empty 'no such directory' trace --output= -- true

@@ -62,6 +62,7 @@ std::vector<u8> run_config(const Options& options, const Streams& streams) {
     config.add("columns", std::to_string(streams.columns));
     config.add("term", term != nullptr && *term != '\0' ? term : "dumb");
     if (!options.rootfs.empty()) config.add("root", "/dev/vda");
+    if (!options.share.empty()) config.add("share", "/share");
     config.add("log", options.log ? "1" : "0");
     config.add("seed", seed(options.icount));
     config.add("epoch", std::to_string(epoch(options.icount)));

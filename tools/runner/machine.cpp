@@ -55,11 +55,14 @@ std::string add_drive(std::vector<std::string>& line, const std::string& drive) 
 
 }  // namespace
 
+std::string virtio_properties(const std::vector<std::string>& line) {
+    const bool iommu = std::ranges::find(line, kIommu) != line.end();
+    return std::string(",disable-legacy=on") + (iommu ? ",iommu_platform=on" : "");
+}
+
 void add_disk(std::vector<std::string>& line, const std::string& drive) {
     const std::string name = add_drive(line, drive);
-    const bool iommu = std::ranges::find(line, kIommu) != line.end();
-    line.insert(line.end(), {"-device", std::format("virtio-blk-pci,drive={},disable-legacy=on{}", name,
-                                                    iommu ? ",iommu_platform=on" : "")});
+    line.insert(line.end(), {"-device", std::format("virtio-blk-pci,drive={}{}", name, virtio_properties(line))});
 }
 
 void add_nvme_disk(std::vector<std::string>& line, const std::string& drive, unsigned block_size) {

@@ -19,6 +19,8 @@ struct Machine {
 /// What QEMU's command line begins with: the program, and the machine without a kernel or a device.
 std::vector<std::string> machine_line(const Machine& machine);
 
+/// What every virtio device of the machine is told, ",NAME=VALUE...": it is a modern one, and behind the IOMMU if there is one.
+std::string virtio_properties(const std::vector<std::string>& line);
 /// Adds a disk on virtio, behind the IOMMU if there is one. `drive`: where its content is, and how it is accessed.
 void add_disk(std::vector<std::string>& line, const std::string& drive);
 /// Adds an NVMe controller with one namespace. `block_size`: bytes of its logical blocks.

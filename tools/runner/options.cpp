@@ -37,6 +37,11 @@ void check_disk(std::string_view option, const std::string& file, bool writable)
         fail(kUsage, "{} {}: neither a file nor a block device", option, file);
 }
 
+void check_share(const std::string& directory) {
+    if (::access(directory.c_str(), R_OK | X_OK) != 0) fail(kUsage, "--share {}", error_text(directory));
+    if (!std::filesystem::is_directory(directory)) fail(kUsage, "--share {}: not a directory", directory);
+}
+
 }  // namespace
 
 Options parse_options(int argc, char** argv) {
@@ -52,6 +57,7 @@ Options parse_options(int argc, char** argv) {
         .seconds("--timeout", options.timeout, "Seconds")
         .list("--add", added, "FILE[:GUESTPATH]")
         .option("--rootfs", options.rootfs, "A raw image of the root file system, written in place")
+        .option("--share", options.share, "A directory that the guest has as /share, and may write to")
         .list("--disk", options.disks, "A raw image, written in place")
         .list("--read-only-disk", options.read_only_disks, "A raw image that may not be written")
         .list("--failing-disk", options.failing_disks,
@@ -74,6 +80,7 @@ Options parse_options(int argc, char** argv) {
     options.command = line.parse(argc, argv);
     options.iommu = !no_iommu;
     if (!options.rootfs.empty()) check_disk("--rootfs", options.rootfs, true);
+    if (!options.share.empty()) check_share(options.share);
     for (const std::string& file : options.disks) check_disk("--disk", file, true);
     for (const std::string& file : options.read_only_disks) check_disk("--disk", file, false);
     for (const std::string& file : options.failing_disks) check_disk("--disk", file, true);

@@ -66,6 +66,15 @@ void add_disks(std::vector<std::string>& line, const Options& options) {
         add_nvme_disk(line, image_file(name), options.nvme_block_size);
 }
 
+/// The files are made as our own user's. What lies on other file systems below the directory has numbers that differ.
+void add_share(std::vector<std::string>& line, const Options& options) {
+    if (options.share.empty()) return;
+    line.insert(
+        line.end(),
+        {"-fsdev", "local,id=share,security_model=none,multidevs=remap,path=" + escaped(options.share),
+         "-device", "virtio-9p-pci,fsdev=share,mount_tag=share" + virtio_properties(line)});
+}
+
 std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket, bool traced) {
     std::vector<std::string> line = machine_line(
         {.memory = traced ? std::format("{}M", traced_memory_size(options) >> 20) : options.memory,
@@ -91,6 +100,7 @@ std::vector<std::string> command_line(const Options& options, const std::string&
                             });
     add_disks(line, options);
     for (const std::string& device : options.devices) line.insert(line.end(), {"-device", device});
+    add_share(line, options);
     if (traced) {
         const std::vector<std::string> more = trace_options(options);
         line.insert(line.end(), more.begin(), more.end());

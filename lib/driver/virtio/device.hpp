@@ -36,7 +36,7 @@ class VirtioDevice {
     void notify(u16 queue) const;
     /// It has met an error that only a reset mends, or is gone.
     bool failed() const;
-    /// Its own configuration at `offset`: the same whatever the device changes meanwhile. T: u8, u16, u32 or u64.
+    /// Its own configuration at `offset`: the same whatever the device changes meanwhile. T: u8, u32 or u64.
     template <typename T>
     Result<T> config(u32 offset) const;
 
@@ -51,6 +51,7 @@ class VirtioDevice {
     Result<> reset() const;
     u8 status() const;
     void add_status(u8 bits) const;
+    u8 read_byte(u32 offset) const;
     void read_words(u32 offset, u32 count, u32 (&words)[2]) const;
     u8 generation() const;
 
@@ -61,17 +62,21 @@ class VirtioDevice {
 
 template <typename T>
 Result<T> VirtioDevice::config(u32 offset) const {
-    static_assert(sizeof(T) == 4 || sizeof(T) == 8);
+    static_assert(sizeof(T) == 1 || sizeof(T) == 4 || sizeof(T) == 8);
     if (!config_.valid() || u64{offset} + sizeof(T) > config_.size()) return Error::invalid;
-    for (int tries = 0; tries < 16; tries++) {
-        const u8 before = generation();
-        u32 words[2] = {};
-        read_words(offset, sizeof(T) / 4, words);
-        if (generation() != before) continue;
-        if constexpr (sizeof(T) == 4) return words[0];
-        else return words[0] | u64{words[1]} << 32;
+    if constexpr (sizeof(T) == 1) {
+        return read_byte(offset);
+    } else {
+        for (int tries = 0; tries < 16; tries++) {
+            const u8 before = generation();
+            u32 words[2] = {};
+            read_words(offset, sizeof(T) / 4, words);
+            if (generation() != before) continue;
+            if constexpr (sizeof(T) == 4) return words[0];
+            else return words[0] | u64{words[1]} << 32;
+        }
+        return Error::io;
     }
-    return Error::io;
 }
 
 }  // namespace pith
