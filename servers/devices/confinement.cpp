@@ -30,7 +30,13 @@ u32 Service::domain_of(u32 owner) const {
 /// Before any device masters the bus.
 Result<> Service::confine() {
     if (confined_) return {};
-    PITH_CHECK(find_iommu());
+    if (const Result<> done = find_iommu(); !done.ok()) {
+        char text[120];
+        if (!std::exchange(complained_, true))
+            report(format_to(text, "the IOMMU can't be turned on (error {}): no device can be used",
+                             done.error()));
+        return done;
+    }
     confined_ = true;
     return {};
 }
@@ -47,7 +53,9 @@ Result<> Service::find_iommu() {
     for (const DmarUnit& unit : iommu_.units()) bus_.take(unit.registers, unit.size);
     iommu_.use(mapping_.as<State>()->iommu);
     if (iommu_.pages().chunks() == 0) find_tables();
-    confirm_memory();
+    store_.each(KeptKind::dma, [this](Kept& kept) {
+        if (!confirmed(kept)) store_.forget(kept);
+    });
     const auto attached = [this](u32 place, u32 domain) {
         const Function* function = bus_.find(place);
         return function != nullptr && domain <= grant_count_ &&
@@ -65,9 +73,11 @@ Result<> Service::find_iommu() {
 /// Those that a predecessor had.
 void Service::find_tables() {
     store_.each(KeptKind::tables, [this](Kept& kept) {
-        auto memory = store_.take<Memory>(kept);
-        auto address = memory.ok() ? machine_.dma_address(*memory) : memory.error();
-        if (!address.ok() || !use_tables(*memory, *address).ok()) store_.forget(kept);
+        // A driver's memory must not pass for tables, whatever became of a record.
+        const bool ours = kept.owner == kNobody && kept.place == kIommuPlace &&
+                          kept.size == TablePages::kChunkSize;
+        if (!ours || !confirmed(kept) || !use_tables(*store_.take<Memory>(kept), kept.address).ok())
+            store_.forget(kept);
     });
 }
 
@@ -92,15 +102,13 @@ Result<> Service::make_room(u32 pages) {
     return {};
 }
 
-/// The kernel's word counts for where memory is; records that say otherwise are dropped.
-void Service::confirm_memory() {
-    store_.each(KeptKind::dma, [this](Kept& kept) {
-        auto memory = store_.take<Memory>(kept);
-        auto address = memory.ok() ? machine_.dma_address(*memory) : memory.error();
-        auto info = memory.ok() ? memory->memory_info() : memory.error();
-        if (!address.ok() || *address != kept.address || !info.ok() || info->size != kept.size)
-            store_.forget(kept);
-    });
+/// The kernel says of that memory what the record says.
+bool Service::confirmed(const Kept& kept) {
+    auto memory = store_.take<Memory>(kept);
+    if (!memory.ok()) return false;
+    auto address = machine_.dma_address(*memory);
+    auto info = memory->memory_info();
+    return address.ok() && *address == kept.address && info.ok() && info->size == kept.size;
 }
 
 /// It is the driver's again when that opens it, and then it is reset.
@@ -210,10 +218,10 @@ void Service::tell(const DmaFault& fault, u32 place, u32 domain) {
     std::string_view more(left_out, 0);
     if (told.left_out != 0) more = format_to(left_out, " ({} more such since the last line)", told.left_out);
     char text[240];
-    report(format_to(
-        text, "{}: its device {x}:{x}.{x} was to {} memory at {x} that is not its own; it is stopped{}",
-        domain == 0 ? "nobody" : grants_[domain - 1].owner_name, place >> 8, place >> 3 & 31, place & 7,
-        fault.read ? "read" : "write", fault.address, more));
+    report(format_to(text,
+                     "{}'s device {x}:{x}.{x} was to {} memory at {x} that is not its own; it is stopped{}",
+                     domain == 0 ? "nobody" : grants_[domain - 1].owner_name, place >> 8, place >> 3 & 31,
+                     place & 7, fault.read ? "read" : "write", fault.address, more));
     told = {now() + kReportStep, 0};
 }
 

@@ -89,7 +89,7 @@ class Service {
     void find_tables();
     Result<> use_tables(const Handle<Memory>& memory, u64 address);
     Result<> make_room(u32 pages);
-    void confirm_memory();
+    bool confirmed(const Kept& kept);
     Result<> settle();
     Result<> start_anew();
     Result<> watch_faults();
@@ -126,8 +126,9 @@ class Service {
     Grant grants_[kMaxGrants];
     u32 grant_count_ = 0;
     bool begun_ = false;
-    bool confined_ = false;   // the IOMMU is on, or there is none that can be
-    bool resetting_ = false;  // one at a time: it takes a while
+    bool complained_ = false;  // in the log, that it can't be turned on
+    bool confined_ = false;    // the IOMMU is on, or there is none that can be
+    bool resetting_ = false;   // one at a time: it takes a while
     WaitList resetters_;
     TraceRing<Record> trace_;
 };

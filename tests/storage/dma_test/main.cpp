@@ -67,7 +67,7 @@ u32 lines_about(u64 address) {
         if (!record.ok()) return count;
         next_record = record->sequence + 1;
         const std::string_view text(record->text, record->length);
-        if (std::strcmp(record->name, "devices") != 0 || !text.starts_with("dma_test: its device")) continue;
+        if (std::strcmp(record->name, "devices") != 0 || !text.starts_with("dma_test's device")) continue;
         if (address == 0 || text.find(wanted) != std::string_view::npos) count++;
     }
 }
