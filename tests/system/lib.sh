@@ -11,7 +11,10 @@ cd "$work"
 # The runner with what ./pith would give it; later options win.
 runner=("$tools/pith_run" --kernel "$build/kernel/pith-kernel.elf" --bundle "$build/default.bundle"
     --smp "$PITH_SMP" --timeout 60)
-boot() { "${runner[@]}" "$@"; }
+boot() {
+    if [[ " $* " == *' --disk '* || " $* " == *' --rootfs '* ]]; then set -- --bundle "$build/storage.bundle" "$@"; fi
+    "${runner[@]}" "$@"
+}
 
 pass() { echo "ok $1"; }
 fail_test() {

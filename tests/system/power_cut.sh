@@ -18,7 +18,7 @@ cut() {
         rm -rf /mnt/$((number - 2)); exec ./durable load /mnt/$number $((seed + number))"
     local options=(--add "$program")
     [[ ! -e events ]] || options+=(--add events)
-    exec 3< <(exec "${runner[@]}" --disk disk.img "${options[@]}" -- sh -c "$script" 2>err </dev/null)
+    exec 3< <(exec "${runner[@]}" --bundle "$build/storage.bundle" --disk disk.img "${options[@]}" -- sh -c "$script" 2>err </dev/null)
     guest=$!
     : >printed
     while ((done < steps)) && IFS= read -r -t 50 -u 3 line; do

@@ -99,18 +99,20 @@ using Runner = std::function<std::string(bool icount, const std::string& plugin)
 /// With a disk, that is mounted on `directory`.
 Runner on_pith(const BenchTree& tree, const std::string& directory, const std::string& disk = "") {
     return [=](bool icount, const std::string& plugin) {
-        Command command{{tree.build + "/tools/pith_run", "--kernel", tree.build + "/kernel/pith-kernel.elf",
-                         "--bundle", tree.build + "/default.bundle", "--mem", kMemory, "--timeout",
-                         std::format("{}", kTimeLimit - 10), "--add", program(tree) + ":/program"},
-                        kTimeLimit,
-                        "",
-                        false,
-                        {}};
+        Command command{
+            {tree.build + "/tools/pith_run", "--kernel", tree.build + "/kernel/pith-kernel.elf", "--bundle",
+             tree.build + (disk.empty() ? "/default.bundle" : "/storage.bundle"), "--mem", kMemory,
+             "--timeout", std::format("{}", kTimeLimit - 10), "--add", program(tree) + ":/program"},
+            kTimeLimit,
+            "",
+            false,
+            {}};
         if (icount) command.arguments.insert(command.arguments.end(), {"--icount", "--plugin", plugin});
         if (disk.empty()) {
             command.arguments.insert(command.arguments.end(), {"--", "/program", directory});
         } else {
-            const std::string script = std::format("mount -t ext4 /dev/vda {0} && exec /program {0} {1}", directory, kOnDisk);
+            const std::string script = std::format("mount -t ext4 /dev/vda {0} && exec /program {0} {1}",
+                                                   directory, kOnDisk);
             command.arguments.insert(command.arguments.end(),
                                      {"--disk", disk, "--", "/bin/busybox", "sh", "-c", script});
         }

@@ -66,7 +66,8 @@ std::string virtio_properties(const std::vector<std::string>& line) {
 
 void add_disk(std::vector<std::string>& line, const std::string& drive) {
     const std::string name = add_drive(line, drive);
-    line.insert(line.end(), {"-device", std::format("virtio-blk-pci,drive={}{}", name, virtio_properties(line))});
+    line.insert(line.end(),
+                {"-device", std::format("virtio-blk-pci,drive={}{}", name, virtio_properties(line))});
 }
 
 void add_nvme_disk(std::vector<std::string>& line, const std::string& drive, unsigned block_size) {

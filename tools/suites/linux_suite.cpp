@@ -110,8 +110,8 @@ class Batch {
         const unsigned scale = full(on) ? kFull : kSmall;
         Command command = boot(on, {"--add", programs_ + ":/tests", "--add",
                                     tree_.root + "/tests/linux/run.sh:/run.sh", "--add", root_ + ":/."});
-        add(command, {"--", "busybox", "sh", "/run.sh", "/tests", work(scale), "/bin/busybox",
-                      std::to_string(scale)});
+        add(command,
+            {"--", "busybox", "sh", "/run.sh", "/tests", work(scale), "/bin/busybox", std::to_string(scale)});
         const Finished finished = run_command(command);
         write_log(tree_, "linux/pith " + on.text(), finished.output + finished.errors);
         return compare(names_, on.text(), on_linux(scale), finished);
@@ -123,15 +123,17 @@ class Batch {
         const Finished copied = run_command({{"cp", "--sparse=always", image_, disk}, 120, "", false, {}});
         if (copied.status != 0) return {{"linux/disk " + on.text(), false, copied.output}};
         Command command = boot(on, {"--rootfs", disk});
-        add(command, {"--", "/bin/busybox", "sh", "-c",
-                      std::format("for tests in /tests /disk-tests; do sh /run.sh $tests {} /bin/busybox {}; done",
-                                  work(kSmall), kSmall)});
+        add(command,
+            {"--", "/bin/busybox", "sh", "-c",
+             std::format("for tests in /tests /disk-tests; do sh /run.sh $tests {} /bin/busybox {}; done",
+                         work(kSmall), kSmall)});
         const Finished finished = run_command(command);
         write_log(tree_, "linux/disk " + on.text(), finished.output + finished.errors);
         std::vector<std::string> names = names_;
         names.insert(names.end(), disk_names_.begin(), disk_names_.end());
         std::vector<TestResult> results = compare(names, "disk " + on.text(), on_linux(kSmall), finished);
-        const Finished checked = run_command({{"e2fsck", "-fn", disk}, 120, "", false, {"PATH=/usr/sbin:/sbin"}});
+        const Finished checked = run_command(
+            {{"e2fsck", "-fn", disk}, 120, "", false, {"PATH=/usr/sbin:/sbin"}});
         results.push_back({"linux/e2fsck disk " + on.text(), checked.status == 0,
                            tail(checked.output + checked.errors, 30)});
         fs::remove(disk);
@@ -156,7 +158,8 @@ class Batch {
     }
     Command boot(const Configuration& on, const std::vector<std::string>& more) const {
         Command command{boot_command(tree_, on, kBatchTimeout), kBatchTimeout + 10, "", true, {"TERM=dumb"}};
-        add(command, {"--bundle", tree_.build(on.type) + "/default.bundle", "--mem", "1G"});
+        const std::string system = more.front() == "--rootfs" ? "storage" : "default";
+        add(command, {"--bundle", tree_.build(on.type) + "/" + system + ".bundle", "--mem", "1G"});
         add(command, more);
         return command;
     }
@@ -217,7 +220,8 @@ std::vector<Job> linux_jobs(const TestTree& tree) {
         const unsigned seconds = full(on) ? 300 : 60;
         jobs.push_back({"linux " + on.text(), 1, [batch, on] { return batch->run_on(on); }, seconds});
         if (on.type == "release" && on.cpus <= 2)
-            jobs.push_back({"linux disk " + on.text(), 1, [batch, on] { return batch->run_on_disk(on); }, 100u});
+            jobs.push_back(
+                {"linux disk " + on.text(), 1, [batch, on] { return batch->run_on_disk(on); }, 100u});
     }
     return jobs;
 }
