@@ -197,6 +197,7 @@ class FsRequests {
     bool broken_ = false;
     bool known_ = false;          ///< shape_ is set
     bool ever_attached_ = false;  ///< attached_ is set
+    bool detaching_ = false;      ///< detach is under way: nothing comes behind it
     bool read_only_ = false;
     u64 available_ = 0;
     Fs::Open::Reply shape_{};

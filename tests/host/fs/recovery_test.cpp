@@ -241,6 +241,20 @@ TEST(Recovery, TheServerDoesNotAttach) {
     EXPECT_EQ(first.ended(), Error::unsupported);
 }
 
+TEST(Recovery, WhileItIsDetached) {
+    Rig rig;
+    rig.attach();
+    make_file(rig, "file");
+    Call detached;
+    rig.requests.detach(detached);
+    rig.server->take();
+    rig.rebirth();
+    rig.run();
+    EXPECT_EQ(detached.ended(), Error::ok);
+    EXPECT_NE(rig.server->disk.lookup(kRoot, "file"), nullptr);
+    EXPECT_FALSE(rig.requests.opened());
+}
+
 TEST(Recovery, AHoldThatFails) {
     Rig rig;
     rig.attach();
