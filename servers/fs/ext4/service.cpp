@@ -64,6 +64,8 @@ void Service::handle(const Fs::Open& request, Request<Fs::Open> call) {
     auto signal = call.handles().take<Signal>(0);
     if (!signal.ok()) return call.fail(signal.error());
     if (request.mount >= Fs::kMaxMounts) return call.fail(Error::not_found);
+    for (Slot& slot : slots_)
+        if (slot.mount) slot.mount->clear_dead();
     if (auto prepared = prepare(request.mount); !prepared.ok()) return call.fail(prepared.error());
     Slot& slot = slots_[request.mount];
     const u32 client = call.badge().client();
