@@ -22,49 +22,21 @@
 #include <span>
 #include <string_view>
 
+#include "lib/fs/requests.hpp"
 #include "lib/os/event_loop.hpp"
+#include "lib/os/mapping.hpp"
 #include "lib/os/protocol.hpp"
 #include "lib/os/task.hpp"
-#include "protocol/fs.hpp"
 
 namespace pith {
 
-/// The data of a write, where it stays until it is committed. It is asked for it when the request is submitted, and again when it has to be
-/// repeated; it may have changed by then (later writes of the same bytes follow anyway).
-class FsData {
-  public:
-    virtual ~FsData() = default;
-    /// Copies the first bytes of what is to be written; returns how many there are (fewer than at the first time: the rest is not in the file
-    /// any more). Called from within the client: neither waits nor calls it.
-    virtual usize copy(std::span<u8> to) = 0;
-    /// Called once, when it will not be asked for again: the write is committed, or has failed, or the client is gone. It may delete itself.
-    virtual void settled(Error error) = 0;
-};
-
-/// What a new file is.
-struct FsNewFile {
-    u32 mode = 0;  ///< type and permissions
-    u32 user = 0;
-    u32 group = 0;
-    u64 device = 0;  ///< major << 32 | minor
-};
-
-/// What set_attributes changes: `flags` are Fs::kSetMode and so on.
-struct FsAttributeChange {
-    u32 flags = 0;
-    u32 mode = 0;
-    u32 user = 0;
-    u32 group = 0;
-    Fs::Time accessed{};
-    Fs::Time modified{};
-};
-
 class FsClient {
   public:
-    static constexpr u32 kMaxKept = 4096;
-    FsClient(const Client<Fs>& server, u64 mount);
+    static constexpr u32 kMaxKept = FsRequests::kMaxKept;
+    FsClient(const Client<Fs>& server, u64 mount) : server_(server), mount_(mount) {}
     FsClient(const FsClient&) = delete;
     FsClient& operator=(const FsClient&) = delete;
+    /// Not while attach or detach is under way. Other callers are told bad_state.
     ~FsClient();
 
     /// Opens the link and mounts. `signal` (the event loop's) gets `bits` when there is something to look at: call look() then, and reborn()
@@ -76,16 +48,16 @@ class FsClient {
     /// A supplier of this component's was started again, perhaps this server: if so, takes up again what was going on.
     void reborn();
 
-    const Fs::Attached& attached() const;
+    const Fs::Attached& attached() const { return requests_.attached(); }
     /// An error has made it so, or it was mounted so.
-    bool read_only() const;
+    bool read_only() const { return requests_.read_only(); }
     /// Bytes that were free at the last answer.
-    u64 available() const;
+    u64 available() const { return requests_.available(); }
     /// Bytes of the largest read or write.
-    u32 max_transfer() const;
+    u32 max_transfer() const { return requests_.max_transfer(); }
     /// The number of the last change that was begun, and of the last one that is committed.
-    u64 last_change() const;
-    u64 committed() const;
+    u64 last_change() const { return requests_.last_change(); }
+    u64 committed() const { return requests_.committed(); }
 
     Task<Result<Fs::Statistics>> statistics();
     Task<Result<Fs::Attributes>> lookup(Fs::FileId directory, std::string_view name);
@@ -98,23 +70,26 @@ class FsClient {
     Task<Result<usize>> read(Fs::FileId file, u64 offset, usize length, Take take);
     /// The same for who can't wait: the thread stands still until the answer has come, and nothing else is served but this file system's link and
     /// its server's rebirth. From outside look() only. At most kMaxNow bytes.
-    static constexpr u32 kMaxNow = 64 << 10;
+    static constexpr u32 kMaxNow = FsRequests::kMaxNow;
     Result<usize> read_now(Fs::FileId file, u64 offset, std::span<u8> to);
     /// Entries as Fs::Entry says; bytes.
     Task<Result<usize>> list(Fs::FileId directory, u64 cookie, std::span<u8> to);
     Task<Result<usize>> read_link(Fs::FileId file, std::span<char> to);
     Task<Result<u64>> seek(Fs::FileId file, u64 offset, bool hole);
 
-    Task<Result<Fs::Attributes>> create(Fs::FileId directory, std::string_view name, const FsNewFile& file, Fs::Time time);
-    Task<Result<Fs::Attributes>> create_link(Fs::FileId directory, std::string_view name, std::string_view target,
-                                             const FsNewFile& file, Fs::Time time);
-    Task<Result<Fs::Attributes>> link(Fs::FileId file, Fs::FileId directory, std::string_view name, Fs::Time time);
+    Task<Result<Fs::Attributes>> create(Fs::FileId directory, std::string_view name, const FsNewFile& file,
+                                        Fs::Time time);
+    Task<Result<Fs::Attributes>> create_link(Fs::FileId directory, std::string_view name,
+                                             std::string_view target, const FsNewFile& file, Fs::Time time);
+    Task<Result<Fs::Attributes>> link(Fs::FileId file, Fs::FileId directory, std::string_view name,
+                                      Fs::Time time);
     /// With `hold`, `file` (which is what the name means) is held.
-    Task<Result<>> unlink(Fs::FileId directory, std::string_view name, Fs::FileId file, bool hold, Fs::Time time);
+    Task<Result<>> unlink(Fs::FileId directory, std::string_view name, Fs::FileId file, bool hold,
+                          Fs::Time time);
     Task<Result<>> remove_directory(Fs::FileId directory, std::string_view name, Fs::Time time);
     /// `replaced`: what is at the new name, held if `hold`; {} for nothing.
-    Task<Result<>> rename(Fs::FileId from, std::string_view name, Fs::FileId to, std::string_view new_name, Fs::FileId replaced,
-                          bool hold, Fs::Time time);
+    Task<Result<>> rename(Fs::FileId from, std::string_view name, Fs::FileId to, std::string_view new_name,
+                          Fs::FileId replaced, bool hold, Fs::Time time);
     Task<Result<>> set_attributes(Fs::FileId file, const FsAttributeChange& change, Fs::Time time);
     /// `length` bytes, at most max_transfer(), of `data`. Bytes written: fewer when the disk is full. `data` is settled some time after it.
     Task<Result<usize>> write(Fs::FileId file, u64 offset, usize length, FsData& data, Fs::Time time);
@@ -124,6 +99,57 @@ class FsClient {
     void release(Fs::FileId file);
     /// Every change that was begun before is on the disk when it is done. Errors: io: it is not, and never will be.
     Task<Result<>> commit();
+
+  private:
+    class Call;
+    static constexpr abi::Time kPatience = 50'000'000;
+    /// How long the first attach waits for a server that does not answer Open.
+    static constexpr abi::Time kAttachPatience = 10'000'000'000;
+    /// Answers that look as if the server died, until it is taken for one that breaks the protocol.
+    static constexpr u32 kMaxOpens = 8;
+    /// kSignalReborn tells of a server that has been started again; of one that is held down nothing does, so it is looked at.
+    static constexpr abi::Time kLookInterval = 1'000'000'000;
+    static constexpr u32 kMostSilences = 5;
+    struct Watch : Timer {
+        explicit Watch(FsClient& of) : Timer(&expired), client(of) {}
+        static void expired(Timer& timer) { static_cast<Watch&>(timer).client.watch(); }
+        FsClient& client;
+    };
+    /// The server is there: its Signal, which is of its run Pool, has not gone with it.
+    bool server_alive() const { return peer_.valid() && peer_.info().ok(); }
+    Result<> try_open(abi::Time deadline);
+    /// Opens again; later, if there is no answer now.
+    void reopen();
+    void open_failed(Error error);
+    /// Looks at it again after a while, each time a longer one.
+    void watch_later();
+    /// Sees to what requests_ has come to, and has the server told of what was submitted: at once of a single request; of one that joins
+    /// others when the coroutines that are ready have run, so that all of theirs cost one call.
+    void settle();
+    void tell_server();
+    Task<void> run_notifier();
+    void watch();
+    void close_link();
+    Task<Result<usize>> write_data(Fs::FileId file, u64 offset, usize length, FsData& data, Fs::Time time);
+    struct NowCall;
+    Result<> wait_now(const NowCall& call, u64& taken);
+
+    const Client<Fs>& server_;
+    u64 mount_;
+    u64 session_ = 0;
+    const Handle<Signal>* signal_ = nullptr;
+    u64 bits_ = 0;
+    Handle<Memory> link_;
+    Mapping mapping_;
+    Handle<Signal> peer_;
+    u64 peer_bits_ = 0;
+    FsRequests requests_;
+    Waiter notifier_;  ///< in the list of those that are ready: the server is to be told
+    Watch watch_{*this};
+    abi::Time broken_at_ = 0;     ///< when the server broke the rules last
+    abi::Time attach_until_ = 0;  ///< not 0: attaching for the first time, until then
+    u32 bad_opens_ = 0;           ///< answers to Open that could not be used, in a row
+    u32 silences_ = 0;            ///< times in a row that it did not answer Open
 };
 
 }  // namespace pith
