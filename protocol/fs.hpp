@@ -106,7 +106,8 @@ struct Fs {
         attach =
             1,  ///< mounts: an Attach in the place, an Attached comes back there. not_found: no such disk; invalid: no file system of
         ///< this kind there; unsupported: one with features that are not known; access: it may only be read (and
-        ///< kReadOnly was not asked for); io; busy: another client has it
+        ///< kReadOnly was not asked for); io; busy: another mount has it, or a part
+        ///< of that disk
         detach,  ///< commits, and leaves the file system as one that was unmounted cleanly. Only `attach` may follow
         recovered,  ///< all `hold`s and changes of an earlier life have been sent: unlinked files that nobody holds may go
         commit,  ///< done when all changes that were submitted before it are committed. io: they never will be
