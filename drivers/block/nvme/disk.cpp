@@ -89,7 +89,7 @@ void Disk::collect() {
         server_.finish(done.tag, done.status == 0 ? Error::ok : Error::io);
     }
     if (any) controller_.ring_completions();
-    if (server_.works() && (queues.broken() || controller_.failed())) server_.recover();
+    if (server_.works() && queues.broken()) server_.recover();
     server_.serve();
 }
 

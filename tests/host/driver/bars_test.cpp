@@ -181,9 +181,19 @@ TEST(Grants, AreParsed) {
     EXPECT_EQ(grant.dma_pages, 0x432u);
     EXPECT_EQ(grant.name, "disk");
     EXPECT_EQ(grant.owner_name, "virtio_blk");
+    Function function{};
+    function.vendor = 0x1af4;
+    function.id = 0x1042;
+    function.class_code = 0x01'08'02;
+    EXPECT_TRUE(grant.covers(function) && !grant.of_class());
+    ASSERT_TRUE(parse_grant("2:ffff:10802:1:any:nvme", grant));
+    EXPECT_TRUE(grant.covers(function) && grant.of_class());
+    function.class_code = 0x01'00'00;
+    EXPECT_FALSE(grant.covers(function));
     for (const char* bad :
          {"", "1:2:3:4", "1:2:3:4:", "1:2:3:4:x", "1:2:3:4:x:", "1:2:3:4::y", ":2:3:4:x:y", "1:2:3::x:y",
-          "1:10000:3:4:x:y", "1:2:3:x:x:y", "1:2:3:123456789:x:y", "1:2:3:-1:x:y"})
+          "1:10000:3:4:x:y", "1:2:3:x:x:y", "1:2:3:123456789:x:y", "1:2:3:-1:x:y", "1:2:10000:4:x:y",
+          "1:ffff:1000000:4:x:y"})
         EXPECT_FALSE(parse_grant(bad, grant)) << bad;
 }
 
