@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The requests, as coroutines wait for them.
 #include "lib/fs/call.hpp"
+#include "lib/os/clock.hpp"
 
 namespace pith {
 
 namespace {
+
+constexpr i64 kNanoseconds = 1'000'000'000;
 
 Result<> as_nothing(Error error) {
     if (error == Error::ok) return {};
@@ -175,7 +178,8 @@ Task<Result<>> FsClient::allocate(Fs::FileId file, u64 offset, u64 length, bool 
 }
 
 void FsClient::release(Fs::FileId file) {
-    requests_.release(file);
+    const i64 time = wall_clock();
+    requests_.release(file, {time / kNanoseconds, static_cast<u32>(time % kNanoseconds), 0});
     settle();
 }
 

@@ -276,13 +276,13 @@ void FsRequests::allocate(FsCaller& caller, Fs::FileId file, u64 offset, u64 len
     begin_change(*request, time);
 }
 
-void FsRequests::release(Fs::FileId file) {
+void FsRequests::release(Fs::FileId file, Fs::Time time) {
     FsHold* const hold = holds_.find(file);
     if (hold == nullptr) return;
     FsRequest& request = hold->release;
     request.entry.operation = static_cast<u32>(Fs::Operation::release);
     request.entry.file = file;
-    begin_change(request, {});
+    begin_change(request, time);
 }
 
 }  // namespace pith

@@ -42,7 +42,7 @@ void FsRequests::open(std::span<u8> link, const Fs::Open::Reply& reply) {
 /// Looks that were under way wait again, before the others, in their order; changes are in the log anyway.
 void FsRequests::close() {
     phase_ = Phase::closed;
-    submitted_ = false;
+    submitted_ = detaching_ = false;
     redo_ = nullptr;
     holding_ = nullptr;
     while (used_slots_ != 0) {
@@ -86,18 +86,19 @@ void FsRequests::enqueue(FsRequest& request) {
 
 void FsRequests::pump() {
     if (phase_ == Phase::redoing && !redo()) return;
-    if (phase_ != Phase::running || !pump_commit()) return;
+    if (phase_ != Phase::running || detaching_ || !pump_commit()) return;
     while (FsRequest* request = waiting_.front()) {
         if (request->changes() && kept_sent_ >= 2 * kMaxKept)
             return;  // until the commit that is under way is done
         const bool unwanted = !request->changes() && request->caller == nullptr;
-        // Nothing may be under way when the file system is unmounted, and nothing comes behind it.
+        // Nothing else may be under way when the file system is unmounted.
         if (request->operation() == Fs::Operation::detach && used_slots_ != 0 && !unwanted) return;
         if (!unwanted && !send(*request)) return;
         Waiting::remove(*request);
         --waiting_count_;
         if (!request->under_way) give_up(*request, Error::ok);  // nobody wants it, or there is nothing to do
-        else if (request->operation() == Fs::Operation::detach) return;
+        else if (request->operation() == Fs::Operation::detach) detaching_ = true;
+        if (detaching_) return;
         if (kept_sent_ > kMaxKept && !pump_commit()) return;
     }
 }

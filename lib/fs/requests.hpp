@@ -102,7 +102,8 @@ class FsRequests {
     void write(FsCaller& caller, Fs::FileId file, u64 offset, usize length, FsData& data, Fs::Time time);
     void truncate(FsCaller& caller, Fs::FileId file, u64 size, Fs::Time time);
     void allocate(FsCaller& caller, Fs::FileId file, u64 offset, u64 length, bool keep_size, Fs::Time time);
-    void release(Fs::FileId file);
+    /// `time` is when it went, if it goes.
+    void release(Fs::FileId file, Fs::Time time);
 
   private:
     using Waiting = List<FsRequest, &FsRequest::link>;
@@ -196,6 +197,7 @@ class FsRequests {
     bool broken_ = false;
     bool known_ = false;          ///< shape_ is set
     bool ever_attached_ = false;  ///< attached_ is set
+    bool detaching_ = false;      ///< detach is under way: nothing comes behind it
     bool read_only_ = false;
     u64 available_ = 0;
     Fs::Open::Reply shape_{};

@@ -12,7 +12,7 @@ namespace {
 
 u32 runs() {
     const char* const text = std::getenv("PITH_FS_RUNS");
-    return text == nullptr ? 300 : static_cast<u32>(std::atoi(text));
+    return text == nullptr ? 250 : static_cast<u32>(std::atoi(text));
 }
 
 u32 first_seed() {

@@ -389,7 +389,7 @@ TEST(Liars, Garbage) {
                 default: fs.lookup(call, {1, 1}, std::to_string(random() % 20)); break;
             }
         }
-        if (random() % 10 == 0) fs.release(file());
+        if (random() % 10 == 0) fs.release(file(), {});
         if (random() % 20 == 0) {
             const auto part = rig.link.bytes().first(random() % 4 == 0 ? sizeof(QueueHeader)
                                                                        : rig.link.bytes().size());

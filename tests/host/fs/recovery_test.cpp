@@ -83,9 +83,9 @@ TEST(Recovery, TheOrder) {
     EXPECT_EQ(looks.ended(), Error::ok);
     EXPECT_NE(rig.server->tree.find(later), nullptr);
     // After its release it goes.
-    rig.requests.release(held);
-    rig.requests.release(later);
-    rig.requests.release(later);
+    rig.requests.release(held, {});
+    rig.requests.release(later, {});
+    rig.requests.release(later, {});
     commit(rig);
     EXPECT_EQ(rig.server->disk.nodes.size(), 2u);
     rig.rebirth();
@@ -205,7 +205,7 @@ TEST(Recovery, HeldDown) {
     fs.write(write, file, 0, 7, waiting, {});
     fs.unlink(hold, kRoot, "file", file, true, {});
     fs.lookup(look, kRoot, "file");
-    fs.release(held);
+    fs.release(held, {});
     fs.fail_all(Error::held_down);
     EXPECT_EQ(write.ended(), Error::held_down);
     EXPECT_EQ(hold.ended(), Error::held_down);
@@ -241,6 +241,20 @@ TEST(Recovery, TheServerDoesNotAttach) {
     EXPECT_EQ(first.ended(), Error::unsupported);
 }
 
+TEST(Recovery, WhileItIsDetached) {
+    Rig rig;
+    rig.attach();
+    make_file(rig, "file");
+    Call detached;
+    rig.requests.detach(detached);
+    rig.server->take();
+    rig.rebirth();
+    rig.run();
+    EXPECT_EQ(detached.ended(), Error::ok);
+    EXPECT_NE(rig.server->disk.lookup(kRoot, "file"), nullptr);
+    EXPECT_FALSE(rig.requests.opened());
+}
+
 TEST(Recovery, AHoldThatFails) {
     Rig rig;
     rig.attach();
@@ -250,7 +264,7 @@ TEST(Recovery, AHoldThatFails) {
     rig.run();
     EXPECT_EQ(unlinked.ended(), Error::not_found);
     const u64 last = rig.requests.last_change();
-    rig.requests.release(file);
+    rig.requests.release(file, {});
     EXPECT_EQ(rig.requests.last_change(), last);
     commit(rig);
     rig.rebirth();

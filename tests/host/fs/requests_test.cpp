@@ -186,13 +186,19 @@ TEST(Requests, Detach) {
     Rig rig;
     rig.attach();
     FsRequests& fs = rig.requests;
-    Call made, detached, late;
+    Call made, detached, late, later;
     fs.create(made, {1, 1}, "file", {kFile | 0644, 0, 0, 0}, {});
     fs.detach(detached);
     fs.lookup(late, {1, 1}, "file");
     rig.server->take();
     EXPECT_EQ(rig.server->todo.size(), 1u);  // by itself
+    while (rig.server->step()) {}
+    fs.serve();
+    fs.lookup(later, {1, 1}, "file");
+    rig.server->take();
+    EXPECT_EQ(rig.server->todo.size(), 1u);
     rig.run();
+    EXPECT_EQ(later.ended(), Error::bad_state);
     EXPECT_EQ(made.ended(), Error::ok);
     EXPECT_EQ(detached.ended(), Error::ok);
     EXPECT_EQ(late.ended(), Error::bad_state);

@@ -200,7 +200,7 @@ void World::release_one() {
     ++begun_;
     expected_.apply(entry, {}, {});
     steps_.push_back({nullptr, entry, {}, {}, true, Error::ok});
-    rig_.requests.release(id->second);
+    rig_.requests.release(id->second, {++time_, 0, 0});
 }
 
 void World::check(Operation& operation) {
