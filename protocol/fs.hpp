@@ -103,43 +103,47 @@ struct Fs {
 
     enum class Operation : u32 {
         // That look. Their `change` is 0.
-        attach = 1,   ///< mounts: an Attach in the place, an Attached comes back there. not_found: no such disk; invalid: no file system of
-                      ///< this kind there; unsupported: one with features that are not known; access: it may only be read (and
-                      ///< kReadOnly was not asked for); io; busy: another client has it
-        detach,       ///< commits, and leaves the file system as one that was unmounted cleanly. Only `attach` may follow
-        recovered,    ///< all `hold`s and changes of an earlier life have been sent: unlinked files that nobody holds may go
-        commit,       ///< done when all changes that were submitted before it are committed. io: they never will be
-        statistics,   ///< a Statistics comes into the place
-        lookup,       ///< `name` in the directory `file`: Attributes come into the place. not_found
-        attributes,   ///< of `file`: Attributes come into the place
-        read,         ///< `length` bytes of `file` from `offset` on, into the place; value: bytes, fewer at the end of the file
-        list,         ///< entries of the directory `file` behind the cookie `offset` (0: from the beginning; without "." and ".."), as many
-                      ///< as fit into the place; value: their bytes, 0 at the end
-        read_link,    ///< the target of `file` into the place; value: its bytes
-        seek,         ///< value: the first byte from `offset` on of `file` that is data, or, with kHole, in a hole (the end of the file is one).
-                      ///< not_found: there is none
-        hold,         ///< `file` stays when its last name goes or has gone, until it is released
+        attach =
+            1,  ///< mounts: an Attach in the place, an Attached comes back there. not_found: no such disk; invalid: no file system of
+        ///< this kind there; unsupported: one with features that are not known; access: it may only be read (and
+        ///< kReadOnly was not asked for); io; busy: another mount has it, or a part
+        ///< of that disk
+        detach,  ///< commits, and leaves the file system as one that was unmounted cleanly. Only `attach` may follow
+        recovered,  ///< all `hold`s and changes of an earlier life have been sent: unlinked files that nobody holds may go
+        commit,  ///< done when all changes that were submitted before it are committed. io: they never will be
+        statistics,  ///< a Statistics comes into the place
+        lookup,      ///< `name` in the directory `file`: Attributes come into the place. not_found
+        attributes,  ///< of `file`: Attributes come into the place
+        read,  ///< `length` bytes of `file` from `offset` on, into the place; value: bytes, fewer at the end of the file
+        list,  ///< entries of the directory `file` behind the cookie `offset` (0: from the beginning; without "." and ".."), as many
+               ///< as fit into the place; value: their bytes, 0 at the end
+        read_link,  ///< the target of `file` into the place; value: its bytes
+        seek,  ///< value: the first byte from `offset` on of `file` that is data, or, with kHole, in a hole (the end of the file is one).
+               ///< not_found: there is none
+        hold,  ///< `file` stays when its last name goes or has gone, until it is released
 
         // That change. `time` is what their time stamps become. `mode`, `user`, `group`, `device` are those of a new file.
-        create = 32,       ///< `name` in the directory `file`, of the type that `mode` says (a directory too; not a symbolic link): Attributes
-                           ///< come into the place. exists; not_found: the directory is removed; no_space; no_slot: too many links
-        create_link,       ///< the same for a symbolic link; its target is `other_name`
-        link,              ///< `name` in the directory `other` for `file`: its Attributes come into the place. exists, no_slot
-        unlink,            ///< `name` in the directory `file`, which is no directory. With kHold it stays as if it were held
+        create =
+            32,  ///< `name` in the directory `file`, of the type that `mode` says (a directory too; not a symbolic link): Attributes
+        ///< come into the place. exists; not_found: the directory is removed; no_space; no_slot: too many links
+        create_link,  ///< the same for a symbolic link; its target is `other_name`
+        link,  ///< `name` in the directory `other` for `file`: its Attributes come into the place. exists, no_slot
+        unlink,  ///< `name` in the directory `file`, which is no directory. With kHold it stays as if it were held
         remove_directory,  ///< `name` in the directory `file`. occupied: it is not empty
-        rename,            ///< `name` in the directory `file` to `other_name` in the directory `other`. exists: without kReplace, something is there
-                           ///< already; occupied: it is a directory that is not empty. With kHold what is replaced stays as if it were held
-        set_attributes,    ///< of `file`, those that flags name (kSetMode: its 12 bits of permissions, ...); the time of change becomes `time`
-        write,             ///< `length` bytes of the place into `file` from `offset` on, which grows; value: bytes, fewer when the disk is full
-        truncate,          ///< `file` to `offset` bytes, shorter or longer
-        allocate,          ///< blocks for `length` bytes of `file` from `offset` on; it grows, but with kKeepSize
-        release,           ///< `file` is no longer held
+        rename,  ///< `name` in the directory `file` to `other_name` in the directory `other`. exists: without kReplace, something is there
+        ///< already; occupied: it is a directory that is not empty. With kHold what is replaced stays as if it were held
+        set_attributes,  ///< of `file`, those that flags name (kSetMode: its 12 bits of permissions, ...); the time of change becomes `time`
+        write,  ///< `length` bytes of the place into `file` from `offset` on, which grows; value: bytes, fewer when the disk is full
+        truncate,  ///< `file` to `offset` bytes, shorter or longer
+        allocate,  ///< blocks for `length` bytes of `file` from `offset` on; it grows, but with kKeepSize
+        release,   ///< `file` is no longer held
     };
 
     /// Bits of Submission::flags.
     static constexpr u32 kReplace = 1, kHold = 2, kKeepSize = 4, kHole = 8;
     static constexpr u32 kSetMode = 16, kSetUser = 32, kSetGroup = 64, kSetAccessed = 128, kSetModified = 256;
-    static constexpr u32 kAnswered = 1u << 31;  ///< a change that was carried out already, in an earlier life of the server
+    static constexpr u32
+        kAnswered = 1u << 31;  ///< a change that was carried out already, in an earlier life of the server
     /// Bits of Attach::flags, Attached::flags and Completion::flags: the file system may only be read (by now: an error made it so).
     static constexpr u32 kReadOnly = 1;
     /// Bit of Attached::flags: what is committed does not last longer than this machine's run (a file system in memory).
@@ -155,10 +159,10 @@ struct Fs {
         FileId answer;  ///< with kAnswered: what `create` or `create_link` made
         u64 offset;
         u64 length;
-        u64 place;         ///< offset in the window, a multiple of kPlaceUnit
-        u32 place_size;    ///< bytes; enough for what comes in and for what comes back
-        u16 name_size;     ///< bytes; `name` is at the start of the place
-        u16 other_size;    ///< bytes; `other_name` follows right behind it
+        u64 place;       ///< offset in the window, a multiple of kPlaceUnit
+        u32 place_size;  ///< bytes; enough for what comes in and for what comes back
+        u16 name_size;   ///< bytes; `name` is at the start of the place
+        u16 other_size;  ///< bytes; `other_name` follows right behind it
         u32 mode;
         u32 user;
         u32 group;

@@ -217,7 +217,8 @@ Result<> Volume::start() {
     super().s_mtime = super().s_wtime = static_cast<u32>(now().seconds);
     PITH_CHECK(set_recover(true));
     PITH_CHECK(journal_->start(checksums(), ext2fs_has_feature_64bit(fs_->super) != 0));
-    step_ = std::clamp<usize>(journal_->capacity() / 64, 4, 64);
+    // An operation is to be small beside what a transaction may hold, in the log and in the cache.
+    step_ = std::clamp<usize>(std::min<usize>(journal_->capacity(), options_.cache_blocks) / 64, 4, 64);
     read_only_ = false;
     writing_ = true;
     return {};

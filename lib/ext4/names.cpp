@@ -124,7 +124,9 @@ Result<FileId> FileSystem::make_directory(FileId directory, std::string_view nam
 
 Result<FileId> FileSystem::make_link(FileId directory, std::string_view name, std::string_view target,
                                      const NewFile& file) {
-    if (target.empty() || target.size() >= volume_->block_size()) return Error::invalid;
+    if (target.empty() || target.size() >= volume_->block_size() ||
+        target.find('\0') != std::string_view::npos)
+        return Error::invalid;
     return make(directory, name, file, LINUX_S_IFLNK | 0777, [&](Inode& inode, Inode&) -> Result<> {
         inode.set_size(target.size());
         if (target.size() < sizeof inode.raw->i_block) {

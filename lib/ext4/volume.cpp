@@ -3,6 +3,7 @@
 #include "lib/ext4/volume.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "lib/base/assert.hpp"
@@ -14,6 +15,32 @@ namespace {
 constexpr u8 kBlockBitmap = 1;
 constexpr u8 kInodeBitmap = 2;
 constexpr usize kSlack = 8;
+
+/// In a map whose first block is `first`. The library takes one bit after the other, but copies whole bytes.
+void set_blocks(ext2fs_block_bitmap map, u64 first, Blocks blocks, bool on) {
+    static std::array<u8, 512> zeros, ones = [] {
+        std::array<u8, 512> bytes;
+        bytes.fill(0xff);
+        return bytes;
+    }();
+    const auto one_by_one = [&](u64 count) {
+        const auto number = static_cast<unsigned>(count);
+        if (on) ext2fs_mark_block_bitmap_range2(map, blocks.first, number);
+        else ext2fs_unmark_block_bitmap_range2(map, blocks.first, number);
+        blocks.first += count;
+        blocks.count -= count;
+    };
+    if (const u64 within = (blocks.first - first) % 8; within != 0)
+        one_by_one(std::min(8 - within, blocks.count));
+    while (blocks.count >= 8) {
+        const u64 count = std::min<u64>(blocks.count & ~u64{7}, ones.size() * 8);
+        if (ext2fs_set_block_bitmap_range2(map, blocks.first, count, on ? ones.data() : zeros.data()) != 0)
+            break;
+        blocks.first += count;
+        blocks.count -= count;
+    }
+    if (blocks.count != 0) one_by_one(blocks.count);
+}
 
 }  // namespace
 
@@ -92,8 +119,7 @@ void Volume::rollback() {
 void Volume::undo(const Undo& undo) {
     if (undo.kind == Undo::kBlocks) {
         account({undo.first, undo.count}, !undo.took);
-        if (undo.took)
-            ext2fs_unmark_block_bitmap_range2(taken_, undo.first, static_cast<unsigned>(undo.count));
+        if (undo.took) set_blocks(taken_, super().s_first_data_block, {undo.first, undo.count}, false);
         return;
     }
     const auto number = static_cast<ext2_ino_t>(undo.first);
@@ -107,13 +133,8 @@ void Volume::mark_group(u32 group, bool inodes) {
 }
 
 void Volume::account(Blocks blocks, bool take) {
-    const auto count = static_cast<unsigned>(blocks.count);
-    if (take) {
-        ext2fs_mark_block_bitmap_range2(fs_->block_map, blocks.first, count);
-        ext2fs_mark_block_bitmap_range2(taken_, blocks.first, count);
-    } else {
-        ext2fs_unmark_block_bitmap_range2(fs_->block_map, blocks.first, count);
-    }
+    set_blocks(fs_->block_map, super().s_first_data_block, blocks, take);
+    if (take) set_blocks(taken_, super().s_first_data_block, blocks, true);
     for (u64 at = blocks.first, left = blocks.count; left > 0;) {
         const dgrp_t group = ext2fs_group_of_blk2(fs_, at);
         const u64 part = std::min<u64>(left, ext2fs_group_last_block2(fs_, group) - at + 1);
@@ -266,8 +287,7 @@ Result<> Volume::commit() {
     cache_->committed();
     if (options_.observer != nullptr) options_.observer->committed(number);
     revoked_.clear();
-    for (const Blocks& blocks : freed_)
-        ext2fs_unmark_block_bitmap_range2(taken_, blocks.first, static_cast<unsigned>(blocks.count));
+    for (const Blocks& blocks : freed_) set_blocks(taken_, super().s_first_data_block, blocks, false);
     freed_.clear();
     return {};
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The ext4 server: a component tests it from inside (tests/storage/ext4_test), on a file system that mke2fs made; the server and
 # what it stands on are killed under it. Afterwards e2fsck finds nothing, and every file is what it has to be.
+PATH=$PATH:/usr/sbin:/sbin
 . "$PITH_TREE/tests/system/lib.sh"
 holds=$PITH_TREE/build/debug/tests/storage/ext4/ext4_check
 

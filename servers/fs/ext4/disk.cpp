@@ -67,6 +67,7 @@ bool Disk::use(BlockClient& client, u64 first, u64 count) {
     first_ = first;
     count_ = count;
     write_error_ = Error::ok;
+    used_ = true;
     return true;
 }
 

@@ -33,8 +33,16 @@ class Disk final : public ext4::BlockDevice {
 
     explicit Disk(Sleeper& sleeper) : sleeper_(sleeper) {}
 
-    /// Sectors [first, first + count) of `client`'s disk from now on. Waits until nothing is under way; false: it was aborted.
+    /// Sectors [first, first + count) of `client`'s disk from now on, until `leave`. Waits until nothing is under way; false: it was
+    /// aborted.
     bool use(BlockClient& client, u64 first, u64 count);
+    void leave() { used_ = false; }
+    /// Of these sectors some are this one's, or will be written by it.
+    bool has(const BlockClient& client, u64 first, u64 count) const {
+        return (used_ || writes_ != 0) && client_ == &client && first < first_ + count_ &&
+               first_ < first + count;
+    }
+    bool used() const { return used_; }
     /// Everything that waits fails, and so does all that comes, until `restart`. Nothing is read any more; what was written may still be
     /// on its way to the disk.
     void abort();
@@ -87,6 +95,7 @@ class Disk final : public ext4::BlockDevice {
 
     Sleeper& sleeper_;
     BlockClient* client_ = nullptr;
+    bool used_ = false;
     bool aborted_ = false;
     u64 first_ = 0, count_ = 0;
     u32 writes_ = 0;  ///< under way

@@ -23,4 +23,12 @@ Result<BlockClient*> Disks::open(u64 index) {
     return disk.client.get();
 }
 
+Result<> Disks::check_free(const Disk& mine, const BlockClient& client, u64 first, u64 count) const {
+    for (usize i = 0; i < user_count_; i++) {
+        if (users_[i] == &mine || !users_[i]->has(client, first, count)) continue;
+        return users_[i]->used() ? Error::busy : Error::would_block;
+    }
+    return {};
+}
+
 }  // namespace pith::ext4fs

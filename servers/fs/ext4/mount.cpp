@@ -18,7 +18,9 @@ Mount::Mount(Disks& disks, Logger& log, std::span<u8> link, CommitRecords record
     : disks_(disks),
       log_(log),
       link_(link),
-      session_(*this, records, link.subspan(kWindowOffset, kWindowSize), limits) {}
+      session_(*this, records, link.subspan(kWindowOffset, kWindowSize), limits) {
+    disks.add(disk_);
+}
 
 bool Mount::taken(u32 client) const { return client != client_ && queue_.peer_alive(); }
 
@@ -26,12 +28,7 @@ Result<> Mount::open(u64 session, u32 client, Handle<Signal> signal, u64 bits) {
     if (!fiber_.started())
         PITH_CHECK(fiber_.start(
             own_pool(), kStackSize, [](void* mount) { static_cast<Mount*>(mount)->serve(); }, this));
-    // Whatever waits for the disk fails now, so the fiber comes to its end without waiting.
-    disk_.abort();
-    for (DataRead& read : reads_) read.used = false;
-    reading_ = 0;
-    fiber_.run();
-    disk_.restart();
+    stop();
     session_.open(session);
     client_ = client;
     completed_ = false;
@@ -40,6 +37,22 @@ Result<> Mount::open(u64 session, u32 client, Handle<Signal> signal, u64 bits) {
     PITH_CHECK(queue_.attach(link_.data(), kWindowOffset, Fs::kEntries, std::move(signal), bits));
     queue_.resume();
     return {};
+}
+
+/// Whatever waits for the disk fails now, so the fiber comes to its end without waiting.
+void Mount::stop() {
+    disk_.abort();
+    for (DataRead& read : reads_) read.used = false;
+    reading_ = 0;
+    fiber_.run();
+    disk_.restart();
+}
+
+void Mount::clear_dead() {
+    if (!disk_.used() || queue_.peer_alive()) return;
+    stop();
+    session_.open(0);
+    watch_commit();
 }
 
 /// The fiber's function.
@@ -95,6 +108,11 @@ Result<ext4::BlockDevice*> Mount::open(const Fs::Attach& where) {
     const u64 sectors = client.value()->sectors();
     if (where.first_sector > sectors || where.sectors > sectors - where.first_sector || where.sectors == 0)
         return Error::invalid;
+    auto free = disks_.check_free(disk_, *client.value(), where.first_sector, where.sectors);
+    for (; free.error() == Error::would_block && !disk_.aborted();
+         free = disks_.check_free(disk_, *client.value(), where.first_sector, where.sectors))
+        sleep_for(kDiskRetry);
+    PITH_CHECK(std::move(free));
     if (!disk_.use(*client.value(), where.first_sector, where.sectors)) return Error::io;
     return &disk_;
 }

@@ -30,6 +30,8 @@ class Mount final : private Port, private Sleeper {
     Result<> open(u64 session, u32 client, Handle<Signal> signal, u64 bits);
     /// Another client has it, and is alive.
     bool taken(u32 client) const;
+    /// Gives up what a client left that died.
+    void clear_dead();
     /// Something may have been submitted.
     void look() {
         if (fiber_.started()) fiber_.wake();
@@ -52,11 +54,13 @@ class Mount final : private Port, private Sleeper {
     };
 
     void serve();
+    void stop();
     void answered(DataRead& read);
     void sleep_for(abi::Time time);
     void watch_commit();
 
     Result<ext4::BlockDevice*> open(const Fs::Attach& where) override;
+    void close() override { disk_.leave(); }
     void complete(const Fs::Completion& completion) override;
     void read(const Fs::Completion& completion, u64 place, std::span<const ext4::Piece> pieces) override;
     void finish_reads() override;

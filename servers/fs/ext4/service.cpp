@@ -5,8 +5,15 @@ namespace pith::ext4fs {
 
 namespace {
 
-// Of the run Pool (manifest.toml), what all mounts together may use for blocks of metadata and for bitmaps.
-constexpr Limits kAllMounts{2048, u64{4} << 20};
+constexpr u64 kBlock = 4096;
+
+/// Of the run Pool (manifest.toml) all mounts together may use half for blocks of metadata, and three eighths for what grows with the
+/// disk, its bitmaps above all.
+Limits all_mounts() {
+    auto info = own_pool().pool_info();
+    const u64 bytes = info.ok() ? info->limit * abi::kPageSize : 0;
+    return {bytes / 2 / kBlock, bytes / 8 * 3};
+}
 
 }  // namespace
 
@@ -19,7 +26,7 @@ Service::Service(EventLoop& loop, Client<Block> driver, Client<Log> log, Handle<
       keep_(std::move(keep)),
       kept_(std::move(kept)),
       preserved_(preserved),
-      left_(kAllMounts) {
+      left_(all_mounts()) {
     loop.on_signal(bit_, [this](u64) {
         for (Slot& slot : slots_)
             if (slot.mount) slot.mount->look();
@@ -64,6 +71,8 @@ void Service::handle(const Fs::Open& request, Request<Fs::Open> call) {
     auto signal = call.handles().take<Signal>(0);
     if (!signal.ok()) return call.fail(signal.error());
     if (request.mount >= Fs::kMaxMounts) return call.fail(Error::not_found);
+    for (Slot& slot : slots_)
+        if (slot.mount) slot.mount->clear_dead();
     if (auto prepared = prepare(request.mount); !prepared.ok()) return call.fail(prepared.error());
     Slot& slot = slots_[request.mount];
     const u32 client = call.badge().client();

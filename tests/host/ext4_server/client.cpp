@@ -82,7 +82,6 @@ std::string Life::attach() {
     client_.ids[0] = attached.root;
     if (attached.committed < client_.committed) return "what was committed is not any more";
     if (attached.committed != done.committed) return "two numbers of what is committed";
-    if (attached.committed > client_.last) return "more is committed than was done";
     client_.attached = true;
     return {};
 }
@@ -148,6 +147,7 @@ std::string Life::perform(u64 number, usize index, bool answered) {
 std::string Life::resume() {
     const Knowledge before = client_;
     if (std::string wrong = attach(); !wrong.empty()) return wrong;
+    if (client_.committed > client_.last) return "more is committed than was done";
     for (const auto& [handle, number] : before.held) {
         if (number > client_.committed) continue;
         Fs::Submission request{};

@@ -71,6 +71,7 @@ class Life final : private Port, private ext4::BlockDevice {
     void remember();
 
     Result<ext4::BlockDevice*> open(const Fs::Attach&) override { return this; }
+    void close() override {}
     void complete(const Fs::Completion& completion) override;
     void read(const Fs::Completion& completion, u64 place, std::span<const ext4::Piece> pieces) override;
     void finish_reads() override {}

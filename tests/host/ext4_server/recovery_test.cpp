@@ -40,7 +40,7 @@ class Deaths : public testing::TestWithParam<const char*> {};
 
 TEST_P(Deaths, LoseNothing) {
     const Remains fresh{ext4::test::make_image(kKilobytes, GetParam())};
-    const u64 scripts = 6, deaths = wanted(25);
+    const u64 scripts = 4, deaths = wanted(5);
     u64 moments = 0;
     for (u64 seed = 0; seed < scripts; seed++) {
         const Script script(seed, 120);

@@ -44,6 +44,7 @@ int main() {
     run("mounts", mounts);
     if (failures == 0) {
         run("files_are_made_and_read", files_are_made_and_read);
+        run("large_file_comes_and_goes", large_file_comes_and_goes);
         run("deaths_lose_nothing", deaths_lose_nothing);
     }
     if (failures == 0) print("ext4 tests passed\n");

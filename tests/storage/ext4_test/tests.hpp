@@ -36,6 +36,7 @@ inline constexpr Phase kPhases[] = {{150, 0, 0, 0}, {600, 60, 0, 0}, {600, 0, 60
 
 bool mounts();
 bool files_are_made_and_read();
+bool large_file_comes_and_goes();
 bool deaths_lose_nothing();
 
 }  // namespace pith::test

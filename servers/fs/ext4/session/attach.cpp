@@ -10,6 +10,7 @@ namespace pith::ext4fs {
 void Session::drop() {
     system_.reset();
     told_ = false;
+    port_.close();
 }
 
 ext4::MountOptions Session::options(bool read_only) {
@@ -30,11 +31,13 @@ Result<u64> Session::attach(Request request) {
     if ((where.flags & ~u64{Fs::kReadOnly}) != 0) return Error::invalid;
     port_.finish_reads();
     drop();
+    if (port_.memory_short()) return Error::no_memory;
     ext4::BlockDevice* device = PITH_TRY(port_.open(where));
     auto mounted = ext4::FileSystem::mount(*device, options((where.flags & Fs::kReadOnly) != 0));
     if (!mounted.ok()) {
         if (mounted.error() == Error::io)
             port_.report("a file system cannot be mounted: it or its disk is broken");
+        drop();
         return mounted.error();
     }
     system_ = std::move(mounted).value();

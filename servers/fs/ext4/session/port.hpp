@@ -14,8 +14,10 @@ class Port {
   public:
     virtual ~Port() = default;
     /// The part of a disk where a file system is. Whatever was under way with an earlier one is over when it returns. Errors: not_found: no
-    /// such disk; invalid: it does not reach so far; io; ...
+    /// such disk; invalid: it does not reach so far; busy: another mount has it, or a part of it; io; ...
     virtual Result<ext4::BlockDevice*> open(const Fs::Attach& where) = 0;
+    /// No file system is there any more.
+    virtual void close() = 0;
     /// A request is done.
     virtual void complete(const Fs::Completion& completion) = 0;
     /// Brings pieces of the device to the window, at `place`, one behind the other; then the request is done, with that error if
