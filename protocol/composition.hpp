@@ -100,11 +100,14 @@ inline constexpr u32 kSupplierNone = 0xffff'fffe;
 /// pci: had from the component that provides "device", which the supervisor tells of it.
 enum class DeviceKind : u32 { interrupt = 0, ports = 1, memory = 2, pci = 3 };
 
+/// In a vendor's place: every device of a class (class << 16 | subclass << 8 | interface), but those that are named themselves.
+inline constexpr u32 kAnyVendor = 0xffff;
+
 struct CompositionDevice {
     CompositionString name;
     u32 kind;   ///< DeviceKind
     u32 flags;  ///< interrupt: bit 0 level, bit 1 active low; memory: abi::kDevice...
-    u64 base;   ///< line; first port; physical address; vendor | device << 16
+    u64 base;   ///< line; first port; physical address; vendor | device << 16, or kAnyVendor | class << 16
     u64 size;   ///< 1; ports; bytes; bytes of DMA memory
 };
 static_assert(sizeof(CompositionDevice) == 32);

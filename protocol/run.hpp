@@ -11,6 +11,7 @@
 //            channels input, output, error). Default: stream
 //   rows, columns   of the terminal at the start. Default: 24 and 80
 //   term     value of TERM. Default: dumb
+//   root     device with the root file system, such as /dev/vda1. Default: the bundle has it
 //   log      "1": the system log is wanted on channel log. Default: 0
 //   seed     64 hexadecimal digits of entropy from the host (fixed with --icount)
 //   epoch    nanoseconds since 1970 (UTC) when the machine was started (fixed with --icount)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Which component may have which devices, as the supervisor tells it (servers/supervisor/build.cpp): parameters "pci.N" =
-// "COMPONENT:VENDOR:DEVICE:PAGES:NAME", the numbers in hexadecimal. A grant is for every device of that kind.
+// "COMPONENT:VENDOR:DEVICE:PAGES:NAME", the numbers in hexadecimal. A grant is for every device of that kind; with kAnyVendor
+// for a vendor, of that class.
 #pragma once
 
 #include <string_view>
 
+#include "protocol/composition.hpp"
 #include "servers/devices/state.hpp"
 
 namespace pith::devices {
@@ -12,10 +14,13 @@ namespace pith::devices {
 struct Grant {
     u32 owner;
     u16 vendor;
-    u16 id;
+    u32 id;
     u64 dma_pages;
     std::string_view name;
-    bool covers(const Function& f) const { return f.vendor == vendor && f.id == id; }
+    bool of_class() const { return vendor == kAnyVendor; }
+    bool covers(const Function& f) const {
+        return of_class() ? f.class_code == id : f.vendor == vendor && f.id == id;
+    }
 };
 
 /// False: malformed.
@@ -31,8 +36,9 @@ inline bool parse_grant(std::string_view text, Grant& grant) {
         }
         text.remove_prefix(end + 1);
     }
-    if (numbers[1] > 0xffff || numbers[2] > 0xffff || text.empty()) return false;
-    grant = {static_cast<u32>(numbers[0]), static_cast<u16>(numbers[1]), static_cast<u16>(numbers[2]),
+    if (numbers[1] > 0xffff || numbers[2] > (numbers[1] == kAnyVendor ? 0xff'ffff : 0xffff) || text.empty())
+        return false;
+    grant = {static_cast<u32>(numbers[0]), static_cast<u16>(numbers[1]), static_cast<u32>(numbers[2]),
              numbers[3], text};
     return true;
 }

@@ -53,10 +53,17 @@ Result<> Service::begin() {
     return {};
 }
 
+/// A device is its class's only where nobody is granted it by its own name.
 const Grant* Service::grant_of(u32 owner, const Function& function) const {
-    for (u32 i = 0; i < grant_count_; i++)
-        if (grants_[i].owner == owner && grants_[i].covers(function)) return &grants_[i];
-    return nullptr;
+    const Grant* mine = nullptr;
+    bool named = false;
+    for (u32 i = 0; i < grant_count_; i++) {
+        const Grant& grant = grants_[i];
+        if (!grant.covers(function)) continue;
+        if (!grant.of_class()) named = true;
+        if (grant.owner == owner && (mine == nullptr || mine->of_class())) mine = &grant;
+    }
+    return mine != nullptr && mine->of_class() && named ? nullptr : mine;
 }
 
 u64 Service::dma_limit(u32 owner) const {

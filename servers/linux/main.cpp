@@ -70,6 +70,7 @@ void run_server() {
     services.log = Client<Log>::from_start();
     services.block = Client<Block>::from_start();
     services.fs = Client<Fs>::from_start();
+    services.nvme = Client<Block>::from_start("nvme");
 
     const NamedHandle* bundle_entry = find_start_handle("bundle");
     if (bundle_entry == nullptr) panic("no bundle");

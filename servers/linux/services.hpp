@@ -18,7 +18,8 @@ struct Services {
     Client<pith::Console> console;
     Client<pith::Process> process;  ///< /proc/pith/services, shutdown
     Client<pith::Log> log;          ///< dmesg, /dev/kmsg
-    Client<pith::Block> block;      ///< disks; not valid: this system has none
+    Client<pith::Block> block;      ///< disks /dev/vda ...; not valid: this system has no driver of such
+    Client<pith::Block> nvme;       ///< disks /dev/nvme0n1 ...; the same
     Client<pith::Fs> fs;            ///< file systems on them; not valid: this system has none
 };
 

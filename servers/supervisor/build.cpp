@@ -179,7 +179,8 @@ usize System::collect_parameters(u32 number, std::span<Parameter> parameters) {
     return n;
 }
 
-/// Who may have which PCI device: "pci.N" = "COMPONENT:VENDOR:DEVICE:PAGES:NAME", numbers in hexadecimal.
+/// Who may have which PCI device: "pci.N" = "COMPONENT:VENDOR:DEVICE:PAGES:NAME", numbers in hexadecimal; for a class kAnyVendor and the
+/// class.
 void System::collect_pci_devices(std::span<Parameter> parameters, usize& used) {
     u32 number = 0;
     for (u32 i = 0; i < count(); i++)

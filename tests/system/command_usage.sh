@@ -44,7 +44,12 @@ usage system_path '--system' run --system ../default
 usage flag_value '--icount takes no value' run --icount=yes
 usage disk_missing '--disk nowhere: no such file' run --disk nowhere -- true
 usage disk_directory '--disk directory: neither' run --disk directory -- true
+usage nvme_disk_missing '--nvme-disk nowhere: no such file' run --nvme-disk nowhere -- true
+usage nvme_disk_driver "--nvme-disk: system 'default' has no driver" run --nvme-disk file -- true
 usage disk_value '--disk needs a value' run --disk
+usage rootfs_missing '--rootfs nowhere: no such file' run --rootfs nowhere -- true
+usage rootfs_twice 'only one' run --rootfs file --rootfs directory -- true
+usage rootfs_and_add 'not together' run --rootfs directory --add file -- true
 usage image 'not there yet' image file
 usage trace_output 'no such directory' trace --output nowhere/file -- true
 usage trace_output_empty 'no such directory' trace --output= -- true

@@ -46,8 +46,11 @@ std::string describe(const Manifest& manifest) {
                                     device.size / 1024);
                 break;
             case DeviceKind::pci:
-                text += std::format("<br/>{}: PCI {:04x}:{:04x}", device.name, device.base & 0xffff,
-                                    device.base >> 16);
+                if ((device.base & 0xffff) == kAnyVendor)
+                    text += std::format("<br/>{}: PCI class {:06x}", device.name, device.base >> 16);
+                else
+                    text += std::format("<br/>{}: PCI {:04x}:{:04x}", device.name, device.base & 0xffff,
+                                        device.base >> 16);
                 break;
         }
     }

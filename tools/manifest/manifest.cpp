@@ -52,6 +52,7 @@ Need read_need(TableReader& reader, const toml::node& node) {
         need.protocol = entry.string("name");
         need.as = entry.string("as", need.protocol);
         need.optional = entry.boolean("optional", false);
+        need.routed = entry.boolean("routed", false);
         entry.finish();
     } else {
         reader.error(need.place, "a protocol must be a string or a table with a name");
@@ -196,7 +197,8 @@ Device read_device(const toml::table& table, const std::string& file) {
         device.base = reader.number("first", 0, 0xffff);
         device.size = reader.number("count", 1, 0x10000 - device.base);
     } else if (device.kind == DeviceKind::pci) {
-        device.base = reader.number("vendor", 0, 0xfffe) | reader.number("device", 0, 0xffff) << 16;
+        if (reader.has("class")) device.base = kAnyVendor | reader.number("class", 0, 0xff'ffff) << 16;
+        else device.base = reader.number("vendor", 0, 0xfffe) | reader.number("device", 0, 0xffff) << 16;
         device.size = u64{pages(reader.bytes("dma", "0"))} * abi::kPageSize;
     } else {
         device.base = reader.number("address", 0, u64{1} << 52);

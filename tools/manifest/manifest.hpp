@@ -22,6 +22,7 @@ struct Need {
     std::string protocol;
     std::string as;
     bool optional = false;
+    bool routed = false;  ///< by [routes] alone
     Place place;
 };
 

@@ -136,7 +136,7 @@ class Resolver {
         if (supervisor_provides(need.protocol)) return kSupplierSupervisor;
         std::vector<u32> found;
         std::string names;
-        for (u32 index = 0; index < result_.components.size(); ++index) {
+        for (u32 index = 0; index < result_.components.size() && !need.routed; ++index) {
             const Manifest& manifest = *result_.components[index].manifest;
             if (!provides(manifest, need.protocol)) continue;
             found.push_back(index);

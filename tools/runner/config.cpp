@@ -61,6 +61,7 @@ std::vector<u8> run_config(const Options& options, const Streams& streams) {
     config.add("rows", std::to_string(streams.rows));
     config.add("columns", std::to_string(streams.columns));
     config.add("term", term != nullptr && *term != '\0' ? term : "dumb");
+    if (!options.rootfs.empty()) config.add("root", "/dev/vda");
     config.add("log", options.log ? "1" : "0");
     config.add("seed", seed(options.icount));
     config.add("epoch", std::to_string(epoch(options.icount)));

@@ -30,11 +30,11 @@ Added parse_added(const std::string& text) {
     return added;
 }
 
-void check_disk(const std::string& file, bool writable) {
+void check_disk(std::string_view option, const std::string& file, bool writable) {
     if (::access(file.c_str(), writable ? R_OK | W_OK : R_OK) != 0)
-        fail(kUsage, "--disk {}", error_text(file));
+        fail(kUsage, "{} {}", option, error_text(file));
     if (!std::filesystem::is_regular_file(file) && !std::filesystem::is_block_file(file))
-        fail(kUsage, "--disk {}: neither a file nor a block device", file);
+        fail(kUsage, "{} {}: neither a file nor a block device", option, file);
 }
 
 }  // namespace
@@ -50,6 +50,7 @@ Options parse_options(int argc, char** argv) {
         .number("--smp", options.cpus, 1, abi::kMaxCpus, "CPUs")
         .seconds("--timeout", options.timeout, "Seconds")
         .list("--add", added, "FILE[:GUESTPATH]")
+        .option("--rootfs", options.rootfs, "A raw image of the root file system, written in place")
         .list("--disk", options.disks, "A raw image, written in place")
         .list("--read-only-disk", options.read_only_disks, "A raw image that may not be written")
         .list("--failing-disk", options.failing_disks,
@@ -68,10 +69,11 @@ Options parse_options(int argc, char** argv) {
         .flag("--debug", options.debug, "Stop at the first instruction, with gdb on it")
         .flag("--bare", options.bare, "A system without a console server: its debug console is stdout");
     options.command = line.parse(argc, argv);
-    for (const std::string& file : options.disks) check_disk(file, true);
-    for (const std::string& file : options.read_only_disks) check_disk(file, false);
-    for (const std::string& file : options.failing_disks) check_disk(file, true);
-    for (const std::string& file : options.nvme_disks) check_disk(file, true);
+    if (!options.rootfs.empty()) check_disk("--rootfs", options.rootfs, true);
+    for (const std::string& file : options.disks) check_disk("--disk", file, true);
+    for (const std::string& file : options.read_only_disks) check_disk("--disk", file, false);
+    for (const std::string& file : options.failing_disks) check_disk("--disk", file, true);
+    for (const std::string& file : options.nvme_disks) check_disk("--nvme-disk", file, true);
     for (const std::string& text : added) options.added.push_back(parse_added(text));
     return options;
 }

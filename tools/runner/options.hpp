@@ -31,6 +31,7 @@ struct Options {
     bool debug = false;
     bool bare =
         false;  ///< there is no console server: the debug console is our stdout, the exit code the status
+    std::string rootfs;  ///< raw image of the root file system, written in place: the first disk; empty: none
     std::vector<std::string> disks;            ///< raw images, written in place
     std::vector<std::string> read_only_disks;  ///< they come after the others
     std::vector<std::string>

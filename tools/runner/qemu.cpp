@@ -49,6 +49,7 @@ std::vector<std::string> trace_options(const Options& options) {
 }
 
 void add_disks(std::vector<std::string>& line, const Options& options) {
+    if (!options.rootfs.empty()) add_disk(line, image_file(options.rootfs));
     const auto add = [&](const std::string& drive) {
         if (options.nvme) add_nvme_disk(line, drive, options.nvme_block_size);
         else add_disk(line, drive);

@@ -83,7 +83,7 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
     } else {
         vfs->console.reset();
     }
-    if (zone.services->block.valid()) {
+    if (zone.services->block.valid() || zone.services->nvme.valid()) {
         vfs->disks = std::make_unique<Disks>(zone);
         vfs->disks->start();
         if (zone.services->fs.valid()) vfs->file_servers = std::make_unique<DiskMounts>(zone);

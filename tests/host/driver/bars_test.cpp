@@ -179,8 +179,17 @@ TEST(Grants, AreParsed) {
     EXPECT_EQ(grant.id, 0x1042);
     EXPECT_EQ(grant.dma_pages, 0x432u);
     EXPECT_EQ(grant.name, "disk");
+    Function function{};
+    function.vendor = 0x1af4;
+    function.id = 0x1042;
+    function.class_code = 0x01'08'02;
+    EXPECT_TRUE(grant.covers(function) && !grant.of_class());
+    ASSERT_TRUE(parse_grant("2:ffff:10802:1:any", grant));
+    EXPECT_TRUE(grant.covers(function) && grant.of_class());
+    function.class_code = 0x01'00'00;
+    EXPECT_FALSE(grant.covers(function));
     for (const char* bad : {"", "1:2:3:4", "1:2:3:4:", ":2:3:4:x", "1:2:3::x", "1:10000:3:4:x", "1:2:3:x:x",
-                            "1:2:3:123456789:x", "1:2:3:-1:x"})
+                            "1:2:3:123456789:x", "1:2:3:-1:x", "1:2:10000:4:x", "1:ffff:1000000:4:x"})
         EXPECT_FALSE(parse_grant(bad, grant)) << bad;
 }
 

@@ -112,7 +112,8 @@ TEST(Manifest, PciDevicesCompile) {
         "drivers/block/disk/manifest.toml",
         "name = \"disk\"\n[needs]\nmemory = \"256K\"\nprotocols = [\"device\"]\n"
         "[[device]]\nkind = \"pci\"\nname = \"disk\"\nvendor = 0x1af4\ndevice = 0x1042\ndma = \"10K\"\n"
-        "[[device]]\nkind = \"pci\"\nname = \"other\"\nvendor = 0x1af4\ndevice = 0x1043\n");
+        "[[device]]\nkind = \"pci\"\nname = \"other\"\nvendor = 0x1af4\ndevice = 0x1043\n"
+        "[[device]]\nkind = \"pci\"\nname = \"any\"\nclass = 0x010802\n");
     tree.system("\"devices\", \"disk\"");
     const std::vector<u8> bytes = compile(tree.resolved());
     const auto parsed = Composition::parse(bytes);
@@ -121,11 +122,12 @@ TEST(Manifest, PciDevicesCompile) {
     EXPECT_EQ(system.components()[0].kept_slots, 64u);
     EXPECT_EQ(system.components()[0].grants, static_cast<u32>(CompositionGrant::devices));
     const auto devices = system.devices(system.components()[1]);
-    ASSERT_EQ(devices.size(), 2u);
+    ASSERT_EQ(devices.size(), 3u);
     EXPECT_EQ(devices[0].kind, static_cast<u32>(DeviceKind::pci));
     EXPECT_EQ(devices[0].base, 0x1042'1af4u);
     EXPECT_EQ(devices[0].size, 12u * 1024);
     EXPECT_EQ(devices[1].size, 0u);
+    EXPECT_EQ(devices[2].base, 0x0001'0802'ffffu);
     EXPECT_NE(draw(tree.resolved()).find("disk: PCI 1af4:1042"), std::string::npos);
 }
 
@@ -247,6 +249,19 @@ TEST(System, OptionalNeedMayBeUnrouted) {
     tree.system("\"client\"");
     EXPECT_EQ(tree.error(), "");
     EXPECT_EQ(tree.resolved().components[0].links[0].supplier, kSupplierNone);
+}
+
+TEST(System, RoutedNeedHasNoSupplierButByRoute) {
+    Tree tree;
+    tree.server("log", "\"log\"", "");
+    tree.server("client", "", "\"log\", { name = \"log\", as = \"other\", optional = true, routed = true }");
+    tree.system("\"log\", \"client\"");
+    EXPECT_EQ(tree.error(), "");
+    EXPECT_EQ(tree.resolved().components[1].links[0].supplier, 0u);
+    EXPECT_EQ(tree.resolved().components[1].links[1].supplier, kSupplierNone);
+    tree.system("\"log\", \"client\"", "[routes]\n\"client.other\" = \"log\"\n");
+    EXPECT_EQ(tree.error(), "");
+    EXPECT_EQ(tree.resolved().components[1].links[1].supplier, 0u);
 }
 
 TEST(System, SupervisorSuppliesItsProtocols) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lib/base/round.hpp"
 #include "servers/linux/thread.hpp"
 #include "servers/linux/vfs/ioctl.hpp"
 #include "servers/linux/vfs/vfs.hpp"
@@ -14,6 +15,7 @@ namespace pith::lx {
 namespace {
 
 constexpr u64 kSector = Block::kSectorSize;
+constexpr u64 kMaxBlock = Block::kMaxGranularity * kSector;
 constexpr u32 kCareful = abi::kPageSize / kSector;  ///< sectors at a time after an error
 
 SysResult<usize> part_done(usize done, Errno error) {
@@ -25,16 +27,17 @@ Task<SysResult<usize>> read_device(Thread& thread, Ref<File>, Ref<BlockDevice> d
                                    u64 end) {
     const DeviceWait waiting(thread);
     BlockClient& disk = device->disk.client;
+    const u64 block = device->disk.block_size();
     usize done = 0;
     u64 most = disk.max_sectors() * kSector;
     while (at < end && !thread.fatal_signal_pending()) {
-        const u64 skip = at % kSector;
+        const u64 skip = at % block;
         const u64 count = std::min(end - at, most - skip);
-        const u32 sectors = static_cast<u32>((skip + count + kSector - 1) / kSector);
+        const u32 sectors = static_cast<u32>(round_up(skip + count, block) / kSector);
         Result<BlockPlace> place = co_await disk.place(sectors * kSector);
         if (!place.ok()) co_return part_done(done, disk_errno(place.error()));
-        const Result<> read = co_await disk.transfer(Block::Operation::read, device->first + at / kSector,
-                                                     sectors, place.value());
+        const u64 first = device->first + (at - skip) / kSector;
+        const Result<> read = co_await disk.transfer(Block::Operation::read, first, sectors, place.value());
         if (read.error() == Error::io && sectors > kCareful) {
             // What lies before a bad sector is read all the same, as far as Linux would: page by page.
             most = kCareful * kSector;
@@ -50,13 +53,14 @@ Task<SysResult<usize>> read_device(Thread& thread, Ref<File>, Ref<BlockDevice> d
     co_return done;
 }
 
-/// Whole sectors, as many as one request takes.
-Task<SysResult<usize>> write_sectors(BlockDevice& device, UserIo& io, u64 at, u64 count) {
+/// Whole blocks, as many as one request takes.
+Task<SysResult<usize>> write_blocks(BlockDevice& device, UserIo& io, u64 at, u64 count) {
     BlockClient& disk = device.disk.client;
-    count = std::min(count, disk.max_sectors() * kSector) & ~(kSector - 1);
+    const u64 block = device.disk.block_size();
+    count = round_down(std::min(count, disk.max_sectors() * kSector), block);
     Result<BlockPlace> place = co_await disk.place(count);
     if (!place.ok()) co_return disk_errno(place.error());
-    const usize copied = PITH_CO_TRY(io.get(place->bytes().data(), count)) & ~(kSector - 1);
+    const usize copied = round_down(PITH_CO_TRY(io.get(place->bytes().data(), count)), block);
     if (copied == 0) co_return Errno::EFAULT;
     PITH_CO_CHECK(co_await device.disk.gate.enter(false));
     const Gate::Hold hold(device.disk.gate);
@@ -66,21 +70,23 @@ Task<SysResult<usize>> write_sectors(BlockDevice& device, UserIo& io, u64 at, u6
     co_return copied;
 }
 
-/// A part of one sector.
+/// A part of one block.
 Task<SysResult<usize>> write_part(BlockDevice& device, UserIo& io, u64 at, u64 count) {
     BlockClient& disk = device.disk.client;
-    const u64 skip = at % kSector;
-    u8 bytes[kSector];
-    const usize copied = PITH_CO_TRY(io.get(bytes, std::min(count, kSector - skip)));
-    Result<BlockPlace> place = co_await disk.place(kSector);
+    const u64 block = device.disk.block_size();
+    const u32 sectors = disk.granularity();
+    const u64 skip = at % block;
+    u8 bytes[kMaxBlock];
+    const usize copied = PITH_CO_TRY(io.get(bytes, std::min(count, block - skip)));
+    Result<BlockPlace> place = co_await disk.place(block);
     if (!place.ok()) co_return disk_errno(place.error());
     PITH_CO_CHECK(co_await device.disk.gate.enter(true));
     const Gate::Hold hold(device.disk.gate);
-    const u64 sector = device.first + at / kSector;
-    const Result<> read = co_await disk.transfer(Block::Operation::read, sector, 1, place.value());
+    const u64 first = device.first + (at - skip) / kSector;
+    const Result<> read = co_await disk.transfer(Block::Operation::read, first, sectors, place.value());
     if (!read.ok()) co_return disk_errno(read.error());
     std::memcpy(place->bytes().data() + skip, bytes, copied);
-    const Result<> written = co_await disk.transfer(Block::Operation::write, sector, 1, place.value());
+    const Result<> written = co_await disk.transfer(Block::Operation::write, first, sectors, place.value());
     if (!written.ok()) co_return disk_errno(written.error());
     co_return copied;
 }
@@ -88,12 +94,13 @@ Task<SysResult<usize>> write_part(BlockDevice& device, UserIo& io, u64 at, u64 c
 Task<SysResult<usize>> write_device(Thread& thread, Ref<File> file, Ref<BlockDevice> device, UserIo io,
                                     u64 at, u64 end) {
     const DeviceWait waiting(thread);
+    const u64 block = device->disk.block_size();
     usize done = 0;
     while (at < end && !thread.fatal_signal_pending()) {
         const u64 count = end - at;
-        const bool part = at % kSector != 0 || count < kSector;
+        const bool part = at % block != 0 || count < block;
         const SysResult<usize> written = part ? co_await write_part(*device, io, at, count)
-                                              : co_await write_sectors(*device, io, at, count);
+                                              : co_await write_blocks(*device, io, at, count);
         if (!written.ok()) {
             if (done == 0) co_return written.error();
             break;
@@ -132,7 +139,8 @@ Async<Ref<File>> open_block_device(Thread& thread, const Path& path, u32 flags) 
 }
 
 SysResult<> BlockFile::check_direct(const UserIo& io, i64 position) const {
-    const bool aligned = static_cast<u64>(position) % kSector == 0 && io.remaining() % kSector == 0;
+    const u64 block = device_->disk.block_size();
+    const bool aligned = static_cast<u64>(position) % block == 0 && io.remaining() % block == 0;
     return (flags & O_DIRECT_IO) == 0 || aligned ? SysResult<>() : SysResult<>(Errno::EINVAL);
 }
 
@@ -219,7 +227,7 @@ Async<u64> BlockFile::ioctl(Thread& thread, u32 command, u64 argument) {
         case kBlkbszget: return tell(i32{abi::kPageSize});
         case kBlksszget:
         case kBlkpbszget:
-        case kBlkiomin: return tell(static_cast<i32>(kSector));
+        case kBlkiomin: return tell(static_cast<i32>(device_->disk.block_size()));
         case kBlkioopt:
         case kBlkalignoff: return tell(i32{0});
         case kBlkrotational: return tell(u16{0});

@@ -20,14 +20,23 @@ constexpr u32 kDiskGroup = 6;  ///< disk, in Debian's /etc/group
 constexpr abi::Time kBootPatience = 10 * kSecond;
 constexpr abi::Time kPatience = 50 * kMillisecond;
 
-u64 device_number(u32 disk, u32 partition) {
-    if (partition < kMinors) return make_device(kDiskMajor, disk * kMinors + partition);
-    return make_device(kExtendedMajor, disk * PartitionScan::kMaxPartitions + partition - kMinors);
+u64 device_number(const Disk& disk, u32 partition) {
+    constexpr u32 kMost = PartitionScan::kMaxPartitions;
+    if (disk.kind == DiskKind::nvme) {
+        constexpr u32 kFirst = Block::kMaxDisks * kMost;  // behind those of the other kind
+        return make_device(kExtendedMajor, kFirst + disk.index * (kMost + 1) + partition);
+    }
+    if (partition < kMinors) return make_device(kDiskMajor, disk.index * kMinors + partition);
+    return make_device(kExtendedMajor, disk.index * kMost + partition - kMinors);
 }
 
-std::string device_name(u32 disk, u32 partition) {
+std::string device_name(const Disk& disk, u32 partition) {
+    if (disk.kind == DiskKind::nvme) {
+        const std::string name = "nvme" + decimal(disk.index) + "n1";
+        return partition == 0 ? name : name + "p" + decimal(partition);
+    }
     std::string name = "vd";
-    name += static_cast<char>('a' + disk);
+    name += static_cast<char>('a' + disk.index);
     if (partition != 0) name += decimal(partition);
     return name;
 }
@@ -49,8 +58,8 @@ BlockDevice::BlockDevice(Disk& of, u32 partition, u64 first_sector, u64 count)
       number(partition),
       first(first_sector),
       sectors(count),
-      device(device_number(of.index, partition)),
-      name(device_name(of.index, partition)) {}
+      device(device_number(of, partition)),
+      name(device_name(of, partition)) {}
 
 void Disks::start() {
     EventLoop& loop = zone_.services->loop;
@@ -70,14 +79,22 @@ void Disks::start() {
 
 void Disks::find_more(abi::Time deadline) {
     driver_died_ = false;
+    const Services& services = *zone_.services;
+    if (services.block.valid()) find_more(DiskKind::virtio, services.block, deadline);
+    if (services.nvme.valid()) find_more(DiskKind::nvme, services.nvme, deadline);
+}
+
+void Disks::find_more(DiskKind kind, const Client<Block>& driver, abi::Time deadline) {
     for (u32 number = 0; number < Block::kMaxDisks; ++number) {
-        const auto at = std::ranges::find_if(disks_, [&](const auto& disk) { return disk->index >= number; });
-        if (at != disks_.end() && (*at)->index == number) continue;
-        auto disk = std::make_unique<Disk>(zone_.services->block, number);
+        const auto at = std::ranges::find_if(disks_, [&](const auto& disk) {
+            return disk->kind > kind || (disk->kind == kind && disk->index >= number);
+        });
+        if (at != disks_.end() && (*at)->kind == kind && (*at)->index == number) continue;
+        auto disk = std::make_unique<Disk>(kind, driver, number);
         const Result<> opened = disk->client.open(zone_.services->loop.signal(), bit_, deadline);
         if (opened.error() == Error::io) continue;  // those behind one that does not work may do
         if (!opened.ok()) {
-            driver_died_ = BlockClient::died_answering(opened.error());
+            driver_died_ = driver_died_ || BlockClient::died_answering(opened.error());
             return;
         }
         disk->whole = Ref<BlockDevice>::make(*disk, 0u, u64{0}, disk->client.sectors());
@@ -93,7 +110,7 @@ Task<void> Disks::scan_first(Disk& disk) {
 }
 
 Task<SysResult<>> Disks::scan(Disk& disk) {
-    PartitionScan table(disk.client.sectors());
+    PartitionScan table(disk.client.granularity() == 1 ? disk.client.sectors() : 0);
     while (table.wanted().sectors != 0) {
         const PartitionScan::Wanted wanted = table.wanted();
         u8 bytes[PartitionScan::kMaxRead * PartitionScan::kSectorSize];

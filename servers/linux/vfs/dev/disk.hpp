@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Disks: what the driver behind the route `block` has, as block devices /dev/vda, /dev/vdb, ... with their partitions. Nothing is
-// cached here: a read or write of a device file is one of the disk.
+// Disks: what the drivers behind the routes `block` and `nvme` have, as block devices /dev/vda, ... and /dev/nvme0n1, ... with
+// their partitions. Nothing is cached here: a read or write of a device file is one of the disk. A disk whose blocks are larger
+// than 512 bytes is used as a whole: partition tables count in blocks, and are not read there.
 #pragma once
 
 #include <memory>
@@ -16,8 +17,11 @@ namespace pith::lx {
 class Disk;
 class Zone;
 
-/// As Linux's virtio_blk: a major of its own for disks and their first 15 partitions, the shared one for the others.
+/// As Linux's virtio_blk: a major of its own for disks and their first 15 partitions, the shared one for the others. NVMe disks are
+/// all in the shared one.
 inline constexpr u32 kDiskMajor = 254, kExtendedMajor = 259;
+
+enum class DiskKind : u32 { virtio, nvme };
 
 /// A disk or a partition.
 struct BlockDevice : public RefCounted {
@@ -35,8 +39,10 @@ struct BlockDevice : public RefCounted {
 
 class Disk {
   public:
-    Disk(const Client<Block>& driver, u32 number) : index(number), client(driver, number) {}
-    const u32 index;
+    Disk(DiskKind of, const Client<Block>& driver, u32 number)
+        : kind(of), index(number), client(driver, number) {}
+    const DiskKind kind;
+    const u32 index;  ///< of its kind
     BlockClient client;
     /// Lets many whole-sector writes through, or one that reads a sector, changes a part and writes it back. Entered with a place
     /// in the window, so that who is in never waits for one.
@@ -44,6 +50,8 @@ class Disk {
     Ref<BlockDevice> whole;  ///< made when it has been opened
     std::vector<Ref<BlockDevice>> partitions;
     bool read_only() const { return client.read_only(); }
+    /// Bytes that are read and written together.
+    u64 block_size() const { return client.granularity() * Block::kSectorSize; }
 };
 
 class Disks {
@@ -64,8 +72,9 @@ class Disks {
     Task<SysResult<>> flush();
 
   private:
-    /// Opens what the driver has and is not known yet.
+    /// Opens what the drivers have and is not known yet.
     void find_more(abi::Time deadline);
+    void find_more(DiskKind kind, const Client<Block>& driver, abi::Time deadline);
     Task<void> scan_first(Disk& disk);
     void add_node(const BlockDevice& device);
     void remove_node(const BlockDevice& device);
@@ -74,7 +83,7 @@ class Disks {
     u64 bit_ = 0;
     u32 scanning_ = 0;
     bool driver_died_ = false;                  ///< as it was asked for more: its successor is
-    std::vector<std::unique_ptr<Disk>> disks_;  ///< by their index
+    std::vector<std::unique_ptr<Disk>> disks_;  ///< by kind and index
 };
 
 /// What a program sees of a request that failed.

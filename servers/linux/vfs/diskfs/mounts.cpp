@@ -21,6 +21,8 @@ DiskMounts::DiskMounts(Zone& of) : zone_(of) {
 }
 
 Task<SysResult<Ref<DiskFs>>> DiskMounts::mount(Ref<BlockDevice> device, bool read_only) {
+    // The file server has disks of one kind.
+    if (device->disk.kind != DiskKind::virtio) co_return Errno::ENXIO;
     bool taken[Fs::kMaxMounts] = {};
     for (const Ref<DiskFs>& fs : mounted_) {
         taken[fs->slot()] = true;

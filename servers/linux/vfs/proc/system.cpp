@@ -158,13 +158,16 @@ TextResult text_filesystems(Subject subject, Thread&) {
            (subject.zone->vfs->file_servers ? "\text4\n" : "");
 }
 TextResult text_devices(Subject subject, Thread&) {
-    const bool disks = subject.zone->vfs->disks != nullptr;
+    const Services& services = *subject.zone->services;
+    const char* const disks = services.block.valid()  ? "254 virtblk\n259 blkext\n"
+                              : services.nvme.valid() ? "259 blkext\n"
+                                                      : "";
     return std::string(
                "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 "
                "pts\n240 "
                "stream\n\n"
                "Block devices:\n") +
-           (disks ? "254 virtblk\n259 blkext\n" : "");
+           disks;
 }
 TextResult text_partitions(Subject subject, Thread&) {
     Text text;
