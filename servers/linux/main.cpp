@@ -58,6 +58,14 @@ void set_up_clock_and_random(Zone& zone, std::string_view config) {
     if (!fixed) zone.random_source.add_processor_entropy();
 }
 
+/// What the system's start parameter or the run's configuration names as the root; empty: nothing.
+std::string_view root_device(std::string_view config) {
+    if (const auto root = start_parameter("root"); !root.empty()) return root;
+    while (const auto record = run::next_record(config))
+        if (record->key == "root") return record->value;
+    return {};
+}
+
 void run_server() {
     auto endpoint = own_pool().create_endpoint();
     if (!endpoint.ok()) panic("no Endpoint");
@@ -105,8 +113,7 @@ void run_server() {
     set_up_clock_and_random(zone, config);
     loop.on_kernel_event([&zone](Message& message) { return lx::handle_event(zone, message); });
     if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
-    if (const auto root = start_parameter("root"); !root.empty() && !lx::mount_root(zone, root).ok())
-        loop.run();
+    if (const auto root = root_device(config); !root.empty() && !lx::mount_root(zone, root).ok()) loop.run();
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
     loop.run();
 }
