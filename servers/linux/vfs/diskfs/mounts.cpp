@@ -21,8 +21,8 @@ DiskMounts::DiskMounts(Zone& of) : zone_(of) {
 }
 
 Task<SysResult<Ref<DiskFs>>> DiskMounts::mount(Ref<BlockDevice> device, bool read_only) {
-    // The file server's disks are those of the driver behind `block`.
-    if (device->disk.kind != DiskKind::virtio) co_return Errno::ENODEV;
+    // The file server has disks of one kind.
+    if (device->disk.kind != DiskKind::virtio) co_return Errno::ENXIO;
     bool taken[Fs::kMaxMounts] = {};
     for (const Ref<DiskFs>& fs : mounted_) {
         taken[fs->slot()] = true;

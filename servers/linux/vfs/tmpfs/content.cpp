@@ -30,7 +30,10 @@ FrameNumber& TmpContent::slot(u64 index) {
 
 SysResult<FrameRef> TmpContent::page(u64 index, bool write) {
     if (index >= page_count()) return Errno::EFAULT;
-    if (write) return own_page(index);
+    if (write) {
+        end_mapped |= index + 1 == page_count() && static_cast<u64>(size) % kPageSize != 0;
+        return own_page(index);
+    }
     const FrameNumber frame = find(index);
     if (frame == kNoFrame) return file_system_->zero_page();
     return FrameRef(file_system_->zone.frames, frame);
@@ -141,6 +144,14 @@ Async<usize> TmpFile::read(i64 offset, UserIo& io) {
     return done;
 }
 
+SysResult<> TmpFile::clear_behind_end() {
+    if (!content_->end_mapped) return {};
+    content_->end_mapped = content_->mapped();
+    const u64 end = static_cast<u64>(size_);
+    if (end % kPageSize == 0) return {};
+    return content_->zero(end / kPageSize, static_cast<u32>(end % kPageSize), kPageSize);
+}
+
 Async<usize> TmpFile::write(i64 offset, UserIo& io) {
     if ((seals & kSealWrite) != 0) return Errno::EPERM;
     if (offset == kMaxFileSize) return Errno::EFBIG;
@@ -148,6 +159,7 @@ Async<usize> TmpFile::write(i64 offset, UserIo& io) {
     if ((seals & kSealGrow) != 0) {
         if (offset >= size_ || static_cast<i64>(io.remaining()) > size_ - offset) return Errno::EPERM;
     }
+    if (offset + static_cast<i64>(io.remaining()) > size_) PITH_CHECK(clear_behind_end());
     usize done = 0;
     Errno error = Errno::ok;
     while (io.remaining() != 0) {
@@ -176,6 +188,7 @@ Async<usize> TmpFile::write(i64 offset, UserIo& io) {
 Async<> TmpFile::truncate(i64 size) {
     if (size < size_ && (seals & kSealShrink) != 0) return Errno::EPERM;
     if (size > size_ && (seals & kSealGrow) != 0) return Errno::EPERM;
+    if (size > size_) PITH_CHECK(clear_behind_end());
     if (size < size_) {
         const u64 pages = (static_cast<u64>(size) + kPageSize - 1) / kPageSize;
         const u32 tail = static_cast<u32>(size % static_cast<i64>(kPageSize));
@@ -212,6 +225,7 @@ Async<> TmpFile::allocate(u32 allocate_mode, i64 offset, i64 length) {
     }
     const bool grows = (allocate_mode & kKeepSize) == 0 && offset + length > size_;
     if (grows && (seals & kSealGrow) != 0) return Errno::EPERM;
+    if (grows) PITH_CHECK(clear_behind_end());
     const u64 first = static_cast<u64>(offset) / kPageSize;
     const u64 last = (static_cast<u64>(offset + length) + kPageSize - 1) / kPageSize;
     for (u64 index = first; index < last; ++index) {

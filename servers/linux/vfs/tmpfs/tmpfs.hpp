@@ -73,6 +73,7 @@ class TmpContent : public PageSource {
     u64 next(u64 index, bool hole) const;
 
     i64 size = 0;
+    bool end_mapped = false;  ///< programs may have written behind the end, in its page
     Inode* inode = nullptr;  ///< for written(); null when it is gone
 
   private:
@@ -114,6 +115,8 @@ class TmpFile : public TmpInode {
 
   private:
     SysResult<> punch(i64 offset, i64 length);
+    /// Before the file grows: what is behind its end in the last page is not of it.
+    SysResult<> clear_behind_end();
     Ref<TmpContent> content_;
 };
 
