@@ -165,12 +165,10 @@ Task<Result<u64>> Session::attach(Line& line, const Job& job) {
     co_return job.put(attached).ok() ? Result<u64>(u64{0}) : Result<u64>(Error::invalid);
 }
 
+/// The host has all changes, and writes them to its disk in its own time.
 Task<Result<u64>> Session::detach(Line& line) {
-    const Result<> committed = co_await looks_.commit(line);
-    const Result<> removed = co_await changes_.remove_hidden(line, true);
     attached_ = false;
-    PITH_CO_CHECK(committed);
-    PITH_CO_CHECK(removed);
+    PITH_CO_CHECK(co_await changes_.remove_hidden(line, true));
     co_return u64{0};
 }
 
