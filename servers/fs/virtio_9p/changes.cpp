@@ -181,7 +181,7 @@ Task<Result<>> Changes::remove(Line& line, u64 file) {
         else names.forget_record(left, file);
     }
     tree_.fids().forget(file, gone);
-    co_await tree_.clunk_stale(line);
+    static_cast<void>(co_await tree_.clunk_stale(line));
     co_return Result<>();
 }
 

@@ -49,7 +49,7 @@ class FidUse {
 
 class Fids {
   public:
-    static constexpr u32 kMost = 512;
+    static constexpr u32 kMost = 2048;
     Fids();
     Fids(const Fids&) = delete;
     Fids& operator=(const Fids&) = delete;

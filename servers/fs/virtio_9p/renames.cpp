@@ -196,7 +196,7 @@ Task<Result<u64>> Changes::unlink(Line& line, const Job& job) {
     names.forget(r.file.number, job.name(), file, gone);
     tree_.fids().forget(file, gone);
     changed(r.file.number);
-    co_await tree_.clunk_stale(line);
+    static_cast<void>(co_await tree_.clunk_stale(line));
     co_return u64{0};
 }
 
@@ -217,7 +217,7 @@ Task<Result<u64>> Changes::remove_directory(Line& line, const Job& job) {
     tree_.names().forget(directory);
     tree_.fids().forget(directory, true);
     changed(r.file.number);
-    co_await tree_.clunk_stale(line);
+    static_cast<void>(co_await tree_.clunk_stale(line));
     co_return u64{0};
 }
 
@@ -250,7 +250,7 @@ Task<Result<u64>> Changes::rename(Line& line, const Job& job) {
     }
     intend(job, moving.id.number, target.ok() ? target->attributes.id.number : before.replaced);
     PITH_CO_CHECK(co_await move(line, job, from, to, moving, target));
-    co_await tree_.clunk_stale(line);
+    static_cast<void>(co_await tree_.clunk_stale(line));
     co_return u64{0};
 }
 

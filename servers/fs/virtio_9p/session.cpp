@@ -129,14 +129,15 @@ Task<Result<u64>> Session::dispatch(Line& line, const Job& job) {
     }
     if (job.changes()) co_return co_await changes_.run(line, job);
     Result<u64> value = co_await looks_.run(line, job);
-    if (job.operation() == commit) co_await measure(line);
+    if (job.operation() == commit) static_cast<void>(co_await measure(line));
     co_return value;
 }
 
-Task<void> Session::measure(Line& line) {
-    auto found = co_await tree_.statistics(line);
-    if (found.ok())
-        available_ = found->available > ~u64{0} >> 20 ? ~u64{0} : found->available * found->block_size;
+/// How much is free.
+Task<Result<>> Session::measure(Line& line) {
+    const Fs::Statistics found = PITH_CO_TRY(co_await tree_.statistics(line));
+    available_ = found.available * found.block_size;
+    co_return Result<>();
 }
 
 Task<Result<u64>> Session::attach(Line& line, const Job& job) {
@@ -150,7 +151,7 @@ Task<Result<u64>> Session::attach(Line& line, const Job& job) {
     if (fresh_) static_cast<void>(co_await changes_.remove_hidden(line, true));
     if (line.cancelled()) co_return Error::cancelled;
     fresh_ = false;
-    co_await measure(line);
+    static_cast<void>(co_await measure(line));
     Fs::Attached attached{};
     attached.root = root.id;
     attached.committed = state_->committed;
@@ -164,12 +165,10 @@ Task<Result<u64>> Session::attach(Line& line, const Job& job) {
     co_return job.put(attached).ok() ? Result<u64>(u64{0}) : Result<u64>(Error::invalid);
 }
 
+/// The host has all changes, and writes them to its disk in its own time.
 Task<Result<u64>> Session::detach(Line& line) {
-    const Result<> committed = co_await looks_.commit(line);
-    const Result<> removed = co_await changes_.remove_hidden(line, true);
     attached_ = false;
-    PITH_CO_CHECK(committed);
-    PITH_CO_CHECK(removed);
+    PITH_CO_CHECK(co_await changes_.remove_hidden(line, true));
     co_return u64{0};
 }
 

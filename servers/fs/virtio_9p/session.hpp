@@ -68,7 +68,7 @@ class Session {
     Task<Result<u64>> dispatch(Line& line, const Job& job);
     Task<Result<u64>> attach(Line& line, const Job& job);
     Task<Result<u64>> detach(Line& line);
-    Task<void> measure(Line& line);
+    Task<Result<>> measure(Line& line);
     void finish(Running& running, const Result<u64>& result);
     void complete(u64 id, Error error, u64 value);
     void commit_up_to();

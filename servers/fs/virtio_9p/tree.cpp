@@ -264,9 +264,9 @@ Task<Result<>> Tree::clunk(Line& line, FidUse fid) {
     co_return Result<>();
 }
 
-Task<void> Tree::clunk_stale(Line& line) {
-    while (Fid* const fid = fids_.stale())
-        if (!(co_await clunk(line, FidUse(*fid))).ok()) co_return;
+Task<Result<>> Tree::clunk_stale(Line& line) {
+    while (Fid* const fid = fids_.stale()) PITH_CO_CHECK(co_await clunk(line, FidUse(*fid)));
+    co_return Result<>();
 }
 
 Task<Result<Fs::Statistics>> Tree::statistics(Line& line) {

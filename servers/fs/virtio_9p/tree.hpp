@@ -51,7 +51,7 @@ class Tree {
     Call set_mode(Line& line, u32 fid, u32 mode);
     Task<Result<>> clunk(Line& line, FidUse fid);
     /// The host closes what nobody has use for any more.
-    Task<void> clunk_stale(Line& line);
+    Task<Result<>> clunk_stale(Line& line);
 
     u32 user(u32 number) const { return swapped(number, user_); }
     u32 group(u32 number) const { return swapped(number, group_); }

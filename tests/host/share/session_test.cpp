@@ -249,7 +249,7 @@ TEST_F(ShareSession, RequestsSeeWhatWasBeforeThem) {
 }
 
 TEST_F(ShareSession, FidsAreBounded) {
-    for (int i = 0; i < 2000; i++) {
+    for (u32 i = 0; i < virtio_9p::Fids::kMost + 500; i++) {
         const std::string name = "file" + std::to_string(i);
         host.add(name, 0100644, name);
         const Fs::FileId file = this->lookup(root(), name);

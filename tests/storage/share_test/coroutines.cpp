@@ -20,6 +20,7 @@ struct Work {
     u32 running = 0;
     u32 failed = 0;
     u32 settled = 0, written = 0;
+    u64 changes = 0;
 };
 
 Fs::Time time_now() { return {static_cast<i64>(now() / kSecond), 0, 0}; }
@@ -115,6 +116,7 @@ Task<void> begin_work(Work& work, const Handle<Signal>& signal, u64 bit, bool& d
     EXPECT((co_await client.commit()).ok());
     set_deaths(0, 0);
     EXPECT(client.committed() == client.last_change() && work.settled == work.written);
+    work.changes = client.last_change();
     EXPECT((co_await client.detach()).ok());
     done = true;
 }
@@ -137,7 +139,7 @@ bool run_coroutines(const Handle<Signal>& signal) {
     const u32 before = deaths();
     if (!spawn(begin_work(work, loop.signal(), bit, done))) return false;
     while (!done) loop.run_once();
-    print("    {} deaths, {} changes\n", deaths() - before, client.last_change());
+    print("    {} deaths, {} changes\n", deaths() - before, work.changes);
     return work.failed == 0 && deaths() - before > 5;
 }
 

@@ -171,6 +171,24 @@ bool listing_is_whole() {
     return true;
 }
 
+/// More than the host is to have in use for us at a time.
+bool many_files_are_found() {
+    Fs::Attributes many, found;
+    CHECK(share.lookup(root, "many", many) == Error::ok);
+    for (const char* what : {"found", "found again"}) {
+        const abi::Time start = now();
+        for (u32 i = 0; i < kMany; i++) {
+            char name[16];
+            CHECK(share.lookup(many.id, format_to(name, "file{}", i), found) == Error::ok && found.size == 0);
+        }
+        print("    {} files {} in {} ms\n", kMany, what, (now() - start) / kMillisecond);
+    }
+    const abi::Time start = now();
+    for (u32 i = 0; i < kMany; i++) CHECK(share.attributes(found.id, found) == Error::ok);
+    print("    {} times attributes in {} ms\n", kMany, (now() - start) / kMillisecond);
+    return true;
+}
+
 bool bad_requests_are_refused() {
     Fs::Attributes found;
     std::string_view text;
@@ -348,6 +366,7 @@ int main() {
         run_test("deep_files_are_found", deep_files_are_found);
         run_test("big_file_is_read", big_file_is_read);
         run_test("listing_is_whole", listing_is_whole);
+        run_test("many_files_are_found", many_files_are_found);
         run_test("names_change", names_change);
         run_test("bad_requests_are_refused", bad_requests_are_refused);
         run_test("big_file_is_written", big_file_is_written);
