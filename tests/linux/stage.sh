@@ -7,7 +7,7 @@ set -u -o pipefail
 tree=$1 directory=$2
 programs=(bash ls timeout cat sort seq sha256sum md5sum cksum head tail wc tr cut paste join uniq comm tac nl fold od base64 expr factor
     numfmt printf stat dd cp mv rm ln mkdir rmdir mktemp touch chmod readlink realpath basename dirname du tee xargs env true
-    false sleep test id date uname split shuf grep sed gawk mawk diff cmp find tar gzip perl)
+    false sleep test id date uname split shuf echo expand truncate mkfifo grep sed gawk mawk diff cmp find tar gzip perl)
 [[ $directory.whole -nt /var/lib/dpkg/status && $directory.whole -nt $0 &&
     $directory.whole -nt $tree/tools/runner/needed_libraries.sh ]] && exit
 rm -rf "$directory"

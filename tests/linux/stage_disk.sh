@@ -24,13 +24,19 @@ while IFS= read -r file; do
     [[ $file != /usr/share/* && $file != */lto1 && $file != */lto-wrapper && -f $file ]] || continue
     files+=("$file")
 done < <(dpkg -L "${packages[@]}")
+files+=(/lib/x86_64-linux-gnu/libmvec.so.1)  # named by the linker script of libm
 for file in "${files[@]}"; do
     [[ ! -x $file || $(head -c 4 "$file" | tail -c 3) != ELF ]] || programs+=("$(readlink -f "$file")" "$file")
 done
 needed=$("$tree/tools/runner/needed_libraries.sh" "${programs[@]}") || exit
 while IFS=: read -r host guest; do files+=("$guest"); done <<<"$needed"
 (cd / && printf '%s\0' "${files[@]}" | sort -zu | xargs -0 cp -pL --parents --remove-destination -t "$work" --) || exit
-mkdir -p "$work"/{dev,proc,sys,run,tmp,root,etc,mnt,bin} && chmod 1777 "$work/tmp" && chmod 700 "$work/root" || exit
+mkdir -p "$work"/{dev,proc,sys,run,tmp,root,etc,mnt,bin} || exit
+for name in bin sbin lib lib64; do  # as Debian has them
+    mkdir -p "$work/usr/$name" && { [[ ! -e $work/$name ]] || cp -al --remove-destination "$work/$name/." "$work/usr/$name"; } &&
+        rm -rf "${work:?}/$name" && ln -s "usr/$name" "$work/$name" || exit
+done
+chmod 1777 "$work/tmp" && chmod 700 "$work/root" || exit
 cp -rT "$tree/systems/rootfs" "$work" && cp "$tree/build/busybox/bin/busybox" "$work/bin/" &&
     ln -sf busybox "$work/bin/sh" && cp "$tree/tests/linux/run.sh" "$work" &&
     cp -r "$build/linux-tests" "$work/tests" && cp -r "$build/linux-disk-tests" "$work/disk-tests" || exit
