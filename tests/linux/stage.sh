@@ -5,7 +5,7 @@
 # What is there is kept if no package has changed since.
 set -u -o pipefail
 tree=$1 directory=$2
-programs=(bash ls timeout cat sort seq sha256sum md5sum cksum head tail wc tr cut paste join uniq comm tac nl fold od base64 expr factor
+programs=(bash dash ls timeout cat sort seq sha256sum md5sum cksum head tail wc tr cut paste join uniq comm tac nl fold od base64 expr factor
     numfmt printf stat dd cp mv rm ln mkdir rmdir mktemp touch chmod readlink realpath basename dirname du tee xargs env true
     false sleep test id date uname split shuf echo expand truncate mkfifo grep sed gawk mawk diff cmp find tar gzip perl)
 [[ $directory.whole -nt /var/lib/dpkg/status && $directory.whole -nt $0 &&

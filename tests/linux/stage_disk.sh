@@ -38,7 +38,7 @@ for name in bin sbin lib lib64; do  # as Debian has them
 done
 chmod 1777 "$work/tmp" && chmod 700 "$work/root" || exit
 cp -rT "$tree/systems/rootfs" "$work" && cp "$tree/build/busybox/bin/busybox" "$work/bin/" &&
-    ln -sf busybox "$work/bin/sh" && cp "$tree/tests/linux/run.sh" "$work" &&
+    ln -sf dash "$work/bin/sh" && cp "$tree/tests/linux/run.sh" "$work" &&
     cp -r "$build/linux-tests" "$work/tests" && cp -r "$build/linux-disk-tests" "$work/disk-tests" || exit
 rm -f "$image.new"
 PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 -E root_owner=0:0 -d "$work" "$image.new" 1G && mv "$image.new" "$image"
