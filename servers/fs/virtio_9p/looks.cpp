@@ -128,17 +128,40 @@ Task<Result<u64>> Looks::seek(Line& line, const Job& job) {
     co_return job.has(Fs::kHole) ? found.attributes.size : job.entry.offset;
 }
 
+/// The host's disk takes many at a time better than one after the other.
 Task<Result<>> Looks::commit(Line& line) {
+    Round round;
+    for (u32 i = 0; i < kHelpers && channel_.free(); i++) {
+        if (tree_.names().next_unsynced(round.next) == Names::kNone) break;
+        round.helpers++;
+        if (!spawn(help(round))) round.helpers--;
+    }
+    static_cast<void>(co_await work(line, round));
+    co_await round;
+    if (line.cancelled()) co_return Error::cancelled;
+    co_return round.error;
+}
+
+Task<void> Looks::help(Round& round) {
+    {
+        Line line(channel_);
+        static_cast<void>(co_await work(line, round));
+    }
+    if (--round.helpers == 0 && round.waiter) round.waiter.resume();
+}
+
+Task<Result<>> Looks::work(Line& line, Round& round) {
     Names& names = tree_.names();
-    Result<> all;
-    for (u32 at = names.next_unsynced(0); at != Names::kNone; at = names.next_unsynced(at + 1)) {
+    for (u32 at; (at = names.next_unsynced(round.next)) != Names::kNone;) {
+        round.next = at + 1;
         const u64 file = names.file(at);
         const Result<> synced = co_await sync(line, names.id(file));
         if (synced.error() == Error::cancelled) co_return Error::cancelled;
-        if (!synced.ok() && synced.error() != Error::bad_handle) all = Error::io;
+        if (!synced.ok() && synced.error() != Error::bad_handle) round.error = Error::io;
         names.set_unsynced(file, false);
     }
-    co_return all;
+    round.next = Names::kMaxRecords;
+    co_return Result<>();
 }
 
 Task<Result<>> Looks::sync(Line& line, Fs::FileId file) {

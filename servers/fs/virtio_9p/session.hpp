@@ -23,7 +23,7 @@ class Session {
           state_(preserved.first(State::kSize)),
           names_(preserved.subspan(kNamesOffset)),
           tree_(names_, fids_),
-          looks_(tree_),
+          looks_(tree_, channel_),
           changes_(tree_, state_) {}
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;

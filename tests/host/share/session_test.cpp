@@ -108,6 +108,27 @@ TEST_F(ShareSession, ChangesAreCommittedWhenTheNextAnswerComes) {
     EXPECT_EQ(host.at("a")->synced, before);
 }
 
+/// Many files at once, while others look; and a session that ends in the middle.
+TEST_F(ShareSession, CommitsGoOnBesideLooks) {
+    shuffled = true;
+    for (int round = 0; round < 50; round++) {
+        std::vector<std::string> names;
+        for (int i = 0; i < 30; i++) {
+            names.push_back("round" + std::to_string(round) + "file" + std::to_string(i));
+            ASSERT_NE(make(root(), names.back(), kRegular | 0644).number, 0u);
+        }
+        submit(request(commit, {}), 0);
+        for (u64 number = 1; number < 20; number++) submit(request(attributes, root()), number);
+        if (round % 2 != 0) {
+            ASSERT_TRUE(work());
+            ASSERT_EQ(open(), Error::ok);
+            ASSERT_EQ(run(request(commit, {})), Error::ok);
+        }
+        while (const auto done = work()) ASSERT_EQ(done->error, 0u);
+        for (const std::string& name : names) ASSERT_NE(host.at(name)->synced, 0u);
+    }
+}
+
 TEST_F(ShareSession, NumbersOfChangesAreChecked) {
     Fs::Submission r = request(create, root(), "x");
     r.mode = kRegular;
