@@ -119,6 +119,12 @@ void DentryCache::remove(Dentry& dentry) {
     let_go(dentry);
 }
 
+void DentryCache::removed(Dentry& dentry) {
+    if (dentry.linked_ && dentry.inode_->file_system().remembers_absent())
+        set_absent(*dentry.parent_, dentry.name_);
+    remove(dentry);
+}
+
 void DentryCache::move(Dentry& dentry, const Ref<Dentry>& parent, std::string_view name) {
     if (const Ref<Dentry> there = find(*parent, name); there && there.get() != &dentry) remove(*there);
     if (dentry.cache_ != nullptr) erase(dentry);

@@ -62,6 +62,8 @@ class DentryCache {
     Ref<Dentry> add(const Ref<Dentry>& parent, std::string_view name, const Ref<Inode>& inode);
     /// The name is gone: what refers to it sees it as deleted.
     void remove(Dentry& dentry);
+    /// The same, when the file system has removed it and nothing is in its place.
+    void removed(Dentry& dentry);
     /// It is now `name` in `parent`.
     void move(Dentry& dentry, const Ref<Dentry>& parent, std::string_view name);
     /// Two dentries change places.

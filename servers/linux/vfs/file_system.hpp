@@ -35,6 +35,8 @@ class FileSystem : public RefCounted {
     virtual Async<> synchronise() { return {}; }
     /// False: its names are made up anew for each look-up, so that they are not kept.
     virtual bool cacheable() const { return true; }
+    /// True: names are made by system calls only, so that it can be remembered that one is not there.
+    virtual bool remembers_absent() const { return false; }
     /// True: a name that is not there cannot be made: ENOENT comes before all else (procfs).
     virtual bool fixed_names() const { return false; }
     /// st_blksize.

@@ -157,6 +157,10 @@ Async<Ref<File>> open_path(Thread& thread, i32 directory, std::string_view path,
         }
         return open_found(thread, found, flags, false);
     }
+    if (exclusive) {
+        const LastComponent last = PITH_TRY(walk_to_last(thread, directory, path, walk_flags));
+        if (may_try_to_create(thread, last)) return create_and_open(thread, last, flags, mode);
+    }
     OpenTarget target = PITH_TRY(walk_to_open(thread, directory, path, walk_flags));
     if (!target.found) return create_and_open(thread, target.last, flags, mode);
     if (exclusive) return Errno::EEXIST;

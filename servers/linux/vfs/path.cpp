@@ -238,6 +238,14 @@ SysResult<OpenTarget> walk_to_open(Thread& thread, i32 directory, std::string_vi
     return target;
 }
 
+bool may_try_to_create(Thread& thread, const LastComponent& last) {
+    if (last.kind != LastComponent::Kind::normal || last.trailing_slash) return false;
+    if (!last.directory.inode().file_system().remembers_absent() || !last.directory.dentry->linked())
+        return false;
+    return check_access(thread.process.credentials, last.directory, kMayWrite | kMayExecute).ok() &&
+           !thread.zone().vfs->dentries.find(*last.directory.dentry, last.name);
+}
+
 bool reachable(const Path& path, const Path& root) {
     Path at = path;
     while (!(at == root)) {

@@ -44,6 +44,8 @@ SysResult<Path> walk(Thread& thread, i32 directory, std::string_view path, u32 f
 SysResult<LastComponent> walk_to_last(Thread& thread, i32 directory, std::string_view path, u32 flags = 0);
 /// One name in a directory, mount points crossed, no link followed. ENOENT. Does not check permissions.
 SysResult<Path> look_up(Thread& thread, const Path& directory, std::string_view name);
+/// What is to be created there may be created at once: nothing is known to be there, and the file system says EEXIST if something is.
+bool may_try_to_create(Thread& thread, const LastComponent& last);
 /// For open: the last component behind all links, and what is there (none: it may be created).
 struct OpenTarget {
     LastComponent last;

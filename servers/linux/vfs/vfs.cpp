@@ -211,7 +211,7 @@ Task<SysResult<>> Vfs::finish_lookup(Thread& thread) {
     Parked::Answer& answer = parked_[&thread].answers.back();
     answer.error = inode.error();
     if (inode.ok()) answer.found = dentries.add(answer.directory, answer.name, inode.value());
-    else if (inode.error() == Errno::ENOENT && answer.directory->inode()->file_system().cacheable())
+    else if (inode.error() == Errno::ENOENT && answer.directory->inode()->file_system().remembers_absent())
         dentries.set_absent(*answer.directory, answer.name);
     co_return SysResult<>();
 }

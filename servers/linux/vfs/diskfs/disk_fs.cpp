@@ -224,6 +224,12 @@ void DiskFs::dirtied(DiskFile& file) {
     if (!flusher_.armed()) flusher_.arm(zone.now() + kDelay);
 }
 
+void DiskFs::cleaned(DiskFile& file) {
+    dirty_files_.erase(&file);
+    // A timer that is armed costs each receive of the event loop.
+    if (dirty_files_.empty()) flusher_.cancel();
+}
+
 bool DiskFs::room_for(u64 bytes) {
     constexpr u64 kMargin = 512 << 10;
     const u64 promised = (promised_pages + pages_under_way) * kPageSize + bytes;

@@ -37,6 +37,7 @@ class DiskFs : public FileSystem {
     Ref<Inode> root() override { return root_; }
     Async<FileSystemUsage> usage() override;
     Async<> synchronise() override;
+    bool remembers_absent() const override { return true; }
     u64 block_size() const override { return abi::kPageSize; }
     bool read_only() const override { return read_only_ || client_->read_only(); }
     void unmounted() override;
@@ -61,7 +62,7 @@ class DiskFs : public FileSystem {
     // Writing back
     /// A file has become dirty.
     void dirtied(DiskFile& file);
-    void cleaned(DiskFile& file) { dirty_files_.erase(&file); }
+    void cleaned(DiskFile& file);
     void start_writing();
     /// False: the disk may be too full for `bytes` more in the cache: they are to be written at once.
     bool room_for(u64 bytes);

@@ -15,6 +15,7 @@ SysResult<LastComponent> place_to_create(Thread& thread, u64 directory, u64 path
     const std::string path = PITH_TRY(get_path(thread, path_address));
     LastComponent last = PITH_TRY(walk_to_last(thread, as_int(directory), path));
     if (last.kind != Kind::normal) return Errno::EEXIST;
+    if (may_try_to_create(thread, last)) return last;
     const SysResult<Path> found = look_up(thread, last.directory, last.name);
     if (found.ok()) return Errno::EEXIST;
     if (found.error() != Errno::ENOENT) return found.error();
@@ -108,7 +109,7 @@ Async<u64> remove_file(Thread& thread, u64 directory, u64 path_address) {
     if (found.dentry->mounts != 0 || !(found.mount == last.directory.mount)) return Errno::EBUSY;
     Vfs* vfs = thread.zone().vfs;
     return after(last.directory.inode().unlink(last.name, found.inode()),
-                 [vfs, dentry = found.dentry] { vfs->dentries.remove(*dentry); });
+                 [vfs, dentry = found.dentry] { vfs->dentries.removed(*dentry); });
 }
 
 Async<u64> remove_directory(Thread& thread, u64 directory, u64 path_address) {
@@ -126,7 +127,7 @@ Async<u64> remove_directory(Thread& thread, u64 directory, u64 path_address) {
     if (found.dentry->mounts != 0 || !(found.mount == last.directory.mount)) return Errno::EBUSY;
     Vfs* vfs = thread.zone().vfs;
     return after(last.directory.inode().remove_directory(last.name, found.inode()),
-                 [vfs, dentry = found.dentry] { vfs->dentries.remove(*dentry); });
+                 [vfs, dentry = found.dentry] { vfs->dentries.removed(*dentry); });
 }
 
 constexpr u32 kNoReplace = 1, kExchange = 2, kWhiteout = 4;

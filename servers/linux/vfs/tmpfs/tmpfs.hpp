@@ -74,7 +74,7 @@ class TmpContent : public PageSource {
 
     i64 size = 0;
     bool end_mapped = false;  ///< programs may have written behind the end, in its page
-    Inode* inode = nullptr;  ///< for written(); null when it is gone
+    Inode* inode = nullptr;   ///< for written(); null when it is gone
 
   private:
     static constexpr u64 kChunk = 512;
