@@ -66,6 +66,7 @@ void Mount::serve() {
         if (!disk_.aborted() && commit_at_ != 0 && pith::now() >= commit_at_) {
             session_.commit();
             commit_at_ = 0;
+            continue;  // what was submitted meanwhile has woken nobody
         }
         watch_commit();
         sleep();
