@@ -66,7 +66,7 @@ void Mount::serve() {
         if (!disk_.aborted() && commit_at_ != 0 && pith::now() >= commit_at_) {
             session_.commit();
             commit_at_ = 0;
-            continue;  // what came meanwhile has woken nobody else
+            continue;  // what was submitted meanwhile has woken nobody
         }
         watch_commit();
         sleep();
@@ -106,7 +106,6 @@ Result<ext4::BlockDevice*> Mount::open(const Fs::Attach& where) {
         client = disks_.open(where.disk);
     }
     if (!client.ok()) return client.error() == Error::not_found ? Error::not_found : Error::io;
-    if (client.value()->granularity() != 1) return Error::unsupported;  // superblocks are written in sectors
     const u64 sectors = client.value()->sectors();
     if (where.first_sector > sectors || where.sectors > sectors - where.first_sector || where.sectors == 0)
         return Error::invalid;

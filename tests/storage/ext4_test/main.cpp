@@ -52,6 +52,7 @@ int main() {
     run("mounts", mounts);
     if (failures == 0) {
         run("files_are_made_and_read", files_are_made_and_read);
+        run("changes_are_committed_some_time", changes_are_committed_some_time);
         run("large_file_comes_and_goes", large_file_comes_and_goes);
         run("deaths_lose_nothing", deaths_lose_nothing);
         run("many_work_at_once", many_work_at_once);

@@ -43,6 +43,7 @@ inline constexpr usize kWorkers = 4, kWorkerSteps = 250;
 
 bool mounts();
 bool files_are_made_and_read();
+bool changes_are_committed_some_time();
 bool large_file_comes_and_goes();
 bool deaths_lose_nothing();
 bool many_work_at_once();
