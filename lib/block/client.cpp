@@ -69,7 +69,9 @@ void BlockClient::settle() {
         return;
     }
     if (requests_.take_submitted()) static_cast<void>(peer_.notify(peer_bits_));
-    if (requests_.under_way() != 0 && !watch_.armed()) watch_.arm(now() + kLookInterval);
+    // A deadline costs whoever the loop serves: none where nothing is waited for.
+    if (requests_.under_way() == 0 && requests_.attached()) watch_.cancel();
+    else if (requests_.under_way() != 0 && !watch_.armed()) watch_.arm(now() + kLookInterval);
 }
 
 void BlockClient::look() {

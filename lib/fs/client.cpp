@@ -126,7 +126,9 @@ void FsClient::settle() {
         if (requests_.under_way() == 1) tell_server();
         else if (!notifier_.linked()) make_ready(notifier_);
     }
-    if (requests_.under_way() != 0 && !watch_.armed()) watch_.arm(now() + kLookInterval);
+    // A deadline costs whoever the loop serves: none where nothing is waited for.
+    if (requests_.under_way() == 0 && requests_.running()) watch_.cancel();
+    else if (requests_.under_way() != 0 && !watch_.armed()) watch_.arm(now() + kLookInterval);
 }
 
 void FsClient::tell_server() {
