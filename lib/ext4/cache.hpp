@@ -17,6 +17,7 @@ struct Buffer {
     bool running = false;    ///< changed in the running transaction
     bool committed = false;  ///< in the journal, not yet at home
     bool checked = false;    ///< its checksum has been found right, or was made here
+    u64 checked_inodes = 0;  ///< of a block of inodes: those whose checksums have been found right
     bool saved_running = false;
     u8* saved = nullptr;  ///< its content before the operation
     Buffer* bucket_next = nullptr;

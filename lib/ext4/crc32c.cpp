@@ -31,7 +31,7 @@ constexpr auto kTables = make_tables();
 u32 by_tables(u32 crc, const unsigned char* at, usize size) {
     for (; size >= 8; size -= 8, at += 8) {
         u64 word;
-        std::memcpy(&word, at, 8);
+        __builtin_memcpy(&word, at, sizeof word);
         word ^= crc;
         crc = kTables[7][word & 0xff] ^ kTables[6][(word >> 8) & 0xff] ^ kTables[5][(word >> 16) & 0xff] ^
               kTables[4][(word >> 24) & 0xff] ^ kTables[3][(word >> 32) & 0xff] ^
@@ -48,11 +48,12 @@ bool has_instruction() {
     return (c & (1u << 20)) != 0;
 }
 
+/// __builtin_memcpy: a freestanding build calls a function for the other.
 u32 by_instruction(u32 crc, const unsigned char* at, usize size) {
     u64 wide = crc;
     for (; size >= 8; size -= 8, at += 8) {
         u64 word;
-        std::memcpy(&word, at, 8);
+        __builtin_memcpy(&word, at, sizeof word);
         asm("crc32q %1, %0" : "+r"(wide) : "r"(word));
     }
     crc = static_cast<u32>(wide);

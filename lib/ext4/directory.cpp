@@ -55,9 +55,15 @@ bool EntryReader::next(Entry& entry) {
         broken_ = true;
         return false;
     }
-    entry = {record.inode, record.type, {record.name, record.inode != 0 ? record.name_length : 0u},
-             &buffer_,     at_,         record.length,
-             previous_,    block_};
+    // One by one: a copy of the whole would be a call.
+    entry.inode = record.inode;
+    entry.type = record.type;
+    entry.name = {record.name, record.inode != 0 ? record.name_length : 0u};
+    entry.buffer = &buffer_;
+    entry.offset = at_;
+    entry.length = record.length;
+    entry.previous = previous_;
+    entry.block = block_;
     previous_ = at_;
     at_ += record.length;
     return true;

@@ -22,8 +22,12 @@ Result<Inode> Volume::inode(u32 number) {
     const bool used = fs_->inode_map != nullptr ? ext2fs_test_inode_bitmap2(fs_->inode_map, number) != 0
                                                 : inode.raw->i_links_count != 0;
     if (!used) return Error::not_found;
-    const bool changing = std::ranges::find(edited_, number) != edited_.end();
-    if (!changing && ext2fs_inode_csum_verify(fs_, number, inode.raw) == 0) return Error::io;
+    const usize place = static_cast<usize>(reinterpret_cast<u8*>(inode.raw) - inode.buffer->data);
+    const u64 bit = u64{1} << place / EXT2_INODE_SIZE(fs_->super) % 64;
+    if ((inode.buffer->checked_inodes & bit) == 0 && std::ranges::find(edited_, number) == edited_.end()) {
+        if (ext2fs_inode_csum_verify(fs_, number, inode.raw) == 0) return Error::io;
+        inode.buffer->checked_inodes |= bit;
+    }
     if (inode.raw->i_mode == 0) return Error::not_found;
     return inode;
 }

@@ -18,3 +18,6 @@ for steps in 150 600 600 1000; do
     check_that "files_of_phase_$phase" "$holds" image "p$phase" "$phase" "$steps"
     phase=$((phase + 1))
 done
+for worker in 0 1 2 3; do
+    check_that "files_of_worker_$worker" "$holds" image "w$worker" "$((10 + worker))" 250
+done

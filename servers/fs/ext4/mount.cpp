@@ -66,7 +66,7 @@ void Mount::serve() {
         if (!disk_.aborted() && commit_at_ != 0 && pith::now() >= commit_at_) {
             session_.commit();
             commit_at_ = 0;
-            continue;  // what came meanwhile has woken nobody else
+            continue;  // what was submitted meanwhile has woken nobody
         }
         watch_commit();
         sleep();

@@ -96,6 +96,7 @@ bool Script::link() {
 
 void Script::lose(u32 file, Step& step) {
     Made& made = made_[file];
+    step.victim = file;
     if (S_ISDIR(made.mode)) made.links = 0;
     else made.links--;
     if (made.links != 0) return;

@@ -16,8 +16,9 @@ namespace pith::test {
 struct Step {
     Fs::Operation operation = Fs::Operation::commit;
     u32 file = 0, other = 0;
-    u32 makes = 0;  ///< handle of what it makes
-    u32 loses = 0;  ///< handle of what has no name afterwards, and is held
+    u32 makes = 0;   ///< handle of what it makes
+    u32 victim = 0;  ///< handle of what loses a name
+    u32 loses = 0;   ///< handle of what has no name afterwards, and is held
     std::string name, other_name;
     u64 offset = 0, length = 0;
     u32 mode = 0, seed = 0, flags = 0;

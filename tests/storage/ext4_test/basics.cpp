@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What each operation does, with a server that lives.
+#include "lib/os/clock.hpp"
+#include "protocol/block.hpp"
 #include "tests/storage/ext4_test/tests.hpp"
 
 namespace pith::test {
@@ -65,6 +67,30 @@ bool files_are_made_and_read() {
     CHECK(files.look(request(detach)).error == Error::ok);
     CHECK(files.look(request(lookup, root)).error == Error::bad_state);
     return true;
+}
+
+/// Nobody asks for it; the server does it some seconds after a change.
+bool changes_are_committed_some_time() {
+    using enum Fs::Operation;
+    CHECK(files.attach(2, {0, 0, kDiskSectors, 0}).ok());
+    CHECK(files.change(named(create, root, "by itself", 0100644), "by itself").error == Error::ok);
+    CHECK(files.committed() == 0);
+    static const Handle<Signal> never = std::move(*own_pool().create_signal());
+    const abi::Time deadline = now() + 15 * kSecond;
+    while (files.committed() == 0 && now() < deadline) {
+        static_cast<void>(never.wait(1, now() + 250 * kMillisecond));
+        CHECK(files.look(named(lookup, root, "by itself"), "by itself").error == Error::ok);
+    }
+    CHECK(files.committed() == files.last_change());
+    // Nobody else can mount what is mounted, nor what is not there.
+    static Files second(server(), 1);
+    CHECK(second.attach(3, {0, 0, kDiskSectors, 0}).error() == Error::busy);
+    CHECK(second.attach(3, {0, 0, kDiskSectors + 1, 0}).error() == Error::invalid);
+    CHECK(second.attach(3, {0, 0, 0, 0}).error() == Error::invalid);
+    CHECK(second.attach(3, {Block::kMaxDisks - 1, 0, 8, 0}).error() == Error::not_found);
+    static Files none(server(), Fs::kMaxMounts);
+    CHECK(none.attach(3, {0, 0, kDiskSectors, 0}).error() == Error::not_found);
+    return files.look(request(detach)).error == Error::ok;
 }
 
 }  // namespace pith::test

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kVictims[] = {"ext4", "virtio_blk", "devices"};
 constexpr u64 kMostDelay = 2 * kMillisecond;
-constexpr u32 kMostInARow = 6;  ///< deaths while a client recovers
+constexpr u32 kMostRepeated = 100;  ///< requests of a recovery that nobody is killed behind
 
 u32 kills = 0;
 u64 state = 88172645463325252;
@@ -125,12 +125,8 @@ bool run_phase(u64 phase) {
     const Phase& how = kPhases[phase];
     u32 in_a_row = 0;
     files.submitted = [&](bool resuming) {
-        if (!resuming) in_a_row = 0;
-        const u32 chances[] = {how.kill_server, how.kill_driver, how.kill_devices};
-        u64 victims = 0;
-        for (usize i = 0; i < std::size(chances); i++)
-            if (random() % 1000 < chances[i]) victims |= u64{1} << i;
-        if (victims != 0 && ++in_a_row <= kMostInARow) static_cast<void>(orders().notify(victims));
+        in_a_row = resuming ? in_a_row + 1 : 0;
+        if (in_a_row <= kMostRepeated) order_deaths(how);
     };
     const bool right = Runner(script, files, root).run();
     files.submitted = nullptr;
@@ -143,6 +139,16 @@ bool run_phase(u64 phase) {
 }
 
 }  // namespace
+
+void order_deaths(const Phase& how) {
+    const u32 chances[] = {how.kill_server, how.kill_driver, how.kill_devices};
+    u64 victims = 0;
+    for (usize i = 0; i < std::size(chances); i++)
+        if (random() % 1000 < chances[i]) victims |= u64{1} << i;
+    if (victims != 0) static_cast<void>(orders().notify(victims));
+}
+
+u32 death_count() { return kills; }
 
 bool deaths_lose_nothing() {
     ThreadOptions options;
