@@ -126,9 +126,11 @@ void FsClient::settle() {
         if (requests_.under_way() == 1) tell_server();
         else if (!notifier_.linked()) make_ready(notifier_);
     }
-    // A deadline costs whoever the loop serves: none where nothing is waited for.
-    if (requests_.under_way() == 0 && requests_.running()) watch_.cancel();
-    else if (requests_.under_way() != 0 && !watch_.armed()) watch_.arm(now() + kLookInterval);
+    if (requests_.under_way() != 0) {
+        if (!watch_.armed()) watch_.arm(now() + kLookInterval);
+    } else if (requests_.running() && requests_.idle()) {
+        watch_.cancel();  // a timer that is armed costs each receive of the event loop
+    }
 }
 
 void FsClient::tell_server() {
