@@ -114,8 +114,7 @@ void run_server() {
     set_up_clock_and_random(zone, config);
     loop.on_kernel_event([&zone](Message& message) { return lx::handle_event(zone, message); });
     if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
-    if (const auto root = root_device(config); !root.empty() && !lx::mount_root(zone, root).ok())
-        loop.run();
+    if (const auto root = root_device(config); !root.empty() && !lx::mount_root(zone, root).ok()) loop.run();
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
     loop.run();
 }

@@ -22,7 +22,8 @@ struct Services {
     Client<pith::Block> block;      ///< disks /dev/vda ...; not valid: this system has no driver of such
     Client<pith::Block> nvme;       ///< disks /dev/nvme0n1 ...; the same
     Client<pith::Fs> fs;            ///< file systems on the former; not valid: this system has none
-    Client<pith::Devices> devices;  ///< asked what drivers' devices can reach; not valid: this system has none
+    Client<pith::Devices>
+        devices;  ///< asked what drivers' devices can reach; not valid: this system has none
 };
 
 }  // namespace pith::lx

@@ -178,7 +178,8 @@ class Disk {
         const std::string uuid = "00000000-0000-4000-8000-000000000001";
         const std::string script =
             "set -e; mkdir -p \"$1\"; needed=$(\"$2\" /usr/bin/sqlite3 /usr/bin/sqlite3)\n"
-            "to=$(realpath \"$1\") && cd / && { echo /usr/bin/sqlite3; [[ -z $needed ]] || cut -d: -f2 <<<\"$needed\"; } | "
+            "to=$(realpath \"$1\") && cd / && { echo /usr/bin/sqlite3; [[ -z $needed ]] || cut -d: -f2 "
+            "<<<\"$needed\"; } | "
             "xargs -d '\\n' cp -L --parents -t \"$to\"";
         run({"bash", "-c", script, "disk", content_.path(), tree.root + "/tools/runner/needed_libraries.sh"});
         write_file(content_.path() + "/inserts.sql", inserts());

@@ -40,7 +40,7 @@ struct Options {
     std::vector<std::string> nvme_disks;  ///< raw images, written in place
     bool nvme = false;                    ///< the others are on NVMe as well
     u32 nvme_block_size = 512;
-    std::vector<std::string> devices;          ///< of QEMU: NAME[,PROPERTY=VALUE...]
+    std::vector<std::string> devices;  ///< of QEMU: NAME[,PROPERTY=VALUE...]
     bool iommu = true;
     std::vector<Added> added;
     std::vector<std::string> environment;

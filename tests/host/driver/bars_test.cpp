@@ -190,10 +190,9 @@ TEST(Grants, AreParsed) {
     EXPECT_TRUE(grant.covers(function) && grant.of_class());
     function.class_code = 0x01'00'00;
     EXPECT_FALSE(grant.covers(function));
-    for (const char* bad :
-         {"", "1:2:3:4", "1:2:3:4:", "1:2:3:4:x", "1:2:3:4:x:", "1:2:3:4::y", ":2:3:4:x:y", "1:2:3::x:y",
-          "1:10000:3:4:x:y", "1:2:3:x:x:y", "1:2:3:123456789:x:y", "1:2:3:-1:x:y", "1:2:10000:4:x:y",
-          "1:ffff:1000000:4:x:y"})
+    for (const char* bad : {"", "1:2:3:4", "1:2:3:4:", "1:2:3:4:x", "1:2:3:4:x:", "1:2:3:4::y", ":2:3:4:x:y",
+                            "1:2:3::x:y", "1:10000:3:4:x:y", "1:2:3:x:x:y", "1:2:3:123456789:x:y",
+                            "1:2:3:-1:x:y", "1:2:10000:4:x:y", "1:ffff:1000000:4:x:y"})
         EXPECT_FALSE(parse_grant(bad, grant)) << bad;
 }
 
