@@ -18,8 +18,8 @@
 // Resuming. The server knows the number of the last change that is committed, across its death, and nothing else of its clients. The client keeps
 // every change with all that belongs to it (the data of a write too) until it is committed. After kSignalReborn the client
 // takes the completions that are still in the ring, opens again, resets its ring and sends, in this order: `attach`; `hold` for each file that it
-// has unlinked, or made without a name, by a committed change and still has open; again each change behind Attached::committed, in order, with the number that it had, and *with
-// the answer that it had before*, if it had one (`flags` kAnswered; `answer` what was made); then `recovered`, then all the rest.
+// has unlinked, or made without a name, by a committed change and still has open; again each change behind Attached::committed, in order,
+// with the number that it had, and *with the answer that it had before*, if it had one (`flags` kAnswered; `answer` what was made); then `recovered`, then all the rest.
 // A change that is behind Attached::committed but had no answer is carried out as a new one. One that is not behind it has been answered:
 // else the server has broken the protocol. A server that is opened again while it lives goes back to what is committed, as if it had died.
 #pragma once
