@@ -9,7 +9,7 @@
 // Requests that look may be carried out and completed in any order, except that each sees all changes that were submitted before it.
 // Requests that *change* have a number: the client counts them from 1 in each session; they are carried out in the order in
 // which they are submitted, which is that of their numbers (there may be gaps). A change that fails has no effect, but counts as carried out.
-// A `write`, `truncate` or `allocate` that fails may have been done in part.
+// A `write`, `truncate`, `allocate` or `punch` that fails may have been done in part.
 //
 // A change is *committed* when it is on the disk, and will be found by the next mount. The server commits when it is told to
 // (`commit`), when it has to, and from time to time; Completion::committed says how far it is. The completion of a change is in the ring
@@ -18,8 +18,8 @@
 // Resuming. The server knows the number of the last change that is committed, across its death, and nothing else of its clients. The client keeps
 // every change with all that belongs to it (the data of a write too) until it is committed. After kSignalReborn the client
 // takes the completions that are still in the ring, opens again, resets its ring and sends, in this order: `attach`; `hold` for each file that it
-// has unlinked by a committed change and still has open; again each change behind Attached::committed, in order, with the number that it had, and *with
-// the answer that it had before*, if it had one (`flags` kAnswered; `answer` what was made); then `recovered`, then all the rest.
+// has unlinked, or made without a name, by a committed change and still has open; again each change behind Attached::committed, in order,
+// with the number that it had, and *with the answer that it had before*, if it had one (`flags` kAnswered; `answer` what was made); then `recovered`, then all the rest.
 // A change that is behind Attached::committed but had no answer is carried out as a new one. One that is not behind it has been answered:
 // else the server has broken the protocol. A server that is opened again while it lives goes back to what is committed, as if it had died.
 #pragma once
@@ -108,7 +108,7 @@ struct Fs {
         ///< this kind there; unsupported: one with features that are not known; access: it may only be read (and
         ///< kReadOnly was not asked for); io; busy: another mount has it, or a part
         ///< of that disk
-        detach,  ///< commits, and leaves the file system as one that was unmounted cleanly. Only `attach` may follow
+        detach,  ///< commits, and leaves the file system as one that was unmounted cleanly; no file is held any more. Only `attach` may follow
         recovered,  ///< all `hold`s and changes of an earlier life have been sent: unlinked files that nobody holds may go
         commit,  ///< done when all changes that were submitted before it are committed. io: they never will be
         statistics,  ///< a Statistics comes into the place
@@ -126,17 +126,25 @@ struct Fs {
         create =
             32,  ///< `name` in the directory `file`, of the type that `mode` says (a directory too; not a symbolic link): Attributes
         ///< come into the place. exists; not_found: the directory is removed; no_space; no_slot: too many links
-        create_link,  ///< the same for a symbolic link; its target is `other_name`
-        link,  ///< `name` in the directory `other` for `file`: its Attributes come into the place. exists, no_slot
+        create_link,     ///< the same for a symbolic link; its target is `other_name`
+        create_unnamed,  ///< a regular file without a name, near the directory `file`: Attributes come into the place. It is held. With kAnswered
+        ///< `answer` is made again, and held again. not_found: the directory is removed; no_space; unsupported
+        link,  ///< `name` in the directory `other` for `file`: its Attributes come into the place. A file that is held need not have another
+        ///< name. exists, no_slot; not_found: the directory is removed, or `file` has no name and is not held
         unlink,  ///< `name` in the directory `file`, which is no directory. With kHold it stays as if it were held
         remove_directory,  ///< `name` in the directory `file`. occupied: it is not empty
         rename,  ///< `name` in the directory `file` to `other_name` in the directory `other`. exists: without kReplace, something is there
         ///< already; occupied: it is a directory that is not empty. With kHold what is replaced stays as if it were held
+        exchange,  ///< `name` in the directory `file` means what `other_name` in the directory `other` meant, and the other way round, at once. not_found:
+        ///< one of them is not there; invalid: a directory would come below itself; no_slot: too many links; unsupported. It is never
+        ///< carried out twice, as it would be undone
         set_attributes,  ///< of `file`, those that flags name (kSetMode: its 12 bits of permissions, ...); the time of change becomes `time`
         write,  ///< `length` bytes of the place into `file` from `offset` on, which grows; value: bytes, fewer when the disk is full
         truncate,  ///< `file` to `offset` bytes, shorter or longer
         allocate,  ///< blocks for `length` bytes of `file` from `offset` on; it grows, but with kKeepSize
-        release,   ///< `file` is no longer held
+        punch,  ///< `length` bytes of `file` from `offset` on read as zeros, and what they took is free; its size stays. no_space; unsupported: the
+        ///< file system has no holes. It may be carried out several times, in part too: once more does no harm
+        release,  ///< `file` is no longer held
     };
 
     /// Bits of Submission::flags.
@@ -156,7 +164,7 @@ struct Fs {
         u32 flags;
         FileId file;
         FileId other;
-        FileId answer;  ///< with kAnswered: what `create` or `create_link` made
+        FileId answer;  ///< with kAnswered: what `create`, `create_link` or `create_unnamed` made
         u64 offset;
         u64 length;
         u64 place;       ///< offset in the window, a multiple of kPlaceUnit

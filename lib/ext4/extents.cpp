@@ -281,6 +281,38 @@ Result<> mark_written(Volume& volume, Inode& inode, u64 logical, u64 count) {
     return {};
 }
 
+Result<> free_blocks(Volume& volume, Inode& inode, u64 logical, const Mapping& mapping) {
+    {
+        const Handle handle = PITH_TRY(Handle::open(volume, inode));
+        const u64 count = mapping.count;
+        ext2fs_extent whole{};
+        if (!PITH_TRY(go_to(handle, logical, whole)) || logical < whole.e_lblk ||
+            logical + count > whole.e_lblk + whole.e_len ||
+            whole.e_pblk + (logical - whole.e_lblk) != mapping.block)
+            return Error::io;
+        const u64 before = logical - whole.e_lblk;
+        const u64 after = whole.e_len - before - count;
+        ext2fs_extent rest = whole;  // what is left behind it
+        rest.e_lblk = logical + count;
+        rest.e_pblk = mapping.block + count;
+        rest.e_len = static_cast<u32>(after);
+        if (before > 0) {
+            ext2fs_extent part = whole;
+            part.e_len = static_cast<u32>(before);
+            PITH_EXT2(ext2fs_extent_replace(handle, 0, &part));
+            if (after > 0) PITH_CHECK(insert(handle, rest));
+        } else {
+            if (after > 0) PITH_EXT2(ext2fs_extent_replace(handle, 0, &rest));
+            else PITH_EXT2(ext2fs_extent_delete(handle, 0));
+            const errcode_t error = ext2fs_extent_fix_parents(handle);
+            if (error != EXT2_ET_NO_CURRENT_NODE) PITH_EXT2(error);
+        }
+    }
+    PITH_CHECK(volume.release({mapping.block, mapping.count}));
+    PITH_EXT2(ext2fs_iblk_sub_blocks(volume.fs(), inode.small(), mapping.count));
+    return {};
+}
+
 Result<bool> cut_extents(Volume& volume, Inode& inode, u64 from, usize extents) {
     if ((inode.raw->i_flags & EXT4_EXTENTS_FL) == 0) return Error::unsupported;
     for (;;) {

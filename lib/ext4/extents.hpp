@@ -27,6 +27,9 @@ Result<Mapping> find_last(Volume& volume, const Inode& inode, u64& logical);
 Result<> add_extent(Volume& volume, Inode& inode, u64 logical, Blocks blocks, bool unwritten);
 /// [logical, logical + count), all within one unwritten extent, is written now.
 Result<> mark_written(Volume& volume, Inode& inode, u64 logical, u64 count);
+/// [logical, logical + mapping.count), which find_blocks has found there and is no hole, becomes one. Errors: no_space (what is left of its
+/// extent may need a block of the tree's), io.
+Result<> free_blocks(Volume& volume, Inode& inode, u64 logical, const Mapping& mapping);
 /// Frees what is mapped from block `from` of the file on, from its end, but changes at most `extents` extents. True: nothing is left.
 Result<bool> cut_extents(Volume& volume, Inode& inode, u64 from, usize extents);
 

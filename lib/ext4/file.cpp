@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lib/base/round.hpp"
 #include "lib/ext4/extents.hpp"
 #include "lib/ext4/file_system.hpp"
 
@@ -123,14 +124,19 @@ u64 FileSystem::goal(const Inode& inode, u64 logical) {
     return ext2fs_group_first_block2(volume_->fs(), ext2fs_group_of_ino(volume_->fs(), inode.number));
 }
 
+/// Bytes of one block become zeros.
+Result<> FileSystem::zero_within(const Inode& inode, u64 from, u64 to) {
+    if (from >= to) return {};
+    const usize block = volume_->block_size();
+    const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, from / block, 1));
+    if (mapping.state != Mapping::written) return {};
+    const std::vector<u8> zeros(to - from);
+    return write_data(mapping.block, from % block, zeros, true);
+}
+
 /// Bytes behind the end, in the last block, become zeros.
 Result<> FileSystem::zero_tail(Inode& inode, u64 size) {
-    const usize block = volume_->block_size(), within = size % block;
-    if (within == 0) return {};
-    const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, size / block, 1));
-    if (mapping.state != Mapping::written) return {};
-    const std::vector<u8> zeros(block - within);
-    return write_data(mapping.block, within, zeros, true);
+    return zero_within(inode, size, round_up(size, u64{volume_->block_size()}));
 }
 
 /// As much of it as one operation may; `done` counts bytes. The file is as long as it has to be afterwards.
@@ -270,6 +276,36 @@ Result<> FileSystem::allocate(FileId file, u64 offset, u64 length, bool keep_siz
             if (const u64 reached = std::min(next * size, end); !keep_size && reached > inode.size()) {
                 PITH_CHECK(zero_tail(inode, inode.size()));
                 inode.set_size(reached);
+            }
+            stamp(inode, true);
+            return next;
+        }));
+    }
+    return {};
+}
+
+Result<> FileSystem::punch(FileId file, u64 offset, u64 length) {
+    const u64 size = volume_->block_size(), end = offset + length;
+    if (length == 0 || end < offset || end > kLastBlock * size) return Error::invalid;
+    const u64 first = (offset + size - 1) / size;
+    for (u64 at = first, last = first, start = 1; start != 0 || at < last; start = 0) {
+        at = PITH_TRY(operate(volume_->step() * 6 + 16, [&]() -> Result<u64> {
+            Inode inode = PITH_TRY(open(file));
+            if (!inode.regular()) return Error::wrong_type;
+            if ((inode.raw->i_flags & EXT4_EXTENTS_FL) == 0) return Error::unsupported;
+            PITH_CHECK(volume_->edit(inode));
+            // Nothing of a block is left when all of it that is in the file goes.
+            last = end >= inode.size() ? (end + size - 1) / size : end / size;
+            if (start != 0) {
+                const u64 stop = std::min(end, inode.size());
+                PITH_CHECK(zero_within(inode, offset, std::min(first * size, stop)));
+                if (last >= first) PITH_CHECK(zero_within(inode, last * size, stop));
+            }
+            u64 next = at;
+            for (usize extents = volume_->step(); next < last && extents > 0; extents--) {
+                const Mapping mapping = PITH_TRY(find_blocks(*volume_, inode, next, last - next));
+                if (mapping.state != Mapping::hole) PITH_CHECK(free_blocks(*volume_, inode, next, mapping));
+                next += mapping.count;
             }
             stamp(inode, true);
             return next;

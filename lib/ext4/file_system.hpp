@@ -2,8 +2,8 @@
 // An ext4 file system: files by number, names in directories. What a file server needs, on the Volume's operations and
 // transactions.
 //
-// Every operation is atomic: it happens as a whole or not at all, also across a power cut; only write(), truncate() and allocate() of
-// much may be cut off in between. What has been done is durable when a later sync() returns; operations become durable in
+// Every operation is atomic: it happens as a whole or not at all, also across a power cut; only write(), truncate(), allocate() and
+// punch() of much may be cut off in between. What has been done is durable when a later sync() returns; operations become durable in
 // the order in which they were done. Data is on the disk before what points to it.
 //
 // Errors, of every operation: bad_handle: the file is gone (or its number is another file's now); io: the device, or the file
@@ -120,12 +120,19 @@ class FileSystem {
     /// wrong_type, no_space (some may have been allocated), invalid.
     Result<> allocate(FileId file, u64 offset, u64 length, bool keep_size);
 
+    /// [offset, offset + length) reads as zeros, and its whole blocks are free; the file stays as long as it is. Errors: wrong_type; invalid;
+    /// no_space: a part of it may have been done.
+    Result<> punch(FileId file, u64 offset, u64 length);
+
     // Making names. Errors: exists, not_found (the directory has been removed), wrong_type, invalid: an impossible name; no_space;
     // no_slot: too many links; occupied: the inode that was asked for is in use.
     Result<FileId> create(FileId directory, std::string_view name, const NewFile& file);
     Result<FileId> make_directory(FileId directory, std::string_view name, const NewFile& file);
     Result<FileId> make_link(FileId directory, std::string_view name, std::string_view target,
                              const NewFile& file);
+    /// A regular file near `directory`, which nobody can find: it is held, and an orphan on the disk.
+    Result<FileId> create_unnamed(FileId directory, const NewFile& file);
+    /// Also for a file that has no name, if it is held (else not_found).
     Result<> link(FileId file, FileId directory, std::string_view name);
     /// The target of a symbolic link: bytes put into `to`. Errors: wrong_type.
     Result<usize> read_link(FileId file, std::span<char> to);
@@ -139,10 +146,15 @@ class FileSystem {
     Result<> rename(FileId from, std::string_view name, FileId to, std::string_view new_name, bool replace,
                     FileId* orphan = nullptr);
 
+    /// What one name means the other one does then. Errors: also invalid: a directory into itself.
+    Result<> exchange(FileId from, std::string_view name, FileId to, std::string_view other);
+
     /// A held file stays when its last name goes, until it is released; it is in the list of orphans on the disk.
     Result<> hold(FileId file);
     /// Nobody holds it any more: without a name it is removed.
     Result<> release(FileId file);
+    /// Nobody holds any: all that have no name are removed.
+    Result<> release_all();
     /// Removes it, if it has no name and nobody holds it.
     Result<> reap(FileId file);
     /// Removes the orphans that nobody holds: after a mount, when everyone has had time to hold theirs again.
@@ -163,11 +175,13 @@ class FileSystem {
     Result<> commit();
     void stamp(Inode& inode, bool modified);
 
+    Result<Inode> new_inode(u32 directory, const NewFile& file, u16 mode);
     Result<FileId> make(FileId directory, std::string_view name, const NewFile& file, u16 mode,
                         const std::function<Result<>(Inode&, Inode&)>& fill);
     Result<> add_name(Inode& directory, std::string_view name, const Inode& inode);
     Result<> count_links(Inode& inode, int change);
     Result<bool> drop_link(Inode& inode);
+    Result<> change_parent(Inode& inode, Inode& from, Inode& to);
     Result<> check_new_parent(const Inode& inode, u32 directory);
     Result<> list_by_hash(Inode& directory, u64 cookie, const std::function<bool(const Listed&)>& entry);
     Result<> list_by_place(Inode& directory, u64 cookie, const std::function<bool(const Listed&)>& entry);
@@ -176,6 +190,7 @@ class FileSystem {
     Result<> write_blocks(Inode& inode, u64 offset, std::span<const u8> from, usize extents, usize& done);
     Result<> write_data(u64 block, usize within, std::span<const u8> from, bool keep);
     Result<> read_data(u64 at, std::span<u8> to);
+    Result<> zero_within(const Inode& inode, u64 from, u64 to);
     Result<> zero_tail(Inode& inode, u64 size);
     Result<bool> cut(FileId file, u64 size, bool first);
     Result<> grow(FileId file, u64 size);

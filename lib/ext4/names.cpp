@@ -73,6 +73,18 @@ Result<> FileSystem::add_name(Inode& directory, std::string_view name, const Ino
     return Directory(*volume_, directory).add(name, inode.number, type_of(inode.mode()));
 }
 
+Result<Inode> FileSystem::new_inode(u32 directory, const NewFile& file, u16 mode) {
+    Inode inode = PITH_TRY(file.as.inode != 0
+                               ? volume_->allocate_inode(file.as.inode, file.as.generation, mode)
+                               : volume_->allocate_inode(directory, mode));
+    inode.raw->i_uid = static_cast<u16>(file.user);
+    ext2fs_set_i_uid_high(*inode.raw, static_cast<u16>(file.user >> 16));
+    inode.raw->i_gid = static_cast<u16>(file.group);
+    ext2fs_set_i_gid_high(*inode.raw, static_cast<u16>(file.group >> 16));
+    stamp(inode, true);
+    return inode;
+}
+
 Result<FileId> FileSystem::make(FileId directory, std::string_view name, const NewFile& file, u16 mode,
                                 const std::function<Result<>(Inode&, Inode&)>& fill) {
     if (!possible(name)) return Error::invalid;
@@ -83,14 +95,7 @@ Result<FileId> FileSystem::make(FileId directory, std::string_view name, const N
         if (there.ok()) return Error::exists;
         if (there.error() != Error::not_found) return there.error();
         PITH_CHECK(volume_->edit(parent));
-        Inode inode = PITH_TRY(file.as.inode != 0
-                                   ? volume_->allocate_inode(file.as.inode, file.as.generation, mode)
-                                   : volume_->allocate_inode(directory.inode, mode));
-        inode.raw->i_uid = static_cast<u16>(file.user);
-        ext2fs_set_i_uid_high(*inode.raw, static_cast<u16>(file.user >> 16));
-        inode.raw->i_gid = static_cast<u16>(file.group);
-        ext2fs_set_i_gid_high(*inode.raw, static_cast<u16>(file.group >> 16));
-        stamp(inode, true);
+        Inode inode = PITH_TRY(new_inode(directory.inode, file, mode));
         inode.raw->i_links_count = 1;
         PITH_CHECK(fill(inode, parent));
         PITH_CHECK(add_name(parent, name, inode));
@@ -110,6 +115,20 @@ Result<FileId> FileSystem::create(FileId directory, std::string_view name, const
         else inode.raw->i_block[1] = (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
         return {};
     });
+}
+
+Result<FileId> FileSystem::create_unnamed(FileId directory, const NewFile& file) {
+    if (!LINUX_S_ISREG(file.mode)) return Error::invalid;
+    const FileId made = PITH_TRY(operate(kNameBlocks, [&]() -> Result<FileId> {
+        const Inode parent = PITH_TRY(open_directory(directory));
+        if (parent.raw->i_links_count == 0) return Error::not_found;
+        Inode inode = PITH_TRY(new_inode(directory.inode, file, file.mode));
+        empty_tree(inode);
+        PITH_CHECK(add_orphan(inode));
+        return FileId{inode.number, inode.raw->i_generation};
+    }));
+    holds_.insert(made.inode);
+    return made;
 }
 
 Result<FileId> FileSystem::make_directory(FileId directory, std::string_view name, const NewFile& file) {
@@ -166,10 +185,12 @@ Result<> FileSystem::link(FileId file, FileId directory, std::string_view name) 
         Inode inode = PITH_TRY(open(file));
         Inode parent = PITH_TRY(open_directory(directory));
         if (inode.directory()) return Error::wrong_type;
-        if (parent.raw->i_links_count == 0 || inode.raw->i_links_count == 0) return Error::not_found;
+        const bool unnamed = inode.raw->i_links_count == 0;
+        if (parent.raw->i_links_count == 0 || (unnamed && !held(inode.number))) return Error::not_found;
         const Result<Entry> there = Directory(*volume_, parent).find(name);
         if (there.ok()) return Error::exists;
         if (there.error() != Error::not_found) return there.error();
+        if (unnamed) PITH_CHECK(remove_orphan(inode));
         PITH_CHECK(count_links(inode, +1));
         PITH_CHECK(volume_->edit(parent));
         PITH_CHECK(add_name(parent, name, inode));
@@ -288,13 +309,7 @@ Result<> FileSystem::rename(FileId from, std::string_view name, FileId to, std::
         Directory sources(*volume_, source);
         const Entry old = PITH_TRY(sources.find(name));
         PITH_CHECK(sources.remove(old));
-        if (directory && moves) {
-            Directory own(*volume_, inode);
-            const Entry up = PITH_TRY(own.find(".."));
-            PITH_CHECK(own.redirect(up, target.number, EXT2_FT_DIR));
-            PITH_CHECK(count_links(source, -1));
-            PITH_CHECK(count_links(target, +1));
-        }
+        if (moves) PITH_CHECK(change_parent(inode, source, target));
         PITH_CHECK(volume_->edit(inode));
         stamp(inode, false);
         stamp(source, true);
@@ -302,6 +317,44 @@ Result<> FileSystem::rename(FileId from, std::string_view name, FileId to, std::
         return {};
     }));
     return settle_orphan(lost, orphan);
+}
+
+/// `inode`, which may be a directory, comes from one directory into another: its ".." and their counts.
+Result<> FileSystem::change_parent(Inode& inode, Inode& from, Inode& to) {
+    if (!inode.directory()) return {};
+    Directory own(*volume_, inode);
+    const Entry up = PITH_TRY(own.find(".."));
+    PITH_CHECK(own.redirect(up, to.number, EXT2_FT_DIR));
+    PITH_CHECK(count_links(from, -1));
+    return count_links(to, +1);
+}
+
+Result<> FileSystem::exchange(FileId from, std::string_view name, FileId to, std::string_view other) {
+    if (!possible(name) || !possible(other)) return Error::invalid;
+    return operate(2 * kNameBlocks, [&]() -> Result<> {
+        Inode source = PITH_TRY(open_directory(from));
+        Inode target = PITH_TRY(open_directory(to));
+        Directory sources(*volume_, source), targets(*volume_, target);
+        const Entry first = PITH_TRY(sources.find(name)), second = PITH_TRY(targets.find(other));
+        if (first.inode == second.inode) return {};
+        Inode one = PITH_TRY(volume_->inode(first.inode));
+        Inode two = PITH_TRY(volume_->inode(second.inode));
+        const bool moves = source.number != target.number;
+        if (moves && one.directory()) PITH_CHECK(check_new_parent(one, target.number));
+        if (moves && two.directory()) PITH_CHECK(check_new_parent(two, source.number));
+        for (Inode* each : {&source, &target, &one, &two}) PITH_CHECK(volume_->edit(*each));
+        PITH_CHECK(sources.redirect(first, two.number, type_of(two.mode())));
+        PITH_CHECK(targets.redirect(second, one.number, type_of(one.mode())));
+        if (moves) {
+            PITH_CHECK(change_parent(one, source, target));
+            PITH_CHECK(change_parent(two, target, source));
+        }
+        stamp(one, false);
+        stamp(two, false);
+        stamp(source, true);
+        stamp(target, true);
+        return {};
+    });
 }
 
 }  // namespace pith::ext4

@@ -134,6 +134,11 @@ Result<> FileSystem::release(FileId file) {
     return reap(file);
 }
 
+Result<> FileSystem::release_all() {
+    holds_.clear();
+    return reap_orphans();
+}
+
 Result<> FileSystem::reap(FileId file) {
     const Inode inode = PITH_TRY(look([&] { return open(file); }));
     if (inode.raw->i_links_count != 0 || held(file.inode) || volume_->read_only()) return {};

@@ -75,6 +75,7 @@ Error FsRequests::check_content(FsRequest& request, std::span<const u8> place, A
         case Fs::Operation::attributes:
         case Fs::Operation::create:
         case Fs::Operation::create_link:
+        case Fs::Operation::create_unnamed:
         case Fs::Operation::link:
             std::memcpy(&answer.attributes, place.data(), sizeof(answer.attributes));
             return fs_check_attributes(answer.attributes, request.entry);
@@ -116,7 +117,8 @@ void FsRequests::answer_look(FsRequest& request, const Slot& slot, const Answer&
 }
 
 void FsRequests::answer_change(FsRequest& request, const Answer& answer) {
-    const bool made = request.operation() == Fs::Operation::create ||
+    const bool unnamed = request.operation() == Fs::Operation::create_unnamed;
+    const bool made = unnamed || request.operation() == Fs::Operation::create ||
                       request.operation() == Fs::Operation::create_link;
     request.attempts = 0;
     if (request.answered) {
@@ -129,7 +131,10 @@ void FsRequests::answer_change(FsRequest& request, const Answer& answer) {
     request.answered = true;
     if (made) request.entry.answer = answer.attributes.id;
     if (request.data != nullptr) request.entry.length = answer.value;
+    if (unnamed) holds_.name(*request.hold, answer.attributes.id);
     settle_hold(request, Error::ok);
+    // Nobody would ever let go of it.
+    if (unnamed && request.caller == nullptr) return release(answer.attributes.id, request.entry.time);
     if (request.caller != nullptr && request.entry.place_size != 0)
         request.caller->attributes = answer.attributes;
     tell(request, Error::ok, answer.value);

@@ -117,6 +117,14 @@ Task<Result<Fs::Attributes>> FsClient::create_link(Fs::FileId directory, std::st
     co_return as_attributes(call);
 }
 
+Task<Result<Fs::Attributes>> FsClient::create_unnamed(Fs::FileId directory, const FsNewFile& file,
+                                                      Fs::Time time) {
+    Call call(*this);
+    requests_.create_unnamed(call, directory, file, time);
+    co_await call;
+    co_return as_attributes(call);
+}
+
 Task<Result<Fs::Attributes>> FsClient::link(Fs::FileId file, Fs::FileId directory, std::string_view name,
                                             Fs::Time time) {
     Call call(*this);
@@ -142,6 +150,13 @@ Task<Result<>> FsClient::rename(Fs::FileId from, std::string_view name, Fs::File
                                 std::string_view new_name, Fs::FileId replaced, bool hold, Fs::Time time) {
     Call call(*this);
     requests_.rename(call, from, name, to, new_name, replaced, hold, time);
+    co_return as_nothing(co_await call);
+}
+
+Task<Result<>> FsClient::exchange(Fs::FileId from, std::string_view name, Fs::FileId to,
+                                  std::string_view other, Fs::Time time) {
+    Call call(*this);
+    requests_.exchange(call, from, name, to, other, time);
     co_return as_nothing(co_await call);
 }
 
@@ -174,6 +189,12 @@ Task<Result<>> FsClient::truncate(Fs::FileId file, u64 size, Fs::Time time) {
 Task<Result<>> FsClient::allocate(Fs::FileId file, u64 offset, u64 length, bool keep_size, Fs::Time time) {
     Call call(*this);
     requests_.allocate(call, file, offset, length, keep_size, time);
+    co_return as_nothing(co_await call);
+}
+
+Task<Result<>> FsClient::punch(Fs::FileId file, u64 offset, u64 length, Fs::Time time) {
+    Call call(*this);
+    requests_.punch(call, file, offset, length, time);
     co_return as_nothing(co_await call);
 }
 

@@ -69,6 +69,7 @@ Error fs_check_attributes(Fs::Attributes& attributes, const Fs::Submission& requ
         case Fs::Operation::attributes:
         case Fs::Operation::link: same = attributes.id == request.file; break;
         case Fs::Operation::create:
+        case Fs::Operation::create_unnamed:
             same = type == (request.mode & kTypeMask) &&
                    ((request.flags & Fs::kAnswered) == 0 || attributes.id == request.answer);
             break;

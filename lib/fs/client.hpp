@@ -12,7 +12,7 @@
 // reborn server as protocol/fs.hpp says, so that what was answered is never undone and never done twice. The data of writes is not copied for it:
 // it is asked for again (FsData). When what is kept grows beyond kMaxKept changes, a commit is asked for.
 //
-// Files that are unlinked while they are open are held: `unlink` and `rename` with `hold`, until `release`.
+// Files that are unlinked while they are open are held: `unlink` and `rename` with `hold`, until `release`. So is what `create_unnamed` makes.
 //
 // A server that breaks the protocol costs the requests under way a new try, a few of them Error::protocol; one that is held down has
 // requests fail (held_down) until it is started again; changes that were answered but not committed are kept meanwhile.
@@ -81,6 +81,8 @@ class FsClient {
                                         Fs::Time time);
     Task<Result<Fs::Attributes>> create_link(Fs::FileId directory, std::string_view name,
                                              std::string_view target, const FsNewFile& file, Fs::Time time);
+    /// A regular file without a name; it is held.
+    Task<Result<Fs::Attributes>> create_unnamed(Fs::FileId directory, const FsNewFile& file, Fs::Time time);
     Task<Result<Fs::Attributes>> link(Fs::FileId file, Fs::FileId directory, std::string_view name,
                                       Fs::Time time);
     /// With `hold`, `file` (which is what the name means) is held.
@@ -90,11 +92,16 @@ class FsClient {
     /// `replaced`: what is at the new name, held if `hold`; {} for nothing.
     Task<Result<>> rename(Fs::FileId from, std::string_view name, Fs::FileId to, std::string_view new_name,
                           Fs::FileId replaced, bool hold, Fs::Time time);
+    /// What the two names mean changes places.
+    Task<Result<>> exchange(Fs::FileId from, std::string_view name, Fs::FileId to, std::string_view other,
+                            Fs::Time time);
     Task<Result<>> set_attributes(Fs::FileId file, const FsAttributeChange& change, Fs::Time time);
     /// `length` bytes, at most max_transfer(), of `data`. Bytes written: fewer when the disk is full. `data` is settled some time after it.
     Task<Result<usize>> write(Fs::FileId file, u64 offset, usize length, FsData& data, Fs::Time time);
     Task<Result<>> truncate(Fs::FileId file, u64 size, Fs::Time time);
     Task<Result<>> allocate(Fs::FileId file, u64 offset, u64 length, bool keep_size, Fs::Time time);
+    /// They read as zeros then, and what they took is free.
+    Task<Result<>> punch(Fs::FileId file, u64 offset, u64 length, Fs::Time time);
     /// Nobody waits for it: it is done when it is done.
     void release(Fs::FileId file);
     /// Every change that was begun before is on the disk when it is done. Errors: io: it is not, and never will be.

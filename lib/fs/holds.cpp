@@ -16,22 +16,39 @@ FsHold* FsHolds::find(Fs::FileId file) const {
 }
 
 FsHold* FsHolds::add(Fs::FileId file) {
-    if (FsHold* hold = find(file)) return hold;
+    FsHold* const hold = find(file);
+    return hold != nullptr ? hold : make(file);
+}
+
+FsHold* FsHolds::make(Fs::FileId file) {
     auto* hold = new (std::nothrow) FsHold;
     if (hold == nullptr) return nullptr;
-    hold->file = file;
     hold->release.hold = hold;
-    hold->next_in_bucket = buckets_[bucket(file)];
-    buckets_[bucket(file)] = hold;
+    enter(*hold, file);
     all_.push_back(*hold);
     ++count_;
     return hold;
 }
 
-void FsHolds::remove(FsHold& hold) {
+void FsHolds::enter(FsHold& hold, Fs::FileId file) {
+    hold.file = file;
+    hold.next_in_bucket = buckets_[bucket(file)];
+    buckets_[bucket(file)] = &hold;
+}
+
+void FsHolds::leave(FsHold& hold) {
     FsHold** at = &buckets_[bucket(hold.file)];
     while (*at != &hold) at = &(*at)->next_in_bucket;
     *at = hold.next_in_bucket;
+}
+
+void FsHolds::name(FsHold& hold, Fs::FileId file) {
+    leave(hold);
+    enter(hold, file);
+}
+
+void FsHolds::remove(FsHold& hold) {
+    leave(hold);
     List<FsHold, &FsHold::link>::remove(hold);
     --count_;
     delete &hold;

@@ -17,6 +17,9 @@ class FsHolds {
     FsHold* find(Fs::FileId file) const;
     /// That one, made if there is none. Null: no memory.
     FsHold* add(Fs::FileId file);
+    /// One of a file that has no number yet; it gets it by `name`. Null: no memory.
+    FsHold* add_unknown() { return make({}); }
+    void name(FsHold& hold, Fs::FileId file);
     void remove(FsHold& hold);
     bool empty() const { return count_ == 0; }
     FsHold* first() { return all_.front(); }
@@ -25,6 +28,9 @@ class FsHolds {
   private:
     static constexpr u32 kBuckets = 64;
     static u32 bucket(Fs::FileId file) { return static_cast<u32>(file.number % kBuckets); }
+    FsHold* make(Fs::FileId file);
+    void enter(FsHold& hold, Fs::FileId file);
+    void leave(FsHold& hold);
     FsHold* buckets_[kBuckets] = {};
     List<FsHold, &FsHold::link> all_;
     u32 count_ = 0;

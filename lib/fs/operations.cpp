@@ -193,6 +193,20 @@ void FsRequests::create_link(FsCaller& caller, Fs::FileId directory, std::string
     begin_change(*request, time);
 }
 
+void FsRequests::create_unnamed(FsCaller& caller, Fs::FileId directory, const FsNewFile& file,
+                                Fs::Time time) {
+    FsRequest* const request = make(caller, Fs::Operation::create_unnamed, directory);
+    if (request == nullptr) return;
+    request->hold = holds_.add_unknown();
+    if (request->hold == nullptr) return give_up(*request, Error::no_memory);
+    ++request->hold->unanswered;
+    request->entry.mode = file.mode;
+    request->entry.user = file.user;
+    request->entry.group = file.group;
+    request->entry.place_size = sizeof(Fs::Attributes);
+    begin_change(*request, time);
+}
+
 void FsRequests::link(FsCaller& caller, Fs::FileId file, Fs::FileId directory, std::string_view text,
                       Fs::Time time) {
     FsRequest* const request = make(caller, Fs::Operation::link, file);
@@ -226,6 +240,16 @@ void FsRequests::rename(FsCaller& caller, Fs::FileId from, std::string_view text
         request->entry.flags |= Fs::kReplace;
         if (hold && !begin_hold(*request, replaced)) return;
     }
+    begin_change(*request, time);
+}
+
+void FsRequests::exchange(FsCaller& caller, Fs::FileId from, std::string_view text, Fs::FileId to,
+                          std::string_view other, Fs::Time time) {
+    FsRequest* const request = make(caller, Fs::Operation::exchange, from);
+    if (request == nullptr) return;
+    if (other.empty()) return give_up(*request, Error::invalid);
+    if (!name(*request, text, other, Fs::kMaxName)) return;
+    request->entry.other = to;
     begin_change(*request, time);
 }
 
@@ -273,6 +297,14 @@ void FsRequests::allocate(FsCaller& caller, Fs::FileId file, u64 offset, u64 len
     request->entry.offset = offset;
     request->entry.length = length;
     request->entry.flags = keep_size ? Fs::kKeepSize : 0;
+    begin_change(*request, time);
+}
+
+void FsRequests::punch(FsCaller& caller, Fs::FileId file, u64 offset, u64 length, Fs::Time time) {
+    FsRequest* const request = make(caller, Fs::Operation::punch, file);
+    if (request == nullptr) return;
+    request->entry.offset = offset;
+    request->entry.length = length;
     begin_change(*request, time);
 }
 

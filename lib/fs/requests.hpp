@@ -92,16 +92,21 @@ class FsRequests {
                 Fs::Time time);
     void create_link(FsCaller& caller, Fs::FileId directory, std::string_view name, std::string_view target,
                      const FsNewFile& file, Fs::Time time);
+    /// It is held, until it is released; at once if nobody waits any more.
+    void create_unnamed(FsCaller& caller, Fs::FileId directory, const FsNewFile& file, Fs::Time time);
     void link(FsCaller& caller, Fs::FileId file, Fs::FileId directory, std::string_view name, Fs::Time time);
     void unlink(FsCaller& caller, Fs::FileId directory, std::string_view name, Fs::FileId file, bool hold,
                 Fs::Time time);
     void remove_directory(FsCaller& caller, Fs::FileId directory, std::string_view name, Fs::Time time);
     void rename(FsCaller& caller, Fs::FileId from, std::string_view name, Fs::FileId to,
                 std::string_view new_name, Fs::FileId replaced, bool hold, Fs::Time time);
+    void exchange(FsCaller& caller, Fs::FileId from, std::string_view name, Fs::FileId to,
+                  std::string_view other, Fs::Time time);
     void set_attributes(FsCaller& caller, Fs::FileId file, const FsAttributeChange& change, Fs::Time time);
     void write(FsCaller& caller, Fs::FileId file, u64 offset, usize length, FsData& data, Fs::Time time);
     void truncate(FsCaller& caller, Fs::FileId file, u64 size, Fs::Time time);
     void allocate(FsCaller& caller, Fs::FileId file, u64 offset, u64 length, bool keep_size, Fs::Time time);
+    void punch(FsCaller& caller, Fs::FileId file, u64 offset, u64 length, Fs::Time time);
     /// `time` is when it went, if it goes.
     void release(Fs::FileId file, Fs::Time time);
 

@@ -38,7 +38,7 @@ Async<Ref<Inode>> Inode::create(std::string_view, const NewFile&) { return Errno
 Async<Ref<Inode>> Inode::create_symlink(std::string_view, std::string_view, const NewFile&) {
     return Errno::EPERM;
 }
-SysResult<Ref<Inode>> Inode::create_unnamed(const NewFile&) { return Errno::EOPNOTSUPP; }
+Async<Ref<Inode>> Inode::create_unnamed(const NewFile&) { return Errno::EOPNOTSUPP; }
 Async<> Inode::link(std::string_view, Inode&) { return Errno::EPERM; }
 Async<> Inode::unlink(std::string_view, Inode&) { return Errno::EPERM; }
 Async<> Inode::remove_directory(std::string_view, Inode&) { return Errno::EPERM; }

@@ -92,7 +92,7 @@ class Inode : public RefCounted {
     virtual Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target,
                                              const NewFile& file);
     /// A regular file without a name, on the same file system (O_TMPFILE).
-    virtual SysResult<Ref<Inode>> create_unnamed(const NewFile& file);
+    virtual Async<Ref<Inode>> create_unnamed(const NewFile& file);
     virtual Async<> link(std::string_view name, Inode& inode);
     /// `inode` is what `name` is: removes a non-directory, or an empty directory (ENOTEMPTY).
     virtual Async<> unlink(std::string_view name, Inode& inode);
@@ -146,6 +146,8 @@ class Inode : public RefCounted {
     Ref<Pipe> fifo;
     /// POSIX and flock locks; made when first needed.
     std::unique_ptr<LockList> locks;
+    /// It never had a name, and may get one.
+    bool linkable = false;
     /// memfd seals.
     u32 seals = 0;
 

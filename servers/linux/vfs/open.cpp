@@ -101,15 +101,25 @@ Async<Ref<File>> create_and_open(Thread& thread, const LastComponent& last, u32 
     }(thread, last, flags, created.task());
 }
 
+Async<Ref<File>> open_made(Thread& thread, const Path& directory, Ref<Inode> inode, u32 flags) {
+    inode->linkable = (flags & O_EXCLUSIVE) == 0;
+    Path path = thread.zone().vfs->anonymous_path(inode, "/#" + decimal(inode->number()));
+    path.mount = directory.mount;
+    return open_found(thread, path, flags & ~(O_TEMPORARY | O_EXCLUSIVE), true);
+}
+
 Async<Ref<File>> open_unnamed(Thread& thread, const Path& directory, u32 flags, u32 mode) {
     if ((flags & O_ACCESS_MODE) == O_READ_ONLY) return Errno::EINVAL;
     if (!directory.inode().directory()) return Errno::ENOTDIR;
     PITH_CHECK(check_access(thread.process.credentials, directory, kMayWrite | kMayExecute));
-    Ref<Inode> inode = PITH_TRY(
-        directory.inode().create_unnamed(new_file(thread, directory.inode(), S_REGULAR | (mode & 07777))));
-    Path path = thread.zone().vfs->anonymous_path(inode, "/" + std::string("#") + decimal(inode->number()));
-    path.mount = directory.mount;
-    return open_found(thread, path, flags & ~(O_TEMPORARY | O_EXCLUSIVE), true);
+    Async<Ref<Inode>> made = directory.inode().create_unnamed(
+        new_file(thread, directory.inode(), S_REGULAR | (mode & 07777)));
+    if (made.ready()) return open_made(thread, directory, PITH_TRY(made.take()), flags);
+    return [](Thread& opener, Path place, u32 open_flags,
+              Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<Ref<File>>> {
+        Ref<Inode> inode = PITH_CO_TRY(co_await std::move(task));
+        co_return PITH_AWAIT(open_made(opener, place, std::move(inode), open_flags));
+    }(thread, directory, flags, made.task());
 }
 
 }  // namespace

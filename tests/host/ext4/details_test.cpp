@@ -94,6 +94,95 @@ TEST_F(Details, HandlesOfWhatIsGone) {
     close();
 }
 
+TEST_F(Details, HolesArePunched) {
+    open(make_image(8192));
+    const FileId id = file("a");
+    constexpr usize kSize = 100'000, kFrom = 1500, kTo = 70'100;
+    std::vector<u8> data(kSize);
+    for (usize i = 0; i < kSize; i++) data[i] = static_cast<u8>(i % 250 + 1);
+    ASSERT_EQ(system_->write(id, 0, data).value(), kSize);
+    const u64 before = system_->attributes(id).value().sectors;
+    // Twice, as after a restart.
+    for (int i = 0; i < 2; i++) {
+        ASSERT_TRUE(system_->punch(id, kFrom, kTo - kFrom).ok());
+        std::fill(data.begin() + kFrom, data.begin() + kTo, u8{0});
+        std::vector<u8> found(kSize);
+        ASSERT_EQ(system_->read(id, 0, found).value(), kSize);
+        EXPECT_EQ(found, data);
+        EXPECT_EQ(system_->attributes(id).value().sectors, before - (68 - 2) * 2);
+        EXPECT_EQ(system_->seek(id, 0, true).value(), 2048u);
+        EXPECT_EQ(system_->seek(id, 5000, false).value(), 68u * 1024);
+    }
+    // The last block goes as a whole, and what is allocated behind the end.
+    ASSERT_TRUE(system_->allocate(id, kSize, 10'000, true).ok());
+    ASSERT_TRUE(system_->punch(id, 80 * 1024, kSize).ok());
+    EXPECT_EQ(system_->attributes(id).value().size, kSize);
+    EXPECT_EQ(system_->attributes(id).value().sectors, (2 + 80 - 68) * 2u);
+    EXPECT_EQ(system_->punch(id, 0, 0).error(), Error::invalid);
+    EXPECT_EQ(system_->punch(id, ~u64{0}, 2).error(), Error::invalid);
+    EXPECT_EQ(system_->punch(root_, 0, 1).error(), Error::wrong_type);
+    // As many extents as make a tree, and all of them at once.
+    const FileId comb = file("comb");
+    for (u64 i = 0; i < 1500; i++) ASSERT_TRUE(system_->write(comb, i * 2048, std::vector<u8>(1, 9)).ok());
+    ASSERT_TRUE(system_->punch(comb, 100 * 2048, 1000 * 2048).ok());
+    EXPECT_EQ(system_->seek(comb, 99 * 2048 + 1024, false).value(), 1100u * 2048);
+    ASSERT_TRUE(system_->punch(comb, 0, 1u << 30).ok());
+    EXPECT_EQ(system_->attributes(comb).value().sectors, 0u);
+    close();
+}
+
+TEST_F(Details, FilesWithoutNames) {
+    open(make_image(8192));
+    const FileId a = system_->create_unnamed(root_, {.mode = 0100600}).value();
+    const FileId b = system_->create_unnamed(root_, {.mode = 0100600}).value();
+    const std::vector<u8> data(50'000, 3);
+    ASSERT_TRUE(system_->write(a, 0, data).ok());
+    ASSERT_TRUE(system_->write(b, 0, data).ok());
+    EXPECT_EQ(system_->attributes(a).value().links, 0u);
+    EXPECT_EQ(system_->create_unnamed(root_, {.mode = 0040700}).error(), Error::invalid);
+    EXPECT_EQ(system_->create_unnamed(a, {.mode = 0100600}).error(), Error::wrong_type);
+    ASSERT_TRUE(system_->sync().ok());
+    // The server dies, and comes back: who is not held can't have a name.
+    remount();
+    ASSERT_TRUE(system_->hold(a).ok());
+    EXPECT_EQ(system_->link(b, root_, "b").error(), Error::not_found);
+    ASSERT_TRUE(system_->link(a, root_, "a").ok());
+    ASSERT_TRUE(system_->reap_orphans().ok());
+    ASSERT_TRUE(system_->release(a).ok());
+    EXPECT_EQ(system_->attributes(b).error(), Error::bad_handle);
+    EXPECT_EQ(system_->lookup(root_, "a").value(), a);
+    EXPECT_EQ(system_->attributes(a).value().links, 1u);
+    // Made again as what it was.
+    const FileId again = system_->create_unnamed(root_, {.mode = 0100600, .as = {b.inode, 77}}).value();
+    EXPECT_EQ(again, (FileId{b.inode, 77}));
+    EXPECT_EQ(system_->create_unnamed(root_, {.mode = 0100600, .as = again}).error(), Error::occupied);
+    ASSERT_TRUE(system_->release(again).ok());
+    close();
+}
+
+TEST_F(Details, NamesAreExchanged) {
+    open(make_image(8192));
+    const FileId one = file("file");
+    const FileId d = system_->make_directory(root_, "d", {.mode = 0755}).value();
+    const FileId in = system_->make_directory(d, "in", {.mode = 0755}).value();
+    const FileId deep = system_->make_directory(in, "deep", {.mode = 0755}).value();
+    EXPECT_EQ(system_->exchange(root_, "file", root_, "none").error(), Error::not_found);
+    EXPECT_EQ(system_->exchange(root_, "none", root_, "file").error(), Error::not_found);
+    EXPECT_EQ(system_->exchange(root_, "d", in, "deep").error(), Error::invalid);
+    EXPECT_EQ(system_->exchange(in, "deep", root_, "d").error(), Error::invalid);
+    EXPECT_EQ(system_->exchange(root_, "d", d, "in").error(), Error::invalid);
+    EXPECT_TRUE(system_->exchange(root_, "d", root_, "d").ok());
+    ASSERT_TRUE(system_->exchange(root_, "file", in, "deep").ok());
+    EXPECT_EQ(system_->lookup(root_, "file").value(), deep);
+    EXPECT_EQ(system_->lookup(in, "deep").value(), one);
+    EXPECT_EQ(system_->lookup(deep, "..").value(), root_);
+    EXPECT_EQ(system_->attributes(in).value().links, 2u);
+    ASSERT_TRUE(system_->exchange(root_, "file", root_, "d").ok());
+    EXPECT_EQ(system_->lookup(root_, "file").value(), d);
+    EXPECT_EQ(system_->attributes(root_).value().links, 5u);
+    close();
+}
+
 TEST_F(Details, HeldFilesStayWithoutNames) {
     open(make_image(8192));
     const FileId id = file("a"), other = file("b");

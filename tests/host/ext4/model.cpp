@@ -268,6 +268,21 @@ std::string Actor::allocate() {
                   Error::ok);
 }
 
+std::string Actor::punch() {
+    Place place;
+    if (!any_entry(place) || place.node->kind != Node::file) return "";
+    std::vector<u8>& content = place.node->content;
+    const u64 offset = below(most_), size = 1 + below(below(3) == 0 ? most_ : 3000);
+    place.node->touched = count_;
+    const Result<> done = system_->punch(place.node->id, offset, size);
+    const u64 start = std::min<u64>(offset, content.size()),
+              end = std::min<u64>(offset + size, content.size());
+    if (done.ok())
+        std::fill(content.begin() + static_cast<long>(start), content.begin() + static_cast<long>(end),
+                  u8{0});
+    return expect("punch " + place.name + " " + number(offset) + " " + number(size), done.error(), Error::ok);
+}
+
 std::string Actor::remove() {
     Place place;
     if (!any_entry(place)) return "";
@@ -310,6 +325,47 @@ std::string Actor::rename() {
     return expect("rename " + place.name + " to " + name, done.error(), wanted);
 }
 
+std::string Actor::exchange() {
+    Place one, two;
+    if (!any_entry(one) || !any_entry(two)) return "";
+    const Result<> done = system_->exchange(one.directory->id, one.name, two.directory->id, two.name);
+    const bool moves = one.directory != two.directory;
+    const auto into_itself = [&](const Place& moved, const Place& place) {
+        return moves && moved.node->kind == Node::directory && contains(moved.node, place.directory);
+    };
+    const bool bad = one.node != two.node && (into_itself(one, two) || into_itself(two, one));
+    if (done.ok()) {
+        one.directory->entries[one.name] = two.node;
+        two.directory->entries[two.name] = one.node;
+    }
+    return expect("exchange " + one.name + " and " + two.name, done.error(),
+                  bad ? Error::invalid : Error::ok);
+}
+
+/// A file without a name, with something in it; mostly it gets one, else it goes.
+std::string Actor::create_unnamed() {
+    const NodePointer directory = any_directory();
+    const std::string name = this->name();
+    const Result<FileId> made = system_->create_unnamed(directory->id, {.mode = 0100600});
+    std::string wrong = expect("create_unnamed", made.error(), Error::ok);
+    if (!made.ok()) return wrong;
+    std::vector<u8> data(1 + below(3000));
+    for (u8& byte : data) byte = static_cast<u8>(random_());
+    const Result<usize> written = system_->write(made.value(), 0, data);
+    wrong = expect("write without a name", written.error(), Error::ok);
+    if (written.ok() && below(4) != 0) {
+        data.resize(written.value());
+        const bool there = directory->entries.contains(name);
+        const Result<> done = system_->link(made.value(), directory->id, name);
+        if (done.ok())
+            directory->entries[name] = std::make_shared<Node>(
+                Node{Node::file, data, {}, made.value(), count_});
+        wrong = expect("link to " + name, done.error(), there ? Error::exists : Error::ok);
+    }
+    const Result<> released = system_->release(made.value());
+    return wrong.empty() ? expect("release", released.error(), Error::ok) : wrong;
+}
+
 std::string Actor::read() {
     Place place;
     if (!any_entry(place) || place.node->kind != Node::file) return "";
@@ -327,7 +383,7 @@ std::string Actor::read() {
 
 std::string Actor::step() {
     count_++;
-    switch (below(20)) {
+    switch (below(25)) {
         case 0:
         case 1:
         case 2: return create();
@@ -343,6 +399,10 @@ std::string Actor::step() {
         case 12:
         case 13: return truncate();
         case 14: return allocate();
+        case 20:
+        case 21: return punch();
+        case 22: return create_unnamed();
+        case 23: return exchange();
         case 15:
         case 16: return remove();
         case 17:

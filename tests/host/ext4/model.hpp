@@ -70,8 +70,11 @@ class Actor {
     std::string write();
     std::string truncate();
     std::string allocate();
+    std::string punch();
     std::string remove();
     std::string rename();
+    std::string exchange();
+    std::string create_unnamed();
     std::string read();
 
     FileSystem* system_;

@@ -129,8 +129,12 @@ std::string Life::perform(u64 number, usize index, bool answered) {
             if (answered && made.id != client_.ids[step.makes]) wrong = "made again as another file";
             client_.ids[step.makes] = made.id;
         }
-        if (step.loses != 0) client_.held[step.loses] = number;
-        if (step.operation == release) client_.held.erase(step.file);
+        if (step.loses != 0) client_.held.emplace(step.loses, number);
+        if (const auto held = client_.held.find(step.file);
+            step.operation == release && held != client_.held.end()) {
+            client_.released[number] = {step.file, held->second};
+            client_.held.erase(held);
+        }
         if (const auto kept = client_.kept.find(number); kept != client_.kept.end()) {
             kept->second.answered = error == Error::ok;
             // One that failed has had no effect.
@@ -148,11 +152,15 @@ std::string Life::resume() {
     const Knowledge before = client_;
     if (std::string wrong = attach(); !wrong.empty()) return wrong;
     if (client_.committed > client_.last) return "more is committed than was done";
-    for (const auto& [handle, number] : before.held) {
-        if (number > client_.committed) continue;
+    std::vector<Knowledge::Hold> holds;
+    for (const auto& [handle, since] : before.held) holds.push_back({handle, since});
+    for (const auto& [number, released] : before.released)
+        if (number > client_.committed) holds.push_back(released);
+    for (const Knowledge::Hold& each : holds) {
+        if (each.since > client_.committed) continue;
         Fs::Submission request{};
         request.operation = static_cast<u32>(hold);
-        request.file = client_.ids[handle];
+        request.file = client_.ids[each.file];
         if (const auto done = send(request); done.error != 0)
             return "hold: error " + std::to_string(done.error);
     }

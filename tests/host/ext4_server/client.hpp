@@ -28,7 +28,12 @@ struct Knowledge {
     u64 last = 0, committed = 0;
     std::map<u64, Kept> kept;       ///< by number
     std::map<u32, Fs::FileId> ids;  ///< by handle
-    std::map<u32, u64> held;        ///< by handle: the change that took its last name
+    struct Hold {
+        u32 file = 0;   ///< handle
+        u64 since = 0;  ///< the first change that made it
+    };
+    std::map<u32, u64> held;       ///< by handle: since
+    std::map<u64, Hold> released;  ///< by number of the release
 };
 
 /// What outlives the server, and its client.

@@ -56,6 +56,44 @@ TEST(Recovery, AnExclusiveCreateIsAnsweredOnce) {
     EXPECT_EQ(again.ended(), Error::exists);
 }
 
+TEST(Recovery, FilesWithoutNames) {
+    Rig rig;
+    rig.attach();
+    Call first, second;
+    rig.requests.create_unnamed(first, kRoot, {kFile | 0600, 0, 0, 0}, {});
+    commit(rig);
+    rig.requests.create_unnamed(second, kRoot, {kFile | 0600, 0, 0, 0}, {});
+    rig.run();
+    ASSERT_EQ(first.ended(), Error::ok);
+    ASSERT_EQ(second.ended(), Error::ok);
+    const Fs::FileId committed = first.attributes.id, later = second.attributes.id;
+    // The one is held again, the other made again.
+    rig.rebirth();
+    rig.run();
+    EXPECT_EQ(rig.server->holds, 1u);
+    ASSERT_NE(rig.server->tree.find(committed), nullptr);
+    ASSERT_NE(rig.server->tree.find(later), nullptr);
+    // With a name it needs no hold any more.
+    Call named;
+    rig.requests.link(named, later, kRoot, "named", {});
+    rig.requests.release(later, {});
+    rig.requests.release(committed, {});
+    rig.rebirth();
+    rig.run();
+    EXPECT_EQ(named.ended(), Error::ok);
+    EXPECT_EQ(rig.server->tree.lookup(kRoot, "named")->id, later);
+    EXPECT_EQ(rig.server->tree.find(committed), nullptr);
+    commit(rig);
+    // One whose caller has gone is let go of.
+    {
+        Call gone;
+        rig.requests.create_unnamed(gone, kRoot, {kFile | 0600, 0, 0, 0}, {});
+        rig.server->take();
+    }
+    rig.run();
+    EXPECT_EQ(rig.server->tree.nodes.size(), 2u);
+}
+
 TEST(Recovery, TheOrder) {
     Rig rig;
     rig.attach();

@@ -47,9 +47,8 @@ void Tree::unlinked(Node& node, bool hold) {
     if (--node.links == 0 && !held.contains(key(node.id))) nodes.erase(node.id.number);
 }
 
-Outcome Tree::make(const Fs::Submission& change, Node& directory, const std::string& name,
-                   std::string_view target) {
-    if (directory.entries.contains(name)) return {Error::exists};
+/// 0: it is taken.
+Fs::FileId Tree::new_id(const Fs::Submission& change) {
     u64 number = 2;
     while (nodes.contains(number)) ++number;
     Fs::FileId id{number, generation + 1};
@@ -59,9 +58,25 @@ Outcome Tree::make(const Fs::Submission& change, Node& directory, const std::str
         if (const auto at = nodes.find(id.number);
             at != nodes.end() && at->second.links == 0 && !held.contains(key(at->second.id)))
             nodes.erase(at);
-        if (nodes.contains(id.number)) return {Error::io};
+        if (nodes.contains(id.number)) return {};
     }
     generation = std::max(generation, id.generation);
+    return id;
+}
+
+Outcome Tree::make_unnamed(const Fs::Submission& change) {
+    const Fs::FileId id = new_id(change);
+    if (id.number == 0) return {Error::io};
+    const Node& made = nodes[id.number] = {id, change.mode, 0, change.user, {}, {}, change.time.seconds};
+    hold(id);
+    return {Error::ok, 0, attributes(made)};
+}
+
+Outcome Tree::make(const Fs::Submission& change, Node& directory, const std::string& name,
+                   std::string_view target) {
+    if (directory.entries.contains(name)) return {Error::exists};
+    const Fs::FileId id = new_id(change);
+    if (id.number == 0) return {Error::io};
     const bool link = change.operation == static_cast<u32>(Fs::Operation::create_link);
     Node node{
         id, link ? kLink | 0777 : change.mode, 1, change.user, std::string(target), {}, change.time.seconds};
@@ -100,6 +115,24 @@ Outcome Tree::rename(const Fs::Submission& change, Node& from, const std::string
     return {};
 }
 
+Outcome Tree::exchange(const Fs::Submission& change, Node& from, const std::string& name,
+                       const std::string& other) {
+    Node* const to = get(change.other);
+    if (to == nullptr) return {Error::bad_handle};
+    if (!to->directory()) return {Error::wrong_type};
+    const auto first = from.entries.find(name), second = to->entries.find(other);
+    if (first == from.entries.end() || second == to->entries.end()) return {Error::not_found};
+    Node& one = nodes.at(first->second);
+    Node& two = nodes.at(second->second);
+    if (&one == &two) return {};
+    if (to != &from && ((one.directory() && below(one.id.number, to->id.number)) ||
+                        (two.directory() && below(two.id.number, from.id.number))))
+        return {Error::invalid};
+    std::swap(first->second, second->second);
+    one.changed = two.changed = change.time.seconds;
+    return {};
+}
+
 Outcome Tree::apply(const Fs::Submission& change, std::string_view names, std::string_view data) {
     const auto operation = static_cast<Fs::Operation>(change.operation);
     if (operation == Fs::Operation::release) {
@@ -111,8 +144,10 @@ Outcome Tree::apply(const Fs::Submission& change, std::string_view names, std::s
     if (file == nullptr) return {Error::bad_handle};
     const std::string name(names.substr(0, change.name_size));
     const std::string other(names.substr(change.name_size));
-    const bool in_directory = operation == Fs::Operation::create || operation == Fs::Operation::create_link ||
-                              operation == Fs::Operation::unlink ||
+    const bool in_directory = operation == Fs::Operation::create ||
+                              operation == Fs::Operation::create_unnamed ||
+                              operation == Fs::Operation::exchange ||
+                              operation == Fs::Operation::create_link || operation == Fs::Operation::unlink ||
                               operation == Fs::Operation::remove_directory ||
                               operation == Fs::Operation::rename;
     if (in_directory != file->directory() && operation != Fs::Operation::set_attributes)
@@ -120,13 +155,15 @@ Outcome Tree::apply(const Fs::Submission& change, std::string_view names, std::s
     switch (operation) {
         case Fs::Operation::create: return make(change, *file, name, {});
         case Fs::Operation::create_link: return make(change, *file, name, other);
+        case Fs::Operation::create_unnamed: return make_unnamed(change);
         case Fs::Operation::rename: return rename(change, *file, name, other);
+        case Fs::Operation::exchange: return exchange(change, *file, name, other);
         case Fs::Operation::link: {
             Node* const directory = get(change.other);
             if (directory == nullptr) return {Error::bad_handle};
             if (!directory->directory()) return {Error::wrong_type};
             if (directory->entries.contains(name)) return {Error::exists};
-            if (file->links == 0) return {Error::not_found};
+            if (file->links == 0 && !held.contains(key(file->id))) return {Error::not_found};
             ++file->links;
             directory->entries[name] = file->id.number;
             return {Error::ok, 0, attributes(*file)};
@@ -156,6 +193,10 @@ Outcome Tree::apply(const Fs::Submission& change, std::string_view names, std::s
         case Fs::Operation::allocate:
             if ((change.flags & Fs::kKeepSize) == 0 && file->data.size() < change.offset + change.length)
                 file->data.resize(change.offset + change.length);
+            break;
+        case Fs::Operation::punch:
+            for (u64 at = change.offset; at < change.offset + change.length && at < file->data.size(); ++at)
+                file->data[at] = '\0';
             break;
         default: return {Error::invalid};
     }

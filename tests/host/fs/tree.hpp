@@ -57,6 +57,10 @@ class Tree {
                  std::string_view target);
     Outcome rename(const Fs::Submission& change, Node& from, const std::string& name,
                    const std::string& new_name);
+    Outcome make_unnamed(const Fs::Submission& change);
+    Outcome exchange(const Fs::Submission& change, Node& from, const std::string& name,
+                     const std::string& other);
+    Fs::FileId new_id(const Fs::Submission& change);
     bool below(u64 directory, u64 node) const;
     void unlinked(Node& node, bool hold);
 };

@@ -52,8 +52,8 @@ void World::expect(Operation& operation, std::string_view data) {
 }
 
 void World::begin_change() {
-    const u32 kind = random_() % 10;
-    const u64 node = any(kind < 7);
+    const u32 kind = random_() % 12;
+    const u64 node = any(kind < 9);
     if (node == 0) return;
     static constexpr Fs::Operation kKinds[] = {Fs::Operation::create,
                                                Fs::Operation::create,
@@ -62,12 +62,16 @@ void World::begin_change() {
                                                Fs::Operation::rename,
                                                Fs::Operation::create_link,
                                                Fs::Operation::remove_directory,
+                                               Fs::Operation::exchange,
+                                               Fs::Operation::create_unnamed,
                                                Fs::Operation::link,
                                                Fs::Operation::write,
                                                Fs::Operation::write};
     Operation& operation = begin(kKinds[kind], node);
     if (kind == 4) return begin_rename(operation);
-    if (kind < 8) return begin_names(operation);
+    if (kind == 7) return begin_exchange(operation);
+    if (kind == 8) return begin_unnamed(operation);
+    if (kind < 10) return begin_names(operation);
     begin_data(operation);
 }
 
@@ -129,6 +133,29 @@ void World::begin_rename(Operation& operation) {
     rig_.requests.rename(operation, from, name, other, new_name, replaced, hold, entry.time);
 }
 
+void World::begin_exchange(Operation& operation) {
+    Fs::Submission& entry = operation.entry;
+    const Fs::FileId from = known(entry.file.number);
+    const std::string name = any_name(), other_name = any_name();
+    const u64 to = any(true);
+    entry.other = expected_.nodes.at(to == 0 ? 1 : to).id;
+    const Fs::FileId other = known(entry.other.number);
+    operation.name = name + other_name;
+    entry.name_size = static_cast<u16>(name.size());
+    entry.other_size = static_cast<u16>(other_name.size());
+    expect(operation);
+    rig_.requests.exchange(operation, from, name, other, other_name, entry.time);
+}
+
+void World::begin_unnamed(Operation& operation) {
+    Fs::Submission& entry = operation.entry;
+    const Fs::FileId directory = known(entry.file.number);
+    entry.mode = kFile | (random_() & 0777);
+    entry.user = random_() % 5;
+    expect(operation);
+    rig_.requests.create_unnamed(operation, directory, {entry.mode, entry.user, 0, 0}, entry.time);
+}
+
 void World::begin_data(Operation& operation) {
     FsRequests& fs = rig_.requests;
     Fs::Submission& entry = operation.entry;
@@ -136,7 +163,7 @@ void World::begin_data(Operation& operation) {
     entry.offset = random_() % 5000;
     entry.length = random_() % 3000 + 1;
     // A truncation that fails because the server is held down has taken the data with it.
-    switch (downs_in_1000_ == 0 ? random_() % 6 : random_() % 5 + 1) {
+    switch (downs_in_1000_ == 0 ? random_() % 7 : random_() % 6 + 1) {
         case 0:
             entry.operation = static_cast<u32>(Fs::Operation::truncate);
             for (CutData& each : data_)
@@ -156,6 +183,10 @@ void World::begin_data(Operation& operation) {
             expect(operation);
             return fs.set_attributes(operation, file, {entry.flags, entry.mode, entry.user, 0, {}, {}},
                                      entry.time);
+        case 3:
+            entry.operation = static_cast<u32>(Fs::Operation::punch);
+            expect(operation);
+            return fs.punch(operation, file, entry.offset, entry.length, entry.time);
         default: {
             std::string content(entry.length, static_cast<char>('A' + random_() % 26));
             expect(operation, content);
@@ -210,10 +241,12 @@ void World::check(Operation& operation) {
         EXPECT_EQ(operation.ended(), Error::ok);
         return;
     }
-    if (what == Fs::Operation::create || what == Fs::Operation::create_link) {
+    if (what == Fs::Operation::create || what == Fs::Operation::create_link ||
+        what == Fs::Operation::create_unnamed) {
         if (operation.error == Error::ok) {
             const u64 generation = operation.expected.attributes.id.generation;
             EXPECT_TRUE(ids_.emplace(generation, operation.attributes.id).second);
+            if (what == Fs::Operation::create_unnamed) held_.push_back(operation.expected.attributes.id);
         }
     }
     const bool look = operation.entry.operation < 32;

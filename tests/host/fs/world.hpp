@@ -58,6 +58,8 @@ class World {
     void begin_change();
     void begin_names(Operation& operation);
     void begin_rename(Operation& operation);
+    void begin_exchange(Operation& operation);
+    void begin_unnamed(Operation& operation);
     void begin_data(Operation& operation);
     void begin_look();
     void release_one();

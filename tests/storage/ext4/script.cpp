@@ -43,7 +43,7 @@ bool Script::below_itself(u32 directory, u32 moved) const {
 }
 
 bool Script::step() {
-    switch (below(16)) {
+    switch (below(18)) {
         case 0: return make(0040000);
         case 1:
         case 2:
@@ -55,6 +55,8 @@ bool Script::step() {
         case 8: return remove();
         case 9: return rename();
         case 10: steps_.push_back({.operation = commit}); return true;
+        case 16: return exchange();
+        case 17: return make_unnamed();
         default: return change_content();
     }
 }
@@ -85,7 +87,7 @@ bool Script::make(u32 type) {
 }
 
 bool Script::link() {
-    const u32 file = any(0100000, true), directory = any_directory();
+    const u32 file = any(0100000, below(2) == 0), directory = any_directory();
     Step step{.operation = Fs::Operation::link, .file = file, .other = directory, .name = new_name()};
     if (file == 0 || made_[directory].entries.contains(step.name)) return false;
     made_[directory].entries[step.name] = file;
@@ -164,6 +166,43 @@ bool Script::rename() {
     return true;
 }
 
+bool Script::exchange() {
+    const u32 from = any_directory(), to = any_directory();
+    auto &entries = made_[from].entries, &others = made_[to].entries;
+    if (entries.empty() || others.empty()) return false;
+    const auto one = std::next(entries.begin(), static_cast<long>(below(entries.size())));
+    const auto two = std::next(others.begin(), static_cast<long>(below(others.size())));
+    Step step{.operation = Fs::Operation::exchange,
+              .file = from,
+              .other = to,
+              .name = one->first,
+              .other_name = two->first};
+    const auto into_itself = [&](u32 moved, u32 directory) {
+        return S_ISDIR(made_[moved].mode) && below_itself(directory, moved);
+    };
+    if (from != to && one->second != two->second &&
+        (into_itself(one->second, to) || into_itself(two->second, from))) {
+        step.wanted = Error::invalid;
+    } else {
+        std::swap(one->second, two->second);
+        made_[one->second].parent = from;
+        made_[two->second].parent = to;
+    }
+    steps_.push_back(step);
+    return true;
+}
+
+/// It is held as if it had been unlinked: gets a name, or is released, some time.
+bool Script::make_unnamed() {
+    const u32 directory = any_directory();
+    Made made{.mode = 0100000 | static_cast<u32>(below(01000)), .links = 0, .held = true};
+    Step step{.operation = create_unnamed, .file = directory, .mode = made.mode};
+    step.makes = step.loses = static_cast<u32>(made_.size());
+    made_.push_back(made);
+    steps_.push_back(step);
+    return true;
+}
+
 bool Script::change_content() {
     const u32 file = any(0100000, false);
     if (file == 0) return false;
@@ -183,6 +222,12 @@ bool Script::change_content() {
         step.operation = truncate;
         step.offset = below(3) == 0 ? 0 : below(kMost);
         made.content.resize(step.offset);
+    } else if (kind < 8 && below(2) == 0) {
+        step.operation = punch;
+        step.offset = below(kMost);
+        step.length = 1 + below(50'000);
+        for (u64 at = step.offset; at < step.offset + step.length && at < made.content.size(); at++)
+            made.content[at] = '\0';
     } else if (kind < 8) {
         step.operation = allocate;
         step.offset = below(kMost);

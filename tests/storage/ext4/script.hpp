@@ -58,6 +58,8 @@ class Script {
     bool link();
     bool remove();
     bool rename();
+    bool exchange();
+    bool make_unnamed();
     bool change_content();
     void lose(u32 file, Step& step);
 

@@ -87,6 +87,7 @@ Result<Fs::Attached> Files::attach(u64 session, const Fs::Attach& where) {
     last_ = committed_ = 0;
     kept_.clear();
     held_.clear();
+    released_.clear();
     PITH_CHECK(reopen());
     Fs::Submission request{};
     request.operation = static_cast<u32>(Fs::Operation::attach);
@@ -113,11 +114,14 @@ Result<> Files::try_to_resume() {
             const u64 committed = result<Fs::Attached>().committed;
             if (committed < committed_) return Error::bad_state;
             note({0, 0, 0, 0, committed, 0});
-            for (const auto& [number, file] : held_) {
-                request = {};
-                request.operation = static_cast<u32>(Fs::Operation::hold);
-                request.file = file;
-                static_cast<void>(PITH_TRY(run(request, {})));
+            std::erase_if(released_, [&](const auto& one) { return one.first <= committed; });
+            for (const auto* files : {&held_, &released_}) {
+                for (const auto& [number, file] : *files) {
+                    request = {};
+                    request.operation = static_cast<u32>(Fs::Operation::hold);
+                    request.file = file;
+                    static_cast<void>(PITH_TRY(run(request, {})));
+                }
             }
             std::map<u64, Kept> kept;
             kept.swap(kept_);
@@ -160,7 +164,8 @@ Files::Answer Files::change(Fs::Submission request, std::string_view content) {
         if (answer.ok()) {
             if (answer.value().error == Error::ok && request.change > committed_) {
                 const auto operation = static_cast<Fs::Operation>(request.operation);
-                if (operation == Fs::Operation::create || operation == Fs::Operation::create_link)
+                if (operation == Fs::Operation::create || operation == Fs::Operation::create_link ||
+                    operation == Fs::Operation::create_unnamed)
                     request.answer = result<Fs::Attributes>().id;
                 kept_.emplace(request.change, Kept{request, std::string(content), true});
             }

@@ -48,9 +48,10 @@ class Files {
     u64 committed() const { return committed_; }
     usize kept() const { return kept_.size(); }
     u64 repeated() const { return repeated_; }
+    /// Follows the change that did it.
     void hold(Fs::FileId file, bool held) {
         if (held) held_[file.number] = file;
-        else held_.erase(file.number);
+        else if (held_.erase(file.number) != 0) released_[last_] = file;
     }
     /// Copied from the last answer's place.
     template <typename T>
@@ -80,6 +81,7 @@ class Files {
     QueueClient<Fs::Submission, Fs::Completion> queue_;
     std::map<u64, Kept> kept_;
     std::map<u64, Fs::FileId> held_;
+    std::map<u64, Fs::FileId> released_;  ///< by the number of the change, which is not committed
     bool resuming_ = false;
     u64 last_ = 0, committed_ = 0, ids_ = 0, repeated_ = 0;
 };

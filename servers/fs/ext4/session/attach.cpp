@@ -66,6 +66,8 @@ Result<u64> Session::attach(Request request) {
 }
 
 Result<u64> Session::detach() {
+    // What could not be removed stays in the list of orphans.
+    if (!system_->volume().read_only()) static_cast<void>(system_->release_all());
     const Result<u64> committed = sync();
     const Result<> left = system_->unmount();
     drop();

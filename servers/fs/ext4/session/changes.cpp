@@ -40,6 +40,12 @@ Result<u64> Session::create_link(Request request) {
     return put_attributes(request, PITH_TRY(system_->make_link(directory, name(), other_name(), made)));
 }
 
+Result<u64> Session::create_unnamed(Request request) {
+    const ext4::NewFile made = PITH_TRY(new_file(request));
+    const ext4::FileId id = PITH_TRY(system_->create_unnamed(file(request.file), made));
+    return put_attributes(request, id);
+}
+
 Result<u64> Session::link(Request request) {
     if (request.place_size < sizeof(Fs::Attributes)) return Error::invalid;
     const ext4::FileId id = file(request.file);

@@ -110,16 +110,23 @@ Result<u64> Session::perform(Request request) {
     switch (static_cast<Fs::Operation>(request.operation)) {
         case Fs::Operation::create: return create(request);
         case Fs::Operation::create_link: return create_link(request);
+        case Fs::Operation::create_unnamed: return create_unnamed(request);
         case Fs::Operation::link: return link(request);
         case Fs::Operation::unlink:
         case remove_directory: return unlink(request);
         case Fs::Operation::rename: return rename(request);
+        case Fs::Operation::exchange:
+            PITH_CHECK(system_->exchange(file(request.file), name(), file(request.other), other_name()));
+            return u64{0};
         case Fs::Operation::set_attributes: return set_attributes(request);
         case Fs::Operation::write: return write(request);
         case truncate: PITH_CHECK(system_->truncate(file(request.file), request.offset)); return u64{0};
         case allocate:
             PITH_CHECK(system_->allocate(file(request.file), request.offset, request.length,
                                          (request.flags & Fs::kKeepSize) != 0));
+            return u64{0};
+        case punch:
+            PITH_CHECK(system_->punch(file(request.file), request.offset, request.length));
             return u64{0};
         case release: PITH_CHECK(system_->release(file(request.file))); return u64{0};
         default: return Error::invalid;

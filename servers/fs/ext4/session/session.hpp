@@ -74,6 +74,7 @@ class Session final : private ext4::TransactionObserver {
     // changes.cpp
     Result<u64> create(Request request);
     Result<u64> create_link(Request request);
+    Result<u64> create_unnamed(Request request);
     Result<u64> link(Request request);
     Result<u64> unlink(Request request);
     Result<u64> rename(Request request);

@@ -70,6 +70,22 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make_link(Self self, std::string name
     co_return self->fs().new_link(*made, std::move(target));
 }
 
+Async<Ref<Inode>> DiskDirectory::create_unnamed(const NewFile& file) {
+    if (links == 0) return Errno::ENOENT;
+    if (fs().read_only()) return Errno::EROFS;
+    return make_unnamed(Self(this), to_fs(file));
+}
+
+Task<SysResult<Ref<Inode>>> DiskDirectory::make_unnamed(Self self, FsNewFile file) {
+    Result<Fs::Attributes> made = co_await self->client().create_unnamed(self->id(), file,
+                                                                         lx::to_fs(self->fs().now()));
+    if (!made.ok()) co_return fs_errno(made.error());
+    SysResult<Ref<Inode>> inode = co_await self->fs().inode(*made);
+    if (inode.ok()) static_cast<DiskInode&>(*inode.value()).set_held();
+    else self->client().release(made.value().id);
+    co_return inode;
+}
+
 Async<> DiskDirectory::link(std::string_view name, Inode& inode) {
     if (links == 0) return Errno::ENOENT;
     if (fs().read_only()) return Errno::EROFS;
@@ -82,8 +98,7 @@ Task<SysResult<>> DiskDirectory::add_link(Self self, std::string name, Ref<DiskI
     const Result<Fs::Attributes> done = co_await self->client().link(inode->id(), self->id(), name,
                                                                      lx::to_fs(time));
     if (!done.ok()) co_return fs_errno(done.error());
-    ++inode->links;
-    inode->change_time = time;
+    inode->got_name(time);
     self->fs().keep(*inode);
     self->changed(time);
     co_return SysResult<>();
@@ -133,9 +148,12 @@ Task<SysResult<>> DiskDirectory::remove(Self self, std::string name, Ref<DiskIno
 
 Async<> DiskDirectory::rename(std::string_view name, Inode& inode, Inode& to, std::string_view new_name,
                               Inode* replaced, bool exchange) {
-    if (exchange) return Errno::EINVAL;
     if (links == 0) return Errno::ENOENT;
     if (fs().read_only()) return Errno::EROFS;
+    if (exchange)
+        return swap(Self(this), std::string(name), Ref<DiskInode>(static_cast<DiskInode*>(&inode)),
+                    Self(static_cast<DiskDirectory*>(&to)), std::string(new_name),
+                    Ref<DiskInode>(static_cast<DiskInode*>(replaced)));
     return move(Self(this), std::string(name), Ref<DiskInode>(static_cast<DiskInode*>(&inode)),
                 Self(static_cast<DiskDirectory*>(&to)), std::string(new_name),
                 Ref<DiskInode>(static_cast<DiskInode*>(replaced)));
@@ -167,6 +185,30 @@ Task<SysResult<>> DiskDirectory::move(Self self, std::string name, Ref<DiskInode
         ++to->links;
     }
     inode->change_time = time;
+    self->changed(time);
+    to->changed(time);
+    co_return SysResult<>();
+}
+
+Task<SysResult<>> DiskDirectory::swap(Self self, std::string name, Ref<DiskInode> inode, Self to,
+                                      std::string new_name, Ref<DiskInode> other) {
+    Gate::Hold renames;
+    if (self != to) renames = PITH_CO_TRY(co_await enter(self->fs().rename_gate, true));
+    const Gate::Hold hold = PITH_CO_TRY(co_await enter_for(*self, name, *inode));
+    Gate::Hold second;
+    if (self != to) second = PITH_CO_TRY(co_await enter(to->gate(), true));
+    const Result<Fs::Attributes> now = co_await self->client().lookup(to->id(), new_name);
+    if (!now.ok()) co_return fs_errno(now.error());
+    if (!(now.value().id == other->id())) co_return Errno::ENOENT;
+    const Timespec time = self->fs().now();
+    const Result<> done = co_await self->client().exchange(self->id(), name, to->id(), new_name,
+                                                           lx::to_fs(time));
+    if (!done.ok()) co_return fs_errno(done.error());
+    if (inode->directory() != other->directory()) {
+        --(inode->directory() ? self : to)->links;
+        ++(inode->directory() ? to : self)->links;
+    }
+    inode->change_time = other->change_time = time;
     self->changed(time);
     to->changed(time);
     co_return SysResult<>();

@@ -2,6 +2,8 @@
 // What all inodes of a file system on a disk have: attributes and their changes.
 #include "servers/linux/vfs/diskfs/disk_inode.hpp"
 
+#include <utility>
+
 #include "servers/linux/vfs/diskfs/disk_fs.hpp"
 #include "servers/linux/zone.hpp"
 
@@ -56,6 +58,12 @@ void DiskInode::lost_name(bool held, const Timespec& time) {
     change_time = time;
     held_ |= held;
     if (links == 0) fs_->let_go(*this);
+}
+
+void DiskInode::got_name(const Timespec& time) {
+    change_time = time;
+    // Its name keeps it now.
+    if (links++ == 0 && std::exchange(held_, false)) client().release(id_);
 }
 
 Async<> DiskInode::refresh() {

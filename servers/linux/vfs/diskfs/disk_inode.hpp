@@ -37,6 +37,10 @@ class DiskInode : public Inode {
     u32 users_ = 0;  ///< open files
     /// A name has been removed. `held`: the file server keeps it until this inode is gone.
     void lost_name(bool held, const Timespec& time);
+    void got_name(const Timespec& time);
+    /// It was made without a name: the file server keeps it until this inode is gone.
+    void set_held() { held_ = true; }
+    bool held() const { return held_; }
     /// The server has the access time that is known here, when it is done.
     Task<SysResult<>> tell_access_time();
     bool access_time_told() const { return access_time == told_access_time_; }
@@ -76,6 +80,7 @@ class DiskDirectory : public DiskInode {
     Async<Ref<Inode>> create(std::string_view name, const NewFile& file) override;
     Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target,
                                      const NewFile& file) override;
+    Async<Ref<Inode>> create_unnamed(const NewFile& file) override;
     Async<> link(std::string_view name, Inode& inode) override;
     Async<> unlink(std::string_view name, Inode& inode) override;
     Async<> remove_directory(std::string_view name, Inode& inode) override;
@@ -89,10 +94,13 @@ class DiskDirectory : public DiskInode {
     static Task<SysResult<Ref<Inode>>> make(Self self, std::string name, FsNewFile file);
     static Task<SysResult<Ref<Inode>>> make_link(Self self, std::string name, std::string target,
                                                  FsNewFile file);
+    static Task<SysResult<Ref<Inode>>> make_unnamed(Self self, FsNewFile file);
     static Task<SysResult<>> add_link(Self self, std::string name, Ref<DiskInode> inode);
     static Task<SysResult<>> remove(Self self, std::string name, Ref<DiskInode> victim);
     static Task<SysResult<>> move(Self self, std::string name, Ref<DiskInode> inode, Self to,
                                   std::string new_name, Ref<DiskInode> replaced);
+    static Task<SysResult<>> swap(Self self, std::string name, Ref<DiskInode> inode, Self to,
+                                  std::string new_name, Ref<DiskInode> other);
     static Task<SysResult<Gate::Hold>> enter_for(DiskDirectory& directory, std::string_view name,
                                                  const DiskInode& is);
     void changed(const Timespec& time) {
@@ -169,6 +177,9 @@ class DiskFile : public DiskInode {
     static Task<void> write_run(Ref<DiskFile> self, PageRun run);
     void write_failed(const PageRun& run, u64 done, Error error);
     static Task<SysResult<>> cut(Ref<DiskFile> self, i64 size);
+    static Task<SysResult<>> punch(Ref<DiskFile> self, i64 offset, i64 length);
+    static Task<SysResult<>> make_hole(Ref<DiskFile> self, i64 offset, i64 length);
+    static Task<SysResult<>> make_zeros(Ref<DiskFile> self, i64 offset, i64 length, bool keep_size);
     static Task<SysResult<>> reserve(Ref<DiskFile> self, i64 offset, i64 length, bool keep_size);
     static Task<SysResult<i64>> find_content(Ref<DiskFile> self, i64 offset, bool hole);
 

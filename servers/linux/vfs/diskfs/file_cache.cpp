@@ -176,10 +176,25 @@ void FileCache::drop(u64 first, u64 last) {
     }
 }
 
+/// Some of a page's bytes, if it is there.
+void FileCache::zero(u64 index, u64 from, u64 to) {
+    if (const FrameNumber frame = find(index); frame != kNoFrame && from < to)
+        std::memset(FrameAllocator::data(frame) + from, 0, to - from);
+}
+
 void FileCache::zero_tail(u64 index, u32 from) {
-    if (from == 0) return;
-    if (const FrameNumber frame = find(index); frame != kNoFrame)
-        std::memset(FrameAllocator::data(frame) + from, 0, kPageSize - from);
+    if (from != 0) zero(index, from, kPageSize);
+}
+
+void FileCache::punch(u64 from, u64 to) {
+    const u64 first = (from + kPageSize - 1) / kPageSize, last = to / kPageSize;
+    if (first < last) drop(first, last);
+    for (const u64 index : {from / kPageSize, last}) {
+        const u64 start = index * kPageSize;
+        zero(index, std::max(from, start) - start, std::clamp(to, start, start + kPageSize) - start);
+        // The disk's blocks may be smaller than a page.
+        if (CacheChunk* place = look(index)) place->backed &= static_cast<u16>(~bit(index));
+    }
 }
 
 u64 FileCache::reclaim(CacheChunk& chunk, bool mapped) {

@@ -51,6 +51,8 @@ class FileCache {
     void set_reading(const PageRun& run, bool reading);
     /// Forgets [first, last), dirty or not.
     void drop(u64 first, u64 last);
+    /// Bytes [from, to) have become a hole on the disk: their pages go, of the first and the last one a part is zeroed.
+    void punch(u64 from, u64 to);
     /// Zeroes the page from `from` on, if it is there.
     void zero_tail(u64 index, u32 from);
     /// Lets go of the chunk's pages that are clean and that nobody else has; frames given back. May delete the chunk.
@@ -78,6 +80,7 @@ class FileCache {
         return at != chunks_.end() && (at->second.get()->*bits >> index % kChunkPages & 1) != 0;
     }
     CacheChunk& chunk(u64 index);
+    void zero(u64 index, u64 from, u64 to);
     void drop_page(CacheChunk& chunk, u32 at);
     void set_clean(CacheChunk& chunk, u16 bits);
     void delete_if_empty(CacheChunk& chunk);

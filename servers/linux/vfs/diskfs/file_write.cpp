@@ -111,11 +111,55 @@ Task<SysResult<>> DiskFile::cut(Ref<DiskFile> self, i64 size) {
 }
 
 Async<> DiskFile::allocate(u32 allocate_mode, i64 offset, i64 length) {
-    constexpr u32 kKeepSize = 1;
-    if ((allocate_mode & ~kKeepSize) != 0) return Errno::EOPNOTSUPP;
+    constexpr u32 kKeepSize = 1, kPunchHole = 2, kZeroRange = 16;
+    const u32 what = allocate_mode & ~kKeepSize;
+    const bool keep_size = what != allocate_mode;
+    if (what != 0 && what != kZeroRange && (what != kPunchHole || !keep_size)) return Errno::EOPNOTSUPP;
     if (fs().read_only()) return Errno::EROFS;
-    if (static_cast<u64>(offset + length) > client().attached().max_file_size) return Errno::EFBIG;
-    return reserve(Ref<DiskFile>(this), offset, length, allocate_mode != 0);
+    if (length > kMaxFileSize - offset ||
+        static_cast<u64>(offset + length) > client().attached().max_file_size)
+        return Errno::EFBIG;
+    const Ref<DiskFile> self(this);
+    if (what == 0) return reserve(self, offset, length, keep_size);
+    if (what == kPunchHole) return punch(self, offset, length);
+    return make_zeros(self, offset, length, keep_size);
+}
+
+Task<SysResult<>> DiskFile::punch(Ref<DiskFile> self, i64 offset, i64 length) {
+    PITH_CO_CHECK(co_await self->gate().enter(true));
+    const Gate::Hold hold(self->gate());
+    co_return co_await make_hole(self, offset, length);
+}
+
+/// What is dirty is written first: a hole that can't be made costs nobody's data. What was read until it is there is not believed.
+Task<SysResult<>> DiskFile::make_hole(Ref<DiskFile> self, i64 offset, i64 length) {
+    const u64 start = static_cast<u64>(offset), end = start + static_cast<u64>(length);
+    PITH_CO_CHECK(co_await write_back(self, start / kPageSize, (end + kPageSize - 1) / kPageSize));
+    const Timespec time = self->fs().now();
+    const Result<> done = co_await self->client().punch(self->id(), start, static_cast<u64>(length),
+                                                        to_fs(time));
+    self->set_stale();
+    if (!done.ok()) {
+        // Some of it may have been done.
+        ++self->epoch_;
+        static_cast<void>(co_await write_back(self, start / kPageSize, (end + kPageSize - 1) / kPageSize));
+        self->cache.drop(start / kPageSize, (end + kPageSize - 1) / kPageSize);
+        co_return fs_errno(done.error());
+    }
+    ++self->epoch_;
+    self->cache.punch(start, end);
+    self->modified(time);
+    co_return SysResult<>();
+}
+
+/// A hole, and new blocks for it.
+Task<SysResult<>> DiskFile::make_zeros(Ref<DiskFile> self, i64 offset, i64 length, bool keep_size) {
+    {
+        PITH_CO_CHECK(co_await self->gate().enter(true));
+        const Gate::Hold hold(self->gate());
+        PITH_CO_CHECK(co_await make_hole(self, offset, length));
+    }
+    co_return co_await reserve(self, offset, length, keep_size);
 }
 
 Task<SysResult<>> DiskFile::reserve(Ref<DiskFile> self, i64 offset, i64 length, bool keep_size) {

@@ -31,7 +31,7 @@ bool wants_sync(u32 flags) { return (flags & O_DATA_SYNC) != 0; }
 }  // namespace
 
 Async<Ref<File>> DiskFile::open(Thread&, const Path& path, u32 flags) {
-    if (going || (links == 0 && users_ == 0 && mapping_ == nullptr)) return Errno::ENOENT;
+    if (going || (links == 0 && !held())) return Errno::ENOENT;
     return Ref<File>(Ref<DiskOpenFile>::make(path, flags));
 }
 

@@ -113,7 +113,7 @@ Outcome sys_memfd_create(Thread& thread, const SyscallArgs& args) {
     how.mode = S_REGULAR | ((flags & kNoExecSeal) != 0 ? 0666 : 0777);
     how.uid = thread.process.credentials.fsuid;
     how.gid = thread.process.credentials.fsgid;
-    SysResult<Ref<Inode>> inode = vfs.device_mount->root->inode()->create_unnamed(how);
+    SysResult<Ref<Inode>> inode = vfs.device_mount->root->inode()->create_unnamed(how).take();
     if (!inode.ok()) return inode.error();
     if ((flags & (kAllowSealing | kNoExecSeal)) == 0) inode.value()->seals = kSealSeal;
     const Path path = vfs.anonymous_path(inode.value(), "/memfd:" + name.value() + " (deleted)");

@@ -90,10 +90,11 @@ Async<u64> make_link(Thread& thread, u64 old_directory, u64 old_path, u64 direct
     PITH_CHECK(check_create(thread, last));
     if (&old.inode().file_system() != &last.directory.inode().file_system()) return Errno::EXDEV;
     if (old.inode().directory()) return Errno::EPERM;
-    if (old.inode().links == 0 && old.dentry->parent()) return Errno::ENOENT;
+    if (old.inode().links == 0 && !old.inode().linkable) return Errno::ENOENT;
     Vfs* vfs = thread.zone().vfs;
     return after(last.directory.inode().link(last.name, old.inode()),
                  [vfs, parent = last.directory.dentry, name = last.name, inode = Ref<Inode>(&old.inode())] {
+                     inode->linkable = false;
                      vfs->dentries.add(parent, name, inode);
                  });
 }

@@ -128,7 +128,7 @@ class TmpDirectory : public TmpInode {
     Async<Ref<Inode>> create(std::string_view name, const NewFile& file) override;
     Async<Ref<Inode>> create_symlink(std::string_view name, std::string_view target,
                                      const NewFile& file) override;
-    SysResult<Ref<Inode>> create_unnamed(const NewFile& file) override { return tmpfs().make_unnamed(file); }
+    Async<Ref<Inode>> create_unnamed(const NewFile& file) override { return tmpfs().make_unnamed(file); }
     Async<> link(std::string_view name, Inode& inode) override;
     Async<> unlink(std::string_view name, Inode& inode) override;
     Async<> remove_directory(std::string_view name, Inode& inode) override;
