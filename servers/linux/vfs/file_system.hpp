@@ -35,6 +35,9 @@ class FileSystem : public RefCounted {
     virtual Async<> synchronise() { return {}; }
     /// False: its names are made up anew for each look-up, so that they are not kept.
     virtual bool cacheable() const { return true; }
+    /// Others change it too: what is known of its names and files is so for a moment (kTrusted) only, and names that are not there are not remembered.
+    bool shared = false;
+    static constexpr u64 kTrusted = 1'000'000'000;  ///< nanoseconds
     /// True: a name that is not there cannot be made: ENOENT comes before all else (procfs).
     virtual bool fixed_names() const { return false; }
     /// st_blksize.

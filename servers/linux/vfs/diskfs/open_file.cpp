@@ -42,7 +42,13 @@ DiskOpenFile::DiskOpenFile(Path file_path, u32 open_flags) : RegularFile(std::mo
 
 DiskOpenFile::~DiskOpenFile() {
     --file().users_;
-    if (writable()) --file().fs().writers;
+    if (!writable()) return;
+    --file().fs().writers;
+    // Others are to see it.
+    if (file().fs().shared && file().dirty())
+        static_cast<void>(spawn([](Ref<DiskFile> written) -> Task<void> {
+            static_cast<void>(co_await DiskFile::write_back(written));
+        }(Ref<DiskFile>(&file()))));
 }
 
 void DiskOpenFile::read_ahead(u64 next) {
@@ -72,7 +78,7 @@ u64 DiskOpenFile::window_at(u64 index, u64 end) {
 Async<usize> DiskOpenFile::read(Thread& thread, UserIo&& io, i64 position) {
     if ((flags & O_NO_ACCESS_TIME) == 0 && (path.mount->flags & (kMountNoAccessTime | kMountReadOnly)) == 0)
         file().touch_access();
-    const SysResult<> copied = file().read_resident(position, io);
+    const SysResult<> copied = file().outdated() ? Errno::EAGAIN : file().read_resident(position, io);
     if (copied.error() == Errno::EAGAIN)
         return slow_read(thread, Self(this), std::move(io), position + static_cast<i64>(io.done()));
     if (io.done() != 0) {
@@ -87,6 +93,7 @@ Task<SysResult<usize>> DiskOpenFile::slow_read(Thread& thread, Self self, UserIo
     const DeviceWait waiting(thread);
     SysResult<> result = Errno::EAGAIN;
     u32 tries = 0;
+    if (self->file().outdated()) PITH_CO_CHECK(co_await DiskInode::ask_again(Ref<DiskInode>(&self->file())));
     while (result.error() == Errno::EAGAIN && !thread.fatal_signal_pending()) {
         const u64 index = static_cast<u64>(position) / kPageSize;
         const u64 end = (static_cast<u64>(position) + io.remaining() + kPageSize - 1) / kPageSize;
@@ -119,8 +126,8 @@ Async<usize> DiskOpenFile::write(Thread& thread, UserIo&& io, i64 position) {
     io.limit(largest - static_cast<u64>(position));
     const bool setuid = (to.mode & (S_SETUID | S_SETGID)) != 0 && !thread.process.credentials.root();
     PageCache& cache = to.fs().page_cache();
-    if (setuid || wants_sync(flags) || !to.fs().room_for(io.remaining()) || cache.crowded() ||
-        !to.gate().try_enter(true)) {
+    if (setuid || wants_sync(flags) || (to.fs().shared && !proven_) || !to.fs().room_for(io.remaining()) ||
+        cache.crowded() || !to.gate().try_enter(true)) {
         return slow_write(thread, Self(this), std::move(io), position, Gate::Hold(), false);
     }
     Gate::Hold hold(to.gate());
@@ -195,7 +202,8 @@ Task<SysResult<usize>> DiskOpenFile::slow_write(Thread& thread, Self self, UserI
         static_cast<void>(co_await wait_for_room(self));
         const usize size = std::min(io.remaining(), kPiece);
         // On a disk that is nearly full it is written at once, so that it is this call that learns what does not fit.
-        const bool through = !fs.room_for(size);
+        // Of a shared file system so is what comes first, as the host may refuse it.
+        const bool through = !fs.room_for(size) || (fs.shared && !self->proven_);
         if (through) static_cast<void>(co_await DiskFs::write_back(Ref<DiskFs>(&fs)));
         const i64 size_before = to->size();
         const usize before = io.done();
@@ -206,6 +214,13 @@ Task<SysResult<usize>> DiskOpenFile::slow_write(Thread& thread, Self self, UserI
             static_cast<void>(co_await DiskFile::write_back(to, static_cast<u64>(position) / kPageSize,
                                                             static_cast<u64>(end) / kPageSize + 1));
             const i64 lost = to->take_lost();
+            const Errno refused = fs.shared && lost >= end ? to->take_error() : Errno::ok;
+            if (refused != Errno::ok) {
+                if (to->size() == end) to->set_size(size_before);
+                if (position == start) co_return refused;
+                co_return static_cast<usize>(position - start);
+            }
+            self->proven_ = true;
             if (lost < end) {
                 static_cast<void>(to->take_error());
                 const i64 kept = std::max(lost, position);
@@ -248,8 +263,10 @@ Task<SysResult<>> DiskOpenDirectory::list(Ref<DiskOpenDirectory> self, Directory
     const std::span<u8> room(reinterpret_cast<u8*>(bytes.get()), kRoom);
     while (true) {
         const u64 cookie = static_cast<u64>(self->offset) - kDots;
-        const Result<usize> got = co_await directory.client().list(directory.id(), cookie, room);
-        if (!got.ok()) co_return fs_errno(got.error());
+        Result<usize> got = co_await directory.client().list(directory.id(), cookie, room);
+        if (got.error() == Error::bad_handle && co_await directory.remind())
+            got = co_await directory.client().list(directory.id(), cookie, room);
+        if (!got.ok()) co_return directory.fs().errno_of(got.error());
         if (got.value() == 0) co_return SysResult<>();
         for (usize at = 0; at + sizeof(Fs::Entry) <= got.value();) {
             const auto& entry = *reinterpret_cast<const Fs::Entry*>(room.data() + at);
