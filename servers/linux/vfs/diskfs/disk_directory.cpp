@@ -23,6 +23,14 @@ Task<SysResult<Gate::Hold>> enter(Gate& gate, bool alone) {
 
 }  // namespace
 
+/// The host may refuse it, and it is open(2) that is to tell.
+Task<SysResult<Ref<File>>> DiskDirectory::open_allowed(Self self, Path path, u32 flags) {
+    alignas(u64) u8 room[1024];
+    const Result<usize> listed = co_await self->client().list(self->id(), 0, room);
+    if (!listed.ok()) co_return self->fs().errno_of(listed.error());
+    co_return Ref<File>(Ref<DiskOpenDirectory>::make(std::move(path), flags));
+}
+
 void DiskDirectory::count_directories(i32 more) {
     if (!fs().shared) links += static_cast<u32>(more);
 }
@@ -193,6 +201,7 @@ Task<SysResult<>> DiskDirectory::move(Self self, std::string name, Ref<DiskInode
 }
 
 Async<Ref<File>> DiskDirectory::open(Thread&, const Path& path, u32 flags) {
+    if (fs().shared) return open_allowed(Self(this), path, flags);
     return Ref<File>(Ref<DiskOpenDirectory>::make(path, flags));
 }
 

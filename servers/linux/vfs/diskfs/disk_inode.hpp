@@ -115,6 +115,7 @@ class DiskDirectory : public DiskInode {
 
   private:
     using Self = Ref<DiskDirectory>;
+    static Task<SysResult<Ref<File>>> open_allowed(Self self, Path path, u32 flags);
     static Task<SysResult<Ref<Inode>>> find(Self self, std::string name);
     static Task<SysResult<Ref<Inode>>> make(Self self, std::string name, FsNewFile file);
     static Task<SysResult<Ref<Inode>>> make_link(Self self, std::string name, std::string target,

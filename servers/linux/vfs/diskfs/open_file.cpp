@@ -2,6 +2,7 @@
 #include "servers/linux/vfs/diskfs/open_file.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "servers/linux/thread.hpp"
@@ -27,6 +28,13 @@ Task<void> more_memory(DiskFile& file) {
 }
 
 bool wants_sync(u32 flags) { return (flags & O_DATA_SYNC) != 0; }
+
+/// The server's cookies begin at 0, ours behind the two dots. The largest, which some of the host's file systems have at a directory's end, stay
+/// what they are.
+constexpr u64 kDots = 2;
+constexpr u64 kLastOffset = static_cast<u64>(std::numeric_limits<i64>::max());
+u64 offset_of(u64 cookie) { return cookie > kLastOffset - kDots ? kLastOffset : cookie + kDots; }
+u64 cookie_of(u64 offset) { return offset == kLastOffset ? kLastOffset : offset - kDots; }
 
 }  // namespace
 
@@ -252,17 +260,15 @@ Async<> DiskOpenDirectory::read_entries(DirectorySink& sink) {
     return list(Ref<DiskOpenDirectory>(this), sink);
 }
 
-/// The server's cookies begin at 0, ours behind the two dots.
 Task<SysResult<>> DiskOpenDirectory::list(Ref<DiskOpenDirectory> self, DirectorySink& sink) {
     constexpr usize kRoom = 16 << 10;
-    constexpr u64 kDots = 2;
     auto& directory = static_cast<DiskDirectory&>(self->inode());
     if (!directory.gate().try_enter(false)) PITH_CO_CHECK(co_await directory.gate().enter(false));
     const Gate::Hold hold(directory.gate());
     const auto bytes = std::make_unique_for_overwrite<u64[]>(kRoom / sizeof(u64));
     const std::span<u8> room(reinterpret_cast<u8*>(bytes.get()), kRoom);
     while (true) {
-        const u64 cookie = static_cast<u64>(self->offset) - kDots;
+        const u64 cookie = cookie_of(static_cast<u64>(self->offset));
         Result<usize> got = co_await directory.client().list(directory.id(), cookie, room);
         if (got.error() == Error::bad_handle && co_await directory.remind())
             got = co_await directory.client().list(directory.id(), cookie, room);
@@ -272,11 +278,11 @@ Task<SysResult<>> DiskOpenDirectory::list(Ref<DiskOpenDirectory> self, Directory
             const auto& entry = *reinterpret_cast<const Fs::Entry*>(room.data() + at);
             const usize end = at + entry.size;
             if (entry.size % 8 != 0 || end > got.value() || sizeof entry + entry.length > entry.size ||
-                entry.next >= static_cast<u64>(kMaxFileSize) - kDots)
+                entry.next > kLastOffset)
                 co_return Errno::EIO;
             const std::string_view name(reinterpret_cast<const char*>(&entry + 1), entry.length);
-            if (!sink.add(name, entry.number, entry.type, entry.next + kDots)) co_return SysResult<>();
-            self->offset = static_cast<i64>(entry.next + kDots);
+            if (!sink.add(name, entry.number, entry.type, offset_of(entry.next))) co_return SysResult<>();
+            self->offset = static_cast<i64>(offset_of(entry.next));
             at = end;
         }
     }
