@@ -86,20 +86,20 @@ wait_for() { i=0; while [ ! -e $1 ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)
 cat replaced written dir/moves goes; stat -c %s written; [ -e made ] || echo none; exec 5<written; read line <&5
 echo 1 >step1; wait_for step2; sleep 1.5
 cat replaced written made; stat -c %s written; cat <&5; [ -e goes ] || echo gone; ls dir; cat dir/moved; (cd dir; [ -e moves ] || echo moved)
-[ -e old ] && ls old; echo open >open; exec 6>>open; echo still >&6; echo 3 >step3; wait_for step4; echo end >&6
+[ -e old ] && ls old; echo open >open; exec 6>>open; echo still >&6; echo 3 >step3; wait_for step4; sleep 1.2; echo end >&6
 E2
 (
     wait_for() { for ((i = 0; i < 600; ++i)); do [[ -e folder/$1 ]] && return; sleep 0.1; done; }
     cd "$work"; wait_for step1
     echo newer >r && mv r folder/replaced; echo 'longer now' >>folder/written; echo made >folder/made; rm folder/goes
     mv folder/dir/moves folder/dir/moved; echo 2 >folder/step2
-    wait_for step3; sleep 1.5; cp folder/open seen; echo 4 >folder/step4
+    wait_for step3; sleep 1.5; cp folder/open seen; echo host >>folder/open; echo 4 >folder/step4
 ) &
 run shared --add changes.sh -- sh changes.sh </dev/null
 wait
 check share_changed_by_the_host 0 'old\nold\nx\nx\n4\nnone\nnewer\nold\nlonger now\nmade\n15\nlonger now\ngone\nmoved\nx\nmoved\n'
 check_that share_seen_by_the_host test "$(cat seen)" = $'open\nstill'
-check_that share_appended_on_the_host test "$(cat folder/open)" = $'open\nstill\nend'
+check_that share_appended_on_the_host test "$(cat folder/open)" = $'open\nstill\nhost\nend'
 
 # What the host refuses: to an ordinary user, as root is refused nothing.
 nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; }
@@ -167,3 +167,16 @@ run shared --timeout 200 --add bulk --add killed.sh -- sh killed.sh </dev/null
 check_that share_killed cmp -s out <(printf '%s\n' "$wanted" f "$wanted" f killed)
 cat folder/?/f 2>/dev/null | cmp -s - <(cat bulk bulk)
 check_that share_killed_nothing_lost test $? -eq 0 -a "$(listing)" = './a ./a/f ./b ./b/f '
+
+# One that does not stay up is held down: errors rather than silence. Started again, what was answered before is there.
+fresh
+cat >held.sh <<'E2'
+cd /share; cp /root/bulk f; mkdir d
+state() { sed -n 's/^state: //p' /proc/pith/services/virtio_9p/status; }
+i=0; while [ $i -lt 50 ] && [ $(state) != held-down ]; do echo kill >/proc/pith/services/virtio_9p/control; sleep 0.1; i=$((i + 1)); done
+state; mkdir e; cat g; ls
+echo start >/proc/pith/services/virtio_9p/control; sleep 1.5; mkdir e; ls; sync && sha256sum <f
+E2
+run shared --add bulk --add held.sh -- sh held.sh </dev/null
+check_that share_held_down cmp -s out <(printf '%s\n' held-down d e f "$wanted")
+check_that share_held_down_on_the_host test "$(listing)$(sha256sum <folder/f)" = "./d ./e ./f $wanted"

@@ -159,7 +159,9 @@ Task<SysResult<>> DiskInode::change_attributes(Ref<DiskInode> self, AttributeCha
     if (change.set_access_time) wanted.accessed = to_fs(change.access_time);
     if (change.set_modify_time) wanted.modified = to_fs(change.modify_time);
     const Timespec time = self->fs_->now();
-    const Result<> done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
+    Result<> done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
+    if (done.error() == Error::bad_handle && co_await self->remind())
+        done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
     self->changed_here();
     if (self->fs_->shared && done.error() == Error::access) co_return Errno::EPERM;
     if (!done.ok()) co_return fs_errno(done.error());

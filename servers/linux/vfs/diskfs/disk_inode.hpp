@@ -60,6 +60,7 @@ class DiskInode : public Inode {
     /// Size (of directories) and blocks are to be asked for again.
     void set_stale() { stale_ = true; }
     /// Something here has changed it.
+    void set_outdated() { looked_at_ = 0; }
     void changed_here() { changed_at_ = client().last_change(); }
     void modified(const Timespec& time) { modify_time = change_time = time; }
 

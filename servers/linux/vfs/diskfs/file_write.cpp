@@ -116,7 +116,10 @@ Task<SysResult<>> DiskFile::cut(Ref<DiskFile> self, i64 size) {
         done = co_await self->client().truncate(self->id(), static_cast<u64>(size), to_fs(self->modify_time));
     self->changed_here();
     // What was cut is still there.
-    if (!done.ok() && self->fs().shared && self->size_ == size) self->changed_elsewhere(before);
+    if (!done.ok() && self->fs().shared && size < before && self->size_ == size) {
+        if (self->dirty()) self->grow(before);
+        else self->changed_elsewhere(before);
+    }
     if (!done.ok() && size > before && self->size_ == size) self->size_ = before;
     self->set_stale();
     co_return self->fs().errno_of(done.error());

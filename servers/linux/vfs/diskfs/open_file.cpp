@@ -134,8 +134,9 @@ Async<usize> DiskOpenFile::write(Thread& thread, UserIo&& io, i64 position) {
     io.limit(largest - static_cast<u64>(position));
     const bool setuid = (to.mode & (S_SETUID | S_SETGID)) != 0 && !thread.process.credentials.root();
     PageCache& cache = to.fs().page_cache();
-    if (setuid || wants_sync(flags) || (to.fs().shared && !proven_) || !to.fs().room_for(io.remaining()) ||
-        cache.crowded() || !to.gate().try_enter(true)) {
+    const bool first = to.fs().shared && (!proven_ || ((flags & O_APPENDING) != 0 && to.outdated()));
+    if (setuid || wants_sync(flags) || first || !to.fs().room_for(io.remaining()) || cache.crowded() ||
+        !to.gate().try_enter(true)) {
         return slow_write(thread, Self(this), std::move(io), position, Gate::Hold(), false);
     }
     Gate::Hold hold(to.gate());
@@ -199,6 +200,9 @@ Task<SysResult<usize>> DiskOpenFile::slow_write(Thread& thread, Self self, UserI
     const Ref<DiskFile> to(&self->file());
     DiskFs& fs = to->fs();
     PITH_CO_CHECK(co_await take_away_setuid(thread, self));
+    // Others may have appended.
+    if (!entered && (self->flags & O_APPENDING) != 0 && to->outdated())
+        PITH_CO_CHECK(co_await DiskInode::ask_again(to));
     if (!entered) {
         PITH_CO_CHECK(co_await to->gate().enter(true));
         hold = Gate::Hold(to->gate());

@@ -67,16 +67,15 @@ Task<SysResult<>> mount_and_move(Zone& zone, Ref<BlockDevice> device, bool read_
 
 Task<SysResult<>> find_and_mount(Zone& zone, std::string_view name) {
     Vfs& vfs = *zone.vfs;
-    Ref<DiskFs> fs = PITH_CO_TRY(co_await vfs.file_servers->mount_share(false));
     SysResult<Path> place = co_await find_directory(vfs, name);
     if (place.error() == Errno::ENOENT && vfs.file_servers->find(*vfs.root_mount->file_system) == nullptr) {
         PITH_CO_TRY(PITH_AWAIT(vfs.root().inode().create(name, {S_DIRECTORY | 0755, 0, 0, 0})));
         place = co_await find_directory(vfs, name);
     }
     if (!place.ok()) place = co_await find_directory(vfs, "mnt");
-    if (place.ok()) PITH_CO_TRY(vfs.attach(fs, place.value(), 0, DiskMounts::kShare));
-    else static_cast<void>(co_await DiskFs::shut_down(fs));
-    if (!place.ok()) co_return place.error();
+    if (!place.ok()) co_return Errno::ENOTDIR;
+    Ref<DiskFs> fs = PITH_CO_TRY(co_await vfs.file_servers->mount_share(false));
+    PITH_CO_TRY(vfs.attach(fs, place.value(), 0, DiskMounts::kShare));
     co_return SysResult<>();
 }
 
@@ -121,7 +120,9 @@ void mount_share(Zone& zone, std::string_view place) {
     if (!zone.services->share.valid()) return;
     const SysResult<> done = wait_here(zone.services->loop, find_and_mount(zone, place));
     if (done.ok()) return;
-    const char* why = done.error() == Errno::ENOENT ? "there is no directory for it" : "it cannot be read";
+    const char* why = done.error() == Errno::ENOTDIR  ? "there is no directory for it"
+                      : done.error() == Errno::ENOENT ? "there is no such device"
+                                                      : "it cannot be read";
     tell(zone, std::string("the shared folder cannot be mounted: ") + why + '\n');
 }
 

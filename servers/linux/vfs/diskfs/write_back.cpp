@@ -115,6 +115,7 @@ void DiskFile::write_failed(const PageRun& run, u64 done, Error error) {
     if (error == Error::no_space) lost_ = std::min(lost_, static_cast<i64>(run.first * kPageSize + done));
     for (u64 index = first; index < last; ++index)
         if (!cache.dirty(index)) cache.drop(index, index + 1);
+    set_outdated();
 }
 
 Task<SysResult<>> DiskFile::write_out() {
