@@ -58,12 +58,12 @@ void set_up_clock_and_random(Zone& zone, std::string_view config) {
     if (!fixed) zone.random_source.add_processor_entropy();
 }
 
-/// The disk that run/config says is the root; empty: none.
-std::string_view root_device(std::string_view config) {
-    std::string_view device;
+/// What run/config says of `key`; empty: nothing.
+std::string_view record_of(std::string_view config, std::string_view key) {
+    std::string_view value;
     while (const auto record = run::next_record(config))
-        if (record->key == "root") device = record->value;
-    return device;
+        if (record->key == key) value = record->value;
+    return value;
 }
 
 void run_server() {
@@ -78,6 +78,7 @@ void run_server() {
     services.log = Client<Log>::from_start();
     services.block = Client<Block>::from_start();
     services.fs = Client<Fs>::from_start();
+    services.share = Client<Fs>::from_start(Share::kName);
     services.nvme = Client<Block>::from_start("nvme");
     services.devices = Client<Devices>::from_start();
 
@@ -114,7 +115,9 @@ void run_server() {
     set_up_clock_and_random(zone, config);
     loop.on_kernel_event([&zone](Message& message) { return lx::handle_event(zone, message); });
     if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
-    if (const auto root = root_device(config); !root.empty() && !lx::mount_root(zone, root).ok()) loop.run();
+    if (const auto root = record_of(config, "root"); !root.empty() && !lx::mount_root(zone, root).ok())
+        loop.run();
+    if (const auto place = record_of(config, "share"); !place.empty()) lx::mount_share(zone, place);
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
     loop.run();
 }

@@ -2,12 +2,20 @@
 // Dentries, their cache, and mounts.
 #include "servers/linux/vfs/dentry.hpp"
 
+#include "servers/linux/zone.hpp"
+
 namespace pith::lx {
 
 Dentry::Dentry(Ref<Dentry> parent, std::string_view name, Ref<Inode> inode)
     : parent_(std::move(parent)), name_(name), inode_(std::move(inode)) {
     static u64 last_number = 0;
     number_ = ++last_number;
+}
+
+bool Dentry::current() const {
+    if (!inode_->valid()) return false;
+    const FileSystem& of = inode_->file_system();
+    return !of.shared || mounts != 0 || of.zone.now() - confirmed_ < FileSystem::kTrusted;
 }
 
 Dentry::~Dentry() {
@@ -63,11 +71,16 @@ void DentryCache::forget_absent(const Dentry& parent, std::string_view name) {
 }
 
 Ref<Dentry> DentryCache::add(const Ref<Dentry>& parent, std::string_view name, const Ref<Inode>& inode) {
+    const u64 now = inode->file_system().shared ? inode->file_system().zone.now() : 0;
     if (Ref<Dentry> known = find(*parent, name)) {
-        if (known->inode_ == inode) return known;
+        if (known->inode_ == inode) {
+            known->confirmed_ = now;
+            return known;
+        }
         remove(*known);
     }
     auto dentry = Ref<Dentry>::make(parent, name, inode);
+    dentry->confirmed_ = now;
     dentry->linked_ = parent->linked_;
     if (!dentry->linked_) return dentry;
     insert(*dentry);

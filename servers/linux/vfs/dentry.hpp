@@ -28,6 +28,8 @@ class Dentry : public RefCounted {
     bool linked() const { return linked_; }  ///< false: removed; "(deleted)" in /proc
     u64 number() const { return number_; }   ///< never used again
     u32 mounts = 0;                          ///< mounts on it
+    /// What it says is so; false: it is to be looked up again.
+    bool current() const;
 
   private:
     friend class DentryCache;
@@ -37,6 +39,7 @@ class Dentry : public RefCounted {
     DentryCache* cache_ = nullptr;
     u64 number_;
     u32 hash_ = 0;
+    u64 confirmed_ = 0;  ///< when a shared file system has said that it is there
     bool linked_ = true;
     Dentry* hash_next_ = nullptr;
     Dentry* recent_next_ = nullptr;  ///< list of dentries that the cache holds

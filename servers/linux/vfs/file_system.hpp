@@ -37,6 +37,9 @@ class FileSystem : public RefCounted {
     virtual bool cacheable() const { return true; }
     /// True: names are made by system calls only, so that it can be remembered that one is not there.
     virtual bool remembers_absent() const { return false; }
+    /// Others change it too: what is known of its names and files is so for a moment (kTrusted) only, and names that are not there are not remembered.
+    bool shared = false;
+    static constexpr u64 kTrusted = 1'000'000'000;  ///< nanoseconds
     /// True: a name that is not there cannot be made: ENOENT comes before all else (procfs).
     virtual bool fixed_names() const { return false; }
     /// st_blksize.

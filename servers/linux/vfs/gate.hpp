@@ -31,6 +31,8 @@ class Gate {
     Task<SysResult<>> enter(bool alone);
     /// True: it is in, and makes a Hold. False: it would have to wait.
     bool try_enter(bool alone);
+    /// Somebody is in.
+    bool taken() const { return holders_ != 0; }
 
   private:
     void leave();

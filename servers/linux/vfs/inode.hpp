@@ -80,6 +80,8 @@ class Inode : public RefCounted {
     virtual bool valid() const { return true; }
     /// Brings cached attributes up to date, where they are kept elsewhere or computed.
     virtual Async<> refresh() { return {}; }
+    /// The same for one of a shared file system that is being opened, however new they are. ESTALE: its name is another file's by now.
+    virtual Async<> refresh_to_open() { return {}; }
     /// 512-byte blocks in use.
     virtual u64 blocks() const { return 0; }
     virtual Async<> set_attributes(const AttributeChange& change);

@@ -31,6 +31,9 @@ NewFile new_file(Thread& thread, const Inode& directory, u32 mode, u64 device) {
 
 namespace {
 
+/// open_found() of one whose attributes are new.
+Async<Ref<File>> open_known(Thread& thread, const Path& path, u32 flags, bool created);
+
 u32 wanted_access(u32 flags) {
     static constexpr u32 kByMode[] = {kMayRead, kMayWrite, kMayRead | kMayWrite, kMayRead | kMayWrite};
     return kByMode[flags & O_ACCESS_MODE] | ((flags & O_TRUNCATE) != 0 ? kMayWrite : 0);
@@ -124,7 +127,36 @@ Async<Ref<File>> open_unnamed(Thread& thread, const Path& directory, u32 flags, 
 
 }  // namespace
 
+namespace {
+
+/// Others may have changed it, or put another one in its place, since it was looked up.
+Task<SysResult<Ref<File>>> open_refreshed(Thread& thread, Path path, u32 flags, Task<SysResult<>> refresh) {
+    const SysResult<> fresh = co_await std::move(refresh);
+    const Ref<Dentry> parent = path.dentry->parent();
+    if (fresh.error() == Errno::ESTALE && parent && path.dentry->linked()) {
+        const std::string name(path.dentry->name());
+        Ref<Inode> inode = PITH_CO_TRY(PITH_AWAIT(parent->inode()->lookup(name)));
+        path.dentry = thread.zone().vfs->dentries.add(parent, name, inode);
+    } else {
+        PITH_CO_CHECK(fresh);
+    }
+    co_return PITH_AWAIT(open_known(thread, path, flags, false));
+}
+
+}  // namespace
+
 Async<Ref<File>> open_found(Thread& thread, const Path& path, u32 flags, bool created) {
+    if (!created && path.inode().file_system().shared) {
+        Async<> fresh = path.inode().refresh_to_open();
+        if (!fresh.ready()) return open_refreshed(thread, path, flags, fresh.task());
+        PITH_CHECK(fresh.take());
+    }
+    return open_known(thread, path, flags, created);
+}
+
+namespace {
+
+Async<Ref<File>> open_known(Thread& thread, const Path& path, u32 flags, bool created) {
     if (heap_low()) return Errno::ENFILE;
     Inode& inode = path.inode();
     PITH_CHECK(check_open(thread, path, flags, created));
@@ -150,6 +182,8 @@ Async<Ref<File>> open_found(Thread& thread, const Path& path, u32 flags, bool cr
     else inode.close_for_write();
     return file;
 }
+
+}  // namespace
 
 Async<Ref<File>> open_path(Thread& thread, i32 directory, std::string_view path, u32 flags, u32 mode,
                            u32 walk_flags) {

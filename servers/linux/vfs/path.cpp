@@ -187,7 +187,7 @@ SysResult<Path> Walker::resolve(LastComponent& last, bool follow) {
 SysResult<Path> look_up(Thread& thread, const Path& directory, std::string_view name) {
     Vfs& vfs = *thread.zone().vfs;
     Ref<Dentry> dentry = vfs.dentries.find(*directory.dentry, name);
-    if (!dentry || !dentry->inode()->valid()) {
+    if (!dentry || !(dentry->current() || vfs.just_found(thread, *dentry))) {
         if (vfs.dentries.absent(*directory.dentry, name)) return Errno::ENOENT;
         if (const Errno known = vfs.parked_error(thread, directory, name); known != Errno::ok) return known;
         Async<Ref<Inode>> answer = directory.inode().lookup(name);

@@ -2,6 +2,8 @@
 // The file side of a zone as a whole: start, mounts, programs.
 #include "servers/linux/vfs/vfs.hpp"
 
+#include <algorithm>
+
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/device.hpp"
 #include "servers/linux/vfs/dev/disk.hpp"
@@ -86,8 +88,9 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
     if (zone.services->block.valid() || zone.services->nvme.valid()) {
         vfs->disks = std::make_unique<Disks>(zone);
         vfs->disks->start();
-        if (zone.services->fs.valid()) vfs->file_servers = std::make_unique<DiskMounts>(zone);
     }
+    if (zone.services->fs.valid() || zone.services->share.valid())
+        vfs->file_servers = std::make_unique<DiskMounts>(zone);
     return {};
 }
 
@@ -204,6 +207,13 @@ Errno Vfs::parked_error(Thread& thread, const Path& directory, std::string_view 
     return Errno::ok;
 }
 
+bool Vfs::just_found(Thread& thread, const Dentry& dentry) const {
+    const auto parked = parked_.find(&thread);
+    return parked != parked_.end() &&
+           std::ranges::any_of(parked->second.answers,
+                               [&](const Parked::Answer& answer) { return answer.found.get() == &dentry; });
+}
+
 Task<SysResult<>> Vfs::finish_lookup(Thread& thread) {
     const DeviceWait waiting(thread);
     Task<SysResult<Ref<Inode>>> task = std::move(parked_[&thread].task);
@@ -211,9 +221,17 @@ Task<SysResult<>> Vfs::finish_lookup(Thread& thread) {
     Parked::Answer& answer = parked_[&thread].answers.back();
     answer.error = inode.error();
     if (inode.ok()) answer.found = dentries.add(answer.directory, answer.name, inode.value());
-    else if (inode.error() == Errno::ENOENT && answer.directory->inode()->file_system().remembers_absent())
-        dentries.set_absent(*answer.directory, answer.name);
+    else if (inode.error() == Errno::ENOENT) lookup_failed(*answer.directory, answer.name);
     co_return SysResult<>();
+}
+
+/// There is no such name: it is remembered, unless others may make it; one that was there is gone.
+void Vfs::lookup_failed(const Dentry& directory, std::string_view name) {
+    const FileSystem& of = directory.inode()->file_system();
+    if (of.remembers_absent()) dentries.set_absent(directory, name);
+    if (!of.shared) return;
+    if (const Ref<Dentry> gone = dentries.find(directory, name); gone && gone->mounts == 0)
+        dentries.remove(*gone);
 }
 
 void Vfs::drop_lookup(Thread& thread) { parked_.erase(&thread); }

@@ -54,6 +54,8 @@ class Vfs {
     Errno park_lookup(Thread& thread, const Path& directory, std::string_view name,
                       Task<SysResult<Ref<Inode>>> task);
     Errno parked_error(Thread& thread, const Path& directory, std::string_view name) const;
+    /// This call has looked it up.
+    bool just_found(Thread& thread, const Dentry& dentry) const;
     /// Waits for what was parked; see with_lookup().
     Task<SysResult<>> finish_lookup(Thread& thread);
     /// The call is over.
@@ -85,6 +87,7 @@ class Vfs {
     u32 last_anonymous_device_ = 0;
     explicit Vfs(Zone& of);
     SysResult<> mount_standard();
+    void lookup_failed(const Dentry& directory, std::string_view name);
     /// The look-ups of one call.
     struct Parked {
         struct Answer {

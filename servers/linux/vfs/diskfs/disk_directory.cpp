@@ -23,6 +23,22 @@ Task<SysResult<Gate::Hold>> enter(Gate& gate, bool alone) {
 
 }  // namespace
 
+/// The host may refuse it, and it is open(2) that is to tell.
+Task<SysResult<Ref<File>>> DiskDirectory::open_allowed(Self self, Path path, u32 flags) {
+    alignas(u64) u8 room[1024];
+    const Result<usize> listed = co_await self->client().list(self->id(), 0, room);
+    if (!listed.ok()) co_return self->fs().errno_of(listed.error());
+    co_return Ref<File>(Ref<DiskOpenDirectory>::make(std::move(path), flags));
+}
+
+void DiskDirectory::count_directories(i32 more) {
+    if (!fs().shared) links += static_cast<u32>(more);
+}
+
+void DiskDirectory::note(Inode& inode, std::string_view name) {
+    if (fs().shared) static_cast<DiskInode&>(inode).found(id(), name);
+}
+
 Async<Ref<Inode>> DiskDirectory::lookup(std::string_view name) {
     if (links == 0) return Errno::ENOENT;
     return find(Self(this), std::string(name));
@@ -30,9 +46,14 @@ Async<Ref<Inode>> DiskDirectory::lookup(std::string_view name) {
 
 Task<SysResult<Ref<Inode>>> DiskDirectory::find(Self self, std::string name) {
     const Gate::Hold hold = PITH_CO_TRY(co_await enter(self->gate(), false));
+    const u64 asked = self->client().last_change();
     Result<Fs::Attributes> found = co_await self->client().lookup(self->id(), name);
-    if (!found.ok()) co_return fs_errno(found.error());
-    co_return co_await self->fs().inode(*found);
+    if (found.error() == Error::bad_handle && co_await self->remind())
+        found = co_await self->client().lookup(self->id(), name);
+    if (!found.ok()) co_return self->fs().errno_of(found.error());
+    Ref<Inode> inode = PITH_CO_TRY(co_await self->fs().inode(*found, asked));
+    self->note(*inode, name);
+    co_return inode;
 }
 
 Async<Ref<Inode>> DiskDirectory::create(std::string_view name, const NewFile& file) {
@@ -45,10 +66,12 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make(Self self, std::string name, FsN
     const Gate::Hold hold = PITH_CO_TRY(co_await enter(self->gate(), true));
     const Timespec time = self->fs().now();
     Result<Fs::Attributes> made = co_await self->client().create(self->id(), name, file, lx::to_fs(time));
-    if (!made.ok()) co_return fs_errno(made.error());
-    if ((file.mode & S_TYPE) == S_DIRECTORY) ++self->links;
+    if (!made.ok()) co_return self->fs().errno_of(made.error());
+    if ((file.mode & S_TYPE) == S_DIRECTORY) self->count_directories(1);
     self->changed(time);
-    co_return co_await self->fs().inode(*made);
+    Ref<Inode> inode = PITH_CO_TRY(co_await self->fs().inode(*made, self->client().last_change()));
+    self->note(*inode, name);
+    co_return inode;
 }
 
 Async<Ref<Inode>> DiskDirectory::create_symlink(std::string_view name, std::string_view target,
@@ -65,9 +88,11 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make_link(Self self, std::string name
     const Timespec time = self->fs().now();
     Result<Fs::Attributes> made = co_await self->client().create_link(self->id(), name, target, file,
                                                                       lx::to_fs(time));
-    if (!made.ok()) co_return fs_errno(made.error());
+    if (!made.ok()) co_return self->fs().errno_of(made.error());
     self->changed(time);
-    co_return self->fs().new_link(*made, std::move(target));
+    Ref<Inode> inode = self->fs().new_link(*made, std::move(target));
+    self->note(*inode, name);
+    co_return inode;
 }
 
 Async<Ref<Inode>> DiskDirectory::create_unnamed(const NewFile& file) {
@@ -79,7 +104,7 @@ Async<Ref<Inode>> DiskDirectory::create_unnamed(const NewFile& file) {
 Task<SysResult<Ref<Inode>>> DiskDirectory::make_unnamed(Self self, FsNewFile file) {
     Result<Fs::Attributes> made = co_await self->client().create_unnamed(self->id(), file,
                                                                          lx::to_fs(self->fs().now()));
-    if (!made.ok()) co_return fs_errno(made.error());
+    if (!made.ok()) co_return self->fs().errno_of(made.error());
     SysResult<Ref<Inode>> inode = co_await self->fs().inode(*made);
     if (inode.ok()) static_cast<DiskInode&>(*inode.value()).set_held();
     else self->client().release(made.value().id);
@@ -97,8 +122,9 @@ Task<SysResult<>> DiskDirectory::add_link(Self self, std::string name, Ref<DiskI
     const Timespec time = self->fs().now();
     const Result<Fs::Attributes> done = co_await self->client().link(inode->id(), self->id(), name,
                                                                      lx::to_fs(time));
-    if (!done.ok()) co_return fs_errno(done.error());
+    if (!done.ok()) co_return self->fs().errno_of(done.error());
     inode->got_name(time);
+    inode->changed_here();
     self->fs().keep(*inode);
     self->changed(time);
     co_return SysResult<>();
@@ -111,7 +137,7 @@ Task<SysResult<Gate::Hold>> DiskDirectory::enter_for(DiskDirectory& directory, s
     PITH_CO_CHECK(co_await directory.gate().enter(true));
     Gate::Hold hold(directory.gate());
     const Result<Fs::Attributes> now = co_await directory.client().lookup(directory.id(), name);
-    if (!now.ok()) co_return fs_errno(now.error());
+    if (!now.ok()) co_return directory.fs().errno_of(now.error());
     if (!(now.value().id == is.id())) co_return Errno::ENOENT;
     co_return std::move(hold);
 }
@@ -138,9 +164,9 @@ Task<SysResult<>> DiskDirectory::remove(Self self, std::string name, Ref<DiskIno
     }
     if (!done.ok()) {
         victim->going = false;
-        co_return fs_errno(done.error());
+        co_return self->fs().errno_of(done.error());
     }
-    if (victim->directory()) --self->links;
+    if (victim->directory()) self->count_directories(-1);
     victim->lost_name(held, time);
     self->changed(time);
     co_return SysResult<>();
@@ -176,15 +202,17 @@ Task<SysResult<>> DiskDirectory::move(Self self, std::string name, Ref<DiskInode
                                                          lx::to_fs(time));
     if (!done.ok()) {
         if (replaced) replaced->going = false;
-        co_return fs_errno(done.error());
+        co_return self->fs().errno_of(done.error());
     }
-    if (replaced && replaced->directory()) --to->links;
+    if (replaced && replaced->directory()) to->count_directories(-1);
     if (replaced) replaced->lost_name(held, time);
     if (inode->directory()) {
-        --self->links;
-        ++to->links;
+        self->count_directories(-1);
+        to->count_directories(1);
     }
     inode->change_time = time;
+    inode->changed_here();
+    to->note(*inode, new_name);
     self->changed(time);
     to->changed(time);
     co_return SysResult<>();
@@ -198,12 +226,12 @@ Task<SysResult<>> DiskDirectory::swap(Self self, std::string name, Ref<DiskInode
     Gate::Hold second;
     if (self != to) second = PITH_CO_TRY(co_await enter(to->gate(), true));
     const Result<Fs::Attributes> now = co_await self->client().lookup(to->id(), new_name);
-    if (!now.ok()) co_return fs_errno(now.error());
+    if (!now.ok()) co_return self->fs().errno_of(now.error());
     if (!(now.value().id == other->id())) co_return Errno::ENOENT;
     const Timespec time = self->fs().now();
     const Result<> done = co_await self->client().exchange(self->id(), name, to->id(), new_name,
                                                            lx::to_fs(time));
-    if (!done.ok()) co_return fs_errno(done.error());
+    if (!done.ok()) co_return self->fs().errno_of(done.error());
     if (inode->directory() != other->directory()) {
         --(inode->directory() ? self : to)->links;
         ++(inode->directory() ? to : self)->links;
@@ -215,6 +243,7 @@ Task<SysResult<>> DiskDirectory::swap(Self self, std::string name, Ref<DiskInode
 }
 
 Async<Ref<File>> DiskDirectory::open(Thread&, const Path& path, u32 flags) {
+    if (fs().shared) return open_allowed(Self(this), path, flags);
     return Ref<File>(Ref<DiskOpenDirectory>::make(path, flags));
 }
 

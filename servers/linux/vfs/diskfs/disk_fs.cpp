@@ -13,30 +13,32 @@
 namespace pith::lx {
 
 namespace {
-constexpr u64 kExt4Magic = 0xef53;
+constexpr u64 kExt4Magic = 0xef53, k9pMagic = 0x01021997;
 constexpr abi::Time kDelay = 5 * kSecond;  ///< that dirty pages stay in memory
+constexpr abi::Time kSharedDelay = kSecond;
 }  // namespace
 
 DiskFs::DiskFs(Zone& of, DiskMounts& mounts, u32 slot, Ref<BlockDevice> block_device)
-    : FileSystem(of, block_device->device),
+    : FileSystem(of, block_device ? block_device->device : of.vfs->anonymous_device()),
       mounts_(mounts),
       slot_(slot),
       device_(std::move(block_device)),
-      client_(std::make_unique<FsClient>(of.services->fs, slot)) {
-    ++device_->opens;
+      client_(std::make_unique<FsClient>(device_ ? of.services->fs : of.services->share, slot)) {
+    shared = !device_;
+    if (device_) ++device_->opens;
 }
 
 DiskFs::~DiskFs() {
     flusher_.cancel();
-    --device_->opens;
+    if (device_) --device_->opens;
 }
 
 Task<SysResult<>> DiskFs::attach(Ref<DiskFs> self, bool read_only) {
     u64 session = 0;
     self->zone.random(&session, sizeof session);
-    const BlockDevice& device = *self->device_;
-    const Fs::Attach where{device.disk.index, device.first, device.sectors,
-                           read_only ? u64{Fs::kReadOnly} : u64{0}};
+    Fs::Attach where{0, 0, 0, read_only ? u64{Fs::kReadOnly} : u64{0}};
+    if (const BlockDevice* device = self->device_.get(); device != nullptr)
+        where = {device->disk.index, device->first, device->sectors, where.flags};
     const Result<> done = co_await self->client_->attach(self->zone.services->loop.signal(),
                                                          self->mounts_.bit(), session, where);
     if (done.error() == Error::occupied) co_return Errno::EBUSY;
@@ -59,7 +61,8 @@ Task<SysResult<>> DiskFs::attach(Ref<DiskFs> self, bool read_only) {
 Task<SysResult<>> DiskFs::remount(Ref<DiskFs> self, bool read_only) {
     if (read_only == self->read_only_) co_return SysResult<>();
     if (self->leaving_ || (read_only && self->writers != 0)) co_return Errno::EBUSY;
-    if (!read_only && (self->device_->read_only || self->device_->disk.read_only())) co_return Errno::EACCES;
+    if (!read_only && self->device_ && (self->device_->read_only || self->device_->disk.read_only()))
+        co_return Errno::EACCES;
     // New changes wait for nothing but this: there are none while it may only be read.
     const bool before = std::exchange(self->read_only_, true);
     if (read_only) static_cast<void>(co_await make_durable(self));
@@ -98,7 +101,7 @@ Async<FileSystemUsage> DiskFs::usage() {
         if (!now.ok()) co_return fs_errno(now.error());
         const Fs::Statistics& told = now.value();
         FileSystemUsage usage;
-        usage.magic = kExt4Magic;
+        usage.magic = self->shared ? k9pMagic : kExt4Magic;
         usage.block_size = told.block_size;
         usage.blocks = told.blocks;
         // What is in the cache only takes room too.
@@ -116,6 +119,10 @@ PageCache& DiskFs::page_cache() const { return *zone.page_cache; }
 
 u32 DiskFs::transfer_pages() const {
     return std::max<u32>(client_->max_transfer() / static_cast<u32>(kPageSize), 1);
+}
+
+Errno DiskFs::errno_of(Error error) const {
+    return shared && error == Error::access ? Errno::EACCES : fs_errno(error);
 }
 
 // Inodes
@@ -194,9 +201,10 @@ Ref<Inode> DiskFs::new_link(const Fs::Attributes& attributes, std::string target
     return add(Ref<DiskSymlink>::make(*this, attributes, std::move(target)));
 }
 
-Task<SysResult<Ref<Inode>>> DiskFs::inode(const Fs::Attributes& attributes) {
+Task<SysResult<Ref<Inode>>> DiskFs::inode(const Fs::Attributes& attributes, u64 asked) {
     const Ref<DiskFs> self(this);
     if (DiskInode* known = find(attributes.id)) {
+        if (shared) known->take(attributes, asked);
         keep(*known);
         co_return Ref<Inode>(known);
     }
@@ -221,7 +229,7 @@ Task<SysResult<Ref<Inode>>> DiskFs::inode(const Fs::Attributes& attributes) {
 
 void DiskFs::dirtied(DiskFile& file) {
     dirty_files_.insert(&file);
-    if (!flusher_.armed()) flusher_.arm(zone.now() + kDelay);
+    if (!flusher_.armed()) flusher_.arm(zone.now() + (shared ? kSharedDelay : kDelay));
 }
 
 void DiskFs::cleaned(DiskFile& file) {
@@ -247,7 +255,8 @@ Task<void> DiskFs::write_in_background(Ref<DiskFs> self) {
     self->flushing_ = true;
     while (std::exchange(self->flush_again_, false)) static_cast<void>(co_await make_room(self));
     self->flushing_ = false;
-    if (!self->dirty_files_.empty() && !self->flusher_.armed()) self->flusher_.arm(self->zone.now() + kDelay);
+    if (!self->dirty_files_.empty() && !self->flusher_.armed())
+        self->flusher_.arm(self->zone.now() + (self->shared ? kSharedDelay : kDelay));
 }
 
 Task<SysResult<>> DiskFs::write_back(Ref<DiskFs> self) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// DiskFs: a mounted file system of a file server (lib/fs). It keeps inodes by number, also those that nobody refers to, as long as there is
+// DiskFs: a mounted file system of a file server (lib/fs): one on a disk, or the folder that is shared with the host (`shared`). It keeps inodes by number, also those that nobody refers to, as long as there is
 // room; and it writes back what is dirty: some seconds after it became so, when there is too much of it, and when it is told to.
 #pragma once
 
@@ -16,6 +16,7 @@ class DiskMounts;
 
 class DiskFs : public FileSystem {
   public:
+    /// Without a device it is the shared folder.
     DiskFs(Zone& of, DiskMounts& mounts, u32 slot, Ref<BlockDevice> block_device);
     ~DiskFs() override;
 
@@ -33,16 +34,18 @@ class DiskFs : public FileSystem {
     /// Writes back what is dirty, and commits what has been sent, so that memory can be given back.
     static Task<SysResult<>> make_room(Ref<DiskFs> self);
 
-    std::string_view type() const override { return "ext4"; }
+    std::string_view type() const override { return shared ? "9p" : "ext4"; }
     Ref<Inode> root() override { return root_; }
     Async<FileSystemUsage> usage() override;
     Async<> synchronise() override;
-    bool remembers_absent() const override { return true; }
+    bool remembers_absent() const override { return !shared; }
     u64 block_size() const override { return abi::kPageSize; }
     bool read_only() const override { return read_only_ || client_->read_only(); }
     void unmounted() override;
 
     FsClient& client() { return *client_; }
+    /// What a program sees of a request that failed.
+    Errno errno_of(Error error) const;
     BlockDevice& block_device() const { return *device_; }
     u32 slot() const { return slot_; }
     bool attached() const { return attached_; }
@@ -50,8 +53,11 @@ class DiskFs : public FileSystem {
     u32 transfer_pages() const;
 
     // Inodes
-    /// The inode with these attributes: the one that is known (whose attributes are better), or a new one.
-    Task<SysResult<Ref<Inode>>> inode(const Fs::Attributes& attributes);
+    /// The inode with these attributes: the one that is known (whose attributes are better, unless others change files too), or a new one.
+    /// `asked`: client().last_change() when they were asked for.
+    Task<SysResult<Ref<Inode>>> inode(const Fs::Attributes& attributes, u64 asked);
+    /// Null: it is not known.
+    DiskInode* find(const Fs::FileId& id) const;
     Ref<Inode> new_link(const Fs::Attributes& attributes, std::string target);
     /// It was used: it stays for a while.
     void keep(DiskInode& inode);
@@ -81,7 +87,6 @@ class DiskFs : public FileSystem {
         static void expired(Timer& timer) { static_cast<Flusher&>(timer).fs.start_writing(); }
         DiskFs& fs;
     };
-    DiskInode* find(const Fs::FileId& id) const;
     Ref<Inode> add(Ref<DiskInode> made);
     static Task<void> write_in_background(Ref<DiskFs> self);
     Task<SysResult<>> tell_access_times();

@@ -33,7 +33,10 @@ DiskInode::DiskInode(DiskFs& of, const Fs::Attributes& attributes)
       fs_(&of),
       id_(attributes.id),
       sectors_(attributes.sectors),
-      told_access_time_(from_fs(attributes.accessed)) {
+      told_access_time_(from_fs(attributes.accessed)),
+      looked_at_(of.zone.now()),
+      seen_modified_(from_fs(attributes.modified)),
+      seen_changed_(from_fs(attributes.changed)) {
     uid = attributes.user;
     gid = attributes.group;
     links = attributes.links;
@@ -54,8 +57,9 @@ DiskInode::~DiskInode() {
 FsClient& DiskInode::client() const { return fs_->client(); }
 
 void DiskInode::lost_name(bool held, const Timespec& time) {
-    links = directory() ? 0 : links - 1;
+    links = directory() || links == 0 ? 0 : links - 1;
     change_time = time;
+    changed_here();
     held_ |= held;
     if (links == 0) fs_->let_go(*this);
 }
@@ -67,20 +71,82 @@ void DiskInode::got_name(const Timespec& time) {
 }
 
 Async<> DiskInode::refresh() {
-    if (!stale_) return {};
+    if (!stale_ && !outdated()) return {};
     return ask_again(Ref<DiskInode>(this));
 }
 
+Async<> DiskInode::refresh_to_open() {
+    if (!fs_->shared) return {};
+    return ask_to_open(Ref<DiskInode>(this));
+}
+
 Task<SysResult<>> DiskInode::ask_again(Ref<DiskInode> self) {
-    self->stale_ = false;
-    const Result<Fs::Attributes> now = co_await self->client().attributes(self->id_);
-    if (!now.ok()) {
-        self->stale_ = true;
-        co_return fs_errno(now.error());
+    const Result<> asked = co_await self->ask();
+    // One that the host has removed is as it was.
+    if (self->fs_->shared && asked.error() == Error::bad_handle) co_return SysResult<>();
+    co_return self->fs_->errno_of(asked.error());
+}
+
+Task<SysResult<>> DiskInode::ask_to_open(Ref<DiskInode> self) {
+    const Result<> asked = co_await self->ask();
+    co_return self->fs_->errno_of(asked.error());
+}
+
+Task<Result<>> DiskInode::ask() {
+    const Ref<DiskInode> self(this);
+    stale_ = false;
+    const u64 asked = client().last_change();
+    Result<Fs::Attributes> now = co_await client().attributes(id_);
+    if (now.error() == Error::bad_handle && co_await remind()) now = co_await client().attributes(id_);
+    if (fs_->shared) {
+        looked_at_ = fs_->zone.now();
+        if (now.ok()) take(now.value(), asked);
+    } else if (now.ok()) {
+        sectors_ = now.value().sectors;
+        if (directory()) size_ = static_cast<i64>(now.value().size);
     }
-    self->sectors_ = now.value().sectors;
-    if (self->directory()) self->size_ = static_cast<i64>(now.value().size);
-    co_return SysResult<>();
+    if (now.ok()) co_return Result<>();
+    stale_ = !fs_->shared;
+    co_return now.error();
+}
+
+bool DiskInode::outdated() const {
+    return fs_->shared && fs_->zone.now() - looked_at_ >= FileSystem::kTrusted;
+}
+
+bool DiskInode::access_time_told() const { return fs_->shared || access_time == told_access_time_; }
+
+void DiskInode::take(const Fs::Attributes& now, u64 asked) {
+    looked_at_ = fs_->zone.now();
+    if (asked < changed_at_ || changing()) return;
+    mode = type() | (now.mode & 07777);
+    uid = now.user;
+    gid = now.group;
+    if (!held_) links = now.links;
+    sectors_ = now.sectors;
+    access_time = from_fs(now.accessed);
+    modify_time = from_fs(now.modified);
+    change_time = from_fs(now.changed);
+    const bool same = modify_time == seen_modified_ && change_time == seen_changed_;
+    seen_modified_ = modify_time;
+    seen_changed_ = change_time;
+    if (!same || size_ != static_cast<i64>(now.size)) changed_elsewhere(static_cast<i64>(now.size));
+}
+
+void DiskInode::found(const Fs::FileId& directory, std::string_view name) {
+    found_in_ = directory;
+    found_as_ = name;
+}
+
+Task<bool> DiskInode::remind(u32 levels) {
+    if (!fs_->shared || found_as_.empty() || levels == 0) co_return false;
+    const Ref<DiskInode> self(this);
+    const std::string name = found_as_;
+    const Ref<DiskInode> directory(fs_->find(found_in_));
+    Result<Fs::Attributes> there = co_await client().lookup(found_in_, name);
+    if (there.error() == Error::bad_handle && directory && co_await directory->remind(levels - 1))
+        there = co_await client().lookup(directory->id(), name);
+    co_return there.ok() && there.value().id == id_;
 }
 
 Async<> DiskInode::set_attributes(const AttributeChange& change) {
@@ -101,7 +167,11 @@ Task<SysResult<>> DiskInode::change_attributes(Ref<DiskInode> self, AttributeCha
     if (change.set_access_time) wanted.accessed = to_fs(change.access_time);
     if (change.set_modify_time) wanted.modified = to_fs(change.modify_time);
     const Timespec time = self->fs_->now();
-    const Result<> done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
+    Result<> done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
+    if (done.error() == Error::bad_handle && co_await self->remind())
+        done = co_await self->client().set_attributes(self->id_, wanted, to_fs(time));
+    self->changed_here();
+    if (self->fs_->shared && done.error() == Error::access) co_return Errno::EPERM;
     if (!done.ok()) co_return fs_errno(done.error());
     if (change.set_mode) self->mode = self->type() | (change.mode & 07777);
     if (change.set_uid) self->uid = change.uid;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The inodes of a file system on a disk. This server is its only client, so attributes that are known are right until something here
 // changes them. They are kept by DiskFs, by number, for as long as somebody refers to them and a while longer.
+//
+// In a folder that is shared with the host they are right for a moment. When they are asked for again, and the file has been changed
+// by others, its pages go; but not while some are dirty or something here is changing it.
 #pragma once
 
 #include "lib/fs/client.hpp"
@@ -27,6 +30,16 @@ class DiskInode : public Inode {
     const Fs::FileId& id() const { return id_; }
     u64 blocks() const override { return sectors_; }
     Async<> refresh() override;
+    Async<> refresh_to_open() override;
+    /// What the file server says now. `asked`: FsClient::last_change() when it was asked; what has been changed here since is not undone.
+    void take(const Fs::Attributes& now, u64 asked);
+    /// Its attributes are those of a shared file system, and too old.
+    bool outdated() const;
+    static Task<SysResult<>> ask_again(Ref<DiskInode> self);
+    /// It was found there.
+    void found(const Fs::FileId& directory, std::string_view name);
+    /// A server that has forgotten the file (bad_handle) finds it again where it was found. False: it is not there.
+    Task<bool> remind(u32 levels = kMaxLevels);
     Async<> set_attributes(const AttributeChange& change) override;
     Async<> synchronise(bool data_only) override;
 
@@ -43,11 +56,16 @@ class DiskInode : public Inode {
     bool held() const { return held_; }
     /// The server has the access time that is known here, when it is done.
     Task<SysResult<>> tell_access_time();
-    bool access_time_told() const { return access_time == told_access_time_; }
+    /// Access times of a shared file system are the host's.
+    bool access_time_told() const;
     /// Changes of a directory's names, or of a file's content.
     Gate& gate() { return gate_; }
+    bool gate_taken() const { return gate_.taken(); }
     /// Size (of directories) and blocks are to be asked for again.
     void set_stale() { stale_ = true; }
+    /// Something here has changed it.
+    void set_outdated() { looked_at_ = 0; }
+    void changed_here() { changed_at_ = client().last_change(); }
     void modified(const Timespec& time) { modify_time = change_time = time; }
 
     // Of DiskFs: who was used lately.
@@ -57,11 +75,17 @@ class DiskInode : public Inode {
     DiskInode* bucket_next_ = nullptr;
 
   protected:
-    static Task<SysResult<>> ask_again(Ref<DiskInode> self);
+    /// Something here is changing it.
+    virtual bool changing() const { return false; }
+    /// Others have changed its content.
+    virtual void changed_elsewhere(i64 size) { size_ = size; }
     /// What fsync does before the commit.
     virtual Task<SysResult<>> write_out();
 
   private:
+    static constexpr u32 kMaxLevels = 32;
+    static Task<SysResult<>> ask_to_open(Ref<DiskInode> self);
+    Task<Result<>> ask();
     static Task<SysResult<>> change_attributes(Ref<DiskInode> self, AttributeChange change);
     static Task<SysResult<>> make_durable(Ref<DiskInode> self);
     Ref<DiskFs> fs_;
@@ -71,6 +95,13 @@ class DiskInode : public Inode {
     Gate gate_;
     bool stale_ = false;
     bool held_ = false;
+
+    // Of a shared file system.
+    u64 looked_at_ = 0;   ///< when it was asked last
+    u64 changed_at_ = 0;  ///< the number of the last change that may be of it
+    Timespec seen_modified_, seen_changed_;
+    Fs::FileId found_in_{};
+    std::string found_as_;
 };
 
 class DiskDirectory : public DiskInode {
@@ -90,6 +121,7 @@ class DiskDirectory : public DiskInode {
 
   private:
     using Self = Ref<DiskDirectory>;
+    static Task<SysResult<Ref<File>>> open_allowed(Self self, Path path, u32 flags);
     static Task<SysResult<Ref<Inode>>> find(Self self, std::string name);
     static Task<SysResult<Ref<Inode>>> make(Self self, std::string name, FsNewFile file);
     static Task<SysResult<Ref<Inode>>> make_link(Self self, std::string name, std::string target,
@@ -105,8 +137,12 @@ class DiskDirectory : public DiskInode {
                                                  const DiskInode& is);
     void changed(const Timespec& time) {
         modified(time);
+        changed_here();
         set_stale();
     }
+    /// It has one more, or less; a host's file system may count otherwise.
+    void count_directories(i32 more);
+    void note(Inode& inode, std::string_view name);
 };
 
 class DiskSymlink : public DiskInode {
@@ -168,6 +204,8 @@ class DiskFile : public DiskInode {
     FileCache cache;
 
   protected:
+    bool changing() const override { return dirty() || writing_ != 0 || gate_taken(); }
+    void changed_elsewhere(i64 size) override;
     Task<SysResult<>> write_out() override;
 
   private:

@@ -51,11 +51,14 @@ void DiskFile::start_reads(u64 index, u64 count) {
 Task<void> DiskFile::read_run(Ref<DiskFile> self, PageRun run) {
     const u64 epoch = self->epoch_;
     SysResult<> stored;
-    const Result<usize> got = co_await self->client().read(
-        self->id(), run.first * kPageSize, run.count * kPageSize, [&](Result<std::span<const u8>> bytes) {
-            if (bytes.ok()) stored = self->store(run, epoch, bytes.value());
-        });
-    if (!got.ok()) stored = fs_errno(got.error());
+    const auto take = [&](Result<std::span<const u8>> bytes) {
+        if (bytes.ok()) stored = self->store(run, epoch, bytes.value());
+    };
+    const u64 start = run.first * kPageSize, length = run.count * kPageSize;
+    Result<usize> got = co_await self->client().read(self->id(), start, length, take);
+    if (got.error() == Error::bad_handle && co_await self->remind())
+        got = co_await self->client().read(self->id(), start, length, take);
+    if (!got.ok()) stored = self->fs().errno_of(got.error());
     self->cache.set_reading(run, false);
     if (!stored.ok()) {
         ++self->read_failures_;
@@ -99,7 +102,7 @@ SysResult<> DiskFile::fetch_now(u64 index) {
     const usize size = std::min<usize>(count * kPageSize, FsClient::kMaxNow);
     const auto bytes = std::make_unique_for_overwrite<u8[]>(size);
     const Result<usize> got = client().read_now(id(), first * kPageSize, {bytes.get(), size});
-    if (!got.ok()) return fs_errno(got.error());
+    if (!got.ok()) return fs().errno_of(got.error());
     return store({first, count}, epoch_, {bytes.get(), std::min(got.value(), size)});
 }
 

@@ -20,6 +20,13 @@ DiskFile::~DiskFile() {
     fs().cleaned(*this);
 }
 
+void DiskFile::changed_elsewhere(i64 size) {
+    ++epoch_;
+    cache.drop(0, ~u64{0});
+    if (!dirty()) fs().cleaned(*this);
+    size_ = size;
+}
+
 void DiskFile::grow(i64 size) {
     if (size <= size_) return;
     clear_behind_end();
@@ -103,11 +110,19 @@ Task<SysResult<>> DiskFile::cut(Ref<DiskFile> self, i64 size) {
         self->grow(size);
     }
     self->touch_modify();
-    const Result<> done = co_await self->client().truncate(self->id(), static_cast<u64>(size),
-                                                           to_fs(self->modify_time));
+    Result<> done = co_await self->client().truncate(self->id(), static_cast<u64>(size),
+                                                     to_fs(self->modify_time));
+    if (done.error() == Error::bad_handle && co_await self->remind())
+        done = co_await self->client().truncate(self->id(), static_cast<u64>(size), to_fs(self->modify_time));
+    self->changed_here();
+    // What was cut is still there.
+    if (!done.ok() && self->fs().shared && size < before && self->size_ == size) {
+        if (self->dirty()) self->grow(before);
+        else self->changed_elsewhere(before);
+    }
     if (!done.ok() && size > before && self->size_ == size) self->size_ = before;
     self->set_stale();
-    co_return fs_errno(done.error());
+    co_return self->fs().errno_of(done.error());
 }
 
 Async<> DiskFile::allocate(u32 allocate_mode, i64 offset, i64 length) {
@@ -175,7 +190,7 @@ Task<SysResult<>> DiskFile::reserve(Ref<DiskFile> self, i64 offset, i64 length, 
         // A part may have been done, and the file have grown.
         const Result<Fs::Attributes> now = co_await self->client().attributes(self->id());
         if (now.ok()) self->grow(static_cast<i64>(now.value().size));
-        co_return fs_errno(done.error());
+        co_return self->fs().errno_of(done.error());
     }
     if (!keep_size) self->grow(offset + length);
     self->modified(time);
@@ -191,7 +206,7 @@ Task<SysResult<i64>> DiskFile::find_content(Ref<DiskFile> self, i64 offset, bool
     PITH_CO_CHECK(co_await write_back(self));
     const Result<u64> found = co_await self->client().seek(self->id(), static_cast<u64>(offset), hole);
     if (found.error() == Error::not_found) co_return Errno::ENXIO;
-    if (!found.ok()) co_return fs_errno(found.error());
+    if (!found.ok()) co_return self->fs().errno_of(found.error());
     co_return static_cast<i64>(found.value());
 }
 

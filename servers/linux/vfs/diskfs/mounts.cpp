@@ -25,6 +25,7 @@ Task<SysResult<Ref<DiskFs>>> DiskMounts::mount(Ref<BlockDevice> device, bool rea
     if (device->disk.kind != DiskKind::virtio) co_return Errno::ENXIO;
     bool taken[Fs::kMaxMounts] = {};
     for (const Ref<DiskFs>& fs : mounted_) {
+        if (fs->shared) continue;
         taken[fs->slot()] = true;
         if (&fs->block_device() != device.get()) continue;
         if (!fs->attached() || fs->mounts == 0 || fs->read_only() != read_only) co_return Errno::EBUSY;
@@ -33,7 +34,21 @@ Task<SysResult<Ref<DiskFs>>> DiskMounts::mount(Ref<BlockDevice> device, bool rea
     const auto slot = static_cast<u32>(std::ranges::find(taken, false) - taken);
     if (slot == Fs::kMaxMounts) co_return Errno::EBUSY;
     if (!read_only && (device->read_only || device->disk.read_only())) co_return Errno::EACCES;
-    auto fs = Ref<DiskFs>::make(zone_, *this, slot, device);
+    co_return co_await add(Ref<DiskFs>::make(zone_, *this, slot, device), read_only);
+}
+
+Task<SysResult<Ref<DiskFs>>> DiskMounts::mount_share(bool read_only) {
+    for (const Ref<DiskFs>& fs : mounted_) {
+        if (!fs->shared) continue;
+        if (!fs->attached() || fs->mounts == 0 || fs->read_only() != read_only) co_return Errno::EBUSY;
+        co_return fs;
+    }
+    SysResult<Ref<DiskFs>> mounted = co_await add(Ref<DiskFs>::make(zone_, *this, 0u, nullptr), read_only);
+    if (mounted.error() == Errno::ENXIO) co_return Errno::ENOENT;
+    co_return mounted;
+}
+
+Task<SysResult<Ref<DiskFs>>> DiskMounts::add(Ref<DiskFs> fs, bool read_only) {
     mounted_.push_back(fs);
     const SysResult<> attached = co_await DiskFs::attach(fs, read_only);
     if (!attached.ok()) {

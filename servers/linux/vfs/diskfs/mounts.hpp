@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// DiskMounts: the file systems of the file server behind the route `fs` that are mounted, one in each of its slots.
+// DiskMounts: the file systems that are mounted of the file server behind the route `fs`, one in each of its slots, and the folder that is shared
+// with the host, behind the route `share`.
 #pragma once
 
 #include <vector>
@@ -20,6 +21,9 @@ class DiskMounts {
     /// The file system on a device: mounted now, or the one that is mounted already. EBUSY: it is mounted the other way, or all slots
     /// are taken; errors of DiskFs::attach.
     Task<SysResult<Ref<DiskFs>>> mount(Ref<BlockDevice> device, bool read_only);
+    static constexpr const char* kShare = "share";  ///< what mounts of the folder have as their source
+    /// The folder that is shared with the host, likewise. ENOENT: there is none.
+    Task<SysResult<Ref<DiskFs>>> mount_share(bool read_only);
     void remove(DiskFs& fs);
     /// Null: it is none of these.
     DiskFs* find(const FileSystem& file_system) const;
@@ -29,6 +33,7 @@ class DiskMounts {
     Task<SysResult<>> shut_down();
 
   private:
+    Task<SysResult<Ref<DiskFs>>> add(Ref<DiskFs> fs, bool read_only);
     Zone& zone_;
     u64 bit_ = 0;
     std::vector<Ref<DiskFs>> mounted_;

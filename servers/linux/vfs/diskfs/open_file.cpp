@@ -2,6 +2,7 @@
 #include "servers/linux/vfs/diskfs/open_file.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "servers/linux/thread.hpp"
@@ -28,6 +29,13 @@ Task<void> more_memory(DiskFile& file) {
 
 bool wants_sync(u32 flags) { return (flags & O_DATA_SYNC) != 0; }
 
+/// The server's cookies begin at 0, ours behind the two dots. The largest, which some of the host's file systems have at a directory's end, stay
+/// what they are.
+constexpr u64 kDots = 2;
+constexpr u64 kLastOffset = static_cast<u64>(std::numeric_limits<i64>::max());
+u64 offset_of(u64 cookie) { return cookie > kLastOffset - kDots ? kLastOffset : cookie + kDots; }
+u64 cookie_of(u64 offset) { return offset == kLastOffset ? kLastOffset : offset - kDots; }
+
 }  // namespace
 
 Async<Ref<File>> DiskFile::open(Thread&, const Path& path, u32 flags) {
@@ -42,7 +50,13 @@ DiskOpenFile::DiskOpenFile(Path file_path, u32 open_flags) : RegularFile(std::mo
 
 DiskOpenFile::~DiskOpenFile() {
     --file().users_;
-    if (writable()) --file().fs().writers;
+    if (!writable()) return;
+    --file().fs().writers;
+    // Others are to see it.
+    if (file().fs().shared && file().dirty())
+        static_cast<void>(spawn([](Ref<DiskFile> written) -> Task<void> {
+            static_cast<void>(co_await DiskFile::write_back(written));
+        }(Ref<DiskFile>(&file()))));
 }
 
 void DiskOpenFile::read_ahead(u64 next) {
@@ -72,7 +86,7 @@ u64 DiskOpenFile::window_at(u64 index, u64 end) {
 Async<usize> DiskOpenFile::read(Thread& thread, UserIo&& io, i64 position) {
     if ((flags & O_NO_ACCESS_TIME) == 0 && (path.mount->flags & (kMountNoAccessTime | kMountReadOnly)) == 0)
         file().touch_access();
-    const SysResult<> copied = file().read_resident(position, io);
+    const SysResult<> copied = file().outdated() ? Errno::EAGAIN : file().read_resident(position, io);
     if (copied.error() == Errno::EAGAIN)
         return slow_read(thread, Self(this), std::move(io), position + static_cast<i64>(io.done()));
     if (io.done() != 0) {
@@ -87,6 +101,7 @@ Task<SysResult<usize>> DiskOpenFile::slow_read(Thread& thread, Self self, UserIo
     const DeviceWait waiting(thread);
     SysResult<> result = Errno::EAGAIN;
     u32 tries = 0;
+    if (self->file().outdated()) PITH_CO_CHECK(co_await DiskInode::ask_again(Ref<DiskInode>(&self->file())));
     while (result.error() == Errno::EAGAIN && !thread.fatal_signal_pending()) {
         const u64 index = static_cast<u64>(position) / kPageSize;
         const u64 end = (static_cast<u64>(position) + io.remaining() + kPageSize - 1) / kPageSize;
@@ -119,7 +134,8 @@ Async<usize> DiskOpenFile::write(Thread& thread, UserIo&& io, i64 position) {
     io.limit(largest - static_cast<u64>(position));
     const bool setuid = (to.mode & (S_SETUID | S_SETGID)) != 0 && !thread.process.credentials.root();
     PageCache& cache = to.fs().page_cache();
-    if (setuid || wants_sync(flags) || !to.fs().room_for(io.remaining()) || cache.crowded() ||
+    const bool first = to.fs().shared && (!proven_ || ((flags & O_APPENDING) != 0 && to.outdated()));
+    if (setuid || wants_sync(flags) || first || !to.fs().room_for(io.remaining()) || cache.crowded() ||
         !to.gate().try_enter(true)) {
         return slow_write(thread, Self(this), std::move(io), position, Gate::Hold(), false);
     }
@@ -184,6 +200,9 @@ Task<SysResult<usize>> DiskOpenFile::slow_write(Thread& thread, Self self, UserI
     const Ref<DiskFile> to(&self->file());
     DiskFs& fs = to->fs();
     PITH_CO_CHECK(co_await take_away_setuid(thread, self));
+    // Others may have appended.
+    if (!entered && (self->flags & O_APPENDING) != 0 && to->outdated())
+        PITH_CO_CHECK(co_await DiskInode::ask_again(to));
     if (!entered) {
         PITH_CO_CHECK(co_await to->gate().enter(true));
         hold = Gate::Hold(to->gate());
@@ -195,7 +214,8 @@ Task<SysResult<usize>> DiskOpenFile::slow_write(Thread& thread, Self self, UserI
         static_cast<void>(co_await wait_for_room(self));
         const usize size = std::min(io.remaining(), kPiece);
         // On a disk that is nearly full it is written at once, so that it is this call that learns what does not fit.
-        const bool through = !fs.room_for(size);
+        // Of a shared file system so is what comes first, as the host may refuse it.
+        const bool through = !fs.room_for(size) || (fs.shared && !self->proven_);
         if (through) static_cast<void>(co_await DiskFs::write_back(Ref<DiskFs>(&fs)));
         const i64 size_before = to->size();
         const usize before = io.done();
@@ -206,6 +226,13 @@ Task<SysResult<usize>> DiskOpenFile::slow_write(Thread& thread, Self self, UserI
             static_cast<void>(co_await DiskFile::write_back(to, static_cast<u64>(position) / kPageSize,
                                                             static_cast<u64>(end) / kPageSize + 1));
             const i64 lost = to->take_lost();
+            const Errno refused = fs.shared && lost >= end ? to->take_error() : Errno::ok;
+            if (refused != Errno::ok) {
+                if (to->size() == end) to->set_size(size_before);
+                if (position == start) co_return refused;
+                co_return static_cast<usize>(position - start);
+            }
+            self->proven_ = true;
             if (lost < end) {
                 static_cast<void>(to->take_error());
                 const i64 kept = std::max(lost, position);
@@ -237,29 +264,29 @@ Async<> DiskOpenDirectory::read_entries(DirectorySink& sink) {
     return list(Ref<DiskOpenDirectory>(this), sink);
 }
 
-/// The server's cookies begin at 0, ours behind the two dots.
 Task<SysResult<>> DiskOpenDirectory::list(Ref<DiskOpenDirectory> self, DirectorySink& sink) {
     constexpr usize kRoom = 16 << 10;
-    constexpr u64 kDots = 2;
     auto& directory = static_cast<DiskDirectory&>(self->inode());
     if (!directory.gate().try_enter(false)) PITH_CO_CHECK(co_await directory.gate().enter(false));
     const Gate::Hold hold(directory.gate());
     const auto bytes = std::make_unique_for_overwrite<u64[]>(kRoom / sizeof(u64));
     const std::span<u8> room(reinterpret_cast<u8*>(bytes.get()), kRoom);
     while (true) {
-        const u64 cookie = static_cast<u64>(self->offset) - kDots;
-        const Result<usize> got = co_await directory.client().list(directory.id(), cookie, room);
-        if (!got.ok()) co_return fs_errno(got.error());
+        const u64 cookie = cookie_of(static_cast<u64>(self->offset));
+        Result<usize> got = co_await directory.client().list(directory.id(), cookie, room);
+        if (got.error() == Error::bad_handle && co_await directory.remind())
+            got = co_await directory.client().list(directory.id(), cookie, room);
+        if (!got.ok()) co_return directory.fs().errno_of(got.error());
         if (got.value() == 0) co_return SysResult<>();
         for (usize at = 0; at + sizeof(Fs::Entry) <= got.value();) {
             const auto& entry = *reinterpret_cast<const Fs::Entry*>(room.data() + at);
             const usize end = at + entry.size;
             if (entry.size % 8 != 0 || end > got.value() || sizeof entry + entry.length > entry.size ||
-                entry.next >= static_cast<u64>(kMaxFileSize) - kDots)
+                entry.next > kLastOffset)
                 co_return Errno::EIO;
             const std::string_view name(reinterpret_cast<const char*>(&entry + 1), entry.length);
-            if (!sink.add(name, entry.number, entry.type, entry.next + kDots)) co_return SysResult<>();
-            self->offset = static_cast<i64>(entry.next + kDots);
+            if (!sink.add(name, entry.number, entry.type, offset_of(entry.next))) co_return SysResult<>();
+            self->offset = static_cast<i64>(offset_of(entry.next));
             at = end;
         }
     }

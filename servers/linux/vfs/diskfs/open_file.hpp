@@ -29,6 +29,7 @@ class DiskOpenFile : public RegularFile {
     /// Pages to fetch with `index`, which is missing, for a read that goes up to `end`.
     u64 window_at(u64 index, u64 end);
 
+    bool proven_ = false;       ///< on a shared file system: something has been written, so that it may be
     u64 expected_ = 0;          ///< the page that a sequential reader reads next
     u64 window_ = 0;            ///< pages; 0: it does not read sequentially
     u64 ahead_end_ = 0;         ///< up to there has been read in advance

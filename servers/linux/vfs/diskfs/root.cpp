@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "servers/linux/vfs/diskfs/root.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "servers/linux/services.hpp"
@@ -64,6 +65,28 @@ Task<SysResult<>> mount_and_move(Zone& zone, Ref<BlockDevice> device, bool read_
     co_return SysResult<>();
 }
 
+Task<SysResult<>> find_and_mount(Zone& zone, std::string_view name) {
+    Vfs& vfs = *zone.vfs;
+    SysResult<Path> place = co_await find_directory(vfs, name);
+    if (place.error() == Errno::ENOENT && vfs.file_servers->find(*vfs.root_mount->file_system) == nullptr) {
+        PITH_CO_TRY(PITH_AWAIT(vfs.root().inode().create(name, {S_DIRECTORY | 0755, 0, 0, 0})));
+        place = co_await find_directory(vfs, name);
+    }
+    if (!place.ok()) place = co_await find_directory(vfs, "mnt");
+    if (!place.ok()) co_return Errno::ENOTDIR;
+    Ref<DiskFs> fs = PITH_CO_TRY(co_await vfs.file_servers->mount_share(false));
+    PITH_CO_TRY(vfs.attach(fs, place.value(), 0, DiskMounts::kShare));
+    co_return SysResult<>();
+}
+
+void tell(Zone& zone, const std::string& text) {
+    write_kernel_log(zone, "<3>" + text);
+    const std::string line = "pith: " + text;
+    if (zone.vfs->console)
+        static_cast<void>(zone.vfs->console->write(ConsoleStream::error,
+                                                   {reinterpret_cast<const u8*>(line.data()), line.size()}));
+}
+
 const char* describe(Errno error) {
     switch (error) {
         case Errno::ENXIO: return "there is no such disk";
@@ -87,14 +110,20 @@ SysResult<> mount_root(Zone& zone, std::string_view name) {
     else if (device != nullptr)
         done = wait_here(zone.services->loop, mount_and_move(zone, Ref<BlockDevice>(device), read_only));
     if (done.ok()) return done;
-    const std::string text = std::string(name) + " cannot be the root: " + describe(done.error()) + '\n';
-    write_kernel_log(zone, "<3>" + text);
-    const std::string line = "pith: " + text;
-    if (zone.vfs->console)
-        static_cast<void>(zone.vfs->console->write(ConsoleStream::error,
-                                                   {reinterpret_cast<const u8*>(line.data()), line.size()}));
+    tell(zone, std::string(name) + " cannot be the root: " + describe(done.error()) + '\n');
     end_zone(zone, EndKind::exited, kStatus);
     return done;
+}
+
+void mount_share(Zone& zone, std::string_view place) {
+    place.remove_prefix(std::min(place.find_first_not_of('/'), place.size()));
+    if (!zone.services->share.valid()) return;
+    const SysResult<> done = wait_here(zone.services->loop, find_and_mount(zone, place));
+    if (done.ok()) return;
+    const char* why = done.error() == Errno::ENOTDIR  ? "there is no directory for it"
+                      : done.error() == Errno::ENOENT ? "there is no such device"
+                                                      : "it cannot be read";
+    tell(zone, std::string("the shared folder cannot be mounted: ") + why + '\n');
 }
 
 }  // namespace pith::lx

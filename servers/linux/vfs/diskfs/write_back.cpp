@@ -66,14 +66,25 @@ Task<void> DiskFile::write_run(Ref<DiskFile> self, PageRun run) {
     const usize length = std::min<u64>(run.count * kPageSize, static_cast<u64>(self->size_) - start);
     self->clear_behind_end();
     auto* data = new PageData(fs.page_cache(), length);
-    for (u64 i = 0; i < run.count; ++i) data->add(FrameRef(fs.zone.frames, self->cache.find(run.first + i)));
+    std::vector<FrameRef>
+        frames;  // of a shared file system, whose server may have to be reminded of the file
+    for (u64 i = 0; i < run.count; ++i) {
+        FrameRef frame(fs.zone.frames, self->cache.find(run.first + i));
+        if (fs.shared) frames.push_back(frame);
+        data->add(std::move(frame));
+    }
     self->cache.clean(run);
     if (!self->dirty()) fs.cleaned(*self);
     ++self->writing_;
     fs.pages_under_way += run.count;
     const Timespec modified = self->modify_time, changed = self->change_time;
-    const Result<usize> done = co_await self->client().write(self->id(), start, length, *data,
-                                                             to_fs(changed));
+    Result<usize> done = co_await self->client().write(self->id(), start, length, *data, to_fs(changed));
+    if (done.error() == Error::bad_handle && co_await self->remind()) {
+        auto* again = new PageData(fs.page_cache(), length);
+        for (const FrameRef& frame : frames) again->add(FrameRef(frame));
+        done = co_await self->client().write(self->id(), start, length, *again, to_fs(changed));
+    }
+    self->changed_here();
     fs.pages_under_way -= run.count;
     if (done.ok() && done.value() == length) self->cache.set_backed(run);
     else self->write_failed(run, done.ok() ? done.value() : 0, done.ok() ? Error::no_space : done.error());
@@ -90,7 +101,7 @@ Task<void> DiskFile::write_run(Ref<DiskFile> self, PageRun run) {
 }
 
 void DiskFile::write_failed(const PageRun& run, u64 done, Error error) {
-    error_ = fs_errno(error);
+    error_ = fs().errno_of(error);
     const u64 first = run.first + done / kPageSize, last = run.first + run.count;
     if (error == Error::held_down || error == Error::timed_out || error == Error::no_memory) {
         // It may do later.
@@ -99,11 +110,12 @@ void DiskFile::write_failed(const PageRun& run, u64 done, Error error) {
         if (dirty()) fs().dirtied(*this);
         return;
     }
-    if (error != Error::no_space) return;
-    // What did not fit is not there any more, unless it was written again meanwhile.
-    lost_ = std::min(lost_, static_cast<i64>(run.first * kPageSize + done));
+    if (error != Error::no_space && !fs().shared) return;
+    // What did not fit, or is not allowed, is not there any more, unless it was written again meanwhile.
+    if (error == Error::no_space) lost_ = std::min(lost_, static_cast<i64>(run.first * kPageSize + done));
     for (u64 index = first; index < last; ++index)
         if (!cache.dirty(index)) cache.drop(index, index + 1);
+    set_outdated();
 }
 
 Task<SysResult<>> DiskFile::write_out() {

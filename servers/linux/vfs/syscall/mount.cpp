@@ -2,6 +2,7 @@
 // mount and umount2; sockets, which there are none of yet.
 #include <algorithm>
 
+#include "servers/linux/services.hpp"
 #include "servers/linux/vfs/diskfs/mounts.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
 #include "servers/linux/vfs/syscall/handler.hpp"
@@ -116,8 +117,20 @@ Async<u64> mount_disk(Thread& thread, const std::string& source, const Path& at,
     }(thread, vfs, Ref<BlockDevice>(device), at, flags, source);
 }
 
+/// The folder that is shared with the host, by the name that it has there.
+Async<u64> mount_shared(Thread& thread, const std::string& source, const Path& at, u32 flags) {
+    if (source != DiskMounts::kShare) return Errno::ENOENT;
+    return [](Thread& asking, Vfs& to, Path place, u32 how) -> Task<SysResult<u64>> {
+        const DeviceWait waiting(asking);
+        Ref<DiskFs> fs = PITH_CO_TRY(co_await to.file_servers->mount_share((how & kMountReadOnly) != 0));
+        if (fs->root() == nullptr) co_return Errno::EBUSY;
+        PITH_CO_TRY(to.attach(fs, place, how, DiskMounts::kShare));
+        co_return u64{0};
+    }(thread, *thread.zone().vfs, at, flags);
+}
+
 Async<u64> remount_disk(Ref<DiskFs> fs, Ref<Mount> mount, u32 flags, std::string_view options) {
-    PITH_CHECK(check_options(options));
+    if (!fs->shared) PITH_CHECK(check_options(options));
     return [](Ref<DiskFs> disk, Ref<Mount> at, u32 how) -> Task<SysResult<u64>> {
         PITH_CO_CHECK(co_await DiskFs::remount(disk, (how & kMountReadOnly) != 0));
         at->flags = how;
@@ -158,8 +171,10 @@ Async<u64> call_mount(Thread& thread, const SyscallArgs& args) {
     }
     if (type.empty()) return Errno::EINVAL;
     if (!at.inode().directory()) return Errno::ENOTDIR;
-    if (type == "ext4" && vfs.file_servers)
+    const Services& services = *thread.zone().services;
+    if (type == "ext4" && services.fs.valid() && vfs.disks)
         return mount_disk(thread, source, at, flags & kKeptFlags, options);
+    if (type == "9p" && services.share.valid()) return mount_shared(thread, source, at, flags & kKeptFlags);
     Ref<FileSystem> made = PITH_TRY(make_file_system(thread.zone(), type, options));
     PITH_TRY(vfs.attach(std::move(made), at, flags & kKeptFlags, source.empty() ? "none" : source));
     return u64{0};
