@@ -69,6 +69,14 @@ class Worker {
                 if (made.ok()) ids_[step.makes] = made.value().id;
                 co_return made.error();
             }
+            case Fs::Operation::create_unnamed: {
+                auto made = co_await fs_.create_unnamed(file, what, time);
+                if (made.ok()) ids_[step.makes] = made.value().id;
+                co_return made.error();
+            }
+            case Fs::Operation::exchange:
+                co_return co_await fs_.exchange(file, step.name, other, step.other_name, time);
+            case Fs::Operation::punch: co_return co_await fs_.punch(file, step.offset, step.length, time);
             case Fs::Operation::link: co_return (co_await fs_.link(file, other, step.name, time)).error();
             case Fs::Operation::unlink: co_return co_await fs_.unlink(file, step.name, victim, hold, time);
             case Fs::Operation::remove_directory:
