@@ -105,7 +105,7 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make_unnamed(Self self, FsNewFile fil
     Result<Fs::Attributes> made = co_await self->client().create_unnamed(self->id(), file,
                                                                          lx::to_fs(self->fs().now()));
     if (!made.ok()) co_return self->fs().errno_of(made.error());
-    SysResult<Ref<Inode>> inode = co_await self->fs().inode(*made);
+    SysResult<Ref<Inode>> inode = co_await self->fs().inode(*made, self->client().last_change());
     if (inode.ok()) static_cast<DiskInode&>(*inode.value()).set_held();
     else self->client().release(made.value().id);
     co_return inode;
