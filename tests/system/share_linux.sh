@@ -77,6 +77,23 @@ for place in mnt share; do
 done
 e2fsck -fn disk >fsck 2>&1; check_that share_beside_a_root_clean test $? -eq 0
 
+# The programs of suite linux with their directories in the folder: as on the host, but for FIFOs and the like, which QEMU does not make, and names
+# that can't be exchanged.
+programs="cow descriptors exec_args exec_errors file_locks file_maps fork_wait fs_names fs_open fs_paths fs_random mmap orphans signal_fault
+    thread_exec"
+fresh
+mkdir programs && for name in $programs; do cp "$tree/build/debug/linux-tests/$name" programs; done
+cp -r programs "$tree/tests/linux/run.sh" folder
+normal() {
+    sed -E -e 's/^=== ([^ ]+) ([0-9]+) .*/=== \1 \2/' -e '/^RENAME2\("f3", "d2", 2\)/,/^  back:/d' -e '/^rename\("\/", "x"\)/d' \
+        -e '/^O_TMPFILE/,/^open named 0/d' -e '/^(mkfifo|mknod)\(/d' -e '/^  (sticky\/fifo|node): /d' -e '/^open\("sock"/d'
+}
+sh "$tree/tests/linux/run.sh" "$PWD/programs" "$PWD/host" "$tree/build/busybox/bin/busybox" 10 </dev/null 2>&1 | normal >wanted
+run shared --timeout 150 -- sh -c 'sh /share/run.sh /share/programs /share/work /bin/busybox 10' </dev/null
+normal <out >found
+check_that share_as_on_the_host cmp -s wanted found
+diff -a wanted found | head -20 | sed 's/^/    /'
+
 # The host changes files while the guest runs, and sees what the guest writes. Each step waits for the other side's.
 fresh
 mkdir folder/dir && echo old >folder/replaced && echo old >folder/written && echo x >folder/dir/moves && echo x >folder/goes

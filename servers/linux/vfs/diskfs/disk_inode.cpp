@@ -179,6 +179,7 @@ Task<SysResult<>> DiskInode::change_attributes(Ref<DiskInode> self, AttributeCha
     if (change.set_access_time) self->access_time = self->told_access_time_ = change.access_time;
     if (change.set_modify_time) self->modify_time = change.modify_time;
     self->change_time = time;
+    if (self->fs_->shared) self->set_stale();  // the host's clock sets it
     co_return SysResult<>();
 }
 
