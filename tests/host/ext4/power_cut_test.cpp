@@ -79,6 +79,44 @@ TEST_P(PowerCut, InTheMiddleOfRecovery) {
     }
 }
 
+// A hole that takes many operations is cut off anywhere, and punched again, as a client does.
+TEST(PowerCutOnce, ALongPunch) {
+    constexpr u64 kPieces = 1500, kStep = 2048, kFrom = 50 * kStep + 300, kTo = 1400 * kStep + 700;
+    RecordingDisk disk(make_image(8192));
+    FileId file;
+    usize first = 0;
+    std::vector<u8> wanted((kPieces - 1) * kStep + 1000);
+    {
+        Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(disk, kOptions);
+        ASSERT_TRUE(mounted.ok());
+        FileSystem& system = *mounted.value();
+        file = system.create(system.root().value(), "comb", {.mode = 0100644}).value();
+        const std::vector<u8> data(1000, 5);
+        for (u64 i = 0; i < kPieces; i++) {
+            ASSERT_TRUE(system.write(file, i * kStep, data).ok());
+            std::ranges::copy(data, wanted.begin() + static_cast<long>(i * kStep));
+        }
+        ASSERT_TRUE(system.sync().ok());
+        first = disk.events().size();
+        ASSERT_TRUE(system.punch(file, kFrom, kTo - kFrom).ok());
+        ASSERT_TRUE(system.unmount().ok());
+    }
+    std::fill(wanted.begin() + kFrom, wanted.begin() + kTo, u8{0});
+    std::mt19937_64 random(3);
+    for (u64 i = 0; i < cuts(25); i++) {
+        const u64 kept = random() % 5;
+        MemoryDisk after(disk.cut(moment(disk, first, random), [&] { return random() % 4 < kept; }));
+        Result<std::unique_ptr<FileSystem>> mounted = FileSystem::mount(after, kOptions);
+        ASSERT_TRUE(mounted.ok()) << "cut " << i;
+        ASSERT_TRUE(mounted.value()->punch(file, kFrom, kTo - kFrom).ok()) << "cut " << i;
+        std::vector<u8> found(wanted.size());
+        ASSERT_EQ(mounted.value()->read(file, 0, found).value(), wanted.size());
+        ASSERT_TRUE(found == wanted) << "cut " << i;
+        ASSERT_TRUE(mounted.value()->unmount().ok());
+        ASSERT_EQ(check(after.content()), "") << "cut " << i;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Runs, PowerCut,
     testing::Values(Run{"Small", 8192, "", 20000}, Run{"Blocks4K", 12288, "-b 4096", 60000},

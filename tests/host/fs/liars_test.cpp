@@ -139,6 +139,9 @@ const Begin kLook = [](FsRequests& fs, Call& call) { fs.get_attributes(call, {5,
 const Begin kCreate = [](FsRequests& fs, Call& call) {
     fs.create(call, {1, 1}, "x", {kFile | 0644, 0, 0, 0}, {});
 };
+const Begin kUnnamed = [](FsRequests& fs, Call& call) {
+    fs.create_unnamed(call, {1, 1}, {kFile | 0644, 0, 0, 0}, {});
+};
 const Begin kList = [](FsRequests& fs, Call& call) { fs.list(call, {1, 1}, 0); };
 
 TEST(Liars, UnknownRequest) {
@@ -215,6 +218,8 @@ TEST(Liars, Attributes) {
     lie(kLook, [](auto& found) { found.id = {5, 2}; });
     lie(kCreate, [](auto& found) { found.id = {0, 0}; });
     lie(kCreate, [](auto& found) { found.mode = kDirectory | 0644; });
+    lie(kUnnamed, [](auto& found) { found.id = {0, 0}; });
+    lie(kUnnamed, [](auto& found) { found.mode = kDirectory | 0644; });
 }
 TEST(Liars, Entries) {
     const auto lie = [](Fs::Entry entry, u64 value, const char* name) {
@@ -374,7 +379,10 @@ TEST(Liars, Garbage) {
         if (calls.size() < 80 && random() % 2 == 0) {
             Call& call = calls.emplace_back();
             call.to = room;
-            switch (random() % 8) {
+            switch (random() % 11) {
+                case 7: fs.create_unnamed(call, {1, 1}, {kFile | 0600, 0, 0, 0}, {}); break;
+                case 8: fs.exchange(call, {1, 1}, "1", {1, 1}, std::to_string(random() % 20), {}); break;
+                case 9: fs.punch(call, file(), random() % 8, random() % 8, {}); break;
                 case 0:
                     fs.create(call, {1, 1}, std::to_string(random() % 20), {kFile | 0644, 0, 0, 0}, {});
                     break;

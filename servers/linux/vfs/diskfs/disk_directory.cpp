@@ -96,7 +96,7 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make_link(Self self, std::string name
 }
 
 Async<Ref<Inode>> DiskDirectory::create_unnamed(const NewFile& file) {
-    if (links == 0) return Errno::ENOENT;
+    if (links == 0) return Errno::EPERM;  // as ext4 has it
     if (fs().read_only()) return Errno::EROFS;
     return make_unnamed(Self(this), to_fs(file));
 }
