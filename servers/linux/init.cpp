@@ -10,11 +10,13 @@
 #include "protocol/run.hpp"
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/exec.hpp"
+#include "servers/linux/services.hpp"
 #include "servers/linux/shutdown.hpp"
 #include "servers/linux/vfs/file_table.hpp"
 #include "servers/linux/vfs/fs_context.hpp"
 #include "servers/linux/vfs/tty/console.hpp"
 #include "servers/linux/vfs/vfs.hpp"
+#include "servers/linux/wait_here.hpp"
 
 namespace pith::lx {
 
@@ -101,13 +103,38 @@ const char* describe(Errno error) {
     }
 }
 
+/// The superuser's shell by /etc/passwd; /bin/sh where that doesn't say.
+std::string login_shell(Thread& thread) {
+    constexpr const char* kDefault = "/bin/sh";
+    constexpr usize kMost = 4096;  // the superuser comes first
+    SysResult<Ref<File>> file = thread.zone().vfs->open(thread, kAtCwd, "/etc/passwd", 0);
+    if (!file.ok()) return kDefault;
+    std::string text(kMost, '\0');
+    const auto read = [](Thread& reader, Ref<File> from, UserIo to) -> Task<SysResult<usize>> {
+        co_return PITH_AWAIT(from->read(reader, std::move(to), 0));
+    };
+    const SysResult<usize> size = wait_here(
+        thread.zone().services->loop, read(thread, file.value(), UserIo::kernel(text.data(), text.size())));
+    text.resize(size.ok() ? size.value() : 0);
+    for (usize start = 0; start < text.size();) {
+        const usize end = std::min(text.find('\n', start), text.size());
+        const std::string line = text.substr(start, end - start);
+        if (line.starts_with("root:")) {
+            const std::string shell = line.substr(line.rfind(':') + 1);
+            return shell.starts_with('/') ? shell : kDefault;
+        }
+        start = end + 1;
+    }
+    return kDefault;
+}
+
 /// Loads the command; the exit status if that fails.
 u32 load_command(Thread& thread, const Run& run) {
     ExecRequest request;
     request.arguments = run.arguments;
     request.environment = run.environment;
-    if (run.interactive()) request.arguments = {"-sh"};
-    const std::string command = run.interactive() ? "/bin/sh" : run.arguments.front();
+    const std::string command = run.interactive() ? login_shell(thread) : run.arguments.front();
+    if (run.interactive()) request.arguments = {'-' + command.substr(command.rfind('/') + 1)};
     Errno error = Errno::ENOENT;
     for (const std::string& name : candidates(command, find_variable(run.environment, "PATH"))) {
         request.path = name;
