@@ -35,10 +35,6 @@ void DiskDirectory::count_directories(i32 more) {
     if (!fs().shared) links += static_cast<u32>(more);
 }
 
-void DiskDirectory::note(Inode& inode, std::string_view name) {
-    if (fs().shared) static_cast<DiskInode&>(inode).found(id(), name);
-}
-
 Async<Ref<Inode>> DiskDirectory::lookup(std::string_view name) {
     if (links == 0) return Errno::ENOENT;
     return find(Self(this), std::string(name));
@@ -52,7 +48,7 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::find(Self self, std::string name) {
         found = co_await self->client().lookup(self->id(), name);
     if (!found.ok()) co_return self->fs().errno_of(found.error());
     Ref<Inode> inode = PITH_CO_TRY(co_await self->fs().inode(*found, asked));
-    self->note(*inode, name);
+    static_cast<DiskInode&>(*inode).found(self->id(), name);
     co_return inode;
 }
 
@@ -70,7 +66,7 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make(Self self, std::string name, FsN
     if ((file.mode & S_TYPE) == S_DIRECTORY) self->count_directories(1);
     self->changed(time);
     Ref<Inode> inode = PITH_CO_TRY(co_await self->fs().inode(*made, self->client().last_change()));
-    self->note(*inode, name);
+    static_cast<DiskInode&>(*inode).found(self->id(), name);
     co_return inode;
 }
 
@@ -91,7 +87,7 @@ Task<SysResult<Ref<Inode>>> DiskDirectory::make_link(Self self, std::string name
     if (!made.ok()) co_return self->fs().errno_of(made.error());
     self->changed(time);
     Ref<Inode> inode = self->fs().new_link(*made, std::move(target));
-    self->note(*inode, name);
+    static_cast<DiskInode&>(*inode).found(self->id(), name);
     co_return inode;
 }
 
@@ -212,7 +208,7 @@ Task<SysResult<>> DiskDirectory::move(Self self, std::string name, Ref<DiskInode
     }
     inode->change_time = time;
     inode->changed_here();
-    to->note(*inode, new_name);
+    static_cast<DiskInode&>(*inode).found(to->id(), new_name);
     self->changed(time);
     to->changed(time);
     co_return SysResult<>();

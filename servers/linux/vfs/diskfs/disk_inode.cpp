@@ -33,10 +33,7 @@ DiskInode::DiskInode(DiskFs& of, const Fs::Attributes& attributes)
       fs_(&of),
       id_(attributes.id),
       sectors_(attributes.sectors),
-      told_access_time_(from_fs(attributes.accessed)),
-      looked_at_(of.zone.now()),
-      seen_modified_(from_fs(attributes.modified)),
-      seen_changed_(from_fs(attributes.changed)) {
+      told_access_time_(from_fs(attributes.accessed)) {
     uid = attributes.user;
     gid = attributes.group;
     links = attributes.links;
@@ -47,6 +44,11 @@ DiskInode::DiskInode(DiskFs& of, const Fs::Attributes& attributes)
     modify_time = from_fs(attributes.modified);
     change_time = from_fs(attributes.changed);
     birth_time = from_fs(attributes.created);
+    if (!of.shared) return;
+    shared_ = std::make_unique<Shared>();
+    shared_->looked_at = of.zone.now();
+    shared_->seen_modified = modify_time;
+    shared_->seen_changed = change_time;
 }
 
 DiskInode::~DiskInode() {
@@ -98,8 +100,8 @@ Task<Result<>> DiskInode::ask() {
     const u64 asked = client().last_change();
     Result<Fs::Attributes> now = co_await client().attributes(id_);
     if (now.error() == Error::bad_handle && co_await remind()) now = co_await client().attributes(id_);
-    if (fs_->shared) {
-        looked_at_ = fs_->zone.now();
+    if (shared_) {
+        shared_->looked_at = fs_->zone.now();
         if (now.ok()) take(now.value(), asked);
     } else if (now.ok()) {
         sectors_ = now.value().sectors;
@@ -111,14 +113,14 @@ Task<Result<>> DiskInode::ask() {
 }
 
 bool DiskInode::outdated() const {
-    return fs_->shared && fs_->zone.now() - looked_at_ >= FileSystem::kTrusted;
+    return shared_ && fs_->zone.now() - shared_->looked_at >= FileSystem::kTrusted;
 }
 
 bool DiskInode::access_time_told() const { return fs_->shared || access_time == told_access_time_; }
 
 void DiskInode::take(const Fs::Attributes& now, u64 asked) {
-    looked_at_ = fs_->zone.now();
-    if (asked < changed_at_ || changing()) return;
+    shared_->looked_at = fs_->zone.now();
+    if (asked < shared_->changed_at || changing()) return;
     mode = type() | (now.mode & 07777);
     uid = now.user;
     gid = now.group;
@@ -127,25 +129,27 @@ void DiskInode::take(const Fs::Attributes& now, u64 asked) {
     access_time = from_fs(now.accessed);
     modify_time = from_fs(now.modified);
     change_time = from_fs(now.changed);
-    const bool same = modify_time == seen_modified_ && change_time == seen_changed_;
-    seen_modified_ = modify_time;
-    seen_changed_ = change_time;
+    const bool same = modify_time == shared_->seen_modified && change_time == shared_->seen_changed;
+    shared_->seen_modified = modify_time;
+    shared_->seen_changed = change_time;
     if (!same || size_ != static_cast<i64>(now.size)) changed_elsewhere(static_cast<i64>(now.size));
 }
 
 void DiskInode::found(const Fs::FileId& directory, std::string_view name) {
-    found_in_ = directory;
-    found_as_ = name;
+    if (!shared_) return;
+    shared_->found_in = directory;
+    shared_->found_as = name;
 }
 
 Task<bool> DiskInode::remind(u32 levels) {
-    if (!fs_->shared || found_as_.empty() || levels == 0) co_return false;
+    if (!shared_ || shared_->found_as.empty() || levels == 0) co_return false;
     const Ref<DiskInode> self(this);
-    const std::string name = found_as_;
-    const Ref<DiskInode> directory(fs_->find(found_in_));
-    Result<Fs::Attributes> there = co_await client().lookup(found_in_, name);
+    const std::string name = shared_->found_as;
+    const Fs::FileId place = shared_->found_in;
+    const Ref<DiskInode> directory(fs_->find(place));
+    Result<Fs::Attributes> there = co_await client().lookup(place, name);
     if (there.error() == Error::bad_handle && directory && co_await directory->remind(levels - 1))
-        there = co_await client().lookup(directory->id(), name);
+        there = co_await client().lookup(place, name);
     co_return there.ok() && there.value().id == id_;
 }
 

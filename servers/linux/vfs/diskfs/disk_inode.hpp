@@ -6,6 +6,9 @@
 // by others, its pages go; but not while some are dirty or something here is changing it.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "lib/fs/client.hpp"
 #include "servers/linux/vfs/diskfs/file_cache.hpp"
 #include "servers/linux/vfs/file_system.hpp"
@@ -63,9 +66,14 @@ class DiskInode : public Inode {
     bool gate_taken() const { return gate_.taken(); }
     /// Size (of directories) and blocks are to be asked for again.
     void set_stale() { stale_ = true; }
+    /// What is known of it, if others may change it, is not to be believed any more.
+    void set_outdated() {
+        if (shared_) shared_->looked_at = 0;
+    }
     /// Something here has changed it.
-    void set_outdated() { looked_at_ = 0; }
-    void changed_here() { changed_at_ = client().last_change(); }
+    void changed_here() {
+        if (shared_) shared_->changed_at = client().last_change();
+    }
     void modified(const Timespec& time) { modify_time = change_time = time; }
 
     // Of DiskFs: who was used lately.
@@ -95,13 +103,15 @@ class DiskInode : public Inode {
     Gate gate_;
     bool stale_ = false;
     bool held_ = false;
-
-    // Of a shared file system.
-    u64 looked_at_ = 0;   ///< when it was asked last
-    u64 changed_at_ = 0;  ///< the number of the last change that may be of it
-    Timespec seen_modified_, seen_changed_;
-    Fs::FileId found_in_{};
-    std::string found_as_;
+    /// What is known of one that others may change.
+    struct Shared {
+        u64 looked_at = 0;   ///< when the server was asked last
+        u64 changed_at = 0;  ///< the number of the last change here that may be of it
+        Timespec seen_modified, seen_changed;
+        Fs::FileId found_in{};
+        std::string found_as;
+    };
+    std::unique_ptr<Shared> shared_;  ///< null: nobody else may
 };
 
 class DiskDirectory : public DiskInode {
@@ -142,7 +152,6 @@ class DiskDirectory : public DiskInode {
     }
     /// It has one more, or less; a host's file system may count otherwise.
     void count_directories(i32 more);
-    void note(Inode& inode, std::string_view name);
 };
 
 class DiskSymlink : public DiskInode {

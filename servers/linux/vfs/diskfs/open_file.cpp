@@ -228,7 +228,7 @@ Task<SysResult<usize>> DiskOpenFile::slow_write(Thread& thread, Self self, UserI
             const i64 lost = to->take_lost();
             const Errno refused = fs.shared && lost >= end ? to->take_error() : Errno::ok;
             if (refused != Errno::ok) {
-                if (to->size() == end) to->set_size(size_before);
+                if (to->size() == end && !to->dirty()) to->set_size(size_before);
                 if (position == start) co_return refused;
                 co_return static_cast<usize>(position - start);
             }
