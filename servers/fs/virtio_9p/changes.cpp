@@ -55,7 +55,10 @@ Task<Result<u64>> Changes::run(Line& line, const Job& job) {
         case set_attributes: co_return co_await this->set_attributes(line, job);
         case write: co_return co_await this->write(line, job);
         case truncate: co_return co_await this->truncate(line, job);
-        case allocate: co_return Error::unsupported;
+        case allocate:
+        case punch:
+        case exchange:
+        case create_unnamed: co_return Error::unsupported;  // 9P2000.L has no message for them
         case release: co_return co_await this->release(line, job);
         default: co_return Error::invalid;
     }
