@@ -86,10 +86,11 @@ void DiskRequests::take_up(u32 client, const Block::Submission& request) {
     const bool nothing = request.operation == static_cast<u32>(Block::Operation::flush) && !facts_.flushes;
     if (!checked.ok() || nothing) return answer(client, request.id, checked.error());
     const u32 slot = static_cast<u32>(std::countr_one(busy_));
-    slots_[slot] = {request, client};
+    slots_[slot] = {request, client, clock_()};
     if (!submit(slot)) return answer(client, request.id, Error::io);
     busy_ |= u64{1} << slot;
     clients_[client].under_way++;
+    counter_.begin(slots_[slot].since);
     note({DiskRecord::started, slot, request.sector});
 }
 
@@ -101,17 +102,22 @@ bool DiskRequests::submit(u32 slot) {
                                  link.address + offset, link.bytes + offset});
 }
 
-void DiskRequests::free(u32 slot) {
+void DiskRequests::free(u32 slot, abi::Time time) {
     busy_ &= ~(u64{1} << slot);
     clients_[slots_[slot].client].under_way--;
+    counter_.end(time);
 }
 
 void DiskRequests::finish(u32 slot, Error error) {
-    free(slot);
+    const Slot& done = slots_[slot];
+    const abi::Time time = clock_();
+    free(slot, time);
     finished_++;
     if (error == Error::ok) recoveries_ = 0;
-    note({DiskRecord::completed, slot, slots_[slot].request.sector});
-    answer(slots_[slot].client, slots_[slot].request.id, error);
+    counter_.count(static_cast<Block::Operation>(done.request.operation), done.request.sectors, 0, done.since,
+                   time);
+    note({DiskRecord::completed, slot, done.request.sector});
+    answer(done.client, done.request.id, error);
 }
 
 void DiskRequests::answer(u32 client, u64 id, Error error) {
@@ -137,18 +143,20 @@ void DiskRequests::recover() {
 void DiskRequests::give_up() {
     works_ = false;
     device_.stop();
+    const abi::Time time = clock_();
     for (u64 left = busy_; left != 0; left &= left - 1) {
         const u32 slot = static_cast<u32>(std::countr_zero(left));
-        free(slot);
+        free(slot, time);
         answer(slots_[slot].client, slots_[slot].request.id, Error::io);
     }
 }
 
 /// While the device has nothing: forgets what nobody waits for.
 void DiskRequests::drop_unwanted() {
+    const abi::Time time = clock_();
     for (u64 left = busy_; left != 0; left &= left - 1) {
         const u32 slot = static_cast<u32>(std::countr_zero(left));
-        if (!clients_[slots_[slot].client].attached) free(slot);
+        if (!clients_[slots_[slot].client].attached) free(slot, time);
     }
 }
 

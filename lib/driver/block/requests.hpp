@@ -9,6 +9,7 @@
 
 #include <bit>
 
+#include "lib/block/counter.hpp"
 #include "lib/driver/block/device.hpp"
 #include "lib/os/callback.hpp"
 #include "lib/os/queue.hpp"
@@ -44,7 +45,11 @@ class DiskRequests {
     static constexpr u64 kWindowOffset = abi::kPageSize;  ///< of a link
     static constexpr u32 kMaxRecoveries = 3;
 
-    explicit DiskRequests(DiskDevice& device) : device_(device) {}
+    using Clock = abi::Time (*)();
+
+    /// Counts on in `counts`.
+    DiskRequests(DiskDevice& device, Block::Counts& counts, Clock clock)
+        : device_(device), clock_(clock), counter_(counts) {}
     DiskRequests(const DiskRequests&) = delete;
     DiskRequests& operator=(const DiskRequests&) = delete;
 
@@ -74,6 +79,7 @@ class DiskRequests {
     /// Requests that the device has, and that it was ever done with.
     u32 under_way() const { return static_cast<u32>(std::popcount(busy_)); }
     u64 finished() const { return finished_; }
+    Block::Statistics::Reply statistics() const { return counter_.report(clock_()); }
     /// True, once, if something was answered to the client since the last call: it is to be told.
     bool take_answered(u32 client) { return std::exchange(clients_[client].answered, false); }
     void notify(u32 client) const { clients_[client].queue.notify(); }
@@ -94,6 +100,7 @@ class DiskRequests {
     struct Slot {
         Block::Submission request;
         u32 client;
+        abi::Time since;  ///< when it was taken
     };
 
     Result<> check(u32 client, const Block::Submission& request) const;
@@ -101,7 +108,7 @@ class DiskRequests {
     bool take(Block::Submission& request, u32& client);
     void take_up(u32 client, const Block::Submission& request);
     bool submit(u32 slot);
-    void free(u32 slot);
+    void free(u32 slot, abi::Time time);
     void answer(u32 client, u64 id, Error error);
     void drop_unwanted();
     void give_up();
@@ -110,6 +117,8 @@ class DiskRequests {
     }
 
     DiskDevice& device_;
+    const Clock clock_;
+    BlockCounter counter_;
     DiskFacts facts_{};
     bool works_ = false;
     u32 recoveries_ = 0;

@@ -68,7 +68,8 @@ struct Fixture {
     }
     Content content;
     Fragile device;
-    DiskRequests requests{device};
+    Block::Counts counts{};
+    DiskRequests requests{device, counts, [] { return model_time; }};
     Client clients[Block::kMaxClients];
 };
 
@@ -221,6 +222,63 @@ TEST(Driver, DeviceThatKeepsFailing) {
     f.requests.recover();
     EXPECT_FALSE(f.requests.works());
     EXPECT_EQ(f.clients[0].completions().size(), 1u);
+}
+
+TEST(Driver, CountsWhatIsDone) {
+    Fixture f({.bad_first = 40, .bad_count = 1});
+    const u64 start = model_time;
+    f.clients[0].submit(1, read, 0, 4, 0);
+    f.clients[1].submit(1, write, 100, 3, 0);
+    f.requests.serve();
+    model_time += 10;
+    f.clients[2].submit(1, flush, 0, 0, 0);
+    f.clients[2].submit(2, read, 40, 1, 0);
+    f.clients[2].submit(3, read, kSectors, 1, 0);  // refused: none of the device's
+    f.requests.serve();
+    model_time += 5;
+    const auto before = f.requests.statistics();
+    EXPECT_EQ(before.under_way, 4u);
+    EXPECT_EQ(before.counts.busy_time, 15u);
+    EXPECT_EQ(before.counts.reads.requests, 0u);
+    f.carry_out(2);
+    model_time += 2;
+    f.carry_out(2);
+    EXPECT_EQ(model_time, start + 17);
+    model_time += 100;  // nothing to do
+    const auto [counts, under_way] = f.requests.statistics();
+    EXPECT_EQ(under_way, 0u);
+    EXPECT_EQ(counts.busy_time, 17u);
+    EXPECT_EQ(counts.reads.requests, 2u);  // one of them failed
+    EXPECT_EQ(counts.reads.sectors, 5u);
+    EXPECT_EQ(counts.reads.time, 15u + 7);
+    EXPECT_EQ(counts.writes.requests, 1u);
+    EXPECT_EQ(counts.writes.sectors, 3u);
+    EXPECT_EQ(counts.writes.time, 15u);
+    EXPECT_EQ(counts.flushes.requests, 1u);
+    EXPECT_EQ(counts.flushes.time, 7u);
+    EXPECT_EQ(counts.reads.merged + counts.writes.merged + counts.flushes.sectors, 0u);
+}
+
+/// A reset goes on with what was under way; a device that is given up has nothing under way; a new life counts on.
+TEST(Driver, CountsThroughResets) {
+    Fixture f;
+    for (u64 i = 0; i < 3; ++i) f.clients[0].submit(i, read, 9 * i, 1, 0);
+    f.requests.serve();
+    f.carry_out(1);
+    model_time += 4;
+    f.requests.recover();
+    f.carry_out(1);
+    EXPECT_EQ(f.requests.statistics().under_way, 1u);
+    f.device.broken = true;
+    f.requests.recover();
+    model_time += 50;
+    const auto given_up = f.requests.statistics();
+    EXPECT_EQ(given_up.under_way, 0u);
+    EXPECT_EQ(given_up.counts.busy_time, 4u);
+    EXPECT_EQ(given_up.counts.reads.requests, 2u);
+    DiskRequests next(f.device, f.counts, [] { return model_time; });
+    EXPECT_EQ(next.statistics().counts.reads.requests, 2u);
+    EXPECT_EQ(next.statistics().under_way, 0u);
 }
 
 /// Everything at once, at random: each answered write is on the disk, each client's window is its own, none is answered twice.

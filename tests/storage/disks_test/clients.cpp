@@ -87,6 +87,33 @@ bool others_notice_no_reopening() {
     return true;
 }
 
+/// What is done is counted, for all clients of a disk alone, and a restarted driver counts on.
+bool statistics_count() {
+    using enum Block::Operation;
+    const auto counts = [](u64 index) {
+        auto told = block().call(Block::Statistics{index});
+        return told.ok() && told->under_way == 0 ? told->counts : Block::Counts{};
+    };
+    const Block::Counts start = counts(0), other = counts(1);
+    CHECK(start.reads.requests != 0 && start.reads.time != 0 && start.busy_time != 0);
+    CHECK(start.busy_time <= start.reads.time + start.writes.time + start.flushes.time);
+    CHECK(first.disk.run(read, 8, 16) == Error::ok && large.run(read, 80, 8) == Error::ok);
+    const Block::Counts then = counts(0);
+    CHECK(then.reads.requests == start.reads.requests + 2 && then.reads.sectors == start.reads.sectors + 24);
+    CHECK(then.reads.time > start.reads.time && then.busy_time > start.busy_time);
+    CHECK(then.writes.requests == start.writes.requests && counts(1).reads.requests == other.reads.requests);
+    CHECK(restart_driver());
+    sleep(20 * kMillisecond);
+    CHECK(counts(0).reads.sectors == then.reads.sectors);
+    CHECK(first.disk.open(0).ok() && first.disk.run(flush, 0, 0) == Error::ok);
+    CHECK(counts(0).flushes.requests == then.flushes.requests + 1);
+    CHECK(block().call(Block::Statistics{Block::kMaxDisks}).error() == Error::not_found);
+    CHECK(second.disk.open(1).ok() && read_only.disk.open(3).ok());
+    CHECK(large.open(0).ok() && small.open(0).ok() && plain.open(0).ok());
+    forget_rebirths();
+    return true;
+}
+
 /// A client's wish is met as far as there is memory for DMA; then there are no more links.
 bool windows_shrink_when_memory_is_short() {
     u64 last = kLargeWindow;

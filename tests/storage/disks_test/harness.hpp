@@ -73,6 +73,7 @@ bool everything_is_there();
 bool clients_have_links_of_their_own();
 bool fifth_client_is_refused();
 bool others_notice_no_reopening();
+bool statistics_count();
 bool windows_shrink_when_memory_is_short();
 
 }  // namespace pith::test
