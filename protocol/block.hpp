@@ -8,8 +8,8 @@
 // on, the window: the bytes that are read and written. A device may move them itself, so the driver never copies. Each client
 // has a link of its own with each disk, and sees no other's.
 //
-// Requests may be carried out in any order, and completed in any order; who needs an order waits for the first to be
-// completed. A Flush that is completed has made durable every write, of any client, that was completed before it was
+// Requests may be carried out in any order, and completed in any order, and adjacent ones of a client as one; who needs an order waits for
+// the first to be completed. A Flush that is completed has made durable every write, of any client, that was completed before it was
 // submitted. The clients' requests are taken in turn.
 //
 // Resuming: the driver keeps nothing but the links, whose they are, and what it has counted. After kSignalReborn the client opens

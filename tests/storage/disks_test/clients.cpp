@@ -114,6 +114,34 @@ bool statistics_count() {
     return true;
 }
 
+/// Requests that continue each other are one to the device, and each is answered. (If it found time to take the first ones alone,
+/// there are more than one; so not all the rounds are to be right.)
+bool adjacent_requests_are_merged() {
+    constexpr u32 kCount = 16, kSectors = 8, kRounds = 10;
+    auto before = block().call(Block::Statistics{0});
+    for (u32 round = 0; round < kRounds; round++) {
+        const Step all{false, 640 * round, kCount * kSectors};
+        for (u32 i = 0; i < kCount; i++) {
+            const Block::Submission part{i, static_cast<u32>(Block::Operation::read), kSectors,
+                                         all.sector + i * kSectors, u64{i} * kSectors * kSectorBytes};
+            CHECK(large.submit(part).ok());
+        }
+        large.notify();
+        for (u32 i = 0; i < kCount; i++) {
+            auto completion = large.next();
+            CHECK(completion.ok() && completion->error == 0);
+        }
+        CHECK(first.holds(large, all, 0));
+    }
+    auto after = block().call(Block::Statistics{0});
+    CHECK(before.ok() && after.ok());
+    const u64 requests = after->counts.reads.requests - before->counts.reads.requests;
+    const u64 merged = after->counts.reads.merged - before->counts.reads.merged;
+    print("    {} requests, {} merged\n", requests, merged);
+    CHECK(requests + merged == kRounds * kCount && requests < kRounds * kCount / 4);
+    return true;
+}
+
 /// A client's wish is met as far as there is memory for DMA; then there are no more links.
 bool windows_shrink_when_memory_is_short() {
     u64 last = kLargeWindow;
