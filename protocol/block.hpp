@@ -8,13 +8,13 @@
 // on, the window: the bytes that are read and written. A device may move them itself, so the driver never copies. Each client
 // has a link of its own with each disk, and sees no other's.
 //
-// Requests may be carried out in any order, and completed in any order; who needs an order waits for the first to be
-// completed. A Flush that is completed has made durable every write, of any client, that was completed before it was
+// Requests may be carried out in any order, and completed in any order, and adjacent ones of a client as one; who needs an order waits for
+// the first to be completed. A Flush that is completed has made durable every write, of any client, that was completed before it was
 // submitted. The clients' requests are taken in turn.
 //
-// Resuming: the driver keeps nothing but the links, and whose they are. After kSignalReborn the client opens again (the link is the same, what
-// is in the window stays), resets its ring, and submits again whatever was not completed: reading and writing the same sectors
-// twice is harmless. Each start is a new instance. A driver that dies right after it has answered an Open takes the
+// Resuming: the driver keeps nothing but the links, whose they are, and what it has counted. After kSignalReborn the client opens
+// again (the link is the same, what is in the window stays), resets its ring, and submits again whatever was not completed: reading
+// and writing the same sectors twice is harmless. Each start is a new instance. A driver that dies right after it has answered an Open takes the
 // Signal along that it gave: who finds that gone opens again.
 #pragma once
 
@@ -79,7 +79,33 @@ struct Block {
             u32 reserved;
         };
     };
-    using Methods = MethodList<Open>;
+
+    /// Requests of one kind that a disk is done with, also those that failed.
+    struct Done {
+        u64 requests;  ///< as the device had them
+        u64 merged;    ///< further ones of clients that were part of these
+        u64 sectors;   ///< of both
+        u64 time;      ///< nanoseconds, from when each was taken from its client: the sum
+    };
+    struct Counts {
+        Done reads;
+        Done writes;
+        Done flushes;   ///< those that the device was asked for
+        u64 busy_time;  ///< nanoseconds with any request under way
+    };
+
+    /// What disk number `index` has done, for all of its clients, since the driver's first start: its later lives go on counting, without
+    /// what was under way at a death. The disk is not waited for, and needs not work.
+    /// Errors: not_found: there is no such disk (ask at the next kSignalReborn again). Idempotent.
+    struct Statistics {
+        static constexpr u16 kOpcode = 2;
+        u64 index;
+        struct Reply {
+            Counts counts;
+            u64 under_way;  ///< requests of clients that the driver has taken, and not answered
+        };
+    };
+    using Methods = MethodList<Open, Statistics>;
 };
 
 }  // namespace pith

@@ -49,6 +49,11 @@ class BlockClient {
     /// A supplier of this component's was started again, perhaps this driver: if so, opens the disk again.
     void reborn();
 
+    /// What the disk has done for all its clients. Waits for the driver until `deadline`, not for the disk.
+    Result<Block::Statistics::Reply> statistics(abi::Time deadline) const {
+        return driver_.call(Block::Statistics{index_}, deadline);
+    }
+
     u64 sectors() const { return requests_.sectors(); }
     bool read_only() const { return requests_.read_only(); }
     /// Sectors that are read and written together: a transfer begins and ends with a multiple.

@@ -53,6 +53,25 @@ E2
 run disk --add partitions.sh -- sh partitions.sh </dev/null
 check partitions 0 ' 254 0 16384 vda\n 254 1 4096 vda1\n 254 2 4096 vda2\n 254 3 1 vda3\n 254 5 1024 vda5\n/dev/vda1 32 8223 8192\n/dev/vda2 8224 16415 8192\n/dev/vda3 16416 32767 16352\n/dev/vda5 16448 18495 2048\n53ef\n0\n0\n0\nblockdev: /dev/vda: Device or resource busy\nagain\n/dev/vda\n'
 
+# /proc/diskstats: the disk by its driver, which goes on counting after its death, and partitions by what was done in their files.
+cat >statistics.sh <<'E2'
+printf '%s\n' o n p 1 '' +4M w | fdisk -u /dev/vda >log 2>&1 || cat log
+# fields NAME FIELD...: of the device's line, counted from the one behind its name.
+fields() { sed -n "s/^ *[0-9]* *[0-9]* $1 //p" /proc/diskstats | cut -d' ' -f$2; }
+head -n 1 /proc/diskstats | cut -c1-16; head -n 1 /proc/diskstats | wc -w; wc -l </proc/diskstats
+read_before=$(fields vda 3) written_before=$(fields vda 7) flushed_before=$(fields vda 16)
+fields vda1 1-11
+dd if=/dev/zero of=/dev/vda1 bs=64k count=4 conv=fsync 2>/dev/null
+dd if=/dev/vda of=/dev/null bs=64k count=2 2>/dev/null
+fields vda1 1,3; fields vda1 5,7,9; [ $(fields vda1 10) -gt 0 ] && [ $(fields vda1 10) -le $(fields vda1 11) ] && echo took_time
+echo kill >/proc/pith/services/ramdisk/control
+dd if=/dev/vda of=/dev/null bs=512 count=1 2>/dev/null
+echo $(($(fields vda 3) - read_before)) $(($(fields vda 7) - written_before)) $(($(fields vda 16) - flushed_before)) $(fields vda 9)
+[ $(fields vda 4) -gt 0 ] && [ $(fields vda 8) -gt 0 ] && [ $(fields vda 10) -gt 0 ] && echo took_time
+E2
+run disk --add statistics.sh -- sh statistics.sh </dev/null
+check_that statistics cmp -s out <(printf '%b' ' 254       0 vda\n20\n2\n0 0 0 0 0 0 0 0 0 0 0\n0 0\n4 512 0\ntook_time\n257 512 1 0\ntook_time\n')
+
 # The driver is killed while several programs read and write: they notice nothing.
 cat >killed.sh <<'E2'
 restarts() { sed -n 's/^restarts: //p' /proc/pith/services/ramdisk/status; }

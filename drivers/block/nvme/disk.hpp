@@ -11,9 +11,9 @@ namespace pith::nvme {
 
 class Disk final : public DiskDevice, public DiskLinks {
   public:
-    Disk(PciDevice&& device, EventLoop& loop, DiskOwners& owners, const DiskServer::Setup& setup,
+    Disk(PciDevice&& device, EventLoop& loop, DiskKept& kept, const DiskServer::Setup& setup,
          u64 /*changed_bit*/)
-        : device_(std::move(device)), loop_(loop), server_(*this, *this, loop, owners, setup) {}
+        : device_(std::move(device)), loop_(loop), server_(*this, *this, loop, kept, setup) {}
 
     DiskServer& server() { return server_; }
     /// A controller doesn't tell of its state: DiskServer looks at it.

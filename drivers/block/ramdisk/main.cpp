@@ -9,9 +9,9 @@ constexpr abi::Time kNeverReset = ~abi::Time{0};
 
 class Driver {
   public:
-    Driver(EventLoop& loop, Disk& disk, DiskOwners& owners)
+    Driver(EventLoop& loop, Disk& disk, DiskKept& kept)
         : submitted_(loop.allocate_signal_bit()),
-          server_(disk, disk, loop, owners, {0, submitted_, kNeverReset, Disk::kWindow}) {
+          server_(disk, disk, loop, kept, {0, submitted_, kNeverReset, Disk::kWindow}) {
         disk.set_server(server_);
         loop.on_signal(submitted_, [this](u64) { server_.serve(); });
     }
@@ -19,6 +19,10 @@ class Driver {
     void handle(const Block::Open& request, Request<Block::Open> call) {
         if (request.index != 0) return call.fail(Error::not_found);
         server_.open(request, std::move(call));
+    }
+    void handle(const Block::Statistics& request, Request<Block::Statistics> call) {
+        if (request.index != 0) return call.fail(Error::not_found);
+        server_.tell_statistics(std::move(call));
     }
 
   private:
@@ -49,7 +53,7 @@ int main() {
     if (!info.ok()) panic("no preserved memory");
     auto mapping = Mapping::create(preserved, 0, info->size);
     if (!mapping.ok()) panic("the preserved memory cannot be mapped");
-    // Whose each link is, and behind it the sectors.
+    // What is kept of the disk (DiskKept), and behind it the sectors.
     const ramdisk::Parameters parameters = ramdisk::read_parameters();
     const u64 size = parameters.sectors * Block::kSectorSize;
     if (size == 0 || size / Block::kSectorSize != parameters.sectors || size > info->size - abi::kPageSize)
@@ -57,7 +61,7 @@ int main() {
     static ramdisk::Disk disk(mapping->bytes().subspan(abi::kPageSize, size), take_start_handle<Pool>("keep"),
                               take_start_handle<CapTable>("kept"), parameters);
     static EventLoop loop;
-    static ramdisk::Driver driver(loop, disk, *mapping->as<DiskOwners>());
+    static ramdisk::Driver driver(loop, disk, *mapping->as<DiskKept>());
     static Server<Block, ramdisk::Driver> server(loop, driver);
     loop.run();
 }

@@ -14,12 +14,11 @@ namespace pith::virtio_blk {
 class Disk final : public DiskDevice, public DiskLinks {
   public:
     /// `changed_bit`: of the loop's Signal; the device's state has changed. Whoever handles it calls `look`.
-    Disk(PciDevice&& device, EventLoop& loop, DiskOwners& owners, const DiskServer::Setup& setup,
-         u64 changed_bit)
+    Disk(PciDevice&& device, EventLoop& loop, DiskKept& kept, const DiskServer::Setup& setup, u64 changed_bit)
         : device_(std::move(device)),
           loop_(loop),
           changed_bit_(changed_bit),
-          server_(*this, *this, loop, owners, setup) {}
+          server_(*this, *this, loop, kept, setup) {}
 
     DiskServer& server() { return server_; }
     void look();

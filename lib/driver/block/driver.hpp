@@ -2,7 +2,7 @@
 // DiskDriver<Disk>: a driver of disks on PCI: finds them when the first client asks, so that a system without any doesn't wait
 // for them, and hands out what clients and devices say. Disk: a DiskDevice and DiskLinks with
 //
-//   Disk(PciDevice&&, EventLoop&, DiskOwners&, const DiskServer::Setup&, u64 changed_bit);
+//   Disk(PciDevice&&, EventLoop&, DiskKept&, const DiskServer::Setup&, u64 changed_bit);
 //   DiskServer& server();
 //   void look();    // its changed_bit came
 #pragma once
@@ -30,7 +30,7 @@ class DiskDriver {
         const auto preserved = take_start_handle<Memory>("preserved");
         auto mapping = Mapping::create(preserved, 0, abi::kPageSize);
         if (!mapping.ok()) panic("no preserved memory");
-        owners_ = reinterpret_cast<DiskOwners*>(mapping->release());
+        kept_ = reinterpret_cast<DiskKept*>(mapping->release());
     }
 
     void handle(const Block::Open& request, Request<Block::Open> call) {
@@ -38,9 +38,14 @@ class DiskDriver {
         if (request.index >= count_) return call.fail(Error::not_found);
         disks_[request.index]->server().open(request, std::move(call));
     }
+    void handle(const Block::Statistics& request, Request<Block::Statistics> call) {
+        if (auto found = find_disks(); !found.ok()) return call.fail(found.error());
+        if (request.index >= count_) return call.fail(Error::not_found);
+        disks_[request.index]->server().tell_statistics(std::move(call));
+    }
 
   private:
-    static_assert(Block::kMaxDisks * sizeof(DiskOwners) <= abi::kPageSize);
+    static_assert(Block::kMaxDisks * sizeof(DiskKept) <= abi::kPageSize);
     // Memory for DMA is set aside whether there are disks or not; few systems have many.
     static constexpr u32 kLargeWindows = 4;
     static constexpr u64 kLargeWindow = 256 * 1024;
@@ -60,7 +65,7 @@ class DiskDriver {
             const DiskServer::Setup setup{count_, submitted_, patience_,
                                           count_ < kLargeWindows ? kLargeWindow : kSmallWindow};
             disks_[count_].reset(new (std::nothrow)
-                                     Disk(std::move(*device), loop_, owners_[count_], setup, changed_));
+                                     Disk(std::move(*device), loop_, kept_[count_], setup, changed_));
             if (disks_[count_] == nullptr) return Error::no_memory;
             count_++;
         }
@@ -72,7 +77,7 @@ class DiskDriver {
     const u64 changed_;
     const abi::Time patience_ = read_patience();
     const Client<Devices> client_ = Client<Devices>::from_start();
-    DiskOwners* owners_ = nullptr;  ///< of kMaxDisks disks
+    DiskKept* kept_ = nullptr;  ///< of kMaxDisks disks
     std::unique_ptr<Disk> disks_[Block::kMaxDisks];
     u32 count_ = 0;
     bool complete_ = false;

@@ -26,6 +26,7 @@ u32 DiskRequests::max_sectors(u32 client) const {
 void DiskRequests::detach(u32 client) {
     clients_[client].attached = false;
     clients_[client].answered = false;
+    clients_[client].ahead.reset();
 }
 
 void DiskRequests::attach(u32 client, const DiskLink& link, Handle<Signal> signal, u64 bits) {
@@ -60,17 +61,30 @@ Result<> DiskRequests::check(u32 client, const Block::Submission& r) const {
     return {};
 }
 
+/// The client's next request is in `ahead`; false: there is none.
+bool DiskRequests::look_ahead(Client& client) {
+    if (client.ahead) return true;
+    Block::Submission next;
+    if (client.queue.take(next)) client.ahead = next;
+    return client.ahead.has_value();
+}
+
 /// The next request, of the clients in turn.
 bool DiskRequests::take(Block::Submission& request, u32& client) {
     for (u32 asked = 0; asked < Block::kMaxClients; asked++) {
         client = turn_;
         turn_ = (turn_ + 1) % Block::kMaxClients;
-        if (clients_[client].attached && clients_[client].queue.take(request)) return true;
+        Client& c = clients_[client];
+        if (!c.attached || !look_ahead(c)) continue;
+        request = *c.ahead;
+        c.ahead.reset();
+        return true;
     }
     return false;
 }
 
 bool DiskRequests::serve() {
+    submit_again();
     // Clients that submit without end aren't to keep the other disks waiting.
     Block::Submission request;
     u32 client;
@@ -85,33 +99,99 @@ void DiskRequests::take_up(u32 client, const Block::Submission& request) {
     if (checked.ok() && !works_) checked = Error::io;
     const bool nothing = request.operation == static_cast<u32>(Block::Operation::flush) && !facts_.flushes;
     if (!checked.ok() || nothing) return answer(client, request.id, checked.error());
-    const u32 slot = static_cast<u32>(std::countr_one(busy_));
-    slots_[slot] = {request, client};
-    if (!submit(slot)) return answer(client, request.id, Error::io);
-    busy_ |= u64{1} << slot;
-    clients_[client].under_way++;
+    const u32 slot = enter(client, request, clock_());
+    take_along(slot);
     note({DiskRecord::started, slot, request.sector});
+    if (!submit(slot)) end(slot, Error::io, clock_());
+}
+
+/// In a slot, of which one is free.
+u32 DiskRequests::enter(u32 client, const Block::Submission& request, abi::Time time) {
+    const u32 slot = static_cast<u32>(std::countr_one(busy_));
+    slots_[slot] = {request, client, request.sectors, kNone, time};
+    busy_ |= bit(slot);
+    clients_[client].under_way++;
+    counter_.begin(time);
+    return slot;
+}
+
+/// `request` goes on where the device's request of `first` ends, and there is room in that for it.
+bool DiskRequests::continues(const Slot& first, const Block::Submission& request) const {
+    const Block::Submission& r = first.request;
+    return request.operation == r.operation && request.sector == r.sector + first.sectors &&
+           request.offset == r.offset + first.sectors * Block::kSectorSize &&
+           request.sectors <= max_sectors(first.client) - first.sectors && check(first.client, request).ok();
+}
+
+/// What the client has submitted next and continues the slot's request follows it.
+void DiskRequests::take_along(u32 slot) {
+    Slot& first = slots_[slot];
+    Client& client = clients_[first.client];
+    if (first.request.operation == static_cast<u32>(Block::Operation::flush)) return;
+    for (u32 last = slot; ~busy_ != 0 && look_ahead(client) && continues(first, *client.ahead);) {
+        const u32 next = enter(first.client, *client.ahead, first.since);
+        client.ahead.reset();
+        first.sectors += slots_[next].request.sectors;
+        slots_[last].next = next;
+        followers_ |= bit(next);
+        last = next;
+    }
 }
 
 bool DiskRequests::submit(u32 slot) {
     const Block::Submission& r = slots_[slot].request;
     const DiskLink& link = clients_[slots_[slot].client].link;
     const u64 offset = kWindowOffset + r.offset;
-    return device_.submit(slot, {static_cast<Block::Operation>(r.operation), r.sectors, r.sector,
+    return device_.submit(slot, {static_cast<Block::Operation>(r.operation), slots_[slot].sectors, r.sector,
                                  link.address + offset, link.bytes + offset});
 }
 
-void DiskRequests::free(u32 slot) {
-    busy_ &= ~(u64{1} << slot);
+/// The next that has to be submitted alone, and that somebody waits for, if there is room and the last one is done.
+void DiskRequests::submit_again() {
+    while (again_ != 0 && alone_ == 0 && device_.room()) {
+        const u32 slot = static_cast<u32>(std::countr_zero(again_));
+        again_ &= ~bit(slot);
+        alone_ = bit(slot);
+        if (!clients_[slots_[slot].client].attached || !submit(slot)) end(slot, Error::io, clock_());
+    }
+}
+
+void DiskRequests::free(u32 slot, abi::Time time) {
+    for (u64* const set : {&busy_, &followers_, &again_, &alone_}) *set &= ~bit(slot);
     clients_[slots_[slot].client].under_way--;
+    counter_.end(time);
 }
 
 void DiskRequests::finish(u32 slot, Error error) {
-    free(slot);
+    const Slot& done = slots_[slot];
     finished_++;
     if (error == Error::ok) recoveries_ = 0;
-    note({DiskRecord::completed, slot, slots_[slot].request.sector});
-    answer(slots_[slot].client, slots_[slot].request.id, error);
+    note({DiskRecord::completed, slot, done.request.sector});
+    if (error != Error::ok && done.next != kNone) return part(slot);
+    const abi::Time time = clock_();
+    const u32 requests = end(slot, error, time);
+    counter_.count(static_cast<Block::Operation>(done.request.operation), done.sectors, requests - 1,
+                   done.since, time);
+}
+
+/// Whose error it is, each of them alone will say.
+void DiskRequests::part(u32 slot) {
+    while (slot != kNone) {
+        slots_[slot].sectors = slots_[slot].request.sectors;
+        followers_ &= ~bit(slot);
+        again_ |= bit(slot);
+        slot = std::exchange(slots_[slot].next, kNone);
+    }
+}
+
+/// Answers the slot's request and those that follow it; how many there were.
+u32 DiskRequests::end(u32 slot, Error error, abi::Time time) {
+    u32 count = 0;
+    for (; slot != kNone; slot = slots_[slot].next, count++) {
+        free(slot, time);
+        answer(slots_[slot].client, slots_[slot].request.id, error);
+    }
+    return count;
 }
 
 void DiskRequests::answer(u32 client, u64 id, Error error) {
@@ -129,7 +209,7 @@ void DiskRequests::recover() {
     if (!started.ok()) return give_up();
     facts_ = started.value();
     drop_unwanted();
-    for (u64 left = busy_; left != 0; left &= left - 1)
+    for (u64 left = busy_ & ~(followers_ | again_); left != 0; left &= left - 1)
         if (!submit(static_cast<u32>(std::countr_zero(left)))) return give_up();
 }
 
@@ -137,18 +217,20 @@ void DiskRequests::recover() {
 void DiskRequests::give_up() {
     works_ = false;
     device_.stop();
+    const abi::Time time = clock_();
     for (u64 left = busy_; left != 0; left &= left - 1) {
         const u32 slot = static_cast<u32>(std::countr_zero(left));
-        free(slot);
+        free(slot, time);
         answer(slots_[slot].client, slots_[slot].request.id, Error::io);
     }
 }
 
 /// While the device has nothing: forgets what nobody waits for.
 void DiskRequests::drop_unwanted() {
+    const abi::Time time = clock_();
     for (u64 left = busy_; left != 0; left &= left - 1) {
         const u32 slot = static_cast<u32>(std::countr_zero(left));
-        if (!clients_[slots_[slot].client].attached) free(slot);
+        if (!clients_[slots_[slot].client].attached) free(slot, time);
     }
 }
 

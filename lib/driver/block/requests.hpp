@@ -5,10 +5,16 @@
 // A request is in a slot from when it is taken out of a client's Queue until the device is done with it. Slots are private
 // memory: a device that has to be reset is given the same requests again, up to kMaxRecoveries times without a success in
 // between; then it is stopped, and everything fails with Error::io until it is started again.
+//
+// Requests that a client has submitted one behind the other, and that go on where the last one ends, on the disk and in the window,
+// are one request to the device (take_along): in the slot of the first, which the others' follow. If it fails, each is submitted alone, one
+// after the other: a device may make one of them again (QEMU does).
 #pragma once
 
 #include <bit>
+#include <optional>
 
+#include "lib/block/counter.hpp"
 #include "lib/driver/block/device.hpp"
 #include "lib/os/callback.hpp"
 #include "lib/os/queue.hpp"
@@ -44,7 +50,11 @@ class DiskRequests {
     static constexpr u64 kWindowOffset = abi::kPageSize;  ///< of a link
     static constexpr u32 kMaxRecoveries = 3;
 
-    explicit DiskRequests(DiskDevice& device) : device_(device) {}
+    using Clock = abi::Time (*)();
+
+    /// Counts on in `counts`.
+    DiskRequests(DiskDevice& device, Block::Counts& counts, Clock clock)
+        : device_(device), clock_(clock), counter_(counts) {}
     DiskRequests(const DiskRequests&) = delete;
     DiskRequests& operator=(const DiskRequests&) = delete;
 
@@ -71,9 +81,10 @@ class DiskRequests {
     void finish(u32 slot, Error error);
     /// The device has lost its way: it begins anew, with the same requests.
     void recover();
-    /// Requests that the device has, and that it was ever done with.
+    /// Requests of clients that are under way, and those that the device was ever done with.
     u32 under_way() const { return static_cast<u32>(std::popcount(busy_)); }
     u64 finished() const { return finished_; }
+    Block::Statistics::Reply statistics() const { return counter_.report(clock_()); }
     /// True, once, if something was answered to the client since the last call: it is to be told.
     bool take_answered(u32 client) { return std::exchange(clients_[client].answered, false); }
     void notify(u32 client) const { clients_[client].queue.notify(); }
@@ -86,6 +97,7 @@ class DiskRequests {
     struct Client {
         DiskLink link;
         QueueServer<Block::Submission, Block::Completion> queue;
+        std::optional<Block::Submission> ahead;  ///< taken out of the Queue to be looked at, and next
         u32 under_way = 0;
         bool attached = false;
         bool answered = false;
@@ -94,14 +106,26 @@ class DiskRequests {
     struct Slot {
         Block::Submission request;
         u32 client;
+        u32 sectors;      ///< of the device's request: its own, and those of the slots that follow
+        u32 next;         ///< the slot that follows; kNone
+        abi::Time since;  ///< when it was taken
     };
+    static constexpr u32 kNone = ~u32{0};
+    static u64 bit(u32 slot) { return u64{1} << slot; }
 
     Result<> check(u32 client, const Block::Submission& request) const;
     bool room() const { return !works_ || (~busy_ != 0 && device_.room()); }
+    static bool look_ahead(Client& client);
     bool take(Block::Submission& request, u32& client);
     void take_up(u32 client, const Block::Submission& request);
+    u32 enter(u32 client, const Block::Submission& request, abi::Time time);
+    bool continues(const Slot& first, const Block::Submission& request) const;
+    void take_along(u32 slot);
     bool submit(u32 slot);
-    void free(u32 slot);
+    void submit_again();
+    void part(u32 slot);
+    void free(u32 slot, abi::Time time);
+    u32 end(u32 slot, Error error, abi::Time time);
     void answer(u32 client, u64 id, Error error);
     void drop_unwanted();
     void give_up();
@@ -110,13 +134,19 @@ class DiskRequests {
     }
 
     DiskDevice& device_;
+    const Clock clock_;
+    BlockCounter counter_;
     DiskFacts facts_{};
     bool works_ = false;
     u32 recoveries_ = 0;
     u64 finished_ = 0;
     Client clients_[Block::kMaxClients];
     u32 turn_ = 0;  ///< the client that is asked next
-    u64 busy_ = 0;  ///< slots that hold a request, a bit each: the device has it
+    // Slots, a bit each.
+    u64 busy_ = 0;       ///< hold a request
+    u64 followers_ = 0;  ///< of these: follow another
+    u64 again_ = 0;      ///< of these: wait to be submitted again, alone. The device has the others
+    u64 alone_ = 0;      ///< of these: the one that was submitted again, and isn't done
     Slot slots_[kSlots];
 };
 

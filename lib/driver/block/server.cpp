@@ -7,9 +7,9 @@
 
 namespace pith {
 
-DiskServer::DiskServer(DiskDevice& device, DiskLinks& links, EventLoop& loop, DiskOwners& owners,
+DiskServer::DiskServer(DiskDevice& device, DiskLinks& links, EventLoop& loop, DiskKept& kept,
                        const Setup& setup)
-    : links_(links), loop_(loop), owners_(owners), setup_(setup), requests_(device) {
+    : links_(links), loop_(loop), kept_(kept), setup_(setup), requests_(device, kept.counts, &now) {
     requests_.trace = [this](const DiskRecord& record) { trace_.add(record); };
 }
 
@@ -28,13 +28,13 @@ void DiskServer::open(const Block::Open& request, Request<Block::Open> call) {
 
 /// Who has that badge; no_slot: nobody, and there are as many as can be.
 Result<u32> DiskServer::client_of(u64 badge, u64 wish) {
-    u64* const end = owners_.badges + Block::kMaxClients;
-    const u64* owner = std::find(owners_.badges, end, badge);
-    if (owner == end) owner = std::find(owners_.badges, end, 0);
+    u64* const end = kept_.badges + Block::kMaxClients;
+    const u64* owner = std::find(kept_.badges, end, badge);
+    if (owner == end) owner = std::find(kept_.badges, end, 0);
     if (owner == end) return Error::no_slot;
-    const u32 client = static_cast<u32>(owner - owners_.badges);
+    const u32 client = static_cast<u32>(owner - kept_.badges);
     if (!memory_[client].mapping.valid()) PITH_CHECK(get_link(client, wish));
-    owners_.badges[client] = badge;
+    kept_.badges[client] = badge;
     return client;
 }
 

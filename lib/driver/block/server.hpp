@@ -3,7 +3,8 @@
 // when the device has to be reset. What becomes of requests: requests.hpp.
 //
 // A client that opens again is answered when the device is done with what it had under way; other clients notice nothing. A
-// driver keeps nothing but whose each link is, in preserved Memory (DiskOwners): its successor gives each client its own.
+// driver keeps nothing but whose each link is and what it has counted, in preserved Memory (DiskKept): its successor gives each client its
+// own, and counts on.
 #pragma once
 
 #include <optional>
@@ -14,9 +15,10 @@
 
 namespace pith {
 
-/// The badges of a disk's clients, in the order of their links; 0: nobody's. All zero at the first start.
-struct DiskOwners {
-    u64 badges[Block::kMaxClients];
+/// What a disk's driver keeps of it for its next life. All zero at the first start.
+struct DiskKept {
+    u64 badges[Block::kMaxClients];  ///< of the clients, in the order of their links; 0: nobody's
+    Block::Counts counts;
 };
 
 /// Where a disk's links come from.
@@ -39,11 +41,12 @@ class DiskServer {
         abi::Time patience;  ///< after so long without an answer the device is reset
         u64 first_window;    ///< bytes, for the first client if it has no wish
     };
-    DiskServer(DiskDevice& device, DiskLinks& links, EventLoop& loop, DiskOwners& owners, const Setup& setup);
+    DiskServer(DiskDevice& device, DiskLinks& links, EventLoop& loop, DiskKept& kept, const Setup& setup);
     DiskServer(const DiskServer&) = delete;
     DiskServer& operator=(const DiskServer&) = delete;
 
     void open(const Block::Open& request, Request<Block::Open> call);
+    void tell_statistics(Request<Block::Statistics> call) const { call.reply(requests_.statistics()); }
     /// Takes what the clients have submitted; tells them, and the device, what is new. After all the others.
     void serve();
     bool works() const { return requests_.works(); }
@@ -80,7 +83,7 @@ class DiskServer {
 
     DiskLinks& links_;
     EventLoop& loop_;
-    DiskOwners& owners_;
+    DiskKept& kept_;
     const Setup setup_;
     DmaMemory memory_[Block::kMaxClients];
     std::optional<Opening> openings_[Block::kMaxClients];

@@ -43,7 +43,8 @@ struct Driver {
         while (const auto done = sectors.next()) requests.finish(done->slot, done->error);
     }
     ramdisk::Sectors sectors;
-    DiskRequests requests{sectors};
+    Block::Counts counts{};
+    DiskRequests requests{sectors, counts, [] { return model_time; }};
 };
 
 }  // namespace pith::test

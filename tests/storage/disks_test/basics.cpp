@@ -148,6 +148,18 @@ bool device_errors_are_told() {
         CHECK(completion.ok());
         CHECK(static_cast<Error>(completion->error) == (completion->id == 4 ? Error::io : Error::ok));
     }
+    // Nor if the driver had the device read them at once.
+    auto before = block().call(Block::Statistics{15});
+    for (u32 i = 0; i < 16; i++)
+        CHECK(failing.submit({i, static_cast<u32>(Block::Operation::read), 1, i, i * kSectorBytes}).ok());
+    failing.notify();
+    for (u32 i = 0; i < 16; i++) {
+        auto completion = failing.next();
+        CHECK(completion.ok());
+        CHECK(static_cast<Error>(completion->error) == (completion->id == 8 ? Error::io : Error::ok));
+    }
+    auto after = block().call(Block::Statistics{15});
+    CHECK(before.ok() && after.ok() && after->counts.reads.sectors == before->counts.reads.sectors + 16);
     return failing.run(Block::Operation::read, 9, 8) == Error::ok;
 }
 

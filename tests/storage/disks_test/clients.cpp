@@ -87,6 +87,61 @@ bool others_notice_no_reopening() {
     return true;
 }
 
+/// What is done is counted, for all clients of a disk alone, and a restarted driver counts on.
+bool statistics_count() {
+    using enum Block::Operation;
+    const auto counts = [](u64 index) {
+        auto told = block().call(Block::Statistics{index});
+        return told.ok() && told->under_way == 0 ? told->counts : Block::Counts{};
+    };
+    const Block::Counts start = counts(0), other = counts(1);
+    CHECK(start.reads.requests != 0 && start.reads.time != 0 && start.busy_time != 0);
+    CHECK(start.busy_time <= start.reads.time + start.writes.time + start.flushes.time);
+    CHECK(first.disk.run(read, 8, 16) == Error::ok && large.run(read, 80, 8) == Error::ok);
+    const Block::Counts then = counts(0);
+    CHECK(then.reads.requests == start.reads.requests + 2 && then.reads.sectors == start.reads.sectors + 24);
+    CHECK(then.reads.time > start.reads.time && then.busy_time > start.busy_time);
+    CHECK(then.writes.requests == start.writes.requests && counts(1).reads.requests == other.reads.requests);
+    CHECK(restart_driver());
+    sleep(20 * kMillisecond);
+    CHECK(counts(0).reads.sectors == then.reads.sectors);
+    CHECK(first.disk.open(0).ok() && first.disk.run(flush, 0, 0) == Error::ok);
+    CHECK(counts(0).flushes.requests == then.flushes.requests + 1);
+    CHECK(block().call(Block::Statistics{Block::kMaxDisks}).error() == Error::not_found);
+    CHECK(second.disk.open(1).ok() && read_only.disk.open(3).ok());
+    CHECK(large.open(0).ok() && small.open(0).ok() && plain.open(0).ok());
+    forget_rebirths();
+    return true;
+}
+
+/// Requests that continue each other are one to the device, and each is answered. (If it found time to take the first ones alone,
+/// there are more than one; so not all the rounds are to be right.)
+bool adjacent_requests_are_merged() {
+    constexpr u32 kCount = 16, kSectors = 8, kRounds = 10;
+    auto before = block().call(Block::Statistics{0});
+    for (u32 round = 0; round < kRounds; round++) {
+        const Step all{false, 640 * round, kCount * kSectors};
+        for (u32 i = 0; i < kCount; i++) {
+            const Block::Submission part{i, static_cast<u32>(Block::Operation::read), kSectors,
+                                         all.sector + i * kSectors, u64{i} * kSectors * kSectorBytes};
+            CHECK(large.submit(part).ok());
+        }
+        large.notify();
+        for (u32 i = 0; i < kCount; i++) {
+            auto completion = large.next();
+            CHECK(completion.ok() && completion->error == 0);
+        }
+        CHECK(first.holds(large, all, 0));
+    }
+    auto after = block().call(Block::Statistics{0});
+    CHECK(before.ok() && after.ok());
+    const u64 requests = after->counts.reads.requests - before->counts.reads.requests;
+    const u64 merged = after->counts.reads.merged - before->counts.reads.merged;
+    print("    {} requests, {} merged\n", requests, merged);
+    CHECK(requests + merged == kRounds * kCount && requests < kRounds * kCount / 4);
+    return true;
+}
+
 /// A client's wish is met as far as there is memory for DMA; then there are no more links.
 bool windows_shrink_when_memory_is_short() {
     u64 last = kLargeWindow;

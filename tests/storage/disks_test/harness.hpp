@@ -73,6 +73,8 @@ bool everything_is_there();
 bool clients_have_links_of_their_own();
 bool fifth_client_is_refused();
 bool others_notice_no_reopening();
+bool statistics_count();
+bool adjacent_requests_are_merged();
 bool windows_shrink_when_memory_is_short();
 
 }  // namespace pith::test

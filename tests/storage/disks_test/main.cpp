@@ -36,6 +36,8 @@ void run_all() {
     run("clients_have_links_of_their_own", clients_have_links_of_their_own);
     run("fifth_client_is_refused", fifth_client_is_refused);
     run("others_notice_no_reopening", others_notice_no_reopening);
+    run("statistics_count", statistics_count);
+    run("adjacent_requests_are_merged", adjacent_requests_are_merged);
     run("devices_are_not_for_everyone", devices_are_not_for_everyone);
     run("ended_server_says_nothing", ended_server_says_nothing);
     run("all_depths_work", all_depths_work);

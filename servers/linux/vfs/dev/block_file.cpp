@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "lib/base/round.hpp"
+#include "lib/os/clock.hpp"
 #include "servers/linux/thread.hpp"
 #include "servers/linux/vfs/ioctl.hpp"
 #include "servers/linux/vfs/vfs.hpp"
@@ -22,6 +23,18 @@ SysResult<usize> part_done(usize done, Errno error) {
     return done != 0 ? SysResult<usize>(done) : SysResult<usize>(error);
 }
 
+/// A request to the disk, counted for the device. `first`: sector of the disk.
+Task<Result<>> transfer(BlockDevice& device, Block::Operation operation, u64 first, u32 sectors,
+                        const BlockPlace& place) {
+    const abi::Time since = now();
+    device.counter.begin(since);
+    const Result<> done = co_await device.disk.client.transfer(operation, first, sectors, place);
+    const abi::Time time = now();
+    device.counter.count(operation, sectors, 0, since, time);
+    device.counter.end(time);
+    co_return done;
+}
+
 /// [at, end) of the device, which lies in it.
 Task<SysResult<usize>> read_device(Thread& thread, Ref<File>, Ref<BlockDevice> device, UserIo io, u64 at,
                                    u64 end) {
@@ -37,7 +50,8 @@ Task<SysResult<usize>> read_device(Thread& thread, Ref<File>, Ref<BlockDevice> d
         Result<BlockPlace> place = co_await disk.place(sectors * kSector);
         if (!place.ok()) co_return part_done(done, disk_errno(place.error()));
         const u64 first = device->first + (at - skip) / kSector;
-        const Result<> read = co_await disk.transfer(Block::Operation::read, first, sectors, place.value());
+        const Result<> read = co_await transfer(*device, Block::Operation::read, first, sectors,
+                                                place.value());
         if (read.error() == Error::io && sectors > kCareful) {
             // What lies before a bad sector is read all the same, as far as Linux would: page by page.
             most = kCareful * kSector;
@@ -64,8 +78,8 @@ Task<SysResult<usize>> write_blocks(BlockDevice& device, UserIo& io, u64 at, u64
     if (copied == 0) co_return Errno::EFAULT;
     PITH_CO_CHECK(co_await device.disk.gate.enter(false));
     const Gate::Hold hold(device.disk.gate);
-    const Result<> written = co_await disk.transfer(Block::Operation::write, device.first + at / kSector,
-                                                    static_cast<u32>(copied / kSector), place.value());
+    const Result<> written = co_await transfer(device, Block::Operation::write, device.first + at / kSector,
+                                               static_cast<u32>(copied / kSector), place.value());
     if (!written.ok()) co_return disk_errno(written.error());
     co_return copied;
 }
@@ -83,10 +97,11 @@ Task<SysResult<usize>> write_part(BlockDevice& device, UserIo& io, u64 at, u64 c
     PITH_CO_CHECK(co_await device.disk.gate.enter(true));
     const Gate::Hold hold(device.disk.gate);
     const u64 first = device.first + (at - skip) / kSector;
-    const Result<> read = co_await disk.transfer(Block::Operation::read, first, sectors, place.value());
+    const Result<> read = co_await transfer(device, Block::Operation::read, first, sectors, place.value());
     if (!read.ok()) co_return disk_errno(read.error());
     std::memcpy(place->bytes().data() + skip, bytes, copied);
-    const Result<> written = co_await disk.transfer(Block::Operation::write, first, sectors, place.value());
+    const Result<> written = co_await transfer(device, Block::Operation::write, first, sectors,
+                                               place.value());
     if (!written.ok()) co_return disk_errno(written.error());
     co_return copied;
 }

@@ -61,6 +61,12 @@ BlockDevice::BlockDevice(Disk& of, u32 partition, u64 first_sector, u64 count)
       device(device_number(of, partition)),
       name(device_name(of, partition)) {}
 
+const Block::Statistics::Reply& Disk::statistics(abi::Time deadline) {
+    const Result<Block::Statistics::Reply> told = client.statistics(deadline);
+    if (told.ok()) statistics_ = told.value();
+    return statistics_;
+}
+
 void Disks::start() {
     EventLoop& loop = zone_.services->loop;
     bit_ = loop.allocate_signal_bit();

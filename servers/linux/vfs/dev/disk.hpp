@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lib/block/client.hpp"
+#include "lib/block/counter.hpp"
 #include "servers/linux/ref.hpp"
 #include "servers/linux/vfs/gate.hpp"
 
@@ -34,6 +35,8 @@ struct BlockDevice : public RefCounted {
     const std::string name;
     bool read_only = false;  ///< BLKROSET
     u32 opens = 0;           ///< open file descriptions
+    Block::Counts counts{};  ///< of what was done through its files
+    BlockCounter counter{counts};
     u64 size() const { return sectors * Block::kSectorSize; }
 };
 
@@ -50,8 +53,13 @@ class Disk {
     Ref<BlockDevice> whole;  ///< made when it has been opened
     std::vector<Ref<BlockDevice>> partitions;
     bool read_only() const { return client.read_only(); }
+    /// What the driver has counted; if it doesn't say by then, what it said last.
+    const Block::Statistics::Reply& statistics(abi::Time deadline);
     /// Bytes that are read and written together.
     u64 block_size() const { return client.granularity() * Block::kSectorSize; }
+
+  private:
+    Block::Statistics::Reply statistics_{};
 };
 
 class Disks {
