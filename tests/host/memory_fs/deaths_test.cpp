@@ -88,6 +88,39 @@ TEST(MemoryFs, DeathsLoseNothing) {
     std::printf("%llu deaths\n", static_cast<unsigned long long>(deaths));
 }
 
+/// A client asks its file for the data again: it may be newer, and the file may know nothing of a write that is still to come.
+TEST(MemoryFs, AWriteThatComesAgainHasNewData) {
+    for (u64 moment = 0;; moment++) {
+        World world;
+        world.begin();
+        ASSERT_EQ(world.resume(), "");
+        ASSERT_EQ(
+            world.perform({.operation = Fs::Operation::create, .makes = 1, .name = "file", .mode = 0100644}),
+            "");
+        Step step{.operation = Fs::Operation::write, .file = 1, .offset = 1000, .length = 10'000, .seed = 1};
+        world.die_after(moment);
+        try {
+            ASSERT_EQ(world.perform(step), "");
+            ASSERT_GT(moment, 10u);
+            return;
+        } catch (Death) {
+            if (!world.client.kept) continue;
+        }
+        world.client.kept->seed = step.seed = 2;
+        world.begin();
+        ASSERT_EQ(world.resume(), "");
+        Fs::Submission read{};
+        read.operation = static_cast<u32>(Fs::Operation::read);
+        read.file = world.client.ids[1];
+        read.offset = step.offset;
+        read.length = step.length;
+        EXPECT_EQ(world.send(read).value, step.length);
+        EXPECT_EQ(std::string(reinterpret_cast<const char*>(world.window().data()), step.length),
+                  Script::data(step))
+            << "moment " << moment;
+    }
+}
+
 TEST(MemoryFs, DeathsWhileItIsMade) {
     for (u64 moment = 0;; moment++) {
         World world(64);

@@ -94,7 +94,8 @@ Result<u64> Session::change(Request request) {
     const bool done = request.change == store_.record().change;
     if (!done && (request.flags & Fs::kAnswered) != 0) return Error::invalid;
     last_ = request.change;
-    if (done) return answer_again(request);
+    // A write comes with the data as it is now, and so it is carried out once more.
+    if (done && static_cast<Fs::Operation>(request.operation) != write) return answer_again(request);
     Result<u64> result = [&]() -> Result<u64> {
         PITH_CHECK(check(request));
         if (read_only_) return Error::access;
