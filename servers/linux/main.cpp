@@ -79,6 +79,7 @@ void run_server() {
     services.block = Client<Block>::from_start();
     services.fs = Client<Fs>::from_start();
     services.share = Client<Fs>::from_start(Share::kName);
+    services.memory_fs = Client<Fs>::from_start(MemoryFs::kName);
     services.nvme = Client<Block>::from_start("nvme");
     services.devices = Client<Devices>::from_start();
 

@@ -9,6 +9,7 @@
 #include "protocol/device.hpp"
 #include "protocol/fs.hpp"
 #include "protocol/log.hpp"
+#include "protocol/memory_fs.hpp"
 #include "protocol/process.hpp"
 #include "protocol/share.hpp"
 
@@ -23,6 +24,8 @@ struct Services {
     Client<pith::Block> block;      ///< disks /dev/vda ...; not valid: this system has no driver of such
     Client<pith::Block> nvme;       ///< disks /dev/nvme0n1 ...; the same
     Client<pith::Fs> fs;            ///< file systems on the former; not valid: this system has none
+    Client<pith::Fs>
+        memory_fs;           ///< files in memory (protocol/memory_fs.hpp); not valid: this system has none
     Client<pith::Fs> share;  ///< a folder of the host's (protocol/share.hpp); not valid: this system has none
     Client<pith::Devices>
         devices;  ///< asked what drivers' devices can reach; not valid: this system has none

@@ -89,7 +89,7 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
         vfs->disks = std::make_unique<Disks>(zone);
         vfs->disks->start();
     }
-    if (zone.services->fs.valid() || zone.services->share.valid())
+    if (zone.services->fs.valid() || zone.services->share.valid() || zone.services->memory_fs.valid())
         vfs->file_servers = std::make_unique<DiskMounts>(zone);
     return {};
 }

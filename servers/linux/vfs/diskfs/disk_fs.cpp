@@ -13,18 +13,22 @@
 namespace pith::lx {
 
 namespace {
-constexpr u64 kExt4Magic = 0xef53, k9pMagic = 0x01021997;
+constexpr u64 kExt4Magic = 0xef53, k9pMagic = 0x01021997, kMemoryMagic = 0x70697468;
 constexpr abi::Time kDelay = 5 * kSecond;  ///< that dirty pages stay in memory
 constexpr abi::Time kSharedDelay = kSecond;
 }  // namespace
 
-DiskFs::DiskFs(Zone& of, DiskMounts& mounts, u32 slot, Ref<BlockDevice> block_device)
+DiskFs::DiskFs(Zone& of, DiskMounts& mounts, Kind kind, u32 slot, Ref<BlockDevice> block_device)
     : FileSystem(of, block_device ? block_device->device : of.vfs->anonymous_device()),
       mounts_(mounts),
+      kind_(kind),
       slot_(slot),
       device_(std::move(block_device)),
-      client_(std::make_unique<FsClient>(device_ ? of.services->fs : of.services->share, slot)) {
-    shared = !device_;
+      client_(std::make_unique<FsClient>(kind == Kind::disk    ? of.services->fs
+                                         : kind == Kind::share ? of.services->share
+                                                               : of.services->memory_fs,
+                                         slot)) {
+    shared = kind == Kind::share;
     if (device_) ++device_->opens;
 }
 
@@ -101,7 +105,9 @@ Async<FileSystemUsage> DiskFs::usage() {
         if (!now.ok()) co_return fs_errno(now.error());
         const Fs::Statistics& told = now.value();
         FileSystemUsage usage;
-        usage.magic = self->shared ? k9pMagic : kExt4Magic;
+        usage.magic = self->kind_ == Kind::disk    ? kExt4Magic
+                      : self->kind_ == Kind::share ? k9pMagic
+                                                   : kMemoryMagic;
         usage.block_size = told.block_size;
         usage.blocks = told.blocks;
         // What is in the cache only takes room too.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// DiskFs: a mounted file system of a file server (lib/fs): one on a disk, or the folder that is shared with the host (`shared`). It keeps inodes by number, also those that nobody refers to, as long as there is
+// DiskFs: a mounted file system of a file server (lib/fs): one on a disk, the folder that is shared with the host (`shared`), or files in memory. It keeps inodes by number, also those that nobody refers to, as long as there is
 // room; and it writes back what is dirty: some seconds after it became so, when there is too much of it, and when it is told to.
 #pragma once
 
@@ -16,8 +16,9 @@ class DiskMounts;
 
 class DiskFs : public FileSystem {
   public:
-    /// Without a device it is the shared folder.
-    DiskFs(Zone& of, DiskMounts& mounts, u32 slot, Ref<BlockDevice> block_device);
+    /// On a device it is what is on that.
+    enum class Kind : u8 { disk, share, memory };
+    DiskFs(Zone& of, DiskMounts& mounts, Kind kind, u32 slot, Ref<BlockDevice> block_device);
     ~DiskFs() override;
 
     /// Mounts it. EBUSY, EINVAL (no such file system there), EROFS (it may only be read), EIO.
@@ -34,7 +35,9 @@ class DiskFs : public FileSystem {
     /// Writes back what is dirty, and commits what has been sent, so that memory can be given back.
     static Task<SysResult<>> make_room(Ref<DiskFs> self);
 
-    std::string_view type() const override { return shared ? "9p" : "ext4"; }
+    std::string_view type() const override {
+        return kind_ == Kind::disk ? "ext4" : kind_ == Kind::share ? "9p" : "memory";
+    }
     Ref<Inode> root() override { return root_; }
     Async<FileSystemUsage> usage() override;
     Async<> synchronise() override;
@@ -47,6 +50,7 @@ class DiskFs : public FileSystem {
     /// What a program sees of a request that failed.
     Errno errno_of(Error error) const;
     BlockDevice& block_device() const { return *device_; }
+    Kind kind() const { return kind_; }
     u32 slot() const { return slot_; }
     bool attached() const { return attached_; }
     PageCache& page_cache() const;
@@ -93,6 +97,7 @@ class DiskFs : public FileSystem {
     void let_all_go();
 
     DiskMounts& mounts_;
+    const Kind kind_;
     const u32 slot_;
     Ref<BlockDevice> device_;
     std::unique_ptr<FsClient> client_;

@@ -25,7 +25,7 @@ Task<SysResult<Ref<DiskFs>>> DiskMounts::mount(Ref<BlockDevice> device, bool rea
     if (device->disk.kind != DiskKind::virtio) co_return Errno::ENXIO;
     bool taken[Fs::kMaxMounts] = {};
     for (const Ref<DiskFs>& fs : mounted_) {
-        if (fs->shared) continue;
+        if (fs->kind() != DiskFs::Kind::disk) continue;
         taken[fs->slot()] = true;
         if (&fs->block_device() != device.get()) continue;
         if (!fs->attached() || fs->mounts == 0 || fs->read_only() != read_only) co_return Errno::EBUSY;
@@ -34,16 +34,17 @@ Task<SysResult<Ref<DiskFs>>> DiskMounts::mount(Ref<BlockDevice> device, bool rea
     const auto slot = static_cast<u32>(std::ranges::find(taken, false) - taken);
     if (slot == Fs::kMaxMounts) co_return Errno::EBUSY;
     if (!read_only && (device->read_only || device->disk.read_only())) co_return Errno::EACCES;
-    co_return co_await add(Ref<DiskFs>::make(zone_, *this, slot, device), read_only);
+    co_return co_await add(Ref<DiskFs>::make(zone_, *this, DiskFs::Kind::disk, slot, device), read_only);
 }
 
-Task<SysResult<Ref<DiskFs>>> DiskMounts::mount_share(bool read_only) {
+Task<SysResult<Ref<DiskFs>>> DiskMounts::mount_only(DiskFs::Kind kind, bool read_only) {
     for (const Ref<DiskFs>& fs : mounted_) {
-        if (!fs->shared) continue;
+        if (fs->kind() != kind) continue;
         if (!fs->attached() || fs->mounts == 0 || fs->read_only() != read_only) co_return Errno::EBUSY;
         co_return fs;
     }
-    SysResult<Ref<DiskFs>> mounted = co_await add(Ref<DiskFs>::make(zone_, *this, 0u, nullptr), read_only);
+    SysResult<Ref<DiskFs>> mounted = co_await add(Ref<DiskFs>::make(zone_, *this, kind, 0u, nullptr),
+                                                  read_only);
     if (mounted.error() == Errno::ENXIO) co_return Errno::ENOENT;
     co_return mounted;
 }

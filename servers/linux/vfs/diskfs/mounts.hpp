@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// DiskMounts: the file systems that are mounted of the file server behind the route `fs`, one in each of its slots, and the folder that is shared
-// with the host, behind the route `share`.
+// DiskMounts: the file systems that are mounted of the file server behind the route `fs`, one in each of its slots, the folder that is shared
+// with the host, behind the route `share`, and the files in memory, behind the route `memory_fs`.
 #pragma once
 
 #include <vector>
@@ -22,8 +22,11 @@ class DiskMounts {
     /// are taken; errors of DiskFs::attach.
     Task<SysResult<Ref<DiskFs>>> mount(Ref<BlockDevice> device, bool read_only);
     static constexpr const char* kShare = "share";  ///< what mounts of the folder have as their source
-    /// The folder that is shared with the host, likewise. ENOENT: there is none.
-    Task<SysResult<Ref<DiskFs>>> mount_share(bool read_only);
+    /// The folder that is shared with the host, or the files in memory, likewise. ENOENT: there is none.
+    Task<SysResult<Ref<DiskFs>>> mount_only(DiskFs::Kind kind, bool read_only);
+    Task<SysResult<Ref<DiskFs>>> mount_share(bool read_only) {
+        return mount_only(DiskFs::Kind::share, read_only);
+    }
     void remove(DiskFs& fs);
     /// Null: it is none of these.
     DiskFs* find(const FileSystem& file_system) const;

@@ -156,6 +156,7 @@ TextResult text_version(Subject, Thread&) {
 TextResult text_filesystems(Subject subject, Thread&) {
     return std::string("nodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tdevtmpfs\n") +
            (subject.zone->services->share.valid() ? "nodev\t9p\n" : "") +
+           (subject.zone->services->memory_fs.valid() ? "nodev\tmemory\n" : "") +
            (subject.zone->services->fs.valid() && subject.zone->vfs->disks ? "\text4\n" : "");
 }
 TextResult text_devices(Subject subject, Thread&) {

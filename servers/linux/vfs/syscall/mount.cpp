@@ -117,16 +117,17 @@ Async<u64> mount_disk(Thread& thread, const std::string& source, const Path& at,
     }(thread, vfs, Ref<BlockDevice>(device), at, flags, source);
 }
 
-/// The folder that is shared with the host, by the name that it has there.
-Async<u64> mount_shared(Thread& thread, const std::string& source, const Path& at, u32 flags) {
-    if (source != DiskMounts::kShare) return Errno::ENOENT;
-    return [](Thread& asking, Vfs& to, Path place, u32 how) -> Task<SysResult<u64>> {
+/// What there is one of: the folder that is shared with the host, the files in memory.
+Async<u64> mount_only(Thread& thread, DiskFs::Kind kind, const std::string& source, const Path& at,
+                      u32 flags) {
+    return [](Thread& asking, Vfs& to, DiskFs::Kind what, Path place, u32 how,
+              std::string name) -> Task<SysResult<u64>> {
         const DeviceWait waiting(asking);
-        Ref<DiskFs> fs = PITH_CO_TRY(co_await to.file_servers->mount_share((how & kMountReadOnly) != 0));
+        Ref<DiskFs> fs = PITH_CO_TRY(co_await to.file_servers->mount_only(what, (how & kMountReadOnly) != 0));
         if (fs->root() == nullptr) co_return Errno::EBUSY;
-        PITH_CO_TRY(to.attach(fs, place, how, DiskMounts::kShare));
+        PITH_CO_TRY(to.attach(fs, place, how, std::move(name)));
         co_return u64{0};
-    }(thread, *thread.zone().vfs, at, flags);
+    }(thread, *thread.zone().vfs, kind, at, flags, source);
 }
 
 Async<u64> remount_disk(Ref<DiskFs> fs, Ref<Mount> mount, u32 flags, std::string_view options) {
@@ -174,7 +175,16 @@ Async<u64> call_mount(Thread& thread, const SyscallArgs& args) {
     const Services& services = *thread.zone().services;
     if (type == "ext4" && services.fs.valid() && vfs.disks)
         return mount_disk(thread, source, at, flags & kKeptFlags, options);
-    if (type == "9p" && services.share.valid()) return mount_shared(thread, source, at, flags & kKeptFlags);
+    if (type == "9p" && services.share.valid()) {
+        // By the name that it has on the host.
+        if (source != DiskMounts::kShare) return Errno::ENOENT;
+        return mount_only(thread, DiskFs::Kind::share, source, at, flags & kKeptFlags);
+    }
+    if (type == "memory" && services.memory_fs.valid()) {
+        PITH_CHECK(check_options(options));
+        return mount_only(thread, DiskFs::Kind::memory, source.empty() ? "none" : source, at,
+                          flags & kKeptFlags);
+    }
     Ref<FileSystem> made = PITH_TRY(make_file_system(thread.zone(), type, options));
     PITH_TRY(vfs.attach(std::move(made), at, flags & kKeptFlags, source.empty() ? "none" : source));
     return u64{0};
