@@ -45,7 +45,7 @@ usage flag_value '--icount takes no value' run --icount=yes
 usage disk_missing '--disk nowhere: no such file' run --disk nowhere -- true
 usage disk_directory '--disk directory: neither' run --disk directory -- true
 usage nvme_disk_missing '--nvme-disk nowhere: no such file' run --nvme-disk nowhere -- true
-usage nvme_disk_driver "--nvme-disk: system 'default' has no driver" run --nvme-disk file -- true
+usage nvme_disk_driver "--nvme-disk: system 'default' has no driver" run --system default --nvme-disk file -- true
 usage disk_value '--disk needs a value' run --disk
 usage rootfs_missing '--rootfs nowhere: no such file' run --rootfs nowhere -- true
 usage rootfs_twice 'only one' run --rootfs file --rootfs directory -- true
