@@ -42,6 +42,7 @@ usage arch '--arch vax' run --arch vax
 usage system '--system none' run --system none
 usage system_path '--system' run --system ../default
 usage flag_value '--icount takes no value' run --icount=yes
+usage disk_memory 'it takes 48M' run --mem 47M --disk file -- true
 usage disk_missing '--disk nowhere: no such file' run --disk nowhere -- true
 usage disk_directory '--disk directory: neither' run --disk directory -- true
 usage nvme_disk_missing '--nvme-disk nowhere: no such file' run --nvme-disk nowhere -- true
