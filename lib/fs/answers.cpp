@@ -147,6 +147,7 @@ void FsRequests::answer_commit(FsRequest& request, const Answer& answer) {
         if (&request != &commit_ && std::exchange(lost_, false)) error = Error::io;
     } else if (error != Error::no_memory) {
         lose_through(request.through);
+        ++losses_;
         // Told now, or by the next commit.
         lost_ = &request == &commit_;
     }

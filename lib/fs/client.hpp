@@ -58,6 +58,8 @@ class FsClient {
     /// The number of the last change that was begun, and of the last one that is committed.
     u64 last_change() const { return requests_.last_change(); }
     u64 committed() const { return requests_.committed(); }
+    /// How often changes that had been answered were lost. commit() tells of a loss once, whoever asks; who has to tell several of it compares this.
+    u64 losses() const { return requests_.losses(); }
 
     Task<Result<Fs::Statistics>> statistics();
     Task<Result<Fs::Attributes>> lookup(Fs::FileId directory, std::string_view name);

@@ -100,6 +100,7 @@ void FsRequests::forget(FsRequest& change, Error error) {
 void FsRequests::give_up(FsRequest& request, Error error) {
     if (request.answered && error != Error::ok) {
         lost_ = true;
+        ++losses_;
         error = Error::io;
     }
     if (request.changes()) settle_hold(request, error);

@@ -70,6 +70,7 @@ class FsRequests {
     u32 max_now() const { return now_size_; }
     u64 last_change() const { return last_change_; }
     u64 committed() const { return committed_; }
+    u64 losses() const { return losses_; }
     u32 kept() const { return kept_count_; }
 
     // Requests that look (lib/fs/operations.cpp). What they fail with at once is told at once, within the call.
@@ -194,6 +195,7 @@ class FsRequests {
     u64 ever_sent_ = 0;  ///< the last change that any server was sent
     u64 life_sent_ = 0;  ///< ... that this one was, or that it has from an earlier life
     bool lost_ = false;  ///< something that was answered will never be committed; the next commit tells
+    u64 losses_ = 0;     ///< how often that was so
 
     Phase phase_ = Phase::closed;
     Error failed_ = Error::bad_state;

@@ -137,6 +137,18 @@ run boot --disk disk --add bulk --add held.sh -- sh held.sh </dev/null
 check_that held_down cmp -s out <(printf '%s\n' held-down d e f lost+found "$wanted")
 clean held_down_clean disk
 
+# The disk fails for good: what was answered and is lost is told by the fsync of each file, not just of the first; and by what makes it read-only.
+cat >lost.sh <<'E2'
+state() { sed -n 's/^state: //p' /proc/pith/services/virtio_blk/status; }
+mount -t ext4 /dev/vda /mnt && sync
+: >said; ./fsync_losses /mnt /tmp/go >>said & while ! grep -q made said; do sleep 0.05; done
+i=0; while [ $i -lt 50 ] && [ $(state) != held-down ]; do echo kill >/proc/pith/services/virtio_blk/control; sleep 0.1; i=$((i + 1)); done
+state; : >/tmp/go; wait; cat said
+E2
+image disk 20M
+run boot --disk disk --add "$tree/build/debug/system-programs/fsync_losses" --add lost.sh -- sh lost.sh </dev/null
+check_that losses_are_told cmp -s out <(printf '%s\n' held-down made 'Input/output error' 'Input/output error')
+
 # The root.
 mkdir -p root/bin root/dev root/proc root/tmp root/run root/root
 cp "$tree/build/busybox/bin/busybox" root/bin && for name in sh cat ls cut; do ln -s busybox root/bin/$name; done

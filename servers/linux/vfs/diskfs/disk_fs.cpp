@@ -69,7 +69,12 @@ Task<SysResult<>> DiskFs::remount(Ref<DiskFs> self, bool read_only) {
         co_return Errno::EACCES;
     // New changes wait for nothing but this: there are none while it may only be read.
     const bool before = std::exchange(self->read_only_, true);
-    if (read_only) static_cast<void>(co_await make_durable(self));
+    if (read_only) {
+        if (const SysResult<> done = co_await make_durable(self); !done.ok()) {
+            self->read_only_ = before;
+            co_return done;
+        }
+    }
     static_cast<void>(co_await self->client_->detach());
     self->attached_ = false;
     SysResult<> done = co_await attach(self, read_only);
@@ -275,7 +280,7 @@ Task<SysResult<>> DiskFs::write_back(Ref<DiskFs> self) {
 Task<SysResult<>> DiskFs::make_room(Ref<DiskFs> self) {
     static_cast<void>(co_await write_back(self));
     PageCache& cache = self->page_cache();
-    if (cache.unsettled <= cache.dirty_limit() / 2 || self->client_->read_only()) co_return SysResult<>();
+    if (cache.unsettled <= cache.dirty_limit() / 2) co_return SysResult<>();
     const Result<> done = co_await self->client_->commit();
     co_return fs_errno(done.error());
 }
@@ -290,16 +295,21 @@ Task<SysResult<>> DiskFs::tell_access_times() {
 }
 
 Task<SysResult<>> DiskFs::make_durable(Ref<DiskFs> self) {
-    if (!self->attached_ || self->client_->read_only()) co_return SysResult<>();
+    if (!self->attached_) co_return SysResult<>();
     static_cast<void>(co_await write_back(self));
-    static_cast<void>(co_await self->tell_access_times());
+    if (!self->client_->read_only()) static_cast<void>(co_await self->tell_access_times());
     const Result<> done = co_await self->client_->commit();
-    co_return fs_errno(done.error());
+    const SysResult<> kept = self->told_losses(self->seen_losses_);
+    if (!done.ok()) co_return fs_errno(done.error());
+    co_return kept;
 }
 
-Async<> DiskFs::synchronise() {
-    if (read_only()) return {};
-    return make_durable(Ref<DiskFs>(this));
+SysResult<> DiskFs::told_losses(u64& seen) const {
+    const u64 losses = client_->losses();
+    if (std::exchange(seen, losses) != losses) return Errno::EIO;
+    return {};
 }
+
+Async<> DiskFs::synchronise() { return make_durable(Ref<DiskFs>(this)); }
 
 }  // namespace pith::lx

@@ -32,6 +32,8 @@ class DiskFs : public FileSystem {
     /// Sends all dirty pages to the file server. Errors are told by the files' next fsync.
     static Task<SysResult<>> write_back(Ref<DiskFs> self);
 
+    /// EIO: something was lost since `seen` was told of it, which it is by that: each file's fsync, and sync, tell once.
+    SysResult<> told_losses(u64& seen) const;
     /// Writes back what is dirty, and commits what has been sent, so that memory can be given back.
     static Task<SysResult<>> make_room(Ref<DiskFs> self);
 
@@ -105,6 +107,7 @@ class DiskFs : public FileSystem {
     bool attached_ = false;
     bool read_only_ = false;
     bool leaving_ = false;
+    u64 seen_losses_ = 0;
     DiskInode* buckets_[kBuckets] = {};
     DiskInode* newest_ = nullptr;
     DiskInode* oldest_ = nullptr;

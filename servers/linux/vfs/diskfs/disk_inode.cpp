@@ -33,7 +33,8 @@ DiskInode::DiskInode(DiskFs& of, const Fs::Attributes& attributes)
       fs_(&of),
       id_(attributes.id),
       sectors_(attributes.sectors),
-      told_access_time_(from_fs(attributes.accessed)) {
+      told_access_time_(from_fs(attributes.accessed)),
+      seen_losses_(of.client().losses()) {
     uid = attributes.user;
     gid = attributes.group;
     links = attributes.links;
@@ -207,10 +208,11 @@ Async<> DiskInode::synchronise(bool) { return make_durable(Ref<DiskInode>(this))
 
 Task<SysResult<>> DiskInode::make_durable(Ref<DiskInode> self) {
     const SysResult<> written = co_await self->write_out();
-    if (self->fs_->read_only()) co_return written;
     const Result<> committed = co_await self->client().commit();
+    const SysResult<> kept = self->fs_->told_losses(self->seen_losses_);
     if (!written.ok()) co_return written;
-    co_return fs_errno(committed.error());
+    if (!committed.ok()) co_return fs_errno(committed.error());
+    co_return kept;
 }
 
 }  // namespace pith::lx

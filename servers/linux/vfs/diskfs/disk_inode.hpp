@@ -103,6 +103,7 @@ class DiskInode : public Inode {
     Gate gate_;
     bool stale_ = false;
     bool held_ = false;
+    u64 seen_losses_;  ///< FsClient::losses() at the last fsync, which tells of them
     /// What is known of one that others may change.
     struct Shared {
         u64 looked_at = 0;   ///< when the server was asked last

@@ -30,6 +30,7 @@ class PageData : public FsData {
                         std::min<usize>(size - at, kPageSize));
         return size;
     }
+    /// A loss is told by FsClient::losses() (DiskFs::told_losses).
     void settled(Error) override {
         cache_.unsettled -= frames_.size();
         delete this;
