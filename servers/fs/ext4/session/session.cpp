@@ -10,25 +10,6 @@ namespace {
 
 using enum Fs::Operation;
 
-constexpr u32 kNanoseconds = 1'000'000'000;
-
-bool changes(Fs::Operation operation) { return operation >= create && operation <= release; }
-
-/// Flags that mean something to it.
-u32 flags_of(Fs::Operation operation) {
-    switch (operation) {
-        case Fs::Operation::seek: return Fs::kHole;
-        case Fs::Operation::unlink: return Fs::kHold;
-        case Fs::Operation::rename: return Fs::kHold | Fs::kReplace;
-        case allocate: return Fs::kKeepSize;
-        case Fs::Operation::set_attributes:
-            return Fs::kSetMode | Fs::kSetUser | Fs::kSetGroup | Fs::kSetAccessed | Fs::kSetModified;
-        default: return 0;
-    }
-}
-
-bool possible(const Fs::Time& time) { return time.nanoseconds < kNanoseconds; }
-
 }  // namespace
 
 void Session::open(u64 session) {
@@ -37,36 +18,19 @@ void Session::open(u64 session) {
     last_ = finished_ = committing_ = committed_ = 0;
 }
 
-/// Also copies the names.
-Result<> Session::check(Request request) {
-    const auto operation = static_cast<Fs::Operation>(request.operation);
-    const u32 flags = flags_of(operation) | (changes(operation) ? Fs::kAnswered : 0);
-    const usize most_other = operation == Fs::Operation::create_link ? Fs::kMaxTarget : Fs::kMaxName;
-    if (request.place % Fs::kPlaceUnit != 0 || request.place > window_.size() ||
-        request.place_size > window_.size() - request.place || request.name_size > Fs::kMaxName ||
-        request.other_size > most_other ||
-        usize{request.name_size} + request.other_size > request.place_size || (request.flags & ~flags) != 0 ||
-        !possible(request.time) || !possible(request.accessed) || !possible(request.modified))
-        return Error::invalid;
-    name_size_ = request.name_size;
-    other_size_ = request.other_size;
-    std::memcpy(names_.data(), place(request).data(), usize{name_size_} + other_size_);
-    return {};
-}
-
 void Session::carry_out(Request request) {
     deferred_ = false;
     orphan_ = {};
     reap_ = false;
     time_ = {request.time.seconds, request.time.nanoseconds};
-    const bool change = changes(static_cast<Fs::Operation>(request.operation));
+    const bool change = fs_changes(static_cast<Fs::Operation>(request.operation));
     finish(request, change ? this->change(request) : look(request));
 }
 
 Result<u64> Session::look(Request request) {
     const auto operation = static_cast<Fs::Operation>(request.operation);
     if (request.change != 0) return Error::invalid;
-    PITH_CHECK(check(request));
+    PITH_CHECK(names_.take(request, window_));
     time_ = port_.now();
     if (operation == Fs::Operation::attach) return attach(request);
     if (system_ == nullptr) return Error::bad_state;
@@ -96,7 +60,7 @@ Result<u64> Session::change(Request request) {
     // A read that is under way must not see blocks that have another owner by now.
     port_.finish_reads();
     Result<u64> result = [&]() -> Result<u64> {
-        PITH_CHECK(check(request));
+        PITH_CHECK(names_.take(request, window_));
         if (port_.memory_short()) return Error::no_memory;
         Result<u64> done = perform(request);
         if (recovered_ || done.ok() || !make_room(request, done.error())) return done;

@@ -9,10 +9,10 @@
 // Distrusts the client: a submission is checked, names and headers are copied out of the window before they are looked at.
 #pragma once
 
-#include <array>
 #include <cstring>
 #include <memory>
 
+#include "lib/fs/submission.hpp"
 #include "servers/fs/ext4/session/port.hpp"
 #include "servers/fs/ext4/session/records.hpp"
 
@@ -40,11 +40,9 @@ class Session final : private ext4::TransactionObserver {
     void fill(Fs::Completion& completion) const;
 
   private:
-    static constexpr usize kNames = Fs::kMaxName + Fs::kMaxTarget;
     using Request = const Fs::Submission&;
 
     // session.cpp
-    Result<> check(Request request);
     Result<u64> look(Request request);
     Result<u64> change(Request request);
     Result<u64> perform(Request request);
@@ -87,8 +85,8 @@ class Session final : private ext4::TransactionObserver {
     static ext4::FileId file(Fs::FileId id);
     Result<u64> put_attributes(Request request, ext4::FileId id);
     std::span<u8> place(Request request) const { return window_.subspan(request.place, request.place_size); }
-    std::string_view name() const { return {names_.data(), name_size_}; }
-    std::string_view other_name() const { return {names_.data() + name_size_, other_size_}; }
+    std::string_view name() const { return names_.name(); }
+    std::string_view other_name() const { return names_.other(); }
     static Fs::Statistics statistics_of(const ext4::Statistics& of);
     /// `value` to the start of the place.
     template <typename T>
@@ -112,8 +110,7 @@ class Session final : private ext4::TransactionObserver {
     std::vector<ext4::Piece> pieces_;  ///< of a read
     ext4::Time time_{};
     ext4::FileId orphan_{};  ///< goes when the request is completed
-    u16 name_size_ = 0, other_size_ = 0;
-    std::array<char, kNames> names_;  ///< of the request, both
+    FsNames names_;          ///< of the request
 };
 
 template <typename T>

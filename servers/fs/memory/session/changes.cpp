@@ -60,7 +60,7 @@ Result<u64> Session::create(Request request) {
         return put_attributes(request, file);
     }
     if (operation == Fs::Operation::create_link) {
-        if (other_size_ == 0) return Error::invalid;
+        if (other_name().empty()) return Error::invalid;
         made.mode = kLink | 0777;
     } else if ((made.mode & kTypes) == kLink) {
         return Error::invalid;

@@ -15,7 +15,7 @@ constexpr usize kMaxEntry = round_up(sizeof(Fs::Entry) + Fs::kMaxName, usize{8})
 
 Result<u64> Session::look(Request request) {
     const auto operation = static_cast<Fs::Operation>(request.operation);
-    PITH_CHECK(check(request));
+    PITH_CHECK(names_.take(request, window_));
     if (operation == Fs::Operation::attach) return attach(request);
     if (!attached_) return Error::bad_state;
     if (store_.broken()) return Error::io;

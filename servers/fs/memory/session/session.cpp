@@ -10,23 +10,6 @@ namespace {
 
 using enum Fs::Operation;
 
-bool changes(Fs::Operation operation) { return operation >= Fs::Operation::create && operation <= release; }
-
-/// Flags that mean something to it.
-u32 flags_of(Fs::Operation operation) {
-    switch (operation) {
-        case seek: return Fs::kHole;
-        case unlink: return Fs::kHold;
-        case rename: return Fs::kHold | Fs::kReplace;
-        case allocate: return Fs::kKeepSize;
-        case Fs::Operation::set_attributes:
-            return Fs::kSetMode | Fs::kSetUser | Fs::kSetGroup | Fs::kSetAccessed | Fs::kSetModified;
-        default: return 0;
-    }
-}
-
-bool possible(const Fs::Time& time) { return time.nanoseconds < 1'000'000'000; }
-
 }  // namespace
 
 void Session::open(u64 session) {
@@ -43,27 +26,10 @@ void Session::open(u64 session) {
     if (!store_.finish(&record).ok()) store_.abandon();
 }
 
-/// Also copies the names.
-Result<> Session::check(Request request) {
-    const auto operation = static_cast<Fs::Operation>(request.operation);
-    const u32 flags = flags_of(operation) | (changes(operation) ? Fs::kAnswered : 0);
-    const usize most_other = operation == create_link ? Fs::kMaxTarget : Fs::kMaxName;
-    if (request.place % Fs::kPlaceUnit != 0 || request.place > window_.size() ||
-        request.place_size > window_.size() - request.place || request.name_size > Fs::kMaxName ||
-        request.other_size > most_other ||
-        usize{request.name_size} + request.other_size > request.place_size || (request.flags & ~flags) != 0 ||
-        !possible(request.time) || !possible(request.accessed) || !possible(request.modified))
-        return Error::invalid;
-    name_size_ = request.name_size;
-    other_size_ = request.other_size;
-    std::memcpy(names_.data(), place(request).data(), usize{name_size_} + other_size_);
-    return {};
-}
-
 void Session::carry_out(Request request) {
     orphan_ = hold_ = 0;
     file_ = {};
-    if (changes(static_cast<Fs::Operation>(request.operation))) return finish(request, change(request));
+    if (fs_changes(static_cast<Fs::Operation>(request.operation))) return finish(request, change(request));
     finish(request, request.change != 0 ? Result<u64>(Error::invalid) : look(request));
 }
 
@@ -97,7 +63,7 @@ Result<u64> Session::change(Request request) {
     // A write comes with the data as it is now, and so it is carried out once more.
     if (done && static_cast<Fs::Operation>(request.operation) != write) return answer_again(request);
     Result<u64> result = [&]() -> Result<u64> {
-        PITH_CHECK(check(request));
+        PITH_CHECK(names_.take(request, window_));
         if (read_only_) return Error::access;
         return perform(request);
     }();
@@ -128,7 +94,7 @@ Result<u64> Session::change(Request request) {
 /// It is the last one that was done: nothing has changed since then.
 Result<u64> Session::answer_again(Request request) {
     const Record record = store_.record();
-    PITH_CHECK(check(request));
+    PITH_CHECK(names_.take(request, window_));
     if (record.error != 0) return static_cast<Error>(record.error);
     switch (static_cast<Fs::Operation>(request.operation)) {
         case create_unnamed: held_.insert(static_cast<u32>(record.file.number)); [[fallthrough]];

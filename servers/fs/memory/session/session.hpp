@@ -11,10 +11,10 @@
 // Distrusts the client: a submission is checked, names are copied out of the window before they are looked at.
 #pragma once
 
-#include <array>
 #include <cstring>
 #include <set>
 
+#include "lib/fs/submission.hpp"
 #include "servers/fs/memory/store/store.hpp"
 
 namespace pith::memory_fs {
@@ -34,19 +34,17 @@ class Session {
     void carry_out(const Fs::Submission& request);
 
   private:
-    static constexpr usize kNames = Fs::kMaxName + Fs::kMaxTarget;
     using Request = const Fs::Submission&;
 
     // session.cpp
-    Result<> check(Request request);
     void finish(Request request, Result<u64> result);
     Result<u64> change(Request request);
     Result<u64> answer_again(Request request);
     Result<> reap(u32 number);
     Result<> reap_all();
     std::span<u8> place(Request request) const { return window_.subspan(request.place, request.place_size); }
-    std::string_view name() const { return {names_.data(), name_size_}; }
-    std::string_view other_name() const { return {names_.data() + name_size_, other_size_}; }
+    std::string_view name() const { return names_.name(); }
+    std::string_view other_name() const { return names_.other(); }
 
     // looks.cpp
     Result<u64> look(Request request);
@@ -81,8 +79,7 @@ class Session {
     u32 hold_ = 0;        ///< is held when the change is done
     u32 orphan_ = 0;      ///< of a file that goes when the request is completed
     Fs::FileId file_{};   ///< that the change has made, or that has lost its last name
-    u16 name_size_ = 0, other_size_ = 0;
-    std::array<char, kNames> names_;  ///< of the request, both
+    FsNames names_;       ///< of the request
 };
 
 }  // namespace pith::memory_fs
