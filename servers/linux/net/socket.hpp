@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// Socket: what all families have in common: a File with options, and the calls on it as virtual functions. A family overrides what it can do; the rest
+// fails as Linux does. The system calls (syscalls.cpp) copy arguments in and results out, look at descriptors and check flags; what is left is here.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "servers/linux/net/address.hpp"
+#include "servers/linux/process.hpp"
+#include "servers/linux/vfs/file.hpp"
+
+namespace pith::lx {
+
+enum class SocketType : u8 { stream = 1, datagram = 2, raw = 3, sequenced_packet = 5 };
+
+// MSG_* flags.
+inline constexpr u32 kMsgOutOfBand = 0x1, kMsgPeek = 0x2, kMsgDontRoute = 0x4, kMsgControlTruncated = 0x8,
+                     kMsgTruncated = 0x20, kMsgDontWait = 0x40, kMsgEndOfRecord = 0x80, kMsgWaitAll = 0x100,
+                     kMsgConfirm = 0x800, kMsgErrorQueue = 0x2000, kMsgNoSignal = 0x4000, kMsgMore = 0x8000,
+                     kMsgWaitForOne = 0x10000, kMsgCloseOnExec = 0x40000000;
+
+// shutdown's `how`.
+enum class Shutdown : u32 { read = 0, write = 1, both = 2 };
+
+/// struct ucred.
+struct PeerCredentials {
+    i32 pid;
+    u32 uid, gid;
+};
+
+/// What sendmsg gives beside the bytes.
+struct SendExtras {
+    u32 flags = 0;                           ///< MSG_*
+    std::optional<SocketAddress> to;
+    std::vector<Ref<File>> rights;           ///< SCM_RIGHTS
+    std::optional<PeerCredentials> credentials;  ///< SCM_CREDENTIALS, checked already
+    /// Further control messages, for the family: level, type, data.
+    struct Control {
+        i32 level, type;
+        std::vector<u8> data;
+    };
+    std::vector<Control> controls;
+};
+
+/// What recvmsg gets beside the bytes.
+struct ReceiveExtras {
+    u32 flags = 0;      ///< in: MSG_*
+    u32 result = 0;     ///< out: msg_flags (kMsgTruncated, kMsgEndOfRecord)
+    usize length = 0;   ///< out: of the whole datagram, for kMsgTruncated; what the call returns then
+    SocketAddress from; ///< out
+    std::vector<Ref<File>> rights;
+    std::optional<PeerCredentials> credentials;
+    std::vector<SendExtras::Control> controls;  ///< IP_PKTINFO, SO_TIMESTAMP, ...
+};
+
+/// Options of level SOL_SOCKET that every family keeps.
+struct SocketOptions {
+    bool reuse_address = false, reuse_port = false, keep_alive = false, broadcast = false, no_check = false;
+    bool out_of_band_inline = false, pass_credentials = false, timestamp = false, linger = false, dont_route = false;
+    i32 linger_seconds = 0;
+    i32 send_buffer = 212992, receive_buffer = 212992;  ///< as getsockopt tells them
+    i32 receive_low_water = 1;
+    i32 priority = 0, mark = 0;
+    Time receive_timeout = 0, send_timeout = 0;  ///< nanoseconds; 0: none
+    u32 bound_interface = 0;
+};
+
+class Socket : public File {
+  public:
+    Socket(Path file_path, u32 open_flags, u16 socket_family, SocketType socket_type, i32 socket_protocol)
+        : File(std::move(file_path), open_flags),
+          family(socket_family),
+          type(socket_type),
+          protocol(socket_protocol) {}
+    FileKind kind() const override { return FileKind::socket; }
+    SysResult<i64> seek(i64, Whence) override { return Errno::ESPIPE; }
+
+    const u16 family;
+    const SocketType type;
+    const i32 protocol;
+    SocketOptions options;
+    Errno pending_error = Errno::ok;  ///< SO_ERROR; taken by the next call that would tell it
+    Errno take_error() { return std::exchange(pending_error, Errno::ok); }
+
+    virtual Async<> bind(Thread& thread, const SocketAddress& address);
+    virtual SysResult<> listen(Thread& thread, i32 backlog);
+    virtual bool listening() const { return false; }
+    /// Of a blocking socket: until it is connected. EINPROGRESS for one that doesn't block.
+    virtual Async<> connect(Thread& thread, const SocketAddress& address);
+    /// The next connection, as a socket of its own with open flags `flags` (O_NON_BLOCK).
+    virtual Async<Ref<Socket>> accept(Thread& thread, u32 flags);
+    virtual SysResult<SocketAddress> local_name();
+    virtual SysResult<SocketAddress> peer_name();
+    /// Bytes that were sent. EPIPE is told as such: the caller sends SIGPIPE (but with kMsgNoSignal).
+    virtual Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) = 0;
+    /// Bytes that were received; 0 at the end. `extras` outlives the operation.
+    virtual Async<usize> receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) = 0;
+    virtual SysResult<> shutdown(Thread& thread, Shutdown how);
+    /// Options of levels that are the family's own, or of SOL_SOCKET when one has changed (`level` SOL_SOCKET, after `options` was set). ENOPROTOOPT.
+    virtual SysResult<> set_option(Thread& thread, i32 level, i32 name, std::span<const u8> value);
+    /// Appends the option's bytes.
+    virtual SysResult<> get_option(Thread& thread, i32 level, i32 name, std::vector<u8>& value);
+    /// The other end's, for SO_PEERCRED.
+    virtual PeerCredentials peer_credentials() const { return {0, ~0u, ~0u}; }
+
+    // read, write: receive and send without flags. A write to a closed stream sends SIGPIPE.
+    Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
+    Async<usize> write(Thread& thread, UserIo&& io, i64 position) override;
+    Async<u64> ioctl(Thread& thread, u32 command, u64 argument) override;
+
+  protected:
+    bool waits(u32 message_flags) const { return !nonblocking() && (message_flags & kMsgDontWait) == 0; }
+    /// Absolute, for wait_on; 0: none. A call that passes it fails with EAGAIN.
+    Time receive_deadline(Thread& thread) const;
+    Time send_deadline(Thread& thread) const;
+};
+
+/// The socket behind a descriptor. EBADF, ENOTSOCK.
+SysResult<Socket*> find_socket(Thread& thread, u64 descriptor);
+
+/// A new socket of one family, without a descriptor. `flags`: O_NON_BLOCK. Errors: EPROTONOSUPPORT, ESOCKTNOSUPPORT, EACCES, ...
+SysResult<Ref<Socket>> make_unix_socket(Thread& thread, SocketType type, i32 protocol, u32 flags);
+SysResult<Ref<Socket>> make_inet_socket(Thread& thread, u16 family, SocketType type, i32 protocol, u32 flags);
+SysResult<Ref<Socket>> make_netlink_socket(Thread& thread, SocketType type, i32 protocol, u32 flags);
+/// Two that are connected. EOPNOTSUPP: another family than AF_UNIX.
+SysResult<std::pair<Ref<Socket>, Ref<Socket>>> make_unix_pair(Thread& thread, SocketType type, i32 protocol, u32 flags);
+
+/// The path of a new socket's file: "socket:[NUMBER]".
+Path socket_path(Thread& thread);
+
+}  // namespace pith::lx
