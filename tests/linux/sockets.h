@@ -9,12 +9,14 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 
 #pragma GCC diagnostic ignored "-Wunused-result"
 #pragma GCC diagnostic ignored "-Wstringop-overflow"
 #pragma GCC diagnostic ignored "-Wnonnull"
+#pragma GCC diagnostic ignored "-Wstringop-overread"
 
 /// The address of a path, or with '@' at the front of an abstract name; its length.
 __attribute__((unused)) static socklen_t unix_address(struct sockaddr_un* a, const char* name) {

@@ -63,7 +63,8 @@ static void halves(void) {
     say("the other way: %ld", (long)write(s[1], "back", 4));
     say("read %ld", (long)read(s[0], b, 10));
     signals_seen = 0;
-    say("write %s, signals %d", result(write(s[0], "x", 1)), signals_seen);
+    say("write %s", result(write(s[0], "x", 1)));
+    say("signals %d", signals_seen);
     say("shutdown of receiving %s", result(shutdown(s[0], SHUT_RD)));
     say("bits %s | %s", bits_of(s[0]), bits_of(s[1]));
     say("write %s", result(write(s[1], "x", 1)));
@@ -93,7 +94,8 @@ static void connections(void) {
     say("bits of listener %s, of client %s", bits_of(l), bits_of(c));
     say("write before accept %ld", (long)write(c, "early", 5));
     int d = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), e = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    say("second %s, third %s", result(unix_connect(d, "s")), result(unix_connect(e, "s")));
+    say("second %s", result(unix_connect(d, "s")));
+    say("third %s", result(unix_connect(e, "s")));
     struct sockaddr_un from;
     socklen_t length = sizeof from;
     int a = accept4(l, (struct sockaddr*)&from, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -301,8 +303,6 @@ static void bad_memory(void) {
     char* page = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     munmap(page + 4096, 4096);
     memset(page, 'x', 4096);
-    struct iovec v[2] = {{page + 4090, 6}, {page + 4096, 10}};
-    (void)v;
     say("one good piece, read back %ld", (write(s[0], page + 4090, 6), (long)read(s[1], page + 4000, 96)));
     close(s[0]), close(s[1]);
 }
