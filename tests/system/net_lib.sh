@@ -81,11 +81,11 @@ start_guest() {
     script="wait_for_end() { read -r line; }
 $script"
     rm -f guest.in; mkfifo guest.in
-    for forward; do options+=(-p "$forward"); done
+    for forward; do options+=("--forward=$forward"); done
     if [[ ${PITH_GUEST-} == linux ]]; then
         (boot_linux root.img "$script" "$@") <guest.in >guest.out 2>guest.err &
     else
-        boot --mem 512M --timeout 300 --rootfs root.img "${options[@]}" -- /bin/sh -c "$script" <guest.in >guest.out 2>guest.err &
+        boot --bundle "$build/storage.bundle" --network --mem 512M --timeout 300 --rootfs root.img "${options[@]}" -- /bin/sh -c "$script" <guest.in >guest.out 2>guest.err &
     fi
     guest=$!
     children+=("$guest")
