@@ -61,7 +61,7 @@ boot_linux() {
     (cd initramfs && find . | "$tree/build/busybox/bin/busybox" cpio -o -H newc 2>/dev/null) >initramfs.cpio
     shift 2
     for forward; do forwards+=,hostfwd=tcp:127.0.0.1:${forward%:*}-:${forward#*:}; done
-    exec ${PRE:+env LD_PRELOAD=$PRE} qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -machine q35 -cpu max -bios qboot.rom -m 512M \
+    LD_PRELOAD=$tools/listen_backlog.so exec qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -machine q35 -cpu max -bios qboot.rom -m 512M \
         -smp "$PITH_SMP" -display none -accel tcg -kernel "$peer/vmlinux" -initrd initramfs.cpio \
         -append "console=ttyS0 loglevel=1 panic=-1 clearcpuid=erms,fsrm" -serial stdio \
         -drive "if=none,id=root,format=raw,file=$image" -device virtio-blk-pci,drive=root,disable-legacy=on \
