@@ -103,7 +103,7 @@ static void errors(void) {
     say("longer than all: %s", result(sendmsg(s[0], &m, 0)));
     c->cmsg_len = 20, c->cmsg_type = 77;
     say("unknown type: %s", result(sendmsg(s[0], &m, 0)));
-    c->cmsg_level = IPPROTO_IP;
+    c->cmsg_level = 0;
     say("other level: %s", result(sendmsg(s[0], &m, 0)));
     m.msg_controllen = 8;
     say("shorter than a header: %s", result(sendmsg(s[0], &m, 0)));
@@ -175,7 +175,8 @@ static void who(int type) {
     size = sizeof value;
     getsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &value, &size);
     say("option %d", value);
-    say("sent before: %d, pid %d uid %u", credentials(s[1], &u, &flags), u.pid, u.uid);
+    int n = credentials(s[1], &u, &flags);
+    say("sent before: %d, pid %d uid %u", n, u.pid, u.uid);
     write(s[0], "b", 1);
     say("count %d", credentials(s[1], &u, &flags));
     say("is us %d %d, flags %#x", u.pid == getpid(), u.uid == getuid(), (unsigned)flags);
@@ -219,8 +220,15 @@ static const char* alive(void) {
     return n == 0 ? "gone" : result(n);
 }
 
+/// What is unreachable is looked for when a socket is closed.
+static void collect(void) {
+    int s[2];
+    pair_of(SOCK_STREAM, s), close(s[0]), close(s[1]);
+    sleep_ms(100);
+}
+
 static void circles(void) {
-    int a[2], b[2], l, zero = 0;
+    int a[2], b[2], l;
     int before = open_count();
     // A socket in its own queue.
     watch();
@@ -231,8 +239,7 @@ static void circles(void) {
     close(a[1]);
     say("held by its own queue, peer open: %s", alive());
     close(a[0]);
-    pair_of(SOCK_STREAM, b), close(b[0]), close(b[1]);
-    sleep_ms(100);
+    collect();
     say("peer closed: %s", alive());
     close(watched[0]);
     // Both ends in each other's queue.
@@ -243,7 +250,7 @@ static void circles(void) {
     send_rights(a[0], "x", a, 1, 0);
     send_rights(a[1], "y", a + 1, 1, 0);
     close(a[0]), close(a[1]);
-    sleep_ms(100);
+    collect();
     say("both in flight: %s", alive());
     close(watched[0]);
     // A circle of two pairs, one of which somebody holds.
@@ -254,10 +261,10 @@ static void circles(void) {
     send_rights(a[0], "b", b + 1, 1, 0);
     send_rights(b[0], "a", a + 1, 1, 0);
     close(a[0]), close(a[1]), close(b[1]);
-    sleep_ms(100);
+    collect();
     say("b[0] held, which can't receive: %s", alive());
     close(b[0]);
-    sleep_ms(100);
+    collect();
     say("not held: %s", alive());
     close(watched[0]);
     // Reachable in two steps.
@@ -267,9 +274,7 @@ static void circles(void) {
     close(watched[1]);
     send_rights(b[0], "a", a + 1, 1, 0);
     close(a[0]), close(a[1]), close(b[0]);
-    int c[2];
-    pair_of(SOCK_STREAM, c), close(c[0]), close(c[1]);
-    sleep_ms(100);
+    collect();
     int got[10], count, flags;
     say("reachable: %s", alive());
     receive_rights(b[1], text, 100, got, 10, &count, &flags, 0);
@@ -292,7 +297,7 @@ static void circles(void) {
     close(l);
     say("listener held by what it has not accepted: %s", alive());
     close(a[0]);
-    sleep_ms(100);
+    collect();
     say("client closed: %s", alive());
     close(watched[0]);
     // A long chain: each holds the next.
@@ -309,7 +314,6 @@ static void circles(void) {
     sleep_ms(200);
     say("chain closed: %s", alive());
     close(watched[0]);
-    (void)zero;
     say("open %d", open_count() - before);
 }
 
