@@ -19,6 +19,7 @@
 
 namespace pith::lx {
 
+class Network;    // net/inet/network.hpp: ports, addresses, the way to the stack
 class PageCache;  // vfs/diskfs/page_cache.hpp
 class Vfs;        // vfs/vfs.hpp: the mounts, the root, the devices of this zone
 
@@ -37,7 +38,7 @@ struct ZoneStatistics {
 
 class Zone {
   public:
-    Zone(HandleIndex pool, HandleIndex space) : frames(pool, space), states(pool), balancer(*this) {}
+    Zone(HandleIndex pool, HandleIndex space);
     ~Zone();
     Zone(const Zone&) = delete;
     Zone& operator=(const Zone&) = delete;
@@ -46,6 +47,7 @@ class Zone {
     Vfs* vfs = nullptr;
     PageCache* page_cache = nullptr;
     Services* services = nullptr;
+    std::unique_ptr<Network> network;
 
     // Numbers
     std::map<Pid, std::unique_ptr<Process>> processes;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lib/os/clock.hpp"
 #include "servers/linux/zone.hpp"
 
 namespace pith::lx {
@@ -55,9 +56,8 @@ bool Network::has_interface() const {
 
 bool Network::own(const InetAddress& address) {
     if (is_loopback(address)) return true;
-    return any_address_of(configuration(), [&](const auto&, const auto& entry) {
-        return same_ip(address_of(entry), address);
-    });
+    return any_address_of(
+        configuration(), [&](const auto&, const auto& entry) { return same_ip(address_of(entry), address); });
 }
 
 bool Network::broadcast(const InetAddress& address) {
@@ -111,6 +111,14 @@ InetAddress Network::source_for(const InetAddress& to) {
         });
     }
     return source;
+}
+
+u32 Network::interface_index(std::string_view name) {
+    if (name == "lo") return 1;
+    const NetSockets::Configuration& known = configuration();
+    for (u32 i = 0; i < Net::kMaxInterfaces && known.interfaces[i].name[0] != 0; ++i)
+        if (name == known.interfaces[i].name) return i + 2;
+    return 0;
 }
 
 void Network::enter_time_wait(const Binding& ended) {

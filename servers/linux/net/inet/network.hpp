@@ -14,6 +14,7 @@
 namespace pith::lx {
 
 class Zone;
+using abi::Time;
 
 /// Where packets to an address go.
 enum class Route : u8 {
@@ -47,6 +48,8 @@ class Network {
     Route route(const InetAddress& to);
     /// What a socket that is not bound sends from. Family 0: the stack decides.
     InetAddress source_for(const InetAddress& to);
+    /// As programs number them: lo is 1, the stack's come behind it. 0: there is none of that name.
+    u32 interface_index(std::string_view name);
     /// As the stack says; without one, no interfaces.
     const NetSockets::Configuration& configuration();
 

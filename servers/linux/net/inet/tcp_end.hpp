@@ -10,7 +10,7 @@
 
 #include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/net/socket.hpp"
-#include "servers/linux/vfs/pipe.hpp"
+#include "servers/linux/vfs/byte_ring.hpp"
 
 namespace pith::lx {
 
@@ -49,9 +49,9 @@ class TcpEnd : public RefCounted, private NetWatcher {
     const u16 family;
     TcpState state = TcpState::closed;
     bool receive_shutdown = false, send_shutdown = false;
-    bool finished = false;   ///< the peer has sent FIN (SOCK_DONE)
+    bool finished = false;                             ///< the peer has sent FIN (SOCK_DONE)
     bool port_chosen = false, address_chosen = false;  ///< by bind
-    Errno error = Errno::ok;  ///< SO_ERROR while there is no socket
+    Errno error = Errno::ok;                           ///< SO_ERROR while there is no socket
     TcpSocket* socket = nullptr;
     Binding binding;
     TcpOptions tcp;
@@ -62,6 +62,7 @@ class TcpEnd : public RefCounted, private NetWatcher {
     const InetAddress& local() const { return binding.local; }
     const InetAddress& remote() const { return binding.remote; }
     bool connected() const { return peer_ || net_; }
+    bool listening() const { return state == TcpState::listening; }
     bool external() const { return net_ != nullptr; }
 
     // Bytes
@@ -80,13 +81,13 @@ class TcpEnd : public RefCounted, private NetWatcher {
     /// Moves at least one byte of `io`, if there is room; 0: there is none.
     SysResult<usize> add(UserIo& io, const AddressSpace* from);
     /// Waits for a writer: it fills `io` directly. Not for one behind the stack.
-    Pipe& incoming() { return incoming_; }
+    ByteRing& incoming() { return incoming_; }
     /// Somebody waits for room.
     void want_room() { wants_room_ = true; }
 
     // Connections. The addresses are checked, and the end is bound.
     /// It is settled at once (established, or closed with an error), waits for room in the listener's queue, or for the stack (syn_sent).
-    void connect(const InetAddress& to, Route route, Thread& thread);
+    void connect(const InetAddress& to, Route route);
     /// EADDRINUSE.
     SysResult<> listen(u32 backlog);
     bool accept_ready() const { return listener_ && !listener_->queue.empty(); }
@@ -140,7 +141,7 @@ class TcpEnd : public RefCounted, private NetWatcher {
 
     Ref<TcpEnd> peer_;
     TcpEnd* waits_at_ = nullptr;  ///< the listener in whose queue there is no room yet
-    Pipe incoming_;
+    ByteRing incoming_;
     NetSocketRef net_;
     std::unique_ptr<Listener> listener_;
     bool orphan_ = false;
