@@ -255,6 +255,9 @@ void TcpEnd::disconnect() {
     if (listener_) stop_listening();
     leave_waiting();
     const Ref<TcpEnd> other = std::exchange(peer_, nullptr);
+    if (state != TcpState::closed && state != TcpState::listening && state != TcpState::last_ack &&
+        state != TcpState::closing)
+        set_error(Errno::ECONNRESET);
     if (net_) net_->abort_on_release();
     net_.reset();
     incoming_.skip(incoming_.used());

@@ -84,7 +84,6 @@ SysResult<> TcpSocket::start_connecting(Thread&, const SocketAddress& address) {
         PITH_CHECK(network.tcp.bind_to_connect(binding, from, to, network.zone.random_source));
     }
     phase_ = Phase::connecting;
-    end.receive_shutdown = end.send_shutdown = end.finished = false;
     end.connect(to, route);
     return {};
 }
@@ -105,7 +104,6 @@ Async<> TcpSocket::connect(Thread& thread, const SocketAddress& address) {
     if (address.family() == AF_UNSPECIFIED) {
         end_->disconnect();
         phase_ = Phase::unconnected;
-        pending_error = Errno::ok;
         return {};
     }
     Errno meanwhile = Errno::EINPROGRESS;
@@ -176,7 +174,13 @@ SysResult<> TcpSocket::shutdown(Thread&, Shutdown how) {
     TcpEnd& end = *end_;
     const Ref<TcpEnd> keep = end_;
     switch (end.state) {
-        case TcpState::closed: return Errno::ENOTCONN;
+        case TcpState::closed:
+            // It counts all the same, also for a connection that comes later.
+            if (how != Shutdown::write) end.receive_shutdown = true;
+            if (how != Shutdown::read) end.send_shutdown = true;
+            end.readers.wake_all(kPollIn | kPollHangUp);
+            end.writers.wake_all(kPollOut | kPollHangUp);
+            return Errno::ENOTCONN;
         case TcpState::listening:
             if (how == Shutdown::write) return {};
             end.disconnect();
