@@ -102,6 +102,7 @@
 #define TCP_LISTEN_BACKLOG 0         /* counted by servers/net/stack/listener.cpp */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1
 #define TCP_TMR_INTERVAL 50          /* milliseconds: delayed acknowledgements; retransmission counts in twice that */
+#define LWIP_TCP_CALC_INITIAL_CWND(mss) ((tcpwnd_size_t)(10 * (mss))) /* RFC 6928 */
 #define TCP_MSL 30000
 #define TCP_MAXRTX 12
 #define TCP_SYNMAXRTX 6
