@@ -28,8 +28,8 @@
 #define MEMP_NUM_REASSDATA 8
 #define MEMP_NUM_ND6_QUEUE 32
 #define MEMP_NUM_ARP_QUEUE 32
-#define PBUF_POOL_SIZE 32
-#define PBUF_POOL_BUFSIZE 1536
+#define PBUF_POOL_SIZE 1024          /* what is copied of received frames: their headers, and all of short ones */
+#define PBUF_POOL_BUFSIZE 256
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 
 #define LWIP_IPV4 1

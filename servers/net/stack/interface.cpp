@@ -79,25 +79,45 @@ void Interface::receive(u64 id, std::span<u8> frame, bool checksum_good) {
     }
     received_frames_++;
     received_bytes_ += frame.size();
-    const u16 length = static_cast<u16>(frame.size());
-    pbuf* packet = nullptr;
-    if (held_ < kMaxHeld && free_ != nullptr) {
-        Lent& lent = *free_;
-        free_ = lent.next;
-        lent.id = id;
-        lent.base.custom_free_function = returned;
-        held_++;
-        packet = pbuf_alloced_custom(PBUF_RAW, length, PBUF_REF, &lent.base, frame.data(), length);
-    } else {
-        packet = pbuf_alloc(PBUF_RAW, length, PBUF_RAM);
-        if (packet != nullptr) std::memcpy(packet->payload, frame.data(), length);
-        else receive_drops_++;
-        port_.give_back(id);
-        if (packet == nullptr) return;
+    pbuf* packet = take_frame(id, frame);
+    if (packet == nullptr) {
+        receive_drops_++;
+        return;
     }
     constexpr u16 kTransport = NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP;
     netif_.chksum_flags = checksum_good ? static_cast<u16>(NETIF_CHECKSUM_ENABLE_ALL & ~kTransport) : NETIF_CHECKSUM_ENABLE_ALL;
     if (ethernet_input(packet, &netif_) != ERR_OK) pbuf_free(packet);
+}
+
+/// A packet of a frame. The driver could change the frame at any time, so lwIP gets a copy of what it interprets; of long frames the rest is only bytes, which are
+/// taken from where they are. A frame of which too much is kept already (out of order) is copied as a whole.
+pbuf* Interface::take_frame(u64 id, std::span<u8> frame) {
+    const u32 length = static_cast<u32>(frame.size());
+    const bool lend = length > kCopied && held_ < kMaxHeld && free_ != nullptr;
+    const u16 copied = static_cast<u16>(lend ? kHeaders : length);
+    pbuf* packet = pbuf_alloc(PBUF_RAW, copied, PBUF_POOL);
+    if (packet == nullptr) {
+        PBUF_CHECK_FREE_OOSEQ();
+        packet = pbuf_alloc(PBUF_RAW, copied, PBUF_POOL);
+    }
+    if (packet == nullptr) {
+        port_.give_back(id);
+        return nullptr;
+    }
+    if (packet->next == nullptr) std::memcpy(packet->payload, frame.data(), copied);
+    else static_cast<void>(pbuf_take(packet, frame.data(), copied));
+    if (!lend) {
+        port_.give_back(id);
+        return packet;
+    }
+    Lent& lent = *free_;
+    free_ = lent.next;
+    lent.id = id;
+    lent.base.custom_free_function = returned;
+    held_++;
+    const u16 rest = static_cast<u16>(length - copied);
+    pbuf_cat(packet, pbuf_alloced_custom(PBUF_RAW, rest, PBUF_REF, &lent.base, frame.data() + copied, rest));
+    return packet;
 }
 
 void Interface::returned(pbuf* packet) {

@@ -34,6 +34,8 @@ class Interface {
   private:
     static constexpr u32 kBuffers = 512;
     static constexpr u32 kMaxHeld = 96;  ///< of the driver's buffers; more are copied
+    static constexpr u32 kHeaders = 128;  ///< of a long frame: more than Ethernet's, IP's and TCP's with all options
+    static constexpr u32 kCopied = 256;   ///< a frame that is not longer is copied as a whole
     struct Lent {
         pbuf_custom base;  ///< first: lwIP gives back its address
         Interface* interface;
@@ -44,7 +46,7 @@ class Interface {
     static err_t transmit(netif* device, pbuf* packet);
     static void returned(pbuf* packet);
     err_t transmit(pbuf* packet);
-    void input(pbuf* packet);
+    pbuf* take_frame(u64 id, std::span<u8> frame);
     void use_lease();
     void keep_lease();
 
