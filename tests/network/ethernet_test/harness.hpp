@@ -33,12 +33,22 @@ void print(std::string_view format, const T&... arguments) {
         }                                                     \
     } while (false)
 
-/// Runs the event loop until the condition holds; false: it does not come to hold (in a time that is long for anything).
+/// Runs the event loop until the condition holds, which is asked when something has come; false: it does not come to hold, in a time that is
+/// long for anything.
 template <typename Condition>
 bool wait_for(Condition condition) {
     for (const abi::Time deadline = now() + 30 * kSecond; !condition();) {
-        if (now() >= deadline) return false;
         context.loop->run_once(deadline);
+        if (now() >= deadline) return false;
+    }
+    return true;
+}
+/// The same for what nothing comes of.
+template <typename Condition>
+bool look_until(Condition condition) {
+    for (const abi::Time deadline = now() + 30 * kSecond; !condition();) {
+        context.loop->run_once(now() + 5 * kMillisecond);
+        if (now() >= deadline) return false;
     }
     return true;
 }

@@ -22,6 +22,20 @@ void run_all() {
     if (failures != 0) return;
     run("every_size_is_sent_and_received", every_size_is_sent_and_received);
     run("many_are_under_way", many_are_under_way);
+    run("frames_without_answer_are_sent", frames_without_answer_are_sent);
+    run("buffers_run_out_and_come_back", buffers_run_out_and_come_back);
+    run("bad_submissions_are_refused", bad_submissions_are_refused);
+    run("broken_rings_hurt_nobody_else", broken_rings_hurt_nobody_else);
+    run("second_client_is_refused", second_client_is_refused);
+    run("reopening_leaves_nothing", reopening_leaves_nothing);
+    run("statistics_count", statistics_count);
+    run("device_in_need_is_reset", device_in_need_is_reset);
+    run("silent_device_is_reset", silent_device_is_reset);
+    run("kept_frames_outlive_the_driver", kept_frames_outlive_the_driver);
+    run("driver_dies_under_traffic", driver_dies_under_traffic);
+    run("devices_server_dies_under_traffic", devices_server_dies_under_traffic);
+    run("held_down_driver_comes_back", held_down_driver_comes_back);
+    run("restarts_give_everything_back", restarts_give_everything_back);
 }
 
 }  // namespace
