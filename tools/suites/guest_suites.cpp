@@ -45,8 +45,8 @@ std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string&
 
 /// Scripts that take long, and so run in three configurations: debug with two CPUs, release with one and four.
 bool on_fewer(const std::string& script) {
-    static const std::set<std::string> scripts = {"ext4", "ext4_linux", "iommu", "memory",
-                                                  "nvme", "power_cut",  "share", "share_linux"};
+    static const std::set<std::string> scripts = {
+        "ethernet", "ext4", "ext4_linux", "iommu", "memory", "nvme", "power_cut", "share", "share_linux"};
     return scripts.contains(script);
 }
 
