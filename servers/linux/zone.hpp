@@ -19,8 +19,9 @@
 
 namespace pith::lx {
 
-class PageCache;  // vfs/diskfs/page_cache.hpp
-class Vfs;        // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+class PageCache;   // vfs/diskfs/page_cache.hpp
+class Vfs;         // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+class UnixDomain;  // net/unix/domain.hpp
 
 struct Services;  // services.hpp
 
@@ -45,6 +46,7 @@ class Zone {
     FrameAllocator frames;
     Vfs* vfs = nullptr;
     PageCache* page_cache = nullptr;
+    UnixDomain* unix_domain = nullptr;  ///< made with the first socket
     Services* services = nullptr;
 
     // Numbers
