@@ -14,6 +14,12 @@ struct Added {
     std::string guest_path;
 };
 
+/// A TCP port of this machine's, and where connections to it go in the guest.
+struct Forward {
+    u16 host_port;
+    u16 guest_port;
+};
+
 struct Options {
     std::string kernel;   ///< ELF file
     std::string bundle;   ///< the system's bundle
@@ -41,6 +47,8 @@ struct Options {
     bool nvme = false;                    ///< the others are on NVMe as well
     u32 nvme_block_size = 512;
     std::vector<std::string> devices;  ///< of QEMU: NAME[,PROPERTY=VALUE...]
+    bool network = false;              ///< a network interface, on QEMU's user network
+    std::vector<Forward> forwards;     ///< with it
     bool iommu = true;
     std::vector<Added> added;
     std::vector<std::string> environment;
