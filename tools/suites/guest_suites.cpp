@@ -110,7 +110,7 @@ std::vector<Job> system_jobs(const TestTree& tree) {
     std::vector<fs::path> scripts;
     for (const fs::directory_entry& entry : fs::directory_iterator(tree.root + "/tests/system")) {
         const std::string name = entry.path().filename();
-        if (name.ends_with(".sh") && name != "lib.sh") scripts.push_back(entry.path());
+        if (name.ends_with(".sh") && !name.ends_with("lib.sh")) scripts.push_back(entry.path());
     }
     std::ranges::sort(scripts);
     std::vector<std::string> systems;
