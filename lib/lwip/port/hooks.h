@@ -24,8 +24,6 @@ err_t pith_lwip_segment(struct tcp_pcb* pcb, const struct tcp_hdr* header, struc
 int pith_lwip_packet(struct pbuf* packet, struct netif* from);
 /* An option of DHCP that lwIP does not know. */
 void pith_lwip_dhcp_option(struct netif* netif, u8_t option, u8_t length, struct pbuf* message, u16_t offset);
-/* A name server that DHCP has told of. */
-void dns_setserver(u8_t number, const ip_addr_t* server);
 #ifdef __cplusplus
 }
 #endif

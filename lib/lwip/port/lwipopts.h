@@ -51,9 +51,9 @@
 #define LWIP_DHCP 1
 #define DHCP_DOES_ARP_CHECK 0
 #define LWIP_DHCP_CHECK_LINK_UP 1
-#define LWIP_DHCP_PROVIDE_DNS_SERVERS 4
+#define LWIP_DNS 1                   /* so that DHCP tells of name servers; the resolver itself is not built */
+#define DNS_MAX_SERVERS 4
 #define LWIP_DHCP_MAX_DNS_SERVERS 4
-#define LWIP_DNS 0
 #define LWIP_AUTOIP 0
 #define LWIP_IGMP 0
 #define LWIP_IPV6_MLD 1

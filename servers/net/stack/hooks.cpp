@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "lib/base/assert.hpp"
+#include "lwip/dns.h"
 #include "lwip/ip.h"
 #include "lwip/prot/icmp.h"
 #include "lwip/prot/icmp6.h"
@@ -147,6 +148,8 @@ void pith_lwip_dhcp_option(netif*, u8_t option, u8_t length, pbuf* message, u16_
     Stack::current().interface().set_domain(text, got);
 }
 
+// lwIP's resolver is not there: programs have their own.
+void dns_init(void) {}
 void dns_setserver(u8_t number, const ip_addr_t* server) { Stack::current().interface().set_name_server(number, *server); }
 
 }  // extern "C"

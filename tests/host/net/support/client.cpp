@@ -6,7 +6,9 @@
 
 namespace pith::stack {
 
-TestClient::TestClient(u8* memory) : link_(*reinterpret_cast<Net::Link*>(memory)), window_(memory + Net::kWindowOffset) { forget(); }
+TestClient::TestClient(u8* memory) : link_(*reinterpret_cast<Net::Link*>(memory)), window_(memory + Net::kWindowOffset) {
+    forget();
+}
 
 void TestClient::forget() {
     free_pages_.clear();
@@ -23,7 +25,18 @@ void TestClient::enter(u32 socket) {
     notified = true;
 }
 
+u32 TestClient::take_all() {
+    u32 count = 0;
+    for (; taken_ != std::atomic_ref(link_.to_client.tail).load(); count++) {
+        const u16 number = link_.to_client.numbers[taken_++ % Net::kSockets];
+        link_.to_client.head = taken_;
+        std::atomic_ref(link_.blocks[number % Net::kSockets].server.pending).exchange(0);
+    }
+    return count;
+}
+
 void TestClient::enter_all() {
+    taken_ = link_.to_client.head;
     for (u32 i = 0; i < Net::kSockets; i++) {
         if (used_[i]) enter(i);
     }

@@ -41,6 +41,8 @@ class TestClient {
     bool free(u32 socket) const { return server(socket).state == Net::State::free; }
     bool send_datagram(u32 socket, Net::Datagram header, const std::vector<u8>& bytes);
     bool receive_datagram(u32 socket, Net::Datagram& header, std::vector<u8>& bytes);
+    /// Takes all numbers that the stack has entered: how many.
+    u32 take_all();
     /// Enters a number and remembers to notify.
     void enter(u32 socket);
 
@@ -60,6 +62,7 @@ class TestClient {
     void get(u32 socket, void* bytes, u32 length);
 
     Net::Link& link_;
+    u32 taken_ = 0;
     u8* window_;
     std::vector<u16> free_pages_;
     std::vector<bool> used_;

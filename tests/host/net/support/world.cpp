@@ -129,6 +129,7 @@ void Machine::run() {
             return;
         }
     } while (!stack_->sleep());
+    client_.take_all();
 }
 
 Machine& World::add(u8 last) {

@@ -44,6 +44,7 @@ class Machine final : private Port {
     u64 session = 1;
     bool no_frames = false;  ///< there is no room for a frame to send
     u64 frames_sent = 0;
+    u64 notifications = 0;
 
   private:
     friend class World;
@@ -53,7 +54,7 @@ class Machine final : private Port {
     void queue(u32 length, u16 checksum_start, u16 checksum_offset) override;
     void publish() override;
     void give_back(u64 id) override;
-    void notify_client() override {}
+    void notify_client() override { notifications++; }
 
     World& world_;
     const u8 last_;
