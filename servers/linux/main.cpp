@@ -9,6 +9,7 @@
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/heap_guard.hpp"
 #include "servers/linux/init.hpp"
+#include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/server.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/diskfs/page_cache.hpp"
@@ -81,6 +82,7 @@ void run_server() {
     services.share = Client<Fs>::from_start(Share::kName);
     services.memory_fs = Client<Fs>::from_start(MemoryFs::kName);
     services.nvme = Client<Block>::from_start("nvme");
+    services.net = Client<Net>::from_start();
     services.devices = Client<Devices>::from_start();
 
     const NamedHandle* bundle_entry = find_start_handle("bundle");
@@ -97,6 +99,8 @@ void run_server() {
     zone.cpus = start_info().cpus;
     auto own = own_thread().thread_info();
     if (!own.ok()) panic("the own Thread cannot be asked");
+    ThreadOptions keeper{.name = "deadlines", .priority = own->priority, .cpu = own->cpu};
+    if (!loop.keep_deadlines(own_pool(), keeper).ok()) panic("no memory for a thread");
     zone.balancer.start(own->cpu, zone.cpus);
     zone.max_threads = static_cast<u32>(std::clamp<u64>(zone.frames.total() / 16, 64, 30000));
     const auto first_frame = zone.frames.adopt_memory(bundle_memory.index(), bundle_size);
@@ -119,6 +123,7 @@ void run_server() {
     if (const auto root = record_of(config, "root"); !root.empty() && !lx::mount_root(zone, root).ok())
         loop.run();
     if (const auto place = record_of(config, "share"); !place.empty()) lx::mount_share(zone, place);
+    zone.network->start();
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
     loop.run();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The ways a TCP connection ends, and what each side sees: poll, read, write, SO_ERROR, the state.
-#include "inet_sockets.h"
+#include "inet.h"
 
 static char block[256];
 static volatile int broken;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // TCP between two sockets of 127.0.0.1: connecting and its errors, names, sending and receiving with flags, much data through two processes, backlog,
 // interruption and time-outs.
-#include "inet_sockets.h"
+#include "inet.h"
 
 #include <sys/epoll.h>
 #include <sys/ioctl.h>

@@ -32,7 +32,7 @@ class Network {
 
     /// Connects to the stack, and waits a few seconds at most for an interface that is being configured. Before the first program.
     void start();
-    /// Writes the name servers to /etc/resolv.conf, where nobody else has said anything.
+    /// Writes the name servers that the network has told of to /etc/resolv.conf, where nobody else has said anything.
     void write_name_servers();
 
     Zone& zone;

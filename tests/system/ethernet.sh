@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# A network interface: a component tests it from inside (tests/network/ethernet_test) on QEMU's user network, while its driver and the
+# devices server are killed; then on other devices: without indirect descriptors, without what a device need not have, with another MTU.
+. "$PITH_TREE/tests/system/lib.sh"
+
+"$tools/pith_manifest" compile --tree "$tree" --system ethernet --output system &&
+    "$tools/pith_bundle" --output bundle --composition system --components "$build" || { echo "FAIL pack: no bundle"; exit 0; }
+
+# on NAME PROPERTIES OPTION...: all of the test on a device with these further properties.
+on() {
+    local name=$1 properties=$2; shift 2
+    mkdir -p "$name"
+    cat >"$name/qemu-system-x86_64" <<SCRIPT
+#!/bin/bash
+exec "$(type -P qemu-system-x86_64)" "\${@/#virtio-net-pci/virtio-net-pci$properties}"
+SCRIPT
+    chmod +x "$name/qemu-system-x86_64"
+    # QEMU complains on stderr of what the test does to the device, and the runner's status says so.
+    PATH=$work/$name:$PATH run "${runner[@]}" --bare --bundle bundle --timeout 100 --network "$@" </dev/null
+    sed -n "s/^ok /ok ${name}_/p; s/^FAIL /FAIL ${name}_/p; /^    /p" out
+    check_that "${name}_tests_end" grep -qx 'ethernet tests passed' out
+}
+on usual ''
+on direct ,indirect_desc=off
+on plain ,status=off,ctrl_vq=off,csum=off --no-iommu
