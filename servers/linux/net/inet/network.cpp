@@ -37,7 +37,7 @@ u32 mask_of(u8 prefix) { return prefix == 0 ? 0 : ~u32{0} << (32 - std::min<u32>
 
 }  // namespace
 
-Network::Network(Zone& of) : zone(of) {}
+Network::Network(Zone& of) : zone(of) { zone.network_view = this; }
 Network::~Network() = default;
 
 const NetSockets::Configuration& Network::configuration() {
@@ -111,6 +111,15 @@ InetAddress Network::source_for(const InetAddress& to) {
         });
     }
     return source;
+}
+
+std::vector<InterfaceView> Network::interfaces() {
+    std::vector<InterfaceView> views;
+    for (const Net::Interface& interface : configuration().interfaces) {
+        if (interface.name[0] == 0) break;
+        views.push_back(view_of(interface, kLoopbackIndex + 1 + static_cast<u32>(views.size())));
+    }
+    return views;
 }
 
 u32 Network::interface_index(std::string_view name) {

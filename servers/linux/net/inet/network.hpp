@@ -10,6 +10,7 @@
 
 #include "lib/net/client.hpp"
 #include "servers/linux/net/inet/ports.hpp"
+#include "servers/linux/net/interfaces.hpp"
 
 namespace pith::lx {
 
@@ -23,7 +24,7 @@ enum class Route : u8 {
     stack,
 };
 
-class Network {
+class Network final : public NetworkView {
   public:
     explicit Network(Zone& of);
     ~Network();
@@ -52,6 +53,8 @@ class Network {
     u32 interface_index(std::string_view name);
     /// As the stack says; without one, no interfaces.
     const NetSockets::Configuration& configuration();
+
+    std::vector<InterfaceView> interfaces() override;
 
     /// A connection whose ends are both closed: its address stays taken for a minute.
     void enter_time_wait(const Binding& ended);
