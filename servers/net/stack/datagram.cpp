@@ -177,6 +177,9 @@ err_t Stack::send_datagram(Socket& socket, const Net::Datagram& header, u32 posi
     }
     if (IP_IS_V6(&remote) && ip6_addr_lacks_zone(ip_2_ip6(&remote), IP6_UNKNOWN)) ip6_addr_assign_zone(ip_2_ip6(&remote), IP6_UNKNOWN, route);
 
+    const u32 headers = (IP_IS_V4(&remote) ? 20u : 0u) + (socket.udp != nullptr ? 8u : 0u);
+    if (header.length + headers > 65'535) return ERR_VAL;
+
     // Of an echo request the first bytes are ours: its identifier is the socket's.
     pbuf* packet = nullptr;
     u32 left = header.length;

@@ -167,15 +167,17 @@ void Stack::restore_socket(u32 number) {
         return;  // one that was not begun is found by look_at_all()
     }
     const u64 count = socket.record_count;
-    const u32 tail = generation == client_generation ? look(server.receive_tail) : 0;
     Net::ClientHalf copy;
     std::memcpy(static_cast<void*>(&copy), &client, sizeof copy);
-    start_use(socket, copy);
+    begin(socket, copy);
     socket.record_count = count;
-    if (socket.kind == Net::Kind::none || socket.state != Net::State::open || kind == Net::Kind::listener) return;
-    socket.receive_tail = tail;
-    socket.failures = look(server.failures);
-    socket.drops = look(server.drops);
+    if (socket.kind == Net::Kind::none || socket.state != Net::State::open || kind == Net::Kind::listener) return;  // a listener's backlog is there
+    const bool same = generation == client_generation;
+    if (same) {
+        socket.receive_tail = look(server.receive_tail);
+        socket.failures = look(server.failures);
+        socket.drops = look(server.drops);
+    }
     if (!restore_ring(socket)) fail(socket, Net::Failure::broken);
     else apply(socket);
 }

@@ -123,6 +123,11 @@ void Stack::look_at(u32 number) {
 }
 
 void Stack::start_use(Socket& socket, const Net::ClientHalf& client) {
+    begin(socket, client);
+    if (socket.kind != Net::Kind::none && socket.state != Net::State::closed) apply(socket);
+}
+
+void Stack::begin(Socket& socket, const Net::ClientHalf& client) {
     const u16 number = socket.number;
     const u64 written = socket.record_count;
     const bool touched = socket.touched;
@@ -144,7 +149,6 @@ void Stack::start_use(Socket& socket, const Net::ClientHalf& client) {
         case Net::Kind::echo: open_datagrams(socket, client); break;
         default: fail(socket, Net::Failure::broken);
     }
-    if (socket.kind != Net::Kind::none && socket.state != Net::State::closed) apply(socket);
 }
 
 /// The socket is over: what the client sees of it is that, until it lets go.
@@ -348,7 +352,7 @@ Net::Statistics::Reply Stack::statistics() {
     reply.listeners = listeners_;
     reply.datagram_sockets = datagram_sockets_ + raw_sockets_;
     reply.half_open = opening_;
-    reply.waiting = demux_.count() - reply.connections;
+    reply.waiting = demux_.waiting();
     reply.receive_pages_used = pages_.used();
     reply.opened_actively = counts.opened_actively;
     reply.opened_passively = counts.opened_passively;

@@ -22,6 +22,7 @@ namespace pith::stack {
 class Stack {
   public:
     static constexpr u32 kMaxOpening = 1024;  ///< half-open connections, of all listeners
+    static constexpr u32 kMaxWaiting = 960;  ///< in TIME_WAIT, which nobody's socket is any more
     static constexpr u32 kMaxListeners = 400;
     static constexpr u32 kMaxDatagramSockets = 512;
     static constexpr u32 kMaxRawSockets = 64;
@@ -73,6 +74,7 @@ class Stack {
     void look_at(u32 number);
     void look_at_all();
     void start_use(Socket& socket, const Net::ClientHalf& client);
+    void begin(Socket& socket, const Net::ClientHalf& client);
     void let_go(Socket& socket, bool abort);
     void apply(Socket& socket);
     void settle(Socket& socket);

@@ -124,13 +124,15 @@ void Stack::abort_stream(Socket& socket) {
     tcp_abandon(pcb, pcb->state != SYN_SENT && pcb->state != CLOSED && pcb->state != SYN_RCVD);
 }
 
-/// In TIME_WAIT a connection is nobody's: lwIP waits alone.
+/// In TIME_WAIT a connection is nobody's: lwIP waits alone. Of too many that has waited for longest goes.
 void Stack::detach(Socket& socket) {
     tcp_pcb* pcb = socket.tcp;
     socket.tcp = nullptr;
     tcp_arg(pcb, nullptr);
     tcp_err(pcb, nullptr);
     Demux::node(pcb)->socket = nullptr;
+    demux_.wait(*Demux::node(pcb));
+    if (demux_.waiting() > kMaxWaiting) tcp_abort(demux_.longest_waiting()->pcb);
 }
 
 void Stack::apply_options(Socket& socket, u8 flags) {

@@ -67,7 +67,7 @@ TEST(Limits, AHundredThousandLeaveNothing) {
         EXPECT_EQ(machine->lent(), 0u);
     }
     EXPECT_EQ(two.stack().statistics().opened_passively, 100'000u);
-    EXPECT_LE(one.stack().statistics().waiting, 1100u);
+    EXPECT_LE(one.stack().statistics().waiting, 960u);
     world.run_for(70'000);
     EXPECT_EQ(one.stack().statistics().waiting, 0u);
 }
