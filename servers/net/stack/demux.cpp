@@ -51,10 +51,11 @@ Demux::Node& Demux::insert(tcp_pcb* pcb, Socket* socket) {
 }
 
 tcp_pcb* Demux::find(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port) const {
-    for (Node* node = buckets_[bucket(local, local_port, remote, remote_port)]; node != nullptr; node = node->next) {
+    for (Node* node = buckets_[bucket(local, local_port, remote, remote_port)]; node != nullptr;
+         node = node->next) {
         const tcp_pcb& pcb = *node->pcb;
-        if (pcb.remote_port == remote_port && pcb.local_port == local_port && ip_addr_cmp(&pcb.remote_ip, &remote) &&
-            ip_addr_cmp(&pcb.local_ip, &local))
+        if (pcb.remote_port == remote_port && pcb.local_port == local_port &&
+            ip_addr_cmp(&pcb.remote_ip, &remote) && ip_addr_cmp(&pcb.local_ip, &local))
             return node->pcb;
     }
     return nullptr;

@@ -14,10 +14,13 @@ struct DhcpServer {
     u8 asked_for = 0;  ///< the last byte of the address that was requested
 
     void hear(Machine& from, const Frame& frame) {
-        if (frame.size() < 14 + 20 + 8 + 240 || frame[12] != 8 || frame[13] != 0 || frame[23] != 17 || frame[37] != 67) return;
+        if (frame.size() < 14 + 20 + 8 + 240 || frame[12] != 8 || frame[13] != 0 || frame[23] != 17 ||
+            frame[37] != 67)
+            return;
         const u8* message = frame.data() + 42;
         u8 type = 0;
-        for (usize at = 240; 42 + at + 2 < frame.size() && message[at] != 255; at += message[at] == 0 ? 1 : 2u + message[at + 1]) {
+        for (usize at = 240; 42 + at + 2 < frame.size() && message[at] != 255;
+             at += message[at] == 0 ? 1 : 2u + message[at + 1]) {
             if (message[at] == 53) type = message[at + 2];
             if (message[at] == 50) asked_for = message[at + 5];
         }
@@ -30,8 +33,14 @@ struct DhcpServer {
         const u8 address[] = {10, 0, 0, 77};
         std::copy_n(address, 4, reply.begin() + 16);
         std::copy_n(message + 28, 16, reply.begin() + 28);
-        const u8 options[] = {99, 130, 83, 99, 53, 1, static_cast<u8>(type == 1 ? 2 : 5), 54, 4, 10, 0, 0, 1, 51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 255, 0,
-                              3, 4, 10, 0, 0, 1, 6, 8, 10, 0, 0, 5, 10, 0, 0, 6, 15, 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 255};
+        const u8 options[] = {99,  130, 83,  99,  53,  1,   static_cast<u8>(type == 1 ? 2 : 5),
+                              54,  4,   10,  0,   0,   1,   51,
+                              4,   0,   0,   14,  16,  1,   4,
+                              255, 255, 255, 0,   3,   4,   10,
+                              0,   0,   1,   6,   8,   10,  0,
+                              0,   5,   10,  0,   0,   6,   15,
+                              7,   'e', 'x', 'a', 'm', 'p', 'l',
+                              'e', 255};
         std::copy(options, options + 4, reply.begin() + 236);
         reply.insert(reply.end(), options + 4, options + sizeof options);
         Frame answer = packet4(1, 77, 17, udp(67, 68, reply));
@@ -57,10 +66,12 @@ TEST(Configuration, DhcpGivesAnAddress) {
         asked.clear();
         for (auto& [from, frame] : now) server.hear(*from, frame);
     };
-    ASSERT_TRUE(world.run([&] {
-        answer();
-        return shown(one).addresses[0].family == 4;
-    }, 20'000));
+    ASSERT_TRUE(world.run(
+        [&] {
+            answer();
+            return shown(one).addresses[0].family == 4;
+        },
+        20'000));
     EXPECT_EQ(shown(one).addresses[0].bytes[3], 77);
     EXPECT_EQ(shown(one).addresses[0].prefix, 24);
     EXPECT_EQ(shown(one).gateway4[3], 1);
@@ -79,19 +90,23 @@ TEST(Configuration, DhcpGivesAnAddress) {
     one.start();
     EXPECT_EQ(shown(one).addresses[0].bytes[3], 77);
     EXPECT_EQ(one.client().link().name_server_count, 2u);
-    ASSERT_TRUE(world.run([&] {
-        answer();
-        return server.requests > requests;
-    }, 20'000));
+    ASSERT_TRUE(world.run(
+        [&] {
+            answer();
+            return server.requests > requests;
+        },
+        20'000));
     EXPECT_EQ(server.discovers, discovers);
     EXPECT_EQ(server.asked_for, 77);
 
     // It is renewed at half its time, and kept as long as it lasts though nobody answers; then it is gone.
     const u32 renewed = server.requests;
-    world.run([&] {
-        answer();
-        return false;
-    }, 2'000'000);
+    world.run(
+        [&] {
+            answer();
+            return false;
+        },
+        2'000'000);
     EXPECT_GT(server.requests, renewed);
     server.silent = true;
     world.run_for(3'000'000);
@@ -128,10 +143,16 @@ TEST(Configuration, RouterAdvertisementsGiveAddresses) {
     Machine& two = world.add(2);
     world.run_for(5'000);
     // From fe80::9: prefix 2001:db8::/64, and itself as a router.
-    std::vector<u8> advertisement = {134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 9, 3, 4, 64, 0xc0,
-                                     0, 1, 0x51, 0x80, 0, 0, 0x38, 0x40, 0, 0, 0, 0, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-    Frame frame = {0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x86, 0xdd, 0x60, 0, 0, 0, 0, static_cast<u8>(advertisement.size()), 58, 255,
-                   0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    std::vector<u8> advertisement = {134, 0,    0,    0,    64, 0, 7,    8,    0, 0, 0, 0, 0,    0,
+                                     0,   0,    1,    1,    2,  0, 0,    0,    0, 9, 3, 4, 64,   0xc0,
+                                     0,   1,    0x51, 0x80, 0,  0, 0x38, 0x40, 0, 0, 0, 0, 0x20, 1,
+                                     0xd, 0xb8, 0,    0,    0,  0, 0,    0,    0, 0, 0, 0, 0,    0};
+    Frame frame = {0x33, 0x33, 0,    0,    0,    1, 2, 0, 0,    0,
+                   0,    9,    0x86, 0xdd, 0x60, 0, 0, 0, 0,    static_cast<u8>(advertisement.size()),
+                   58,   255,  0xfe, 0x80, 0,    0, 0, 0, 0,    0,
+                   0,    0,    0,    0,    0,    0, 0, 9, 0xff, 2,
+                   0,    0,    0,    0,    0,    0, 0, 0, 0,    0,
+                   0,    0,    0,    1};
     std::vector<u8> pseudo(frame.begin() + 22, frame.begin() + 54);
     pseudo.insert(pseudo.end(), {0, 0, 0, static_cast<u8>(advertisement.size()), 0, 0, 0, 58});
     pseudo.insert(pseudo.end(), advertisement.begin(), advertisement.end());
@@ -160,10 +181,12 @@ TEST(Configuration, RouterAdvertisementsGiveAddresses) {
     u32 there = 0;
     ASSERT_TRUE(world.run([&] { return (there = two.client().accept(listener)) != 0; }, 10'000));
     Pump pump{one, socket, two, there, 1'000'000};
-    EXPECT_TRUE(world.run([&] {
-        pump.step();
-        return pump.done();
-    }, 20'000));
+    EXPECT_TRUE(world.run(
+        [&] {
+            pump.step();
+            return pump.done();
+        },
+        20'000));
     EXPECT_FALSE(pump.wrong);
     EXPECT_EQ(two.client().server(there).local, to);
 }

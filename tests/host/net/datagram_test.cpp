@@ -85,7 +85,8 @@ TEST_F(Datagrams, FullRingDrops) {
     }
     EXPECT_GT(two.client().server(server).drops, 15u);
     u32 count = 0;
-    while (two.client().receive_datagram(server, header, bytes)) EXPECT_EQ(bytes, pattern(1000, static_cast<u8>(count++)));
+    while (two.client().receive_datagram(server, header, bytes))
+        EXPECT_EQ(bytes, pattern(1000, static_cast<u8>(count++)));
     EXPECT_EQ(count + two.client().server(server).drops, 40u);
     world.run_for(5);
     ASSERT_TRUE(one.client().send_datagram(client, {}, pattern(1000, 99)));
