@@ -15,7 +15,7 @@ grep -qx 'net tests passed' out err || fail_test net_stack "it does not pass"
 
 # Bytes that come back are those that were sent, over a dozen deaths of the stack.
 port=$((20000 + $$ % 20000))
-boot --network --bundle net_serve.bundle -p $port:7 -p $((port + 1)):9 --timeout 120 >out 2>err </dev/null &
+boot --network --bundle net_serve.bundle --forward $port:7 --forward $((port + 1)):9 --timeout 120 >out 2>err </dev/null &
 machine=$!
 for ((tries = 0; tries < 600; tries++)); do grep -qx serving out err && break; sleep 0.1; done
 head -c 6000000 /dev/urandom >bulk

@@ -265,9 +265,10 @@ void Stack::publish(Socket& socket) {
         put(server.send_window, pcb.snd_wnd);
         put(server.retransmissions, socket.retransmissions);
     }
-    put(server.generation, socket.generation);
-    std::atomic_thread_fence(std::memory_order_release);
+    // The generation last: who sees it sees all that belongs to it.
     put(server.state, socket.state);
+    std::atomic_thread_fence(std::memory_order_release);
+    put(server.generation, socket.generation);
     set_wake(socket);
     if (socket.news && !(socket.orphan && socket.state != Net::State::free)) shared_.enter(socket.number);
     socket.news = false;
