@@ -22,7 +22,8 @@ void put(T& field, std::type_identity_t<T> value) {
 class Shared {
   public:
     /// `memory`: Net::kLinkSize bytes.
-    explicit Shared(std::span<u8> memory) : link_(*reinterpret_cast<Net::Link*>(memory.data())), window_(memory.data() + Net::kWindowOffset) {}
+    explicit Shared(std::span<u8> memory)
+        : link_(*reinterpret_cast<Net::Link*>(memory.data())), window_(memory.data() + Net::kWindowOffset) {}
 
     Net::Link& link() { return link_; }
     Net::ClientHalf& client(u32 number) { return link_.blocks[number].client; }
@@ -38,7 +39,9 @@ class Shared {
     /// The client is to be notified: numbers were entered, and it sleeps. Once.
     bool take_notification();
     /// The server looks again before it waits (true), or is about to wait: false comes back if there is something to take.
-    void awake(bool yes) { std::atomic_ref(link_.to_server.reader_awake).store(yes ? 1 : 0, std::memory_order_seq_cst); }
+    void awake(bool yes) {
+        std::atomic_ref(link_.to_server.reader_awake).store(yes ? 1 : 0, std::memory_order_seq_cst);
+    }
     bool empty() { return std::atomic_ref(link_.to_server.tail).load(std::memory_order_seq_cst) == taken_; }
     bool broken() const { return broken_; }
 
