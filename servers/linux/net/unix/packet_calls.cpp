@@ -49,6 +49,14 @@ Task<SysResult<usize>> UnixPacket::slow_send(Thread& thread, Ref<UnixPacket>, Us
     }
 }
 
+Async<usize> UnixPacket::read(Thread& thread, UserIo&& io, i64 position) {
+    if (io.remaining() == 0) return usize{0};
+    if (messages_.empty() || pending_error != Errno::ok || state_ == State::listening)
+        return Socket::read(thread, std::move(io), position);
+    ReceiveExtras extras;
+    return take(io, extras);
+}
+
 Async<usize> UnixPacket::receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) {
     if (connection_type() && state_ != State::established) return Errno::ENOTCONN;
     if ((extras.flags & kMsgOutOfBand) != 0) return Errno::EOPNOTSUPP;

@@ -168,6 +168,7 @@ class UnixPacket final : public UnixSocket {
   public:
     UnixPacket(Thread& maker, SocketType socket_type, u32 open_flags);
     ~UnixPacket() override;
+    Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) override;
     Async<usize> receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) override;
     SysResult<> shutdown(Thread& thread, Shutdown how) override;
