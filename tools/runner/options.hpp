@@ -6,18 +6,13 @@
 #include <vector>
 
 #include "abi/types.hpp"
+#include "tools/runner/machine.hpp"
 
 namespace pith::tools {
 
 struct Added {
     std::string host_path;
     std::string guest_path;
-};
-
-/// A TCP port of this machine's, and where connections to it go in the guest.
-struct Forward {
-    u16 host_port;
-    u16 guest_port;
 };
 
 struct Options {

@@ -75,16 +75,6 @@ void add_share(std::vector<std::string>& line, const Options& options) {
          "-device", "virtio-9p-pci,fsdev=share,mount_tag=share" + virtio_properties(line)});
 }
 
-/// Nobody but this machine reaches a forwarded port. No ROM is loaded: nothing boots from the network.
-void add_network(std::vector<std::string>& line, const Options& options) {
-    if (!options.network) return;
-    std::string backend = "user,id=network";
-    for (const Forward& forward : options.forwards)
-        backend += std::format(",hostfwd=tcp:127.0.0.1:{}-:{}", forward.host_port, forward.guest_port);
-    line.insert(line.end(), {"-netdev", backend, "-device",
-                             "virtio-net-pci,netdev=network,romfile=" + virtio_properties(line)});
-}
-
 std::vector<std::string> command_line(const Options& options, const std::string& gdb_socket, bool traced) {
     std::vector<std::string> line = machine_line(
         {.memory = traced ? std::format("{}M", traced_memory_size(options) >> 20) : options.memory,
@@ -111,7 +101,7 @@ std::vector<std::string> command_line(const Options& options, const std::string&
     add_disks(line, options);
     for (const std::string& device : options.devices) line.insert(line.end(), {"-device", device});
     add_share(line, options);
-    add_network(line, options);
+    if (options.network) add_network(line, options.forwards);
     if (traced) {
         const std::vector<std::string> more = trace_options(options);
         line.insert(line.end(), more.begin(), more.end());

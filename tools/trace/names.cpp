@@ -14,6 +14,7 @@ struct LinuxCalls {
     consteval LinuxCalls() {
 #define PITH_SYSCALL(number, name) names[number] = #name;
 #include "servers/linux/syscalls.inc"
+#include "servers/linux/net/syscalls.inc"
 #include "servers/linux/vfs/syscalls.inc"
 #undef PITH_SYSCALL
     }

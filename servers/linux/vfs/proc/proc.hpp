@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // procfs: a tree of entries that are made up when they are looked up. A ProcEntry says how one is: a directory, a text
 // (made anew when a file is read from its start), or a link. The tables are in process.cpp (/proc/PID), system.cpp,
-// sys.cpp (/proc/sys) and pith.cpp (/proc/pith).
+// sys.cpp (/proc/sys), net.cpp (/proc/net) and pith.cpp (/proc/pith).
 #pragma once
 
 #include <span>
@@ -56,6 +56,7 @@ extern const ProcEntry kProcRoot;
 extern const ProcEntry kProcProcess;
 extern const ProcEntry kProcSys;
 extern const ProcEntry kProcPith;
+extern const ProcEntry kProcNet;
 
 // Texts that several files share.
 SysResult<std::string> proc_mounts(const ProcSubject& subject, Thread& reader);
