@@ -171,6 +171,7 @@ class UnixPacket final : public UnixSocket {
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) override;
     Async<usize> receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) override;
+    SysResult<> may_send() override;
     SysResult<> shutdown(Thread& thread, Shutdown how) override;
     u32 poll(Poller* poller) override;
     SysResult<i32> readable_bytes() override;
