@@ -64,7 +64,7 @@ void UnixPacket::drop_all() {
 
 void UnixPacket::wake_senders() {
     room_queue_.wake_all();
-    for (const Ref<UnixPort>& port : std::exchange(senders_, {})) {
+    for (const auto& [port, held] : std::exchange(senders_, {})) {
         if (auto* sender = static_cast<UnixPacket*>(port->socket); sender != nullptr)
             sender->write_queue_.wake_all(kPollOut | kPollWriteNormal | kPollWriteBand);
     }
@@ -191,7 +191,10 @@ u32 UnixPacket::poll(Poller* poller) {
 }
 
 void UnixPacket::remember_sender(const Ref<UnixPort>& sender) {
-    if (std::ranges::find(senders_, sender) == senders_.end()) senders_.push_back(sender);
+    senders_.emplace(sender.get(), sender);
+    if (senders_.size() < look_through_at_) return;
+    std::erase_if(senders_, [](const auto& entry) { return entry.first->socket == nullptr; });
+    look_through_at_ = std::max<usize>(64, senders_.size() * 2);
 }
 
 SysResult<> UnixPacket::shutdown(Thread& thread, Shutdown how) {
