@@ -140,8 +140,10 @@ bool Stack::take_head(Socket& socket) {
 /// When the client is to tell that it has read: at once if the window is small, else rarely.
 void Stack::set_wake(Socket& socket) {
     const u32 unread = socket.receive_tail - socket.receive_head;
-    const u32 wake = socket.receive_head +
-                     (unread >= socket.limit / 2 ? 1 : std::max<u32>(socket.limit / 4, 1));
+    // Without window scaling the peer sends less than the ring holds, and waits then.
+    const bool stream = socket.kind == Net::Kind::stream && socket.tcp != nullptr;
+    const u32 window = stream ? std::min<u32>(socket.limit, TCP_WND_MAX(socket.tcp)) : socket.limit;
+    const u32 wake = socket.receive_head + (unread >= window / 2 ? 1 : std::max<u32>(window / 4, 1));
     if (wake == socket.wake_at) return;
     socket.wake_at = wake;
     std::atomic_ref(shared_.server(socket.number).wake_at).store(wake, std::memory_order_seq_cst);
