@@ -73,7 +73,8 @@ Async<> DatagramSocket::connect(Thread&, const SocketAddress& address) {
             if (!address_chosen_) table().enter(binding_, any_address(v6() ? 6 : 4, binding_.local.port));
             if (!port_chosen_) {
                 binding_.leave();
-                binding_.local = address_chosen_ ? binding_.local : InetAddress{};
+                if (!address_chosen_) binding_.local = {};
+                binding_.local.port = 0;
                 net_.reset();
             }
         }

@@ -107,8 +107,7 @@ SysResult<DatagramSocket::Destination> DatagramSocket::destination(Thread&, cons
         way.to = PITH_TRY(check_destination(*extras.to, binding_.bound() && binding_.local.family == 4));
         if (type == SocketType::datagram && protocol == kIpprotoUdp && way.to.port == 0) return Errno::EINVAL;
     } else {
-        if (binding_.remote.family == 0)
-            return v6() || type != SocketType::stream ? Errno::EDESTADDRREQ : Errno::ENOTCONN;
+        if (binding_.remote.family == 0) return Errno::EDESTADDRREQ;
         way.to = binding_.remote;
     }
     if (network.broadcast(way.to) && !options.broadcast) return Errno::EACCES;
@@ -122,7 +121,7 @@ SysResult<DatagramSocket::Destination> DatagramSocket::destination(Thread&, cons
     way.tos = static_cast<u8>(number(four ? InetOption::tos : InetOption::traffic_class));
     way.from = binding_.local;
     if (is_any(way.from) || way.from.family != way.to.family) {
-        if (!is_any(way.from)) return Errno::EINVAL;
+        if (!is_any(way.from)) return v6() ? Errno::ENETUNREACH : Errno::EINVAL;
         way.from = way.route == Route::loopback ? network.source_for(way.to) : InetAddress{};
         way.from.port = binding_.local.port;
     }
