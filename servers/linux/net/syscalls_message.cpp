@@ -31,7 +31,7 @@ Async<u64> send_one(Thread& thread, Socket& socket, UserIo&& io, SendExtras&& ex
 }
 
 Async<u64> call_sendto(Thread& thread, const SyscallArgs& args) {
-    UserIo io = PITH_TRY(UserIo::buffer(thread, args.a1, args.a2));
+    UserIo io = PITH_TRY(UserIo::buffer(thread, args.a1, std::min<u64>(args.a2, kMaxReadWrite)));
     Socket* socket = PITH_TRY(find_socket(thread, args.a0));
     SendExtras extras;
     extras.flags = as_unsigned(args.a3);
@@ -149,7 +149,7 @@ Task<SysResult<u64>> receive_many_timed(Thread& thread, Ref<Socket> socket, Sysc
 }  // namespace
 
 Outcome sys_recvfrom(Thread& thread, const SyscallArgs& args) {
-    SysResult<UserIo> io = UserIo::buffer(thread, args.a1, args.a2);
+    SysResult<UserIo> io = UserIo::buffer(thread, args.a1, std::min<u64>(args.a2, kMaxReadWrite));
     if (!io.ok()) return io.error();
     const SysResult<Socket*> socket = find_socket(thread, args.a0);
     if (!socket.ok()) return socket.error();

@@ -83,7 +83,7 @@ Task<SysResult<Ref<Socket>>> UnixSocket::slow_accept(Thread& thread, Ref<UnixSoc
     const Time deadline = receive_deadline(thread);
     while (backlog_.empty()) {
         if ((shut_ & kShutReceive) != 0) co_return Errno::EINVAL;
-        PITH_CO_CHECK(woken(co_await wait_on(thread, read_queue_, deadline), deadline));
+        PITH_CO_CHECK(woken(co_await wait_on(thread, read_queue_, deadline, true), deadline));
     }
     co_return take_connection(thread, open_flags);
 }

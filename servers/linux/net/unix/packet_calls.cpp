@@ -67,7 +67,7 @@ Task<SysResult<usize>> UnixPacket::slow_receive(Thread& thread, Ref<UnixPacket>,
     while (messages_.empty()) {
         if (const Errno error = take_error(); error != Errno::ok) co_return error;
         if ((shut_ & kShutReceive) != 0) co_return usize{0};
-        PITH_CO_CHECK(woken(co_await wait_on(thread, read_queue_, deadline), deadline));
+        PITH_CO_CHECK(woken(co_await wait_on(thread, read_queue_, deadline, true), deadline));
     }
     co_return take(io, extras);
 }

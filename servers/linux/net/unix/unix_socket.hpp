@@ -88,7 +88,7 @@ class UnixSocket : public Socket {
         return options.pass_credentials || to.options.pass_credentials || to.embryo_;
     }
     void state_changed();
-    void data_arrived() { read_queue_.wake_all(kPollIn | kPollPriority | kPollReadNormal | kPollReadBand); }
+    void data_arrived() { read_queue_.wake(kPollIn | kPollPriority | kPollReadNormal | kPollReadBand); }
     void space_made() {
         if (writable_now()) write_queue_.wake_all(kPollOut | kPollWriteNormal | kPollWriteBand);
     }
