@@ -37,7 +37,8 @@
 #define LWIP_ARP 1
 #define ARP_QUEUEING 1
 #define ARP_QUEUE_LEN 8
-#define ARP_TABLE_SIZE 64
+#define ARP_TABLE_SIZE 256           /* all of a usual network, so that nobody pushes others out */
+#define LWIP_NETIF_HWADDRHINT 1      /* ... and a connection remembers where in it its neighbour is */
 #define ETHARP_SUPPORT_STATIC_ENTRIES 0
 #define ETHARP_TRUST_IP_MAC 0
 #define IP_FORWARD 0

@@ -81,6 +81,11 @@ bool Interface::configuring() const {
     return client != nullptr && client->state != DHCP_STATE_BOUND && client->state != DHCP_STATE_OFF;
 }
 
+u32 Interface::dhcp_ticks() const {
+    const dhcp* client = attached_ ? netif_dhcp_data(&netif_) : nullptr;
+    return client != nullptr ? client->request_timeout : 0;
+}
+
 void Interface::set_name_server(u32 number, const ip_addr_t& server) {
     if (number >= Net::kMaxNameServers || !IP_IS_V4_VAL(server)) return;
     if (number == 0) lease_.server_count = 0;

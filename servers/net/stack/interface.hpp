@@ -21,6 +21,8 @@ class Interface {
     bool attached() const { return attached_; }
     /// DHCP waits for an answer.
     bool configuring() const;
+    /// Periods of dhcp_fine_tmr() until it does something; 0: it has nothing to do.
+    u32 dhcp_ticks() const;
     /// Writes what has changed where the client sees it; whether anything had.
     bool publish(Net::Link& link);
     /// DHCP's.

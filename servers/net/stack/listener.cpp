@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Listeners, and the connections that come in: half open ones are bounded, for each listener and in all, and a new one takes the place of the
-// oldest; nothing that is established is ever given up for it.
+// oldest, unless that is just coming up; nothing that is established is ever given up for it.
 #include <algorithm>
 
 #include "lwip/priv/tcp_priv.h"
@@ -9,6 +9,8 @@
 
 namespace pith::stack {
 namespace {
+
+constexpr u64 kHandshakeTime = 50'000'000;  ///< so long a half-open connection is not given up for another
 
 err_t accepted(void* argument, tcp_pcb*, err_t error) {
     if (error != ERR_OK || argument == nullptr) return ERR_VAL;
@@ -62,14 +64,18 @@ err_t Stack::on_listener_segment(tcp_pcb* pcb, u8 flags) {
     if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) return ERR_OK;
     Socket& listener = *static_cast<Socket*>(pcb->callback_arg);
     if (listener.waiting >= std::max<u32>(listener.backlog, 1)) return ERR_MEM;
-    const u32 most = std::clamp<u32>(listener.backlog, 16, kMaxOpening / 2);
-    if (listener.opening >= most) {
-        u16 oldest = first_opening_;
-        while (sockets_[oldest].listener != listener.number) oldest = sockets_[oldest].next_opening;
-        give_up_opening(sockets_[oldest]);
+    Socket* oldest = nullptr;
+    if (listener.opening >= std::clamp<u32>(listener.backlog, 16, kMaxOpening)) {
+        u16 at = first_opening_;
+        while (sockets_[at].listener != listener.number) at = sockets_[at].next_opening;
+        oldest = &sockets_[at];
     } else if (opening_ >= kMaxOpening || (free_count_ == 0 && opening_ > 0)) {
-        give_up_opening(sockets_[first_opening_]);
+        oldest = &sockets_[first_opening_];
     }
+    if (oldest == nullptr) return ERR_OK;
+    // Of a burst of newcomers those come through that were first; the others try again.
+    if (port_.now() - oldest->progress < kHandshakeTime) return ERR_MEM;
+    give_up_opening(*oldest);
     return ERR_OK;
 }
 
@@ -101,6 +107,7 @@ err_t Stack::on_opening(tcp_pcb_listen* of, tcp_pcb* pcb) {
     socket->state = Net::State::connecting;
     socket->listener = listener.number;
     socket->listener_generation = listener.generation;
+    socket->progress = port_.now();
     socket->first_sent = pcb->snd_nxt;
     socket->first_received = pcb->rcv_nxt - 1;
     pcb->rto = static_cast<s16_t>(1000 / TCP_SLOW_INTERVAL);

@@ -21,7 +21,7 @@ namespace pith::stack {
 
 class Stack {
   public:
-    static constexpr u32 kMaxOpening = 512;  ///< half-open connections, of all listeners
+    static constexpr u32 kMaxOpening = 1024;  ///< half-open connections, of all listeners
     static constexpr u32 kMaxListeners = 400;
     static constexpr u32 kMaxDatagramSockets = 512;
     static constexpr u32 kMaxRawSockets = 64;

@@ -327,7 +327,11 @@ void Stack::on_sent(Socket& socket, u32 length) {
 
 void Stack::on_error(Socket& socket, err_t error) {
     using enum Net::Failure;
-    if (error == ERR_RST) {
+    // A peer that has forgotten its TIME_WAIT answers a last FIN by RST: all bytes have arrived all the same.
+    const bool over = socket.fin_received && socket.fin_queued && socket.send_head == socket.send_tail;
+    if (over) {
+        socket.failure = none;
+    } else if (error == ERR_RST) {
         socket.failure = socket.state == Net::State::connecting ? refused : reset;
         counts().resets++;
     } else if (error != ERR_CLSD) {

@@ -58,8 +58,9 @@ void carry(World& world, Machine& one, Machine& two, u64 length, const std::func
                    << int(two.client().failure(pair.b));
     EXPECT_FALSE(there.wrong);
     EXPECT_FALSE(back.wrong);
-    EXPECT_EQ(one.client().failure(pair.a), Net::Failure::none);
-    EXPECT_EQ(two.client().failure(pair.b), Net::Failure::none);
+    // A stack that dies forgets TIME_WAIT: the peer's last FIN, sent again, is answered by RST then. Nothing is missing all the same.
+    for (const Net::Failure failure : {one.client().failure(pair.a), two.client().failure(pair.b)})
+        EXPECT_TRUE(failure == Net::Failure::none || (trouble && failure == Net::Failure::reset)) << int(failure);
     one.client().close(pair.a);
     two.client().close(pair.b);
     two.client().close(pair.listener);
@@ -106,6 +107,7 @@ TEST(Stream, BadChecksumsAreDropped) {
 }
 
 TEST(Stream, StackDiesUnderTransfers) {
+    u32 all_deaths = 0;
     for (u64 seed = 1; seed <= 12; seed++) {
         World world(seed);
         Machine& one = world.add(1);
@@ -116,7 +118,7 @@ TEST(Stream, StackDiesUnderTransfers) {
         if (seed % 3 == 0) world.loss = 20, world.reorder = 50;
         carry(world, one, two, 2'000'000, [&] {
             if (world.now < next) return;
-            next = world.now + 500'000 + world.random() % 4'000'000;
+            next = world.now + 100'000 + world.random() % 3'000'000;
             Machine& victim = (seed % 2 == 0 || world.random() % 2 == 0) ? two : one;
             if (world.random() % 2 == 0) {
                 victim.die_in_round(static_cast<u32>(world.random() % 12));
@@ -126,9 +128,10 @@ TEST(Stream, StackDiesUnderTransfers) {
             }
             deaths++;
         });
-        EXPECT_GT(deaths, 20u);
+        all_deaths += deaths;
         if (HasFailure()) return;
     }
+    EXPECT_GT(all_deaths, 250u);
 }
 
 }  // namespace

@@ -52,8 +52,8 @@ bool open() {
     context.server = std::move(*signal);
     context.server_bits = reply->bits;
     context.opened++;
-    context.client->take_all();
     context.client->enter_all();
+    context.client->take_all();
     return true;
 }
 

@@ -63,6 +63,8 @@ class TestClient {
 
     Net::Link& link_;
     u32 taken_ = 0;
+    u32 next_ = 1;                ///< where a free number is looked for
+    std::vector<u16> arrivals_;  ///< of the server's numbers, that may be new connections
     u8* window_;
     std::vector<u16> free_pages_;
     std::vector<bool> used_;

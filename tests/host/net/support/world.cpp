@@ -32,6 +32,8 @@ Machine::Machine(World& world, u8 last)
         std::memcpy(lease.address, address.bytes, 4);
         const u8 mask[4] = {255, 255, 255, 0};
         std::memcpy(lease.mask, mask, 4);
+        const Net::Address gateway = ipv4(1);
+        std::memcpy(lease.gateway, gateway.bytes, 4);
         lease.ends = ~u64{0};
         records.write(lease);
     }
@@ -74,8 +76,15 @@ void Machine::start() {
     InterfaceSetup setup{{2, 0, 0, 0, 0, last_ == 0 ? u8{200} : last_}, 1500, true, false};
     stack_->attach(setup);
     stack_->open(session);
+    if (blind) return;
     client_.enter_all();
     run();
+}
+
+void Machine::start_quietly() {
+    blind = true;
+    start();
+    blind = false;
 }
 
 u64 Machine::now() const { return world_.now; }
@@ -128,8 +137,8 @@ void Machine::run() {
             start();
             return;
         }
-    } while (!stack_->sleep());
-    client_.take_all();
+    } while (!blind && !stack_->sleep());
+    if (!blind) client_.take_all();
 }
 
 Machine& World::add(u8 last) {
@@ -182,6 +191,12 @@ bool World::run(const std::function<bool()>& done, u64 milliseconds) {
         }
         if (each) each();
     }
+}
+
+void World::run_for_stacks(u64 milliseconds) {
+    for (const auto& machine : machines_) machine->blind = true;
+    run([] { return false; }, milliseconds);
+    for (const auto& machine : machines_) machine->blind = false;
 }
 
 void World::run_for(u64 milliseconds) {
