@@ -2,7 +2,6 @@
 // What is found, sent and received.
 #include <cstring>
 
-#include "lib/os/start_info.hpp"
 #include "tests/network/ethernet_test/station.hpp"
 
 namespace pith::test {
@@ -10,11 +9,12 @@ namespace pith::test {
 bool interface_is_opened() {
     CHECK(station->open());
     EthernetClient& client = station->client();
-    CHECK(client.attached() && client.link_up() && client.mtu() == start_number("mtu"));
+    CHECK(client.attached() && client.link_up());
+    print("    mtu {}\n", client.mtu());  // the host knows what it has to be
     const u8 expected[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
     CHECK(std::memcmp(client.address().data(), expected, 6) == 0);
     auto told = client.statistics(now() + kSecond);
-    CHECK(told.ok() && told->sent_frames == 0 && told->received_frames == 0);
+    CHECK(told.ok() && told->sent_frames == 0 && told->send_errors == 0);
     return true;
 }
 

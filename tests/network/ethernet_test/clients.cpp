@@ -89,8 +89,9 @@ bool bad_submissions_are_refused() {
     CHECK(receive(window - kBufferSize + 1, kBufferSize) == Error::invalid);
     CHECK(receive(~u64{0} - 100, kBufferSize) == Error::invalid);
     CHECK(receive(0, ~u32{0}) == Error::invalid);
-    // It is good, and nothing comes.
-    CHECK(raw.receive({9, window - kBufferSize, kBufferSize, 0}, 50 * kMillisecond) == Error::timed_out);
+    // It is good; nothing comes, or what is for everybody.
+    const Error waited = raw.receive({9, window - kBufferSize, kBufferSize, 0}, 50 * kMillisecond);
+    CHECK(waited == Error::timed_out || waited == Error::ok);
     return station_goes_on();
 }
 
