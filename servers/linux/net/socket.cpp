@@ -20,6 +20,7 @@ SysResult<> Socket::set_option(Thread&, i32, i32, std::span<const u8>) { return 
 SysResult<> Socket::get_option(Thread&, i32, i32, std::vector<u8>&) { return Errno::EOPNOTSUPP; }
 
 Async<usize> Socket::read(Thread& thread, UserIo&& io, i64) {
+    if (io.remaining() == 0) return usize{0};
     return [](Thread& reader, Ref<Socket> self, UserIo to) -> Task<SysResult<usize>> {
         ReceiveExtras extras;
         co_return PITH_AWAIT(self->receive(reader, std::move(to), extras));

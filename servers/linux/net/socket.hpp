@@ -96,6 +96,8 @@ class Socket : public File {
     virtual Async<Ref<Socket>> accept(Thread& thread, u32 flags);
     virtual SysResult<SocketAddress> local_name();
     virtual SysResult<SocketAddress> peer_name();
+    /// What is wrong with sending before anybody looks at what is sent with the bytes.
+    virtual SysResult<> may_send() { return {}; }
     /// Bytes that were sent. EPIPE is told as such: the caller sends SIGPIPE (but with kMsgNoSignal).
     virtual Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) = 0;
     /// Bytes that were received; 0 at the end. `extras` outlives the operation.

@@ -168,8 +168,10 @@ class UnixPacket final : public UnixSocket {
   public:
     UnixPacket(Thread& maker, SocketType socket_type, u32 open_flags);
     ~UnixPacket() override;
+    Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) override;
     Async<usize> receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) override;
+    SysResult<> may_send() override;
     SysResult<> shutdown(Thread& thread, Shutdown how) override;
     u32 poll(Poller* poller) override;
     SysResult<i32> readable_bytes() override;
