@@ -44,7 +44,7 @@
 #define IP_FORWARD 0
 #define IP_REASSEMBLY 1
 #define IP_FRAG 1
-#define IP_REASS_MAX_PBUFS 64
+#define IP_REASS_MAX_PBUFS 192       /* two for each frame: the largest datagram in frames of 1,500 bytes, twice */
 #define IP_REASS_MAXAGE 15
 #define LWIP_ICMP 1
 #define LWIP_ICMP6 1

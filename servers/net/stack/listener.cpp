@@ -16,7 +16,9 @@ err_t accepted(void* argument, tcp_pcb*, err_t error) {
     if (error != ERR_OK || argument == nullptr) return ERR_VAL;
     return Stack::current().on_established(*static_cast<Socket*>(argument));
 }
-err_t opening(u8_t, tcp_pcb_listen* listener, tcp_pcb* pcb) { return Stack::current().on_opening(listener, pcb); }
+err_t opening(u8_t, tcp_pcb_listen* listener, tcp_pcb* pcb) {
+    return Stack::current().on_opening(listener, pcb);
+}
 constexpr tcp_ext_arg_callbacks kListenerCallbacks = {nullptr, opening};
 
 }  // namespace
@@ -25,7 +27,8 @@ void Stack::open_listener(Socket& socket, const Net::ClientHalf& client) {
     ip_addr_t local;
     if (!to_lwip(client.local, local) || client.local.port == 0) return fail(socket, Net::Failure::broken);
     // :: takes both families, unless the client says otherwise.
-    if (client.local.family == 6 && any(client.local) && !socket.v6_only) IP_SET_TYPE_VAL(local, IPADDR_TYPE_ANY);
+    if (client.local.family == 6 && any(client.local) && !socket.v6_only)
+        IP_SET_TYPE_VAL(local, IPADDR_TYPE_ANY);
     if (listeners_ >= kMaxListeners) return fail(socket, Net::Failure::no_memory);
     tcp_pcb* pcb = tcp_new_ip_type(IP_GET_TYPE(&local));
     if (pcb == nullptr) return fail(socket, Net::Failure::no_memory);
@@ -94,7 +97,8 @@ Socket* Stack::new_server_socket() {
     socket.record_count = written;
     socket.touched = touched;
     socket.generation = generation == 0 ? 1 : generation;
-    if (look(shared_.client(number).generation) == socket.generation) socket.generation += 1 + (socket.generation == ~u32{0});
+    if (look(shared_.client(number).generation) == socket.generation)
+        socket.generation += 1 + (socket.generation == ~u32{0});
     return &socket;
 }
 
@@ -134,9 +138,11 @@ void Stack::enter_opening(Socket& socket) {
 
 void Stack::leave_opening(Socket& socket) {
     socket.half_open = false;
-    if (socket.previous_opening != kNoSocket) sockets_[socket.previous_opening].next_opening = socket.next_opening;
+    if (socket.previous_opening != kNoSocket)
+        sockets_[socket.previous_opening].next_opening = socket.next_opening;
     else first_opening_ = socket.next_opening;
-    if (socket.next_opening != kNoSocket) sockets_[socket.next_opening].previous_opening = socket.previous_opening;
+    if (socket.next_opening != kNoSocket)
+        sockets_[socket.next_opening].previous_opening = socket.previous_opening;
     else last_opening_ = socket.previous_opening;
     opening_--;
     sockets_[socket.listener].opening--;
@@ -152,7 +158,9 @@ void Stack::give_up_opening(Socket& socket) {
 void Stack::leave_backlog(Socket& socket) {
     socket.unseen = false;
     Socket& listener = sockets_[socket.listener];
-    if (listener.kind == Net::Kind::listener && listener.generation == socket.listener_generation && listener.waiting > 0) listener.waiting--;
+    if (listener.kind == Net::Kind::listener && listener.generation == socket.listener_generation &&
+        listener.waiting > 0)
+        listener.waiting--;
 }
 
 }  // namespace pith::stack

@@ -63,7 +63,8 @@ void Timers::run(Stack& stack, u64 now) {
 u64 Timers::deadline() const {
     u64 next = ~u64{0};
     const bool busy = now_ - last_activity_ < kBusy;
-    for (u32 i = 0; i < kCount; i++) next = std::min(next, last_[i] + (busy ? kTimers[i].period : std::max(kNap, kTimers[i].period)));
+    for (u32 i = 0; i < kCount; i++)
+        next = std::min(next, last_[i] + (busy ? kTimers[i].period : std::max(kNap, kTimers[i].period)));
     if (dhcp_waits_ != 0) next = std::min(next, last_[kDhcp] + dhcp_waits_ * kTimers[kDhcp].period);
     if (tcp_needed_) next = std::min(next, last_tcp_ + TCP_TMR_INTERVAL * kMillisecond);
     return next;

@@ -14,10 +14,12 @@ void works(World& world, Machine& one, Machine& two, u16 port) {
     const Pair pair = connect(world, one, two, static_cast<u16>(port + 1000), port);
     if (testing::Test::HasFailure()) return;
     Pump there{one, pair.a, two, pair.b, 300'000};
-    EXPECT_TRUE(world.run([&] {
-        there.step();
-        return there.done();
-    }, 60'000));
+    EXPECT_TRUE(world.run(
+        [&] {
+            there.step();
+            return there.done();
+        },
+        60'000));
     EXPECT_FALSE(there.wrong);
 }
 
@@ -38,11 +40,15 @@ TEST(Hostile, MutatedFrames) {
             for (int i = 0; i < 20 && !seen.empty(); i++) {
                 Frame frame = seen[world.random() % seen.size()];
                 for (u64 changes = 1 + world.random() % 6; changes > 0; changes--) {
-                    const usize at = world.random() % 3 == 0 ? world.random() % frame.size() : world.random() % std::min<usize>(frame.size(), 80);
-                    frame[at] = static_cast<u8>(world.random() % 2 == 0 ? world.random() : frame[at] ^ (1u << world.random() % 8));
+                    const usize at = world.random() % 3 == 0
+                                         ? world.random() % frame.size()
+                                         : world.random() % std::min<usize>(frame.size(), 80);
+                    frame[at] = static_cast<u8>(
+                        world.random() % 2 == 0 ? world.random() : frame[at] ^ (1u << world.random() % 8));
                 }
                 if (world.random() % 8 == 0) frame.resize(world.random() % (frame.size() + 1));
-                if (world.random() % 2 == 0 && frame.size() >= 54 && frame[12] == 8 && frame[23] == 6 && (frame[14] & 15) == 5) {
+                if (world.random() % 2 == 0 && frame.size() >= 54 && frame[12] == 8 && frame[23] == 6 &&
+                    (frame[14] & 15) == 5) {
                     const u32 length = static_cast<u32>(frame.size() - 34);
                     frame[16] = static_cast<u8>((length + 20) >> 8), frame[17] = static_cast<u8>(length + 20);
                     frame[24] = frame[25] = frame[50] = frame[51] = 0;
@@ -57,10 +63,12 @@ TEST(Hostile, MutatedFrames) {
             }
             two.run();
         };
-        world.run([&] {
-            there.step();
-            return there.done() || two.client().state(pair.b) == Net::State::closed;
-        }, 20'000);
+        world.run(
+            [&] {
+                there.step();
+                return there.done() || two.client().state(pair.b) == Net::State::closed;
+            },
+            20'000);
         world.each = nullptr;
         world.run_for(100);
         works(world, one, two, 5001);
@@ -86,7 +94,8 @@ TEST(Hostile, RandomFrames) {
             frame[13] = kind < 3 ? 0 : kind == 3 ? 6 : 0xdd;
             if (kind < 3) frame[14] = 0x45;
             if (kind > 3) frame[14] = 0x60;
-            if (kind > 3 && world.random() % 2 == 0) frame[20] = static_cast<u8>(std::array{0, 6, 17, 43, 44, 58, 60}[world.random() % 7]);
+            if (kind > 3 && world.random() % 2 == 0)
+                frame[20] = static_cast<u8>(std::array{0, 6, 17, 43, 44, 58, 60}[world.random() % 7]);
         }
         two.deliver(frame);
         if (i % 100 == 0) {
@@ -104,7 +113,8 @@ TEST(Hostile, FragmentsAreBounded) {
     Machine& one = world.add(1);
     Machine& two = world.add(2);
     for (u32 i = 0; i < 20'000; i++) {
-        Frame frame = packet4(static_cast<u8>(3 + i % 200), 2, 17, std::vector<u8>(8 + world.random() % 100 * 8));
+        Frame frame = packet4(static_cast<u8>(3 + i % 200), 2, 17,
+                              std::vector<u8>(8 + world.random() % 100 * 8));
         const u32 offset = static_cast<u32>(world.random() % 2000);
         frame[18] = static_cast<u8>(i >> 8), frame[19] = static_cast<u8>(i);
         frame[20] = static_cast<u8>(0x20 | offset >> 8), frame[21] = static_cast<u8>(offset);
@@ -132,18 +142,25 @@ TEST(Hostile, ClientThatWritesAnything) {
             one.client().send(pair.a, bytes.data(), static_cast<u32>(world.random() % bytes.size()));
             for (u64 writes = world.random() % 8; writes > 0; writes--) {
                 const u64 kind = world.random() % 8;
-                Net::Block& block = two.client().link().blocks[world.random() % 2 == 0 ? pair.b : world.random() % Net::kSockets];
+                Net::Block& block = two.client().link().blocks[world.random() % 2 == 0
+                                                                   ? pair.b
+                                                                   : world.random() % Net::kSockets];
                 if (kind < 4) {
-                    reinterpret_cast<u8*>(&block)[world.random() % sizeof(Net::Block)] = static_cast<u8>(world.random());
+                    reinterpret_cast<u8*>(&block)[world.random() % sizeof(Net::Block)] = static_cast<u8>(
+                        world.random());
                 } else if (kind < 6) {
                     block.client.kind = static_cast<Net::Kind>(world.random() % 8);
                     block.client.generation = static_cast<u32>(world.random() % 4);
                     block.client.local = ipv4(2, static_cast<u16>(world.random() % 3));
-                    block.client.remote = ipv4(static_cast<u8>(world.random() % 3), static_cast<u16>(80 + world.random() % 2));
+                    block.client.remote = ipv4(static_cast<u8>(world.random() % 3),
+                                               static_cast<u16>(80 + world.random() % 2));
                     block.client.send_tail = static_cast<u32>(world.random() % 1000);
-                    for (u16& page : block.client.send_pages) page = static_cast<u16>(world.random() % 2 == 0 ? world.random() : 1024 + world.random() % 1024);
+                    for (u16& page : block.client.send_pages)
+                        page = static_cast<u16>(world.random() % 2 == 0 ? world.random()
+                                                                        : 1024 + world.random() % 1024);
                 } else if (kind == 6) {
-                    two.client().link().to_client.numbers[world.random() % Net::kSockets] = static_cast<u16>(world.random());
+                    two.client().link().to_client.numbers[world.random() % Net::kSockets] = static_cast<u16>(
+                        world.random());
                 } else if (world.random() % 50 == 0) {
                     two.client().link().to_server.tail = static_cast<u32>(world.random());
                 }

@@ -12,28 +12,53 @@ namespace {
 void serve_batch(World& world, Machine& one, Machine& two, u32 listener, u32 count, u16 port, u32 bytes) {
     std::vector<u32> ours, theirs;
     std::vector<u8> data(bytes, 0x5a), got(bytes);
-    for (u32 i = 0; i < count; i++) ours.push_back(one.client().connect(ipv4(1, static_cast<u16>(port + i)), ipv4(2, 80)));
+    for (u32 i = 0; i < count; i++)
+        ours.push_back(one.client().connect(ipv4(1, static_cast<u16>(port + i)), ipv4(2, 80)));
     u32 steps = 0;
-    ASSERT_TRUE(world.run([&] {
-        while (const u32 arrived = two.client().accept(listener)) theirs.push_back(arrived);
-        return theirs.size() == count && (++steps % 16 != 0 || std::ranges::all_of(ours, [&](u32 s) { return one.client().state(s) == Net::State::established; }));
-    }, 120'000)) << theirs.size();
+    ASSERT_TRUE(world.run(
+        [&] {
+            while (const u32 arrived = two.client().accept(listener)) theirs.push_back(arrived);
+            return theirs.size() == count && (++steps % 16 != 0 || std::ranges::all_of(ours, [&](u32 s) {
+                       return one.client().state(s) == Net::State::established;
+                   }));
+        },
+        120'000))
+        << theirs.size();
     if (count > 1) EXPECT_EQ(two.stack().statistics().connections, count);
     for (u32 socket : ours) ASSERT_EQ(one.client().send(socket, data.data(), bytes), bytes);
-    ASSERT_TRUE(world.run([&] { return ++steps % 16 == 0 && std::ranges::all_of(theirs, [&](u32 s) { return two.client().readable(s) == bytes; }); }, 120'000));
+    ASSERT_TRUE(world.run(
+        [&] {
+            return ++steps % 16 == 0 &&
+                   std::ranges::all_of(theirs, [&](u32 s) { return two.client().readable(s) == bytes; });
+        },
+        120'000));
     for (u32 socket : theirs) {
         ASSERT_EQ(two.client().receive(socket, got.data(), bytes), bytes);
         ASSERT_EQ(got, data);
     }
     for (u32 socket : ours) one.client().shutdown(socket);
-    ASSERT_TRUE(world.run([&] { return ++steps % 16 == 0 && std::ranges::all_of(theirs, [&](u32 s) { return two.client().peer_closed(s); }); }, 120'000));
+    ASSERT_TRUE(world.run(
+        [&] {
+            return ++steps % 16 == 0 &&
+                   std::ranges::all_of(theirs, [&](u32 s) { return two.client().peer_closed(s); });
+        },
+        120'000));
     for (u32 socket : theirs) two.client().close(socket);
-    ASSERT_TRUE(world.run([&] { return ++steps % 16 == 0 && std::ranges::all_of(ours, [&](u32 s) { return one.client().state(s) == Net::State::closed; }); }, 120'000));
+    ASSERT_TRUE(world.run(
+        [&] {
+            return ++steps % 16 == 0 && std::ranges::all_of(ours, [&](u32 s) {
+                return one.client().state(s) == Net::State::closed;
+            });
+        },
+        120'000));
     for (u32 socket : ours) one.client().close(socket);
-    ASSERT_TRUE(world.run([&] {
-        return ++steps % 16 == 0 && std::ranges::all_of(ours, [&](u32 s) { return one.client().free(s); }) &&
-               std::ranges::all_of(theirs, [&](u32 s) { return two.client().free(s); });
-    }, 120'000));
+    ASSERT_TRUE(world.run(
+        [&] {
+            return ++steps % 16 == 0 &&
+                   std::ranges::all_of(ours, [&](u32 s) { return one.client().free(s); }) &&
+                   std::ranges::all_of(theirs, [&](u32 s) { return two.client().free(s); });
+        },
+        120'000));
 }
 
 TEST(Limits, AThousandAtOnce) {
@@ -67,7 +92,7 @@ TEST(Limits, AHundredThousandLeaveNothing) {
         EXPECT_EQ(machine->lent(), 0u);
     }
     EXPECT_EQ(two.stack().statistics().opened_passively, 100'000u);
-    EXPECT_LE(one.stack().statistics().waiting, 1100u);
+    EXPECT_LE(one.stack().statistics().waiting, 960u);
     world.run_for(70'000);
     EXPECT_EQ(one.stack().statistics().waiting, 0u);
 }
@@ -79,16 +104,21 @@ TEST(Limits, BacklogHoldsNewcomersBack) {
     const u32 listener = two.client().listen(80, 3);
     world.run_for(1);
     std::vector<u32> ours;
-    for (u16 i = 0; i < 8; i++) ours.push_back(one.client().connect(ipv4(1, static_cast<u16>(7000 + i)), ipv4(2, 80)));
+    for (u16 i = 0; i < 8; i++)
+        ours.push_back(one.client().connect(ipv4(1, static_cast<u16>(7000 + i)), ipv4(2, 80)));
     world.run_for(500);
     u32 there = 0;
-    for (u32 i = Net::kFirstServerSocket; i < Net::kSockets; i++) there += two.client().server(i).state == Net::State::established;
+    for (u32 i = Net::kFirstServerSocket; i < Net::kSockets; i++)
+        there += two.client().server(i).state == Net::State::established;
     EXPECT_EQ(there, 3u);
     u32 accepted = 0;
-    EXPECT_TRUE(world.run([&] {
-        while (two.client().accept(listener) != 0) accepted++;
-        return accepted == 8;
-    }, 60'000)) << accepted;
+    EXPECT_TRUE(world.run(
+        [&] {
+            while (two.client().accept(listener) != 0) accepted++;
+            return accepted == 8;
+        },
+        60'000))
+        << accepted;
 }
 
 TEST(Limits, EstablishedConnectionsOutliveASynFlood) {
@@ -99,14 +129,17 @@ TEST(Limits, EstablishedConnectionsOutliveASynFlood) {
     u32 flood = 0;
     world.each = [&] {
         for (u32 i = 0; i < 200; i++, flood++)
-            two.deliver(segment(static_cast<u8>(100 + world.random() % 100), static_cast<u16>(world.random()), 2, 80, static_cast<u32>(world.random()), 0, kSyn));
+            two.deliver(segment(static_cast<u8>(100 + world.random() % 100), static_cast<u16>(world.random()),
+                                2, 80, static_cast<u32>(world.random()), 0, kSyn));
         two.run();
     };
     Pump there{one, pair.a, two, pair.b, 3'000'000};
-    EXPECT_TRUE(world.run([&] {
-        there.step();
-        return there.done();
-    }, 60'000));
+    EXPECT_TRUE(world.run(
+        [&] {
+            there.step();
+            return there.done();
+        },
+        60'000));
     EXPECT_FALSE(there.wrong);
     EXPECT_GT(flood, 10'000u);
     EXPECT_LE(two.stack().statistics().half_open, 1024u);
@@ -131,16 +164,20 @@ TEST(Limits, PagesRunOutAndComeBack) {
     std::vector<std::pair<Machine*, u32>> ours;
     for (u32 i = 0; i < kCount; i++) {
         Machine& from = i % 2 == 0 ? one : three;
-        ours.emplace_back(&from, from.client().connect(ipv4(from.number(), static_cast<u16>(7000 + i)), ipv4(2, 80)));
+        ours.emplace_back(
+            &from, from.client().connect(ipv4(from.number(), static_cast<u16>(7000 + i)), ipv4(2, 80)));
     }
     std::vector<u32> theirs;
-    ASSERT_TRUE(world.run([&] {
-        while (const u32 arrived = two.client().accept(listener)) theirs.push_back(arrived);
-        return theirs.size() == kCount;
-    }, 30'000));
+    ASSERT_TRUE(world.run(
+        [&] {
+            while (const u32 arrived = two.client().accept(listener)) theirs.push_back(arrived);
+            return theirs.size() == kCount;
+        },
+        30'000));
     for (const auto& [from, socket] : ours) {
         for (u32 there : theirs) {
-            if (two.client().server(there).remote == from->client().client(socket).local) pumps.push_back({*from, socket, two, there, 600'000});
+            if (two.client().server(there).remote == from->client().client(socket).local)
+                pumps.push_back({*from, socket, two, there, 600'000});
         }
     }
     ASSERT_EQ(pumps.size(), kCount);
@@ -152,17 +189,21 @@ TEST(Limits, PagesRunOutAndComeBack) {
         for (u32 i = 0; i < length; i++) bytes[i] = pump.byte(pump.sent + i);
         pump.sent += pump.from.client().send(pump.sender, bytes, length);
     };
-    world.run([&] {
-        if (++steps % 8 == 0) std::ranges::for_each(pumps, send);
-        return false;
-    }, 20'000);
+    world.run(
+        [&] {
+            if (++steps % 8 == 0) std::ranges::for_each(pumps, send);
+            return false;
+        },
+        20'000);
     EXPECT_EQ(two.stack().statistics().receive_pages_used, u64{Net::kFirstSendPage});
-    EXPECT_TRUE(world.run([&] {
-        if (++steps % 8 == 0) {
-            for (Pump& pump : pumps) pump.step();
-        }
-        return std::ranges::all_of(pumps, [](const Pump& pump) { return pump.done(); });
-    }, 600'000));
+    EXPECT_TRUE(world.run(
+        [&] {
+            if (++steps % 8 == 0) {
+                for (Pump& pump : pumps) pump.step();
+            }
+            return std::ranges::all_of(pumps, [](const Pump& pump) { return pump.done(); });
+        },
+        600'000));
     for (const Pump& pump : pumps) EXPECT_FALSE(pump.wrong);
 }
 
@@ -181,10 +222,12 @@ TEST(Limits, ClosedWindowIsProbedAndOpens) {
     EXPECT_EQ(one.client().state(pair.a), Net::State::established);
     u64 received = 0;
     const u64 begin = world.now;
-    EXPECT_TRUE(world.run([&] {
-        received += two.client().receive(pair.b, bytes.data(), 30'000);
-        return received == sent;
-    }, 60'000));
+    EXPECT_TRUE(world.run(
+        [&] {
+            received += two.client().receive(pair.b, bytes.data(), 30'000);
+            return received == sent;
+        },
+        60'000));
     EXPECT_LT(world.now - begin, 2'000'000'000u);  // the reader's window update, not the next probe
 }
 
@@ -196,10 +239,13 @@ TEST(Limits, SmallReceiveLimitIsKept) {
     two.client().client(pair.b).receive_limit = 8192;
     two.client().enter(pair.b);
     Pump there{one, pair.a, two, pair.b, 500'000};
-    EXPECT_TRUE(world.run([&] {
-        there.step(3000);
-        return there.done();
-    }, 120'000)) << there.received;
+    EXPECT_TRUE(world.run(
+        [&] {
+            there.step(3000);
+            return there.done();
+        },
+        120'000))
+        << there.received;
     EXPECT_FALSE(there.wrong);
 }
 

@@ -6,7 +6,8 @@
 
 namespace pith::stack {
 
-TestClient::TestClient(u8* memory) : link_(*reinterpret_cast<Net::Link*>(memory)), window_(memory + Net::kWindowOffset) {
+TestClient::TestClient(u8* memory)
+    : link_(*reinterpret_cast<Net::Link*>(memory)), window_(memory + Net::kWindowOffset) {
     forget();
 }
 
@@ -35,7 +36,8 @@ u32 TestClient::take_all() {
         link_.to_client.head = taken_;
         if (number >= Net::kSockets) std::abort();
         std::atomic_ref(link_.blocks[number].server.pending).exchange(0);
-        if (number >= Net::kFirstServerSocket && server(number).generation != client(number).generation) arrivals_.push_back(number);
+        if (number >= Net::kFirstServerSocket && server(number).generation != client(number).generation)
+            arrivals_.push_back(number);
     }
     return count;
 }
@@ -100,7 +102,8 @@ u32 TestClient::accept(u32 listener) {
         const u16 i = arrivals_[at];
         const Net::ServerHalf& half = server(i);
         const bool stale = half.state == Net::State::free || half.generation == client(i).generation;
-        const bool other = half.listener != listener || half.listener_generation != client(listener).generation;
+        const bool other = half.listener != listener ||
+                           half.listener_generation != client(listener).generation;
         if (stale || !other) {
             arrivals_[at] = arrivals_.back();
             arrivals_.pop_back();
@@ -120,13 +123,17 @@ u32 TestClient::accept(u32 listener) {
     return 0;
 }
 
-Net::State TestClient::state(u32 socket) const { return current(socket) ? server(socket).state : Net::State::free; }
+Net::State TestClient::state(u32 socket) const {
+    return current(socket) ? server(socket).state : Net::State::free;
+}
 
 void TestClient::take_back(u32 socket) {
     const u32 head = current(socket) ? server(socket).send_head : taken_back_[socket];
-    for (u32& at = taken_back_[socket]; at / Net::kPageSize != head / Net::kPageSize; at = (at / Net::kPageSize + 1) * Net::kPageSize) {
+    for (u32& at = taken_back_[socket]; at / Net::kPageSize != head / Net::kPageSize;
+         at = (at / Net::kPageSize + 1) * Net::kPageSize) {
         u16& page = client(socket).send_pages[at / Net::kPageSize % Net::kRingPages];
-        if (at / Net::kPageSize + Net::kRingPages <= (client(socket).send_tail - 1) / Net::kPageSize) continue;  // it holds later bytes
+        if (at / Net::kPageSize + Net::kRingPages <= (client(socket).send_tail - 1) / Net::kPageSize)
+            continue;  // it holds later bytes
         if (page >= Net::kFirstSendPage) free_pages_.push_back(page);
         page = 0;
     }
@@ -134,7 +141,8 @@ void TestClient::take_back(u32 socket) {
 }
 
 u32 TestClient::send_room(u32 socket) const {
-    return current(socket) ? Net::kRingSize - (client(socket).send_tail - server(socket).send_head) : Net::kRingSize - client(socket).send_tail;
+    return current(socket) ? Net::kRingSize - (client(socket).send_tail - server(socket).send_head)
+                           : Net::kRingSize - client(socket).send_tail;
 }
 
 void TestClient::put(u32 socket, const void* bytes, u32 length) {

@@ -16,7 +16,8 @@ void put32(std::vector<u8>& to, u32 value) {
 }  // namespace
 
 u16 internet_checksum(const u8* bytes, usize length, u32 sum) {
-    for (usize i = 0; i < length; i += 2) sum += static_cast<u32>(bytes[i] << 8) + (i + 1 < length ? bytes[i + 1] : 0u);
+    for (usize i = 0; i < length; i += 2)
+        sum += static_cast<u32>(bytes[i] << 8) + (i + 1 < length ? bytes[i + 1] : 0u);
     while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
     return static_cast<u16>(~sum);
 }
@@ -35,8 +36,8 @@ Frame packet4(u8 from, u8 to, u8 protocol, const std::vector<u8>& payload) {
     return frame;
 }
 
-Frame segment(u8 from, u16 from_port, u8 to, u16 to_port, u32 sequence, u32 acknowledged, u8 flags, const std::vector<u8>& data,
-              const std::vector<u8>& options) {
+Frame segment(u8 from, u16 from_port, u8 to, u16 to_port, u32 sequence, u32 acknowledged, u8 flags,
+              const std::vector<u8>& data, const std::vector<u8>& options) {
     std::vector<u8> tcp;
     put16(tcp, from_port);
     put16(tcp, to_port);

@@ -105,7 +105,9 @@ class World {
         u64 order;
         Machine* to;
         Frame frame;
-        bool operator<(const Flight& other) const { return at != other.at ? at > other.at : order > other.order; }
+        bool operator<(const Flight& other) const {
+            return at != other.at ? at > other.at : order > other.order;
+        }
     };
     std::mt19937_64 random_;
     std::vector<std::unique_ptr<Machine>> machines_;
