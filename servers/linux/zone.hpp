@@ -20,10 +20,11 @@
 
 namespace pith::lx {
 
-class PageCache;   // vfs/diskfs/page_cache.hpp
-class Vfs;         // vfs/vfs.hpp: the mounts, the root, the devices of this zone
-class UnixDomain;  // net/unix/domain.hpp
-class Network;     // net/inet/network.hpp: ports, addresses, the way to the stack
+class PageCache;    // vfs/diskfs/page_cache.hpp
+class Vfs;          // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+class UnixDomain;   // net/unix/domain.hpp
+class Network;      // net/inet/network.hpp: ports, addresses, the way to the stack
+class NetworkView;  // net/interfaces.hpp
 
 struct Services;  // services.hpp
 
@@ -50,6 +51,7 @@ class Zone {
     PageCache* page_cache = nullptr;
     UnixDomain* unix_domain = nullptr;  ///< made with the first socket
     Services* services = nullptr;
+    NetworkView* network_view = nullptr;          ///< the network's interfaces; null: there is only lo
     std::set<std::pair<i32, u32>> netlink_ports;  ///< protocol and port of the netlink sockets that have one
     std::unique_ptr<Network> network;
 
