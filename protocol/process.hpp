@@ -57,8 +57,9 @@ struct Root {
     /// Ends the machine. Answered only with an error: unsupported: this machine has no way to do it.
     struct Shutdown {
         static constexpr u16 kOpcode = 17;
-        u32 kind;    ///< ShutdownKind
-        u32 status;  ///< for `exit`: the emulator's exit status
+        u32 kind;         ///< ShutdownKind
+        u32 status;       ///< for `exit`: the emulator's exit status
+        char cause[112];  ///< why, ended by 0: it is told on the debug console; empty: it is in order
         struct Reply {};
     };
     using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Shutdown>;

@@ -32,12 +32,19 @@ u64 EventLoop::allocate_signal_bit() {
     return bit;
 }
 
+Result<> EventLoop::keep_deadlines(const Handle<Pool>& pool, const ThreadOptions& options) {
+    const u64 bit = allocate_signal_bit();
+    if (bit == 0) return Error::no_slot;
+    return keeper_.start(pool, signal_, bit, options);
+}
+
 void EventLoop::run() {
     for (;;) run_once();
 }
 
 void EventLoop::run_once(abi::Time deadline) {
-    const abi::Time next = thread_context().timers.next();
+    abi::Time next = thread_context().timers.next();
+    if (keeper_.started()) next = keeper_.keep(next);
     if (next != abi::kNoDeadline && (deadline == abi::kNoDeadline || next < deadline)) deadline = next;
     Message message;
     Error error;

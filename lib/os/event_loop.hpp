@@ -8,6 +8,7 @@
 
 #include "lib/os/callback.hpp"
 #include "lib/os/clock.hpp"
+#include "lib/os/deadline_keeper.hpp"
 #include "lib/os/handle.hpp"
 #include "lib/os/task.hpp"
 #include "protocol/ipc.hpp"
@@ -42,6 +43,10 @@ class EventLoop {
 
     /// `co_await loop.sleep_until(t)`.
     WaitOperation sleep_until(abi::Time deadline) const { return {nullptr, deadline}; }
+
+    /// From now on a thread of its own waits for far deadlines (DeadlineKeeper): for loops that receive often and have a timer pending always.
+    /// `options`: at the loop's own priority or above. Errors: no_memory and the like.
+    Result<> keep_deadlines(const Handle<Pool>& pool, const ThreadOptions& options);
 
     /// Serves for ever.
     [[noreturn]] void run();
@@ -78,7 +83,8 @@ class EventLoop {
     u64 signal_bits_taken_ = kSystemSignals;
     KernelHandler kernel_handler_;
     PendingReply* current_ = nullptr;  // the request that is being handled, while it is unanswered
-    bool answer_ready_ = false;        // answer_ goes out with the next receive
+    DeadlineKeeper keeper_;
+    bool answer_ready_ = false;  // answer_ goes out with the next receive
     Message answer_;
 };
 

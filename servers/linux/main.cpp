@@ -97,6 +97,8 @@ void run_server() {
     zone.cpus = start_info().cpus;
     auto own = own_thread().thread_info();
     if (!own.ok()) panic("the own Thread cannot be asked");
+    ThreadOptions keeper{.name = "deadlines", .priority = own->priority, .cpu = own->cpu};
+    if (!loop.keep_deadlines(own_pool(), keeper).ok()) panic("no memory for a thread");
     zone.balancer.start(own->cpu, zone.cpus);
     zone.max_threads = static_cast<u32>(std::clamp<u64>(zone.frames.total() / 16, 64, 30000));
     const auto first_frame = zone.frames.adopt_memory(bundle_memory.index(), bundle_size);

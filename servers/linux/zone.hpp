@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,10 @@
 
 namespace pith::lx {
 
-class PageCache;   // vfs/diskfs/page_cache.hpp
-class Vfs;         // vfs/vfs.hpp: the mounts, the root, the devices of this zone
-class UnixDomain;  // net/unix/domain.hpp
+class PageCache;    // vfs/diskfs/page_cache.hpp
+class Vfs;          // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+class UnixDomain;   // net/unix/domain.hpp
+class NetworkView;  // net/interfaces.hpp
 
 struct Services;  // services.hpp
 
@@ -48,6 +50,8 @@ class Zone {
     PageCache* page_cache = nullptr;
     UnixDomain* unix_domain = nullptr;  ///< made with the first socket
     Services* services = nullptr;
+    NetworkView* network_view = nullptr;          ///< the network's interfaces; null: there is only lo
+    std::set<std::pair<i32, u32>> netlink_ports;  ///< protocol and port of the netlink sockets that have one
 
     // Numbers
     std::map<Pid, std::unique_ptr<Process>> processes;

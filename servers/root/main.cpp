@@ -31,6 +31,14 @@ Borrowed<T> slot(abi::RootSlot number) {
     return Borrowed<T>(static_cast<abi::HandleIndex>(number));
 }
 
+/// A line on the debug console: what ends the machine can't be told otherwise.
+void report(std::string_view text) {
+    const auto machine = slot<Machine>(abi::RootSlot::machine);
+    machine.log("root: ", 6);
+    machine.log(text.data(), text.size());
+    machine.log("\n", 1);
+}
+
 /// A Result's value; without it the system cannot start.
 template <typename T>
 T need(Result<T> result, const char* what) {
@@ -204,6 +212,8 @@ void RootServer::beat() {
 
 Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, Badge) {
     const auto machine = slot<Machine>(abi::RootSlot::machine);
+    const usize length = ::strnlen(request.cause, sizeof(request.cause));
+    if (length != 0) report({request.cause, length});
     return shut_down({machine, own_pool(), boot_info().rsdp}, static_cast<ShutdownKind>(request.kind),
                      request.status);
 }
@@ -263,12 +273,8 @@ extern "C" const pith::StartInfo* pith_root_start_info() {
 /// Without root there is no system: a report, and the end.
 extern "C" void pith_root_end(const char* text, pith::usize length, int status) {
     using namespace pith;
-    const Borrowed<Machine> machine(static_cast<abi::HandleIndex>(abi::RootSlot::machine));
-    if (text != nullptr) {
-        machine.log("root: ", 6);
-        machine.log(text, length);
-        machine.log("\n", 1);
-    }
+    const auto machine = root::slot<Machine>(abi::RootSlot::machine);
+    if (text != nullptr) root::report({text, length});
     static_cast<void>(machine.exit(text != nullptr ? 125 : static_cast<u32>(status)));
     for (;;) yield_cpu();
 }

@@ -87,7 +87,7 @@ Result<Process::Cpu::Reply> Services::handle(const Process::Cpu& request, Badge)
 
 Result<Process::Shutdown::Reply> Services::handle(const Process::Shutdown& request, Badge badge) {
     if (!may_control(badge)) return Error::access;
-    Root::Shutdown end{request.kind, request.status};
+    Root::Shutdown end{request.kind, request.status, {}};
     auto result = system_.root().call(end);
     if (!result.ok()) return result.error();
     return Process::Shutdown::Reply{};

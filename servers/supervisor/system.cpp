@@ -2,6 +2,7 @@
 // States of components: deaths, back-off, orders.
 #include "servers/supervisor/system.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace pith::supervisor {
@@ -169,7 +170,9 @@ void System::after_death(u32 number) {
     const CompositionComponent& c = component(number);
     const abi::Time time = now();
     if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::essential) {
-        Root::Shutdown end{static_cast<u32>(ShutdownKind::exit), 125};
+        Root::Shutdown end{static_cast<u32>(ShutdownKind::exit), 125, {}};
+        const auto text = format_to(end.cause, "{} ended: {}", name_of(number), std::string_view(r.cause));
+        end.cause[std::min(text.size(), sizeof(end.cause) - 1)] = 0;
         static_cast<void>(root_.call(end));
     }
     if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::never) return hold(number);

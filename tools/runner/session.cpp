@@ -165,7 +165,10 @@ int Session::status(int code) {
         const std::string report = terminal_.for_stderr(console_);
         (void)!::write(2, report.data(), report.size());
     }
-    say(panic ? "the kernel panicked" : "the machine stopped without an exit status");
+    const bool ended_by_root = console_.starts_with("root: ") || console_.contains("\nroot: ");
+    say(!panic          ? "the machine stopped without an exit status"
+        : ended_by_root ? "the system has stopped"
+                        : "the kernel panicked");
     return kPanic;
 }
 

@@ -45,8 +45,9 @@ std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string&
 
 /// Scripts that take long, and so run in three configurations: debug with two CPUs, release with one and four.
 bool on_fewer(const std::string& script) {
-    static const std::set<std::string> scripts = {"ext4", "ext4_linux", "iommu", "memory",
-                                                  "nvme", "power_cut",  "share", "share_linux"};
+    static const std::set<std::string> scripts = {"block_devices", "disks",  "ext4",        "ext4_linux",
+                                                  "iommu",         "memory", "nvme",        "power_cut",
+                                                  "recovery",      "share",  "share_linux", "streams"};
     return scripts.contains(script);
 }
 
@@ -109,7 +110,7 @@ std::vector<Job> system_jobs(const TestTree& tree) {
     std::vector<fs::path> scripts;
     for (const fs::directory_entry& entry : fs::directory_iterator(tree.root + "/tests/system")) {
         const std::string name = entry.path().filename();
-        if (name.ends_with(".sh") && name != "lib.sh") scripts.push_back(entry.path());
+        if (name.ends_with(".sh") && !name.ends_with("lib.sh")) scripts.push_back(entry.path());
     }
     std::ranges::sort(scripts);
     std::vector<std::string> systems;
@@ -129,11 +130,9 @@ std::vector<Job> system_jobs(const TestTree& tree) {
             const bool once = script.stem().string().starts_with("command");
             if (once && (on.type != "release" || on.cpus != 1)) continue;
             if (on_fewer(script.stem()) && (on.type == "debug" ? on.cpus != 2 : on.cpus == 2)) continue;
-            jobs.push_back(
-                {std::format("system/{} {}", script.stem().string(), on.text()), 1,
-                 [tree, script, on] { return run_script(tree, script, on); },
-                 on_fewer(script.stem()) || script.stem() == "streams" || script.stem() == "recovery" ? 40u
-                                                                                                      : 15u});
+            jobs.push_back({std::format("system/{} {}", script.stem().string(), on.text()), 1,
+                            [tree, script, on] { return run_script(tree, script, on); },
+                            on_fewer(script.stem()) ? 40u : 15u});
         }
     }
     return jobs;

@@ -262,6 +262,48 @@ bool held_down_outlives_the_supervisor() {
     return add_works();
 }
 
+/// Counts its firings, and those before its deadline.
+struct CheckedTimer : Timer {
+    CheckedTimer() : Timer(&fired) {}
+    static void fired(Timer& timer) {
+        auto& self = static_cast<CheckedTimer&>(timer);
+        self.count++;
+        self.early = self.early || now() < timer.deadline();
+    }
+    u32 count = 0;
+    bool early = false;
+};
+
+/// Timers of a loop whose far deadlines a thread of its own waits for: near and far ones, armed in any order, armed again for earlier
+/// and for later, cancelled; all fire once, none too early.
+bool far_deadlines_are_kept() {
+    static EventLoop loop;
+    auto own = own_thread().thread_info();
+    CHECK(own.ok());
+    CHECK(loop.keep_deadlines(own_pool(), {.name = "deadlines", .priority = own->priority}).ok());
+    constexpr abi::Time kDelays[] = {30 * kMillisecond, 100 * kMicrosecond, 9 * kMillisecond, 1,
+                                     3 * kMillisecond,  30 * kMillisecond,  17 * kMillisecond};
+    constexpr usize kCount = sizeof kDelays / sizeof *kDelays;
+    for (int round = 0; round < 3; round++) {
+        CheckedTimer timers[kCount], again, cancelled;
+        const abi::Time begin = now();
+        again.arm(begin + kSecond * 1000);
+        cancelled.arm(begin + 5 * kMillisecond);
+        for (usize i = 0; i < kCount; i++) timers[i].arm(begin + kDelays[i]);
+        again.arm(begin + 12 * kMillisecond);
+        usize fired = 0;
+        while (fired < kCount || again.count == 0) {
+            loop.run_once();
+            cancelled.cancel();
+            fired = 0;
+            for (const CheckedTimer& timer : timers) fired += timer.count;
+        }
+        for (const CheckedTimer& timer : timers) CHECK(timer.count == 1 && !timer.early);
+        CHECK(again.count == 1 && !again.early && cancelled.count == 0);
+    }
+    return true;
+}
+
 void run(const char* name, bool (*test)()) {
     const bool passed = test();
     print("{} {}\n", passed ? "ok" : "FAIL", name);
@@ -285,6 +327,7 @@ int main() {
     print("# ticks from kernel entry to root {}, to this component {}\n", info_page().user_tsc - entry,
           here - entry);
     run("lists_components", lists_components);
+    run("far_deadlines_are_kept", far_deadlines_are_kept);
     run("big_messages_pass", big_messages_pass);
     run("names_are_found", names_are_found);
     run("kill_gives_everything_back", kill_gives_everything_back);
