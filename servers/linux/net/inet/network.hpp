@@ -39,7 +39,9 @@ class Network final : public NetworkView {
     Zone& zone;
     PortTable tcp{PortTable::Protocol::stream};
     PortTable udp{PortTable::Protocol::datagram};
-    std::unique_ptr<NetClient> client;  ///< null: this system has no stack
+    PortTable echo{PortTable::Protocol::datagram};  ///< identifiers of ICMP echo sockets
+    PortTable raw{PortTable::Protocol::datagram};   ///< port 0
+    std::unique_ptr<NetClient> client;              ///< null: this system has no stack
     /// There is a stack with an interface, up or not.
     bool has_interface() const;
 
@@ -63,8 +65,8 @@ class Network final : public NetworkView {
     usize time_waiting() const { return time_wait_.size(); }
 
     u32 default_ttl = 64;
-    u32 most_backlog = 4096;  ///< somaxconn
-    u32 identifiers = 0;      ///< the last of an echo socket
+    u32 most_backlog = 4096;                                  ///< somaxconn
+    u32 first_echo_group = 0, last_echo_group = 0x7fff'ffff;  ///< ping_group_range
 
   private:
     static constexpr usize kMostTimeWait = 4096;
