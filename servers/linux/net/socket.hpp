@@ -127,6 +127,9 @@ class Socket : public File {
     /// Absolute, for wait_on; 0: none. A call that passes it fails with EAGAIN.
     Time receive_deadline(Thread& thread) const;
     Time send_deadline(Thread& thread) const;
+    /// Adds when a message has arrived (nanoseconds of CLOCK_REALTIME), if the program has asked for that.
+    void tell_time(ReceiveExtras& extras, i64 arrival) const;
+    bool tells_time() const { return options.timestamp || options.timestamp_ns; }
     /// What a call gives whose wait with such a deadline has ended so: EAGAIN when it has passed; EINTR (and no restart) where there is one.
     static SysResult<> woken(const SysResult<>& wait, Time deadline);
 };

@@ -137,13 +137,13 @@ bool Stack::take_head(Socket& socket) {
     return true;
 }
 
-/// When the client is to tell that it has read: at once if the window is small, else rarely.
+/// When the client is to tell that it has read: at once if the window is small, else rarely. A peer that scales no window fills no more than 64 KiB.
 void Stack::set_wake(Socket& socket) {
     const u32 unread = socket.receive_tail - socket.receive_head;
-    // Without window scaling the peer sends less than the ring holds, and waits then.
-    const bool stream = socket.kind == Net::Kind::stream && socket.tcp != nullptr;
-    const u32 window = stream ? std::min<u32>(socket.limit, TCP_WND_MAX(socket.tcp)) : socket.limit;
-    const u32 wake = socket.receive_head + (unread >= window / 2 ? 1 : std::max<u32>(window / 4, 1));
+    const u32 most = socket.kind == Net::Kind::stream && socket.tcp != nullptr
+                         ? std::min<u32>(socket.limit, TCP_WND_MAX(socket.tcp))
+                         : socket.limit;
+    const u32 wake = socket.receive_head + (unread >= most / 2 ? 1 : std::max<u32>(most / 4, 1));
     if (wake == socket.wake_at) return;
     socket.wake_at = wake;
     std::atomic_ref(shared_.server(socket.number).wake_at).store(wake, std::memory_order_seq_cst);

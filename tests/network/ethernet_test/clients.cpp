@@ -89,12 +89,14 @@ bool bad_submissions_are_refused() {
     CHECK(receive(window - kBufferSize + 1, kBufferSize) == Error::invalid);
     CHECK(receive(~u64{0} - 100, kBufferSize) == Error::invalid);
     CHECK(receive(0, ~u32{0}) == Error::invalid);
-    // It is good, and nothing comes.
-    CHECK(raw.receive({9, window - kBufferSize, kBufferSize, 0}, 50 * kMillisecond) == Error::timed_out);
+    // It is good; nothing comes, or what is for everybody.
+    const Error waited = raw.receive({9, window - kBufferSize, kBufferSize, 0}, 50 * kMillisecond);
+    CHECK(waited == Error::timed_out || waited == Error::ok);
     return station_goes_on();
 }
 
 bool broken_rings_hurt_nobody_else() {
+    const u64 lives = restarts("virtio_net");
     for (u32 which = 0; which < 4; which++) {
         Raw raw(context.driver);
         CHECK(take_over(raw) == Error::ok);
@@ -115,8 +117,7 @@ bool broken_rings_hurt_nobody_else() {
             raw.notify();
         }
     }
-    // An earlier client's Signal is of no use to a later one's driver, and its death is heard of.
-    CHECK(restarts("virtio_net") == 0);
+    CHECK(restarts("virtio_net") == lives);
     return station_goes_on();
 }
 

@@ -189,6 +189,7 @@ class UnixPacket final : public UnixSocket {
     struct Message {
         usize length;
         usize charge;
+        i64 time;  ///< of its arrival; 0: not asked for then
         Ref<UnixPort> from;
         Ref<UnixName> name;
         std::optional<PeerCredentials> credentials;

@@ -37,6 +37,10 @@ constinit const ProcEntry kNetEntries[] = {
     {"udp", S_REGULAR | 0444, text_inet<InetTable::udp>},
     {"udp6", S_REGULAR | 0444, text_inet<InetTable::udp6>},
     {"unix", S_REGULAR | 0444, text_unix},
+    {"dev", S_REGULAR | 0444, proc_net_dev},
+    {"route", S_REGULAR | 0444, proc_net_route},
+    {"if_inet6", S_REGULAR | 0444, proc_net_if_inet6},
+    {"arp", S_REGULAR | 0444, proc_net_arp},
 };
 
 }  // namespace
