@@ -19,14 +19,15 @@ struct Ethernet {
     static constexpr const char* kName = "ethernet";
     static constexpr u32 kEntries = 256;  ///< of each Queue: frames that can be under way
     static constexpr u32 kMaxInterfaces = 4;
-    static constexpr u32 kHeaderSize = 14;  ///< bytes of a frame before its payload: no VLAN tag, no check sequence
+    static constexpr u32
+        kHeaderSize = 14;  ///< bytes of a frame before its payload: no VLAN tag, no check sequence
 
     /// A frame to send: `length` bytes from `offset` in the window on, header included.
     struct Send {
         u64 id;  ///< the client's, comes back
         u64 offset;
-        u32 length;           ///< at most kHeaderSize + Reply::mtu
-        u16 checksum_start;   ///< with kNeedsChecksum: where the checksum of TCP or UDP begins, bytes from the frame's start
+        u32 length;  ///< at most kHeaderSize + Reply::mtu
+        u16 checksum_start;  ///< with kNeedsChecksum: where the checksum of TCP or UDP begins, bytes from the frame's start
         u16 checksum_offset;  ///< ... and where, from there, it is put; the pseudo-header's sum is there already
         u32 flags;            ///< kNeedsChecksum: only where Reply::features has kSendChecksum
         u32 reserved;
@@ -57,7 +58,8 @@ struct Ethernet {
     static_assert(sizeof(Received) == 24);
 
     static constexpr u32 kNeedsChecksum = 1;
-    static constexpr u32 kChecksumGood = 1;  ///< the device has verified the checksum of TCP or UDP, or it never left this machine
+    static constexpr u32 kChecksumGood =
+        1;  ///< the device has verified the checksum of TCP or UDP, or it never left this machine
     /// Bits of Reply::features.
     static constexpr u32 kSendChecksum = 1, kReceiveChecksum = 2;
 

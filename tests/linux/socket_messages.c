@@ -180,6 +180,29 @@ static void control(void) {
     close(s[0]), close(s[1]);
 }
 
+/// When a message came.
+static void times(void) {
+    int s[2], on = 1;
+    char buffer[200];
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, s);
+    for (int i = 0; i < 3; i++) {
+        static const int options[] = {SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMPNS};
+        if (i < 2) setsockopt(s[1], SOL_SOCKET, options[i], &on, sizeof on);
+        time_t before = time(0);
+        write(s[0], "x", 1);
+        if (i == 2) on = 0, setsockopt(s[1], SOL_SOCKET, options[i], &on, sizeof on);
+        struct msghdr m = {.msg_iov = &(struct iovec){b[0], 10}, .msg_iovlen = 1, .msg_control = buffer, .msg_controllen = sizeof buffer};
+        say("received %ld", (long)recvmsg(s[1], &m, 0));
+        say("control %d", (int)m.msg_controllen);
+        for (struct cmsghdr* c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+            int64_t t[2];
+            memcpy(t, CMSG_DATA(c), sizeof t);
+            say("type %d, size %d, right %d", c->cmsg_type, (int)c->cmsg_len, t[0] >= before - 1 && t[0] <= time(0) + 1);
+        }
+    }
+    close(s[0]), close(s[1]);
+}
+
 int main(void) {
     static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
     for (int i = 0; i < 3; i++) {
@@ -190,5 +213,6 @@ int main(void) {
     waiting();
     named();
     control();
+    times();
     return 0;
 }

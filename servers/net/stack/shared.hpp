@@ -23,7 +23,10 @@ class Shared {
   public:
     /// `memory`: Net::kLinkSize bytes.
     explicit Shared(std::span<u8> memory)
-        : link_(*reinterpret_cast<Net::Link*>(memory.data())), window_(memory.data() + Net::kWindowOffset) {}
+        : link_(*reinterpret_cast<Net::Link*>(memory.data())),
+          window_(memory.data() + Net::kWindowOffset),
+          taken_(look(link_.to_server.tail)),
+          entered_(look(link_.to_client.tail)) {}
 
     Net::Link& link() { return link_; }
     Net::ClientHalf& client(u32 number) { return link_.blocks[number].client; }
@@ -48,8 +51,8 @@ class Shared {
   private:
     Net::Link& link_;
     u8* const window_;
-    u32 taken_ = 0;
-    u32 entered_ = 0;
+    u32 taken_;    ///< what a predecessor had not taken is found by looking at every Block
+    u32 entered_;  ///< a client that has not opened again yet goes on reading where it is
     bool entered_any_ = false;
     bool broken_ = false;
 };

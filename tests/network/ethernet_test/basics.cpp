@@ -37,4 +37,20 @@ bool many_are_under_way() {
     return station->broken() == 0;
 }
 
+/// The host takes the carrier away when it reads so, and gives it back.
+bool carrier_goes_and_comes() {
+    CHECK(station->client().link_up());
+    print("    carrier off\n");
+    CHECK(wait_for([] { return !station->client().link_up(); }));
+    for (u32 i = 0; i < 300; i++) static_cast<void>(station->ask(static_cast<u16>(i), 300));
+    station->client().publish();
+    const u32 opened = station->opened();
+    CHECK(restart("virtio_net"));
+    CHECK(look_until([&] { return station->opened() != opened && station->client().attached(); }));
+    CHECK(!station->client().link_up());
+    print("    carrier on\n");
+    CHECK(wait_for([] { return station->client().link_up(); }));
+    return station->ask_all(100, 16, 300);
+}
+
 }  // namespace pith::test

@@ -14,6 +14,7 @@
 
 namespace pith::lx {
 
+class Thread;
 class Zone;
 using abi::Time;
 
@@ -34,12 +35,14 @@ class Network final : public NetworkView {
     /// Connects to the stack, and waits a few seconds at most for an interface that is being configured. Before the first program.
     void start();
     /// Writes the name servers that the network has told of to /etc/resolv.conf, where nobody else has said anything.
-    void write_name_servers();
+    void write_name_servers(Thread& thread);
 
     Zone& zone;
     PortTable tcp{PortTable::Protocol::stream};
     PortTable udp{PortTable::Protocol::datagram};
-    std::unique_ptr<NetClient> client;  ///< null: this system has no stack
+    PortTable echo{PortTable::Protocol::datagram};  ///< identifiers of ICMP echo sockets
+    PortTable raw{PortTable::Protocol::datagram};   ///< port 0
+    std::unique_ptr<NetClient> client;              ///< null: this system has no stack
     /// There is a stack with an interface, up or not.
     bool has_interface() const;
 
@@ -63,8 +66,8 @@ class Network final : public NetworkView {
     usize time_waiting() const { return time_wait_.size(); }
 
     u32 default_ttl = 64;
-    u32 most_backlog = 4096;  ///< somaxconn
-    u32 identifiers = 0;      ///< the last of an echo socket
+    u32 most_backlog = 4096;                                  ///< somaxconn
+    u32 first_echo_group = 0, last_echo_group = 0x7fff'ffff;  ///< ping_group_range
 
   private:
     static constexpr usize kMostTimeWait = 4096;

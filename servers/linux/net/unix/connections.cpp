@@ -74,7 +74,6 @@ Async<Ref<Socket>> UnixSocket::accept(Thread& thread, u32 open_flags) {
     if (!listening()) return Errno::EINVAL;
     if (const Errno error = take_error(); error != Errno::ok) return error;
     if (!backlog_.empty()) return take_connection(thread, open_flags);
-    if ((shut_ & kShutReceive) != 0) return Errno::EINVAL;
     if (nonblocking()) return Errno::EAGAIN;
     return slow_accept(thread, Ref<UnixSocket>(this), open_flags);
 }
