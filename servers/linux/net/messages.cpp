@@ -66,10 +66,11 @@ SysResult<> add_control(Thread& thread, const Socket& socket, SendExtras& extras
     return {};
 }
 
-SysResult<> get_controls(Thread& thread, const Socket& socket, SendExtras& extras, u64 address, u64 length) {
+SysResult<> get_controls(Thread& thread, Socket& socket, SendExtras& extras, u64 address, u64 length) {
     if (length > kMostControl || !heap_room(length)) return Errno::ENOBUFS;
     std::vector<u8> bytes(length);
     PITH_CHECK(copy_in(thread, bytes.data(), address, length));
+    PITH_CHECK(socket.may_send());
     usize at = 0;
     while (length - at >= sizeof(ControlHeader)) {
         ControlHeader header;
@@ -93,7 +94,7 @@ SysResult<MessageHeader> get_header(Thread& thread, u64 address) {
 
 }  // namespace
 
-SysResult<Outgoing> get_outgoing(Thread& thread, const Socket& socket, u64 header_address, u32 flags) {
+SysResult<Outgoing> get_outgoing(Thread& thread, Socket& socket, u64 header_address, u32 flags) {
     const MessageHeader header = PITH_TRY(get_header(thread, header_address));
     Outgoing result;
     result.extras.flags = flags;

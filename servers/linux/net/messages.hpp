@@ -32,7 +32,7 @@ struct Outgoing {
     SendExtras extras;
 };
 /// EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EBADF, EPERM, ESRCH, ETOOMANYREFS.
-SysResult<Outgoing> get_outgoing(Thread& thread, const Socket& socket, u64 header_address, u32 flags);
+SysResult<Outgoing> get_outgoing(Thread& thread, Socket& socket, u64 header_address, u32 flags);
 
 /// What recvmsg is asked for.
 struct Incoming {

@@ -218,6 +218,10 @@ SysResult<> get_structure(Socket& socket, i32 name, usize room, std::vector<u8>&
             append(value, name_of_peer.bytes, name_of_peer.length);
             return {};
         }
+        case kSoAttachFilter: return {};
+        case kSoBindToDevice:
+            if (options.bound_interface == 0) return {};
+            return Errno::ENOPROTOOPT;
         case kSoCookie: {
             const u64 cookie = socket.inode().number();
             if (room < sizeof cookie) return Errno::EINVAL;

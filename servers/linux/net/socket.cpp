@@ -2,6 +2,9 @@
 // What all families share, and what one does that does not say otherwise: fail as Linux does.
 #include "servers/linux/net/socket.hpp"
 
+#include <cstring>
+
+#include "servers/linux/net/options.hpp"
 #include "servers/linux/thread.hpp"
 #include "servers/linux/vfs/format.hpp"
 #include "servers/linux/vfs/ioctl.hpp"
@@ -20,6 +23,7 @@ SysResult<> Socket::set_option(Thread&, i32, i32, std::span<const u8>) { return 
 SysResult<> Socket::get_option(Thread&, i32, i32, std::vector<u8>&) { return Errno::EOPNOTSUPP; }
 
 Async<usize> Socket::read(Thread& thread, UserIo&& io, i64) {
+    if (io.remaining() == 0) return usize{0};
     return [](Thread& reader, Ref<Socket> self, UserIo to) -> Task<SysResult<usize>> {
         ReceiveExtras extras;
         co_return PITH_AWAIT(self->receive(reader, std::move(to), extras));
@@ -66,6 +70,16 @@ Time Socket::receive_deadline(Thread& thread) const {
 
 Time Socket::send_deadline(Thread& thread) const {
     return options.send_timeout == 0 ? 0 : thread.zone().now() + options.send_timeout;
+}
+
+void Socket::tell_time(ReceiveExtras& extras, i64 arrival) const {
+    if (!tells_time()) return;
+    i64 time[2] = {arrival / 1'000'000'000, arrival % 1'000'000'000};
+    if (options.timestamp) time[1] /= 1000;
+    SendExtras::Control control{kSolSocket, options.timestamp ? kSoTimestamp : kSoTimestampNs, {}};
+    control.data.resize(sizeof time);
+    std::memcpy(control.data.data(), time, sizeof time);
+    extras.controls.push_back(std::move(control));
 }
 
 SysResult<> Socket::woken(const SysResult<>& wait, Time deadline) {

@@ -96,6 +96,8 @@ class Socket : public File {
     virtual Async<Ref<Socket>> accept(Thread& thread, u32 flags);
     virtual SysResult<SocketAddress> local_name();
     virtual SysResult<SocketAddress> peer_name();
+    /// What is wrong with sending before anybody looks at what is sent with the bytes.
+    virtual SysResult<> may_send() { return {}; }
     /// Bytes that were sent. EPIPE is told as such: the caller sends SIGPIPE (but with kMsgNoSignal).
     virtual Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) = 0;
     /// Bytes that were received; 0 at the end. `extras` outlives the operation.
@@ -125,6 +127,9 @@ class Socket : public File {
     /// Absolute, for wait_on; 0: none. A call that passes it fails with EAGAIN.
     Time receive_deadline(Thread& thread) const;
     Time send_deadline(Thread& thread) const;
+    /// Adds when a message has arrived (nanoseconds of CLOCK_REALTIME), if the program has asked for that.
+    void tell_time(ReceiveExtras& extras, i64 arrival) const;
+    bool tells_time() const { return options.timestamp || options.timestamp_ns; }
     /// What a call gives whose wait with such a deadline has ended so: EAGAIN when it has passed; EINTR (and no restart) where there is one.
     static SysResult<> woken(const SysResult<>& wait, Time deadline);
 };

@@ -30,9 +30,23 @@ Async<u64> send_one(Thread& thread, Socket& socket, UserIo&& io, SendExtras&& ex
         }(thread, Ref<Socket>(&socket), flags, sent.task());
 }
 
+/// The socket lives until then.
+Async<u64> count_when_done(Socket& socket, Async<usize> moved) {
+    if (moved.ready()) {
+        const usize count = PITH_TRY(moved.take());
+        return u64{count};
+    }
+    return [](Ref<Socket>, Task<SysResult<usize>> task) -> Task<SysResult<u64>> {
+        co_return co_await std::move(task);
+    }(Ref<Socket>(&socket), moved.task());
+}
+
 Async<u64> call_sendto(Thread& thread, const SyscallArgs& args) {
-    UserIo io = PITH_TRY(UserIo::buffer(thread, args.a1, args.a2));
+    UserIo io = PITH_TRY(UserIo::buffer(thread, args.a1, std::min<u64>(args.a2, kMaxReadWrite)));
     Socket* socket = PITH_TRY(find_socket(thread, args.a0));
+    // As write does it, which a family may do faster.
+    if (as_unsigned(args.a3) == 0 && args.a4 == 0)
+        return count_when_done(*socket, socket->write(thread, std::move(io), -1));
     SendExtras extras;
     extras.flags = as_unsigned(args.a3);
     if (args.a4 != 0) {
@@ -149,10 +163,14 @@ Task<SysResult<u64>> receive_many_timed(Thread& thread, Ref<Socket> socket, Sysc
 }  // namespace
 
 Outcome sys_recvfrom(Thread& thread, const SyscallArgs& args) {
-    SysResult<UserIo> io = UserIo::buffer(thread, args.a1, args.a2);
+    SysResult<UserIo> io = UserIo::buffer(thread, args.a1, std::min<u64>(args.a2, kMaxReadWrite));
     if (!io.ok()) return io.error();
     const SysResult<Socket*> socket = find_socket(thread, args.a0);
     if (!socket.ok()) return socket.error();
+    // As read does it, but for a read of nothing.
+    if (as_unsigned(args.a3) == 0 && args.a4 == 0 && io.value().remaining() != 0)
+        return finish(thread, count_when_done(*socket.value(),
+                                              socket.value()->read(thread, std::move(io).value(), -1)));
     return run(thread, receive_from(thread, Ref<Socket>(socket.value()), std::move(io).value(),
                                     as_unsigned(args.a3), args.a4, args.a5));
 }

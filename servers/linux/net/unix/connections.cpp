@@ -74,7 +74,6 @@ Async<Ref<Socket>> UnixSocket::accept(Thread& thread, u32 open_flags) {
     if (!listening()) return Errno::EINVAL;
     if (const Errno error = take_error(); error != Errno::ok) return error;
     if (!backlog_.empty()) return take_connection(thread, open_flags);
-    if ((shut_ & kShutReceive) != 0) return Errno::EINVAL;
     if (nonblocking()) return Errno::EAGAIN;
     return slow_accept(thread, Ref<UnixSocket>(this), open_flags);
 }
@@ -83,7 +82,7 @@ Task<SysResult<Ref<Socket>>> UnixSocket::slow_accept(Thread& thread, Ref<UnixSoc
     const Time deadline = receive_deadline(thread);
     while (backlog_.empty()) {
         if ((shut_ & kShutReceive) != 0) co_return Errno::EINVAL;
-        PITH_CO_CHECK(woken(co_await wait_on(thread, read_queue_, deadline), deadline));
+        PITH_CO_CHECK(woken(co_await wait_on(thread, read_queue_, deadline, true), deadline));
     }
     co_return take_connection(thread, open_flags);
 }

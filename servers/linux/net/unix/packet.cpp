@@ -6,6 +6,7 @@
 #include "servers/linux/heap_guard.hpp"
 #include "servers/linux/net/unix/unix_socket.hpp"
 #include "servers/linux/thread.hpp"
+#include "servers/linux/zone.hpp"
 
 namespace pith::lx {
 
@@ -64,7 +65,7 @@ void UnixPacket::drop_all() {
 
 void UnixPacket::wake_senders() {
     room_queue_.wake_all();
-    for (const Ref<UnixPort>& port : std::exchange(senders_, {})) {
+    for (const auto& [port, held] : std::exchange(senders_, {})) {
         if (auto* sender = static_cast<UnixPacket*>(port->socket); sender != nullptr)
             sender->write_queue_.wake_all(kPollOut | kPollWriteNormal | kPollWriteBand);
     }
@@ -98,7 +99,8 @@ SysResult<usize> UnixPacket::give(Thread& thread, UnixPacket& to, UserIo& io, Se
     if (!credentials && tells_credentials(to)) credentials = credentials_of(thread);
     const usize charge = charge_of(length);
     port_->charge += charge;
-    to.messages_.push_back({length, charge, port_, name_, credentials, std::move(rights)});
+    const i64 time = to.tells_time() ? thread.zone().realtime() : 0;
+    to.messages_.push_back({length, charge, time, port_, name_, credentials, std::move(rights)});
     to.data_arrived();
     return length;
 }
@@ -122,6 +124,7 @@ SysResult<usize> UnixPacket::take(UserIo& io, ReceiveExtras& extras) {
     extras.length = length;
     if (message.name) extras.from = message.name->address();
     extras.credentials = message.credentials.value_or(kNobody);
+    tell_time(extras, message.time != 0 ? message.time : inode().file_system().zone.realtime());
     const SysResult<usize> copied = ring_.peek(skipped + offset, io, wanted);
     const bool failed = !copied.ok() || copied.value() < wanted;
     if (peeks) {
@@ -191,7 +194,10 @@ u32 UnixPacket::poll(Poller* poller) {
 }
 
 void UnixPacket::remember_sender(const Ref<UnixPort>& sender) {
-    if (std::ranges::find(senders_, sender) == senders_.end()) senders_.push_back(sender);
+    senders_.emplace(sender.get(), sender);
+    if (senders_.size() < look_through_at_) return;
+    std::erase_if(senders_, [](const auto& entry) { return entry.first->socket == nullptr; });
+    look_through_at_ = std::max<usize>(64, senders_.size() * 2);
 }
 
 SysResult<> UnixPacket::shutdown(Thread& thread, Shutdown how) {

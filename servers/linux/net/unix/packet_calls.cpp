@@ -6,29 +6,34 @@
 
 namespace pith::lx {
 
+SysResult<> UnixPacket::may_send() {
+    if (!connection_type()) return {};
+    if (const Errno error = take_error(); error != Errno::ok) return error;
+    return state_ == State::established ? SysResult<>() : Errno::ENOTCONN;
+}
+
 Async<usize> UnixPacket::send(Thread& thread, UserIo&& io, SendExtras&& extras) {
-    if (connection_type()) {
-        if (state_ != State::established) return Errno::ENOTCONN;
-        extras.to.reset();
-    }
+    PITH_CHECK(may_send());
+    if (connection_type()) extras.to.reset();
     if ((extras.flags & kMsgOutOfBand) != 0) return Errno::EOPNOTSUPP;
-    Ref<UnixPort> target = peer_;
-    if (extras.to) {
-        if (extras.to->family() != AF_UNIX_) return Errno::EINVAL;
-    } else if (!target) {
-        return Errno::ENOTCONN;
-    }
+    if (extras.to && extras.to->family() != AF_UNIX_) return Errno::EINVAL;
     if (!fits(io.remaining())) return Errno::EMSGSIZE;
     if (const Errno error = take_error(); error != Errno::ok) return error;
     if ((shut_ & kShutSend) != 0) return Errno::EPIPE;
+    const bool enough = port_->charge >= static_cast<usize>(options.send_buffer);
+    if (enough && !waits(extras.flags)) return Errno::EAGAIN;
+    Ref<UnixPort> target = peer_;
     if (extras.to) target = PITH_TRY(find_port(thread, *extras.to));
+    if (!target) return Errno::ENOTCONN;
     if (options.pass_credentials) PITH_CHECK(autobind());
-    if (port_->charge < static_cast<usize>(options.send_buffer)) {
+    if (!enough) {
         UnixPacket* to = PITH_TRY(receiver(target, extras.to.has_value()));
         if (!to->full_for(*this)) return give(thread, *to, io, extras);
-        if (!waits(extras.flags)) to->remember_sender(port_);
+        if (!waits(extras.flags)) {
+            to->remember_sender(port_);
+            return Errno::EAGAIN;
+        }
     }
-    if (!waits(extras.flags)) return Errno::EAGAIN;
     return slow_send(thread, Ref<UnixPacket>(this), std::move(io), std::move(extras), std::move(target));
 }
 
@@ -49,6 +54,14 @@ Task<SysResult<usize>> UnixPacket::slow_send(Thread& thread, Ref<UnixPacket>, Us
     }
 }
 
+Async<usize> UnixPacket::read(Thread& thread, UserIo&& io, i64 position) {
+    if (io.remaining() == 0) return usize{0};
+    if (messages_.empty() || pending_error != Errno::ok || state_ == State::listening)
+        return Socket::read(thread, std::move(io), position);
+    ReceiveExtras extras;
+    return take(io, extras);
+}
+
 Async<usize> UnixPacket::receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) {
     if (connection_type() && state_ != State::established) return Errno::ENOTCONN;
     if ((extras.flags & kMsgOutOfBand) != 0) return Errno::EOPNOTSUPP;
@@ -67,7 +80,7 @@ Task<SysResult<usize>> UnixPacket::slow_receive(Thread& thread, Ref<UnixPacket>,
     while (messages_.empty()) {
         if (const Errno error = take_error(); error != Errno::ok) co_return error;
         if ((shut_ & kShutReceive) != 0) co_return usize{0};
-        PITH_CO_CHECK(woken(co_await wait_on(thread, read_queue_, deadline), deadline));
+        PITH_CO_CHECK(woken(co_await wait_on(thread, read_queue_, deadline, true), deadline));
     }
     co_return take(io, extras);
 }

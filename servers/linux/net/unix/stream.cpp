@@ -49,13 +49,13 @@ SysResult<UnixStream*> UnixStream::receiver() {
 
 usize UnixStream::room_for_us(const UnixStream& to) const {
     const usize limit = std::min(static_cast<usize>(options.send_buffer), kMostPages * kPageSize);
-    return limit > to.ring_.used() ? limit - to.ring_.used() : 0;
+    return limit > to.charged() ? limit - to.charged() : 0;
 }
 
 bool UnixStream::writable_now() const {
     if (state_ == State::listening) return false;
     const auto* to = static_cast<const UnixStream*>(peer());
-    return to == nullptr || to->ring_.used() * 4 <= static_cast<usize>(options.send_buffer);
+    return to == nullptr || to->charged() * 4 <= static_cast<usize>(options.send_buffer);
 }
 
 /// Puts what fits where the receiver finds it. EAGAIN: nothing fits.
@@ -172,6 +172,12 @@ SysResult<usize> UnixStream::peek(UserIo& io, ReceiveExtras& extras) {
 SysResult<i32> UnixStream::readable_bytes() {
     if (listening()) return Errno::EINVAL;
     return static_cast<i32>(ring_.used());
+}
+
+SysResult<i32> UnixStream::unsent_bytes() {
+    if (listening()) return Errno::EINVAL;
+    const auto* to = static_cast<const UnixStream*>(peer());
+    return to != nullptr ? static_cast<i32>(to->ring_.used()) : 0;
 }
 
 u32 UnixStream::poll(Poller* poller) {

@@ -88,7 +88,7 @@ class UnixSocket : public Socket {
         return options.pass_credentials || to.options.pass_credentials || to.embryo_;
     }
     void state_changed();
-    void data_arrived() { read_queue_.wake_all(kPollIn | kPollPriority | kPollReadNormal | kPollReadBand); }
+    void data_arrived() { read_queue_.wake(kPollIn | kPollPriority | kPollReadNormal | kPollReadBand); }
     void space_made() {
         if (writable_now()) write_queue_.wake_all(kPollOut | kPollWriteNormal | kPollWriteBand);
     }
@@ -129,12 +129,14 @@ class UnixStream final : public UnixSocket {
     Async<usize> receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) override;
     u32 poll(Poller* poller) override;
     SysResult<i32> readable_bytes() override;
+    SysResult<i32> unsent_bytes() override;
 
   protected:
     void visit_rights_of(RightsVisitor visitor, void* context) override;
     bool writable_now() const override;
 
   private:
+    static constexpr usize kMarkCharge = 768;
     /// What begins at a place of the stream: who has sent what follows, and descriptors.
     struct Mark {
         u64 at;
@@ -142,6 +144,8 @@ class UnixStream final : public UnixSocket {
         InFlight rights;
     };
     u64 position() const { return added_ - ring_.used(); }
+    /// What is here counts so much for the sender's SO_SNDBUF.
+    usize charged() const { return ring_.used() + marks_.size() * kMarkCharge; }
     SysResult<UnixStream*> receiver();
     usize room_for_us(const UnixStream& to) const;
     SysResult<usize> add(Thread& thread, UserIo& io, SendExtras& extras);
@@ -168,8 +172,10 @@ class UnixPacket final : public UnixSocket {
   public:
     UnixPacket(Thread& maker, SocketType socket_type, u32 open_flags);
     ~UnixPacket() override;
+    Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
     Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) override;
     Async<usize> receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) override;
+    SysResult<> may_send() override;
     SysResult<> shutdown(Thread& thread, Shutdown how) override;
     u32 poll(Poller* poller) override;
     SysResult<i32> readable_bytes() override;
@@ -183,6 +189,7 @@ class UnixPacket final : public UnixSocket {
     struct Message {
         usize length;
         usize charge;
+        i64 time;  ///< of its arrival; 0: not asked for then
         Ref<UnixPort> from;
         Ref<UnixName> name;
         std::optional<PeerCredentials> credentials;
@@ -210,7 +217,8 @@ class UnixPacket final : public UnixSocket {
 
     ByteRing ring_;  ///< the messages' bytes, in order
     std::deque<Message> messages_;
-    std::vector<Ref<UnixPort>> senders_;  ///< to be told when there is room
+    std::map<UnixPort*, Ref<UnixPort>> senders_;  ///< to be told when there is room
+    usize look_through_at_ = 64;                  ///< so many of them: those that are closed are dropped
 };
 
 }  // namespace pith::lx
