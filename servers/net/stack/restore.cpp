@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "lwip/priv/tcp_priv.h"
+#include <lwip/priv/tcp_priv.h>
 #include "servers/net/stack/addresses.hpp"
 #include "servers/net/stack/stack.hpp"
 
@@ -138,7 +138,8 @@ void Stack::restore_socket(u32 number) {
                 if ((look(client.flags) & Net::kAbort) != 0 || record.state <= SYN_RCVD) abort_stream(socket);
                 socket.orphan = true;
             }
-            if (socket.tcp != nullptr && !socket.half_open && socket.state == Net::State::established && known(socket))
+            if (socket.tcp != nullptr && !socket.half_open && socket.state == Net::State::established &&
+                known(socket))
                 apply_stream(socket);
             touch(socket);
             return;

@@ -128,7 +128,9 @@ bool Stack::get_bytes(Socket& socket, u32 position, void* bytes, u32 length) {
 }
 
 /// The client's half is of this use of the number: of a connection that came in it is an earlier one's, until the client has seen it.
-bool Stack::known(const Socket& socket) { return look(shared_.client(socket.number).generation) == socket.generation; }
+bool Stack::known(const Socket& socket) {
+    return look(shared_.client(socket.number).generation) == socket.generation;
+}
 
 /// Takes the client's `receive_head`. False: it can't be.
 bool Stack::take_head(Socket& socket) {
