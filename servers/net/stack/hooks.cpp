@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // What lwIP asks (lib/lwip/port/hooks.h), and its bounded heap.
-#include "hooks.h"
+#include <hooks.h>
 
 #include <cstdlib>
 #include <cstring>
 
+#include <lwip/dns.h>
+#include <lwip/ip.h>
+#include <lwip/prot/icmp.h>
+#include <lwip/prot/icmp6.h>
+#include <lwip/prot/tcp.h>
 #include "lib/base/assert.hpp"
-#include "lwip/dns.h"
-#include "lwip/ip.h"
-#include "lwip/prot/icmp.h"
-#include "lwip/prot/icmp6.h"
-#include "lwip/prot/tcp.h"
 #include "servers/net/stack/stack.hpp"
 
 namespace pith::stack {

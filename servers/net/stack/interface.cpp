@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include <lwip/etharp.h>
+#include <lwip/ethip6.h>
+#include <lwip/prot/ip.h>
+#include <lwip/prot/ip4.h>
+#include <lwip/prot/ip6.h>
+#include <lwip/prot/tcp.h>
+#include <netif/ethernet.h>
 #include "lib/lwip/checksum.hpp"
-#include "lwip/etharp.h"
-#include "lwip/ethip6.h"
-#include "lwip/prot/ip.h"
-#include "lwip/prot/ip4.h"
-#include "lwip/prot/ip6.h"
-#include "lwip/prot/tcp.h"
-#include "netif/ethernet.h"
 #include "protocol/ethernet.hpp"
 
 namespace pith::stack {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include <lwip/init.h>
+#include <lwip/tcp.h>
 #include "lib/base/assert.hpp"
-#include "lwip/init.h"
-#include "lwip/tcp.h"
 #include "servers/net/stack/addresses.hpp"
 
 namespace pith::stack {
