@@ -214,9 +214,9 @@ static void serve(const char* directory) {
         if (strcmp(line, "begin\n") == 0) begin_round();
         else if (sscanf(line, "end %63s %lu", name, &count) == 2) end_round(name, count);
         else if (sscanf(line, "download %63s %d %lu", name, &port, &count) == 3) download(name, port, count);
-        else if (strcmp(line, "quit\n") == 0) break;
-        else check(0, line);
+        else check(strcmp(line, "quit\n") == 0, line);
         check(write(control, "ok\n", 3) == 3, "control");
+        if (strcmp(line, "quit\n") == 0) break;
     }
     kill(redis, SIGKILL);
     waitpid(redis, 0, 0);

@@ -16,7 +16,8 @@ int main() {
     if (!mapping.ok()) panic("no preserved memory");
     static EventLoop loop;
     static const auto driver = Client<Ethernet>::from_start();
-    static net_server::Service service(loop, driver, take_start_handle<Pool>("keep"), take_start_handle<CapTable>("kept"), mapping->bytes());
+    static net_server::Service service(loop, driver, take_start_handle<Pool>("keep"),
+                                       take_start_handle<CapTable>("kept"), mapping->bytes());
     static Server<Net, net_server::Service> server(loop, service);
     loop.run();
 }

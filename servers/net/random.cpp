@@ -34,7 +34,8 @@ u64 processor_random() {
 
 Random::Random(bool deterministic) {
     if (deterministic) return;
-    u64 seed[4] = {now(), static_cast<u64>(wall_clock()), reinterpret_cast<u64>(this), __builtin_ia32_rdtsc()};
+    u64 seed[4] = {now(), static_cast<u64>(wall_clock()), reinterpret_cast<u64>(this),
+                   __builtin_ia32_rdtsc()};
     if (have_rdrand()) {
         for (u64& word : seed) word ^= processor_random();
     }
@@ -51,7 +52,8 @@ void Random::refill() {
     std::memcpy(work, state, sizeof work);
     for (int i = 0; i < 10; i++) {
         for (u32 at = 0; at < 4; at++) quarter_round(work[at], work[at + 4], work[at + 8], work[at + 12]);
-        for (u32 at = 0; at < 4; at++) quarter_round(work[at], work[4 + (at + 1) % 4], work[8 + (at + 2) % 4], work[12 + (at + 3) % 4]);
+        for (u32 at = 0; at < 4; at++)
+            quarter_round(work[at], work[4 + (at + 1) % 4], work[8 + (at + 2) % 4], work[12 + (at + 3) % 4]);
     }
     for (u32 i = 0; i < 16; i++) work[i] += state[i];
     std::memcpy(key_, work, sizeof key_);

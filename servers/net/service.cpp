@@ -16,7 +16,8 @@ alignas(stack::Stack) u8 stack_memory[sizeof(stack::Stack)];
 
 }  // namespace
 
-Service::Service(EventLoop& loop, const Client<Ethernet>& driver, Handle<Pool> keep, Handle<CapTable> kept, std::span<u8> records)
+Service::Service(EventLoop& loop, const Client<Ethernet>& driver, Handle<Pool> keep, Handle<CapTable> kept,
+                 std::span<u8> records)
     : loop_(loop),
       client_bit_(loop.allocate_signal_bit()),
       driver_bit_(loop.allocate_signal_bit()),
@@ -36,7 +37,8 @@ Service::Service(EventLoop& loop, const Client<Ethernet>& driver, Handle<Pool> k
     if (!has_driver_) return;
     ethernet_.changed = [this] { attach(); };
     loop.on_signal(kSignalReborn, [this](u64) { ethernet_.reborn(); });
-    static_cast<void>(ethernet_.open(loop.signal(), driver_bit_, pith::now() + kOpenTime));  // or later: `changed`
+    static_cast<void>(
+        ethernet_.open(loop.signal(), driver_bit_, pith::now() + kOpenTime));  // or later: `changed`
     attach();
 }
 
@@ -103,7 +105,8 @@ void Service::work() {
         EthernetFrame frame;
         u32 frames = 0;
         for (; frames < kTurn && ethernet_.receive(frame); frames++)
-            stack_->receive(frame.id, {const_cast<u8*>(frame.bytes.data()), frame.bytes.size()}, frame.checksum_good);
+            stack_->receive(frame.id, {const_cast<u8*>(frame.bytes.data()), frame.bytes.size()},
+                            frame.checksum_good);
         stack_->round();
         trace_.add({Event::round, frames});
         if (frames == kTurn) static_cast<void>(loop_.signal().notify(driver_bit_));
@@ -117,7 +120,8 @@ void Service::handle(const Net::Open& request, Request<Net::Open> call) {
     if (!signal.ok()) return call.fail(signal.error());
     if (request.session == 0) return call.fail(Error::invalid);
     const u32 client = call.badge().client();
-    if (client != client_ && client_signal_.valid() && client_signal_.info().ok()) return call.fail(Error::occupied);
+    if (client != client_ && client_signal_.valid() && client_signal_.info().ok())
+        return call.fail(Error::occupied);
     if (!link_.valid()) {
         if (const auto made = make_link(); !made.ok()) return call.fail(made.error());
     }
@@ -132,9 +136,10 @@ void Service::handle(const Net::Open& request, Request<Net::Open> call) {
     trace_.add({Event::opened, request.session});
     stack_->open(request.session);
     work();
-    call.reply({start_info().generation + 1, client_bit_}, HandleList()
-                                                             .add(link_, rights(abi::MemoryRight::read, abi::MemoryRight::write) | kCopyRight)
-                                                             .add(loop_.signal(), rights(abi::SignalRight::notify) | kCopyRight));
+    call.reply({start_info().generation + 1, client_bit_},
+               HandleList()
+                   .add(link_, rights(abi::MemoryRight::read, abi::MemoryRight::write) | kCopyRight)
+                   .add(loop_.signal(), rights(abi::SignalRight::notify) | kCopyRight));
 }
 
 Result<Net::Statistics::Reply> Service::handle(const Net::Statistics&, Badge) {

@@ -21,7 +21,8 @@ struct Event {
 class Service final : private stack::Port {
   public:
     /// `driver` may be none. `keep` and `kept` hold the link, once a client has opened.
-    Service(EventLoop& loop, const Client<Ethernet>& driver, Handle<Pool> keep, Handle<CapTable> kept, std::span<u8> records);
+    Service(EventLoop& loop, const Client<Ethernet>& driver, Handle<Pool> keep, Handle<CapTable> kept,
+            std::span<u8> records);
     void handle(const Net::Open& request, Request<Net::Open> call);
     Result<Net::Statistics::Reply> handle(const Net::Statistics& request, Badge badge);
 
@@ -42,7 +43,8 @@ class Service final : private stack::Port {
     void work();
 
     struct Wake : Timer {
-        explicit Wake(Service& of) : Timer([](Timer& timer) { static_cast<Wake&>(timer).service.work(); }), service(of) {}
+        explicit Wake(Service& of)
+            : Timer([](Timer& timer) { static_cast<Wake&>(timer).service.work(); }), service(of) {}
         Service& service;
     };
 

@@ -76,6 +76,7 @@ wait "$listener_process"
 forward twice "-p $used:81: port $used of this machine is forwarded already" -p "$used:80" -p "$used:81" -- true
 forward no_network '-p: not together with --no-network' -p "$used:80" --no-network -- true
 forward little_memory '--mem 63M: with -p it takes 64M' -p "$used:80" --mem 63M -- true
+forward little_memory_disk '--mem 95M: with -p it takes 96M' -p "$used:80" --mem 95M --disk file -- true
 usage forward_bare "-p: system 'bare' has no network" run --system bare -p "$used:80" -- true
 usage no_network_value '--no-network takes no value' run --no-network=yes
 usage image 'not there yet' image file

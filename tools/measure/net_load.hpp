@@ -63,8 +63,8 @@ class Downloads {
     u16 port() const { return port_; }
 
   private:
-    Descriptor listener_;
     u16 port_ = 0;
+    Descriptor listener_;
     std::thread thread_;
 };
 

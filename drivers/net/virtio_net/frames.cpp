@@ -172,12 +172,8 @@ FrameQueue* Frames::emptiest() {
     return best;
 }
 
-/// The next buffer, checked; false: there is none.
-bool Frames::next_buffer(Frame& buffer) {
-    if (waiting_count_ != 0) {
-        buffer = waiting_[--waiting_count_];
-        return true;
-    }
+/// The client's next buffer, checked; false: there is none.
+bool Frames::take_buffer(Frame& buffer) {
     Ethernet::Buffer next;
     while (receive_.take(next)) {
         if (next.capacity >= Ethernet::kHeaderSize + mtu_ && inside(next.offset, next.capacity)) {
@@ -194,10 +190,13 @@ void Frames::submit_buffers() {
     for (FrameQueue* queue = emptiest(); queue != nullptr; queue = emptiest()) {
         // With one pair there is nothing to choose.
         do {
-            if (!next_buffer(buffer)) return;
+            if (waiting_count_ != 0) buffer = waiting_[--waiting_count_];
+            else if (!take_buffer(buffer)) return;
             queue->add(buffer, link_.address + kWindowOffset + buffer.offset);
         } while (pair_count_ == 1 && queue->room() != 0);
     }
+    // A device with few places: some are had in hand, as a client notifies a driver that has few.
+    while (waiting_count_ < kInHand && take_buffer(buffer)) waiting_[waiting_count_++] = buffer;
 }
 
 Error Frames::check(const Ethernet::Send& frame) const {

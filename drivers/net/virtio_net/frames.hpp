@@ -67,13 +67,14 @@ class Frames {
 
   private:
     static constexpr u32 kRounds = 4;
+    static constexpr u32 kInHand = 64;
 
     bool serve_once();
     void collect_received(FrameQueue& queue);
     void collect_sent(FrameQueue& queue);
     void submit_buffers();
     void submit_frames();
-    bool next_buffer(Frame& buffer);
+    bool take_buffer(Frame& buffer);
     FrameQueue* emptiest();
     FrameQueue& queue_of(const Ethernet::Send& frame);
     Error check(const Ethernet::Send& frame) const;
@@ -97,7 +98,8 @@ class Frames {
     u32 pair_count_ = 0;  ///< 0: the device does nothing
     u64 sent_ = 0;
     std::optional<Ethernet::Send> ahead_;  ///< taken from the client; its device queue was full
-    Frame waiting_[Ethernet::kEntries];    ///< buffers that the device had before it was reset
+    Frame waiting_
+        [Ethernet::kEntries];  ///< buffers that the device has no room for, or had before it was reset
     u32 waiting_count_ = 0;
     QueuePair pairs_[kMaxPairs];
 };

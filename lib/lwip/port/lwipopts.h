@@ -37,13 +37,14 @@
 #define LWIP_ARP 1
 #define ARP_QUEUEING 1
 #define ARP_QUEUE_LEN 8
-#define ARP_TABLE_SIZE 64
+#define ARP_TABLE_SIZE 256           /* all of a usual network, so that nobody pushes others out */
+#define LWIP_NETIF_HWADDRHINT 1      /* ... and a connection remembers where in it its neighbour is */
 #define ETHARP_SUPPORT_STATIC_ENTRIES 0
 #define ETHARP_TRUST_IP_MAC 0
 #define IP_FORWARD 0
 #define IP_REASSEMBLY 1
 #define IP_FRAG 1
-#define IP_REASS_MAX_PBUFS 64
+#define IP_REASS_MAX_PBUFS 192       /* two for each frame: the largest datagram in frames of 1,500 bytes, twice */
 #define IP_REASS_MAXAGE 15
 #define LWIP_ICMP 1
 #define LWIP_ICMP6 1

@@ -20,7 +20,8 @@ bool to_lwip(const Net::Address& address, ip_addr_t& out) {
     IP_SET_TYPE_VAL(out, IPADDR_TYPE_V6);
     std::memcpy(ip_2_ip6(&out)->addr, address.bytes, 16);
     if (ip6_addr_has_scope(ip_2_ip6(&out), IP6_UNKNOWN))
-        ip6_addr_set_zone(ip_2_ip6(&out), static_cast<u8_t>(address.scope > Net::kMaxInterfaces ? 0 : address.scope));
+        ip6_addr_set_zone(ip_2_ip6(&out),
+                          static_cast<u8_t>(address.scope > Net::kMaxInterfaces ? 0 : address.scope));
     return true;
 }
 

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "lwip/dhcp.h"
-#include "lwip/prot/dhcp.h"
 #include "lwip/priv/nd6_priv.h"
+#include "lwip/prot/dhcp.h"
 #include "netif/ethernet.h"
 #include "servers/net/stack/interface.hpp"
 #include "servers/net/stack/shared.hpp"
@@ -14,7 +14,8 @@ namespace pith::stack {
 namespace {
 
 constexpr u64 kSecond = 1'000'000'000;
-constexpr u32 kPatientTries = 3;  ///< of DHCP's, about 14 seconds, until programs need not wait for an address
+constexpr u32
+    kPatientTries = 3;  ///< of DHCP's, about 14 seconds, until programs need not wait for an address
 
 u8 prefix_of(u32 mask) { return static_cast<u8>(__builtin_popcount(mask)); }
 
@@ -71,7 +72,8 @@ void Interface::keep_lease() {
     std::memcpy(lease_.address, &netif_ip4_addr(&netif_)->addr, 4);
     std::memcpy(lease_.mask, &netif_ip4_netmask(&netif_)->addr, 4);
     std::memcpy(lease_.gateway, &netif_ip4_gw(&netif_)->addr, 4);
-    lease_.ends = client->offered_t0_lease == 0xffffffff ? ~u64{0} : port_.now() + client->offered_t0_lease * kSecond;
+    lease_.ends = client->offered_t0_lease == 0xffffffff ? ~u64{0}
+                                                         : port_.now() + client->offered_t0_lease * kSecond;
     records_.write(lease_);
 }
 
@@ -79,6 +81,11 @@ bool Interface::configuring() const {
     if (!attached_ || !netif_is_link_up(&netif_)) return false;
     const dhcp* client = netif_dhcp_data(&netif_);
     return client != nullptr && client->state != DHCP_STATE_BOUND && client->state != DHCP_STATE_OFF;
+}
+
+u32 Interface::dhcp_ticks() const {
+    const dhcp* client = attached_ ? netif_dhcp_data(&netif_) : nullptr;
+    return client != nullptr ? client->request_timeout : 0;
 }
 
 void Interface::set_name_server(u32 number, const ip_addr_t& server) {
@@ -98,7 +105,9 @@ void Interface::set_domain(const char* text, u32 length) {
 
 bool Interface::publish(Net::Link& link) {
     const dhcp* client = attached_ ? netif_dhcp_data(&netif_) : nullptr;
-    const u8 state = client != nullptr ? static_cast<u8>(client->state + (client->tries > kPatientTries ? 128 : 0)) : u8{0};
+    const u8 state = client != nullptr
+                         ? static_cast<u8>(client->state + (client->tries > kPatientTries ? 128 : 0))
+                         : u8{0};
     if (state != last_dhcp_state_) {
         dirty_ = true;
         if ((state & 127) == DHCP_STATE_BOUND) keep_lease();
@@ -115,7 +124,8 @@ bool Interface::publish(Net::Link& link) {
         std::memcpy(shown.hardware_address, netif_.hwaddr, 6);
         const bool has_address = !ip4_addr_isany(netif_ip4_addr(&netif_));
         const bool up = netif_is_link_up(&netif_);
-        shown.flags = static_cast<u16>((up ? Net::kUp : 0) | (has_address || (state & 128) != 0 ? Net::kConfigured : 0) |
+        shown.flags = static_cast<u16>((up ? Net::kUp : 0) |
+                                       (has_address || (state & 128) != 0 ? Net::kConfigured : 0) |
                                        (configuring() ? Net::kTrying : 0));
         shown.mtu = netif_.mtu;
         u32 count = 0;
@@ -124,7 +134,9 @@ bool Interface::publish(Net::Link& link) {
             address.family = 4;
             address.prefix = prefix_of(netif_ip4_netmask(&netif_)->addr);
             const u64 now = port_.now();
-            address.lifetime = lease_.ends == ~u64{0} ? ~u32{0} : lease_.ends > now ? static_cast<u32>((lease_.ends - now) / kSecond) : 0;
+            address.lifetime = lease_.ends == ~u64{0} ? ~u32{0}
+                               : lease_.ends > now    ? static_cast<u32>((lease_.ends - now) / kSecond)
+                                                      : 0;
             std::memcpy(address.bytes, &netif_ip4_addr(&netif_)->addr, 4);
             std::memcpy(shown.gateway4, &netif_ip4_gw(&netif_)->addr, 4);
         }
@@ -133,7 +145,8 @@ bool Interface::publish(Net::Link& link) {
             Net::InterfaceAddress& address = shown.addresses[count++];
             address.family = 6;
             address.prefix = 64;
-            address.lifetime = netif_ip6_addr_isstatic(&netif_, i) ? ~u32{0} : netif_ip6_addr_valid_life(&netif_, i);
+            address.lifetime = netif_ip6_addr_isstatic(&netif_, i) ? ~u32{0}
+                                                                   : netif_ip6_addr_valid_life(&netif_, i);
             std::memcpy(address.bytes, netif_ip6_addr(&netif_, i)->addr, 16);
         }
         for (u32 i = 0; i < LWIP_ND6_NUM_ROUTERS; i++) {

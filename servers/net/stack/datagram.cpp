@@ -35,7 +35,9 @@ u8_t raw_arrived(void* argument, raw_pcb*, pbuf* data, const ip_addr_t* from) {
     if (socket.kind == Net::Kind::echo) {
         u8 icmp[kEchoHeader];
         if (pbuf_copy_partial(data, icmp, sizeof icmp, header) != sizeof icmp) return 0;
-        if (icmp[0] != (six ? u8{ICMP6_TYPE_EREP} : u8{ICMP_ER}) || (icmp[4] << 8 | icmp[5]) != socket.identifier) return 0;
+        if (icmp[0] != (six ? u8{ICMP6_TYPE_EREP} : u8{ICMP_ER}) ||
+            (icmp[4] << 8 | icmp[5]) != socket.identifier)
+            return 0;
     }
     static_cast<void>(Stack::current().on_datagram(socket, data, *from, 0));
     return 0;
@@ -76,22 +78,27 @@ void Stack::open_datagrams(Socket& socket, const Net::ClientHalf& client) {
     if (client.local.family == 0 && client.remote.family != 0) IP_SET_TYPE_VAL(local, IP_GET_TYPE(&remote));
     if (udp && client.local.family == 6 && any(client.local) && !socket.v6_only && client.remote.family != 6)
         IP_SET_TYPE_VAL(local, IPADDR_TYPE_ANY);
-    socket.send_head = socket.send_tail = socket.fed = look(shared_.server(socket.number).generation) == socket.generation
-                                                           ? look(shared_.server(socket.number).send_head) : 0;
+    socket.send_head = socket.send_tail = socket.fed = look(shared_.server(socket.number).generation) ==
+                                                               socket.generation
+                                                           ? look(shared_.server(socket.number).send_head)
+                                                           : 0;
     err_t error = ERR_OK;
     if (udp) {
-        if (datagram_sockets_ >= kMaxDatagramSockets || (socket.udp = udp_new_ip_type(IP_GET_TYPE(&local))) == nullptr)
+        if (datagram_sockets_ >= kMaxDatagramSockets ||
+            (socket.udp = udp_new_ip_type(IP_GET_TYPE(&local))) == nullptr)
             return fail(socket, Net::Failure::no_memory);
         datagram_sockets_++;
         ip_set_option(socket.udp, SOF_REUSEADDR);  // who may share a port is the client's business
         udp_recv(socket.udp, udp_arrived, &socket);
         error = udp_bind(socket.udp, &local, client.local.port);
-        if (error == ERR_OK && client.remote.family != 0) error = udp_connect(socket.udp, &remote, client.remote.port);
+        if (error == ERR_OK && client.remote.family != 0)
+            error = udp_connect(socket.udp, &remote, client.remote.port);
     } else {
         const bool echo = client.kind == Net::Kind::echo;
         const u8 protocol = echo ? (six ? u8{IP6_NEXTH_ICMP6} : u8{IP_PROTO_ICMP}) : client.protocol;
         if (raw_sockets_ >= kMaxRawSockets ||
-            (socket.raw = raw_new_ip_type(six ? u8{IPADDR_TYPE_V6} : u8{IPADDR_TYPE_V4}, protocol)) == nullptr)
+            (socket.raw = raw_new_ip_type(six ? u8{IPADDR_TYPE_V6} : u8{IPADDR_TYPE_V4}, protocol)) ==
+                nullptr)
             return fail(socket, Net::Failure::no_memory);
         raw_sockets_++;
         socket.identifier = client.local.port;
@@ -103,7 +110,8 @@ void Stack::open_datagrams(Socket& socket, const Net::ClientHalf& client) {
         if (!any(client.local)) error = raw_bind(socket.raw, &local);
         if (error == ERR_OK && client.remote.family != 0) error = raw_connect(socket.raw, &remote);
     }
-    if (error != ERR_OK) return fail(socket, error == ERR_USE ? Net::Failure::in_use : Net::Failure::no_memory);
+    if (error != ERR_OK)
+        return fail(socket, error == ERR_USE ? Net::Failure::in_use : Net::Failure::no_memory);
     socket.state = Net::State::open;
     Net::ServerHalf& server = shared_.server(socket.number);
     server.local = client.local;
@@ -127,7 +135,8 @@ void Stack::close_datagrams(Socket& socket) {
 bool Stack::on_datagram(Socket& socket, pbuf* data, const ip_addr_t& remote, u16 remote_port) {
     const bool six = ip_current_is_v6();
     u32 skip = 0;
-    if (socket.kind != Net::Kind::datagram && (six || socket.kind == Net::Kind::echo)) skip = ip_current_header_tot_len();
+    if (socket.kind != Net::Kind::datagram && (six || socket.kind == Net::Kind::echo))
+        skip = ip_current_header_tot_len();
     if (data->tot_len < skip) return false;
     const u32 length = data->tot_len - skip;
     const u32 size = kHeader + padded(length);
@@ -135,7 +144,8 @@ bool Stack::on_datagram(Socket& socket, pbuf* data, const ip_addr_t& remote, u16
     const bool told = take_head(socket);
     const u32 unread = socket.receive_tail - socket.receive_head;
     const bool fits = unread + size <= socket.limit || (unread == 0 && size <= Net::kRingSize);
-    if (!told || (socket.flags & Net::kReceiveClosed) != 0 || !fits || !reserve(socket, socket.receive_tail + size)) {
+    if (!told || (socket.flags & Net::kReceiveClosed) != 0 || !fits ||
+        !reserve(socket, socket.receive_tail + size)) {
         socket.drops++;
         counts().datagram_drops++;
         return false;
@@ -144,7 +154,8 @@ bool Stack::on_datagram(Socket& socket, pbuf* data, const ip_addr_t& remote, u16
     header.length = length;
     header.interface = 1;
     header.remote = from_lwip(remote, remote_port);
-    header.local = from_lwip(*ip_current_dest_addr(), socket.udp != nullptr ? socket.udp->local_port : u16{0});
+    header.local = from_lwip(*ip_current_dest_addr(),
+                             socket.udp != nullptr ? socket.udp->local_port : u16{0});
     header.ttl = six ? IP6H_HOPLIM(ip6_current_header()) : IPH_TTL(ip4_current_header());
     header.tos = six ? IP6H_TC(ip6_current_header()) : IPH_TOS(ip4_current_header());
     u32 at = socket.receive_tail;
@@ -167,7 +178,8 @@ err_t Stack::send_datagram(Socket& socket, const Net::Datagram& header, u32 posi
     if (to.family == 0 || !to_lwip(to, remote) || !to_lwip(header.local, local)) return ERR_RTE;
     const ip_addr_t& bound = socket.udp != nullptr ? socket.udp->local_ip : socket.raw->local_ip;
     if (any(header.local)) ip_addr_copy(local, bound);
-    if (!IP_IS_ANY_TYPE_VAL(local) && !ip_addr_isany(&local) && IP_GET_TYPE(&local) != IP_GET_TYPE(&remote)) return ERR_RTE;
+    if (!IP_IS_ANY_TYPE_VAL(local) && !ip_addr_isany(&local) && IP_GET_TYPE(&local) != IP_GET_TYPE(&remote))
+        return ERR_RTE;
     netif* route = ip_route(&local, &remote);
     if (route == nullptr || !netif_is_link_up(route)) return ERR_RTE;
     if (IP_IS_ANY_TYPE_VAL(local) || ip_addr_isany(&local)) {
@@ -175,7 +187,11 @@ err_t Stack::send_datagram(Socket& socket, const Net::Datagram& header, u32 posi
         if (source == nullptr) return ERR_RTE;
         ip_addr_copy(local, *source);
     }
-    if (IP_IS_V6(&remote) && ip6_addr_lacks_zone(ip_2_ip6(&remote), IP6_UNKNOWN)) ip6_addr_assign_zone(ip_2_ip6(&remote), IP6_UNKNOWN, route);
+    if (IP_IS_V6(&remote) && ip6_addr_lacks_zone(ip_2_ip6(&remote), IP6_UNKNOWN))
+        ip6_addr_assign_zone(ip_2_ip6(&remote), IP6_UNKNOWN, route);
+
+    const u32 headers = (IP_IS_V4(&remote) ? 20u : 0u) + (socket.udp != nullptr ? 8u : 0u);
+    if (header.length + headers > 65'535) return ERR_VAL;
 
     // Of an echo request the first bytes are ours: its identifier is the socket's.
     pbuf* packet = nullptr;
@@ -242,8 +258,8 @@ void Stack::send_datagrams(Socket& socket) {
         if (sent == kTurn) return touch(socket);
         const u32 left = socket.send_tail - socket.send_head;
         Net::Datagram header;
-        if (left < kHeader || !get_bytes(socket, socket.send_head, &header, kHeader) || header.length > Net::kMaxDatagram ||
-            kHeader + padded(header.length) > left)
+        if (left < kHeader || !get_bytes(socket, socket.send_head, &header, kHeader) ||
+            header.length > Net::kMaxDatagram || kHeader + padded(header.length) > left)
             return fail(socket, Net::Failure::broken);
         const err_t error = send_datagram(socket, header, socket.send_head + kHeader);
         if (error == ERR_ARG) return fail(socket, Net::Failure::broken);

@@ -24,7 +24,8 @@ u64 mix_address(u64 hash, const ip_addr_t& address) {
 void Demux::start(u64 secret) {
     secret_ = secret;
     free_ = nullptr;
-    count_ = 0;
+    count_ = waiting_ = 0;
+    oldest_ = newest_ = nullptr;
     for (Node*& first : buckets_) first = nullptr;
     for (Node& node : nodes_) {
         node = {nullptr, nullptr, free_, 0};
@@ -50,16 +51,31 @@ Demux::Node& Demux::insert(tcp_pcb* pcb, Socket* socket) {
 }
 
 tcp_pcb* Demux::find(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port) const {
-    for (Node* node = buckets_[bucket(local, local_port, remote, remote_port)]; node != nullptr; node = node->next) {
+    for (Node* node = buckets_[bucket(local, local_port, remote, remote_port)]; node != nullptr;
+         node = node->next) {
         const tcp_pcb& pcb = *node->pcb;
-        if (pcb.remote_port == remote_port && pcb.local_port == local_port && ip_addr_cmp(&pcb.remote_ip, &remote) &&
-            ip_addr_cmp(&pcb.local_ip, &local))
+        if (pcb.remote_port == remote_port && pcb.local_port == local_port &&
+            ip_addr_cmp(&pcb.remote_ip, &remote) && ip_addr_cmp(&pcb.local_ip, &local))
             return node->pcb;
     }
     return nullptr;
 }
 
+void Demux::wait(Node& node) {
+    node.waiting = true;
+    node.older = newest_;
+    if (newest_ != nullptr) newest_->newer = &node;
+    else oldest_ = &node;
+    newest_ = &node;
+    waiting_++;
+}
+
 void Demux::remove(Node& node) {
+    if (node.waiting) {
+        (node.older != nullptr ? node.older->newer : oldest_) = node.newer;
+        (node.newer != nullptr ? node.newer->older : newest_) = node.older;
+        waiting_--;
+    }
     Node** link = &buckets_[node.bucket];
     while (*link != &node) link = &(*link)->next;
     *link = node.next;

@@ -17,6 +17,8 @@ class Demux {
         Socket* socket;  ///< nullptr: in TIME_WAIT, nobody's any more
         Node* next;
         u32 bucket;
+        bool waiting = false;  ///< in TIME_WAIT, in a list by age
+        Node *older = nullptr, *newer = nullptr;
     };
 
     void start(u64 secret);
@@ -24,6 +26,11 @@ class Demux {
     Node& insert(tcp_pcb* pcb, Socket* socket);
     tcp_pcb* find(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port) const;
     void remove(Node& node);
+    /// It is in TIME_WAIT from now on.
+    void wait(Node& node);
+    /// The one that has been waiting for longest; nullptr: there is none.
+    Node* longest_waiting() { return oldest_; }
+    u32 waiting() const { return waiting_; }
     static Node* node(const tcp_pcb* pcb) { return static_cast<Node*>(pcb->ext_args[0].data); }
     u32 count() const { return count_; }
 
@@ -33,6 +40,8 @@ class Demux {
 
     u64 secret_ = 0;
     u32 count_ = 0;
+    u32 waiting_ = 0;
+    Node *oldest_ = nullptr, *newest_ = nullptr;
     Node* free_ = nullptr;
     Node* buckets_[kBuckets] = {};
     Node nodes_[MEMP_NUM_TCP_PCB];

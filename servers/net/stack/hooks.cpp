@@ -16,8 +16,8 @@
 namespace pith::stack {
 namespace {
 
-constexpr usize kHeap = 3 << 20;   ///< bytes
-constexpr usize kSmall = 184;      ///< what a segment's headers take: kept for the next one
+constexpr usize kHeap = 3 << 20;  ///< bytes
+constexpr usize kSmall = 184;     ///< what a segment's headers take: kept for the next one
 struct Piece {
     union {
         usize size;
@@ -35,7 +35,10 @@ Net::Failure failure_of(bool six, u8 type, u8 code) {
         return code == ICMP6_DUR_PORT ? refused : code == ICMP6_DUR_NO_ROUTE ? unreachable : host_unreachable;
     }
     if (type != ICMP_DUR) return none;
-    return code == ICMP_DUR_PORT || code == ICMP_DUR_PROTO ? refused : code == ICMP_DUR_NET ? unreachable : code == ICMP_DUR_FRAG ? none : host_unreachable;
+    return code == ICMP_DUR_PORT || code == ICMP_DUR_PROTO ? refused
+           : code == ICMP_DUR_NET                          ? unreachable
+           : code == ICMP_DUR_FRAG                         ? none
+                                                           : host_unreachable;
 }
 
 /// An ICMP error quotes the packet that it is about.
@@ -114,12 +117,14 @@ void pith_lwip_free(void* memory) {
     std::free(piece);
 }
 
-u32_t pith_lwip_sequence(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote, u16_t remote_port) {
+u32_t pith_lwip_sequence(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote,
+                         u16_t remote_port) {
     return Stack::current().sequence(*local, local_port, *remote, remote_port);
 }
 
 tcp_pcb* pith_lwip_find(const tcp_hdr* header, int time_wait) {
-    tcp_pcb* pcb = Stack::current().demux().find(*ip_current_dest_addr(), header->dest, *ip_current_src_addr(), header->src);
+    tcp_pcb* pcb = Stack::current().demux().find(*ip_current_dest_addr(), header->dest,
+                                                 *ip_current_src_addr(), header->src);
     if (pcb == nullptr || (pcb->state == TIME_WAIT) != (time_wait != 0)) return nullptr;
     return pcb;
 }
@@ -150,6 +155,8 @@ void pith_lwip_dhcp_option(netif*, u8_t option, u8_t length, pbuf* message, u16_
 
 // lwIP's resolver is not there: programs have their own.
 void dns_init(void) {}
-void dns_setserver(u8_t number, const ip_addr_t* server) { Stack::current().interface().set_name_server(number, *server); }
+void dns_setserver(u8_t number, const ip_addr_t* server) {
+    Stack::current().interface().set_name_server(number, *server);
+}
 
 }  // extern "C"

@@ -73,7 +73,8 @@ err_t Interface::initialize(netif* device) {
 }
 
 void Interface::receive(u64 id, std::span<u8> frame, bool checksum_good) {
-    if (!attached_ || frame.size() < Ethernet::kHeaderSize + 20 || frame.size() > Ethernet::kHeaderSize + 9000) {
+    if (!attached_ || frame.size() < Ethernet::kHeaderSize + 20 ||
+        frame.size() > Ethernet::kHeaderSize + 9000) {
         receive_drops_++;
         return port_.give_back(id);
     }
@@ -85,7 +86,8 @@ void Interface::receive(u64 id, std::span<u8> frame, bool checksum_good) {
         return;
     }
     constexpr u16 kTransport = NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP;
-    netif_.chksum_flags = checksum_good ? static_cast<u16>(NETIF_CHECKSUM_ENABLE_ALL & ~kTransport) : NETIF_CHECKSUM_ENABLE_ALL;
+    netif_.chksum_flags = checksum_good ? static_cast<u16>(NETIF_CHECKSUM_ENABLE_ALL & ~kTransport)
+                                        : NETIF_CHECKSUM_ENABLE_ALL;
     if (ethernet_input(packet, &netif_) != ERR_OK) pbuf_free(packet);
 }
 
@@ -129,7 +131,9 @@ void Interface::returned(pbuf* packet) {
     self.port_.give_back(lent.id);
 }
 
-err_t Interface::transmit(netif* device, pbuf* packet) { return static_cast<Interface*>(device->state)->transmit(packet); }
+err_t Interface::transmit(netif* device, pbuf* packet) {
+    return static_cast<Interface*>(device->state)->transmit(packet);
+}
 
 /// The one time that the bytes are copied; a segment's checksum is made on the way.
 err_t Interface::transmit(pbuf* packet) {

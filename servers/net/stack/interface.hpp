@@ -21,6 +21,8 @@ class Interface {
     bool attached() const { return attached_; }
     /// DHCP waits for an answer.
     bool configuring() const;
+    /// Periods of dhcp_fine_tmr() until it does something; 0: it has nothing to do.
+    u32 dhcp_ticks() const;
     /// Writes what has changed where the client sees it; whether anything had.
     bool publish(Net::Link& link);
     /// DHCP's.
@@ -34,8 +36,9 @@ class Interface {
   private:
     static constexpr u32 kBuffers = 512;
     static constexpr u32 kMaxHeld = 96;  ///< of the driver's buffers; more are copied
-    static constexpr u32 kHeaders = 128;  ///< of a long frame: more than Ethernet's, IP's and TCP's with all options
-    static constexpr u32 kCopied = 256;   ///< a frame that is not longer is copied as a whole
+    static constexpr u32
+        kHeaders = 128;  ///< of a long frame: more than Ethernet's, IP's and TCP's with all options
+    static constexpr u32 kCopied = 256;  ///< a frame that is not longer is copied as a whole
     struct Lent {
         pbuf_custom base;  ///< first: lwIP gives back its address
         Interface* interface;
@@ -61,7 +64,8 @@ class Interface {
     Lease lease_{};
     Lent* free_ = nullptr;
     Lent lent_[kBuffers];
-    u64 received_frames_ = 0, received_bytes_ = 0, receive_drops_ = 0, sent_frames_ = 0, sent_bytes_ = 0, send_drops_ = 0;
+    u64 received_frames_ = 0, received_bytes_ = 0, receive_drops_ = 0, sent_frames_ = 0, sent_bytes_ = 0,
+        send_drops_ = 0;
     u64 counts_shown_ = 0;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Listeners, and the connections that come in: half open ones are bounded, for each listener and in all, and a new one takes the place of the
-// oldest; nothing that is established is ever given up for it.
+// oldest, unless that is just coming up; nothing that is established is ever given up for it.
 #include <algorithm>
 
 #include "lwip/priv/tcp_priv.h"
@@ -10,11 +10,15 @@
 namespace pith::stack {
 namespace {
 
+constexpr u64 kHandshakeTime = 50'000'000;  ///< so long a half-open connection is not given up for another
+
 err_t accepted(void* argument, tcp_pcb*, err_t error) {
     if (error != ERR_OK || argument == nullptr) return ERR_VAL;
     return Stack::current().on_established(*static_cast<Socket*>(argument));
 }
-err_t opening(u8_t, tcp_pcb_listen* listener, tcp_pcb* pcb) { return Stack::current().on_opening(listener, pcb); }
+err_t opening(u8_t, tcp_pcb_listen* listener, tcp_pcb* pcb) {
+    return Stack::current().on_opening(listener, pcb);
+}
 constexpr tcp_ext_arg_callbacks kListenerCallbacks = {nullptr, opening};
 
 }  // namespace
@@ -23,7 +27,8 @@ void Stack::open_listener(Socket& socket, const Net::ClientHalf& client) {
     ip_addr_t local;
     if (!to_lwip(client.local, local) || client.local.port == 0) return fail(socket, Net::Failure::broken);
     // :: takes both families, unless the client says otherwise.
-    if (client.local.family == 6 && any(client.local) && !socket.v6_only) IP_SET_TYPE_VAL(local, IPADDR_TYPE_ANY);
+    if (client.local.family == 6 && any(client.local) && !socket.v6_only)
+        IP_SET_TYPE_VAL(local, IPADDR_TYPE_ANY);
     if (listeners_ >= kMaxListeners) return fail(socket, Net::Failure::no_memory);
     tcp_pcb* pcb = tcp_new_ip_type(IP_GET_TYPE(&local));
     if (pcb == nullptr) return fail(socket, Net::Failure::no_memory);
@@ -62,14 +67,18 @@ err_t Stack::on_listener_segment(tcp_pcb* pcb, u8 flags) {
     if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) return ERR_OK;
     Socket& listener = *static_cast<Socket*>(pcb->callback_arg);
     if (listener.waiting >= std::max<u32>(listener.backlog, 1)) return ERR_MEM;
-    const u32 most = std::clamp<u32>(listener.backlog, 16, kMaxOpening / 2);
-    if (listener.opening >= most) {
-        u16 oldest = first_opening_;
-        while (sockets_[oldest].listener != listener.number) oldest = sockets_[oldest].next_opening;
-        give_up_opening(sockets_[oldest]);
+    Socket* oldest = nullptr;
+    if (listener.opening >= std::clamp<u32>(listener.backlog, 16, kMaxOpening)) {
+        u16 at = first_opening_;
+        while (sockets_[at].listener != listener.number) at = sockets_[at].next_opening;
+        oldest = &sockets_[at];
     } else if (opening_ >= kMaxOpening || (free_count_ == 0 && opening_ > 0)) {
-        give_up_opening(sockets_[first_opening_]);
+        oldest = &sockets_[first_opening_];
     }
+    if (oldest == nullptr) return ERR_OK;
+    // Of a burst of newcomers those come through that were first; the others try again.
+    if (port_.now() - oldest->progress < kHandshakeTime) return ERR_MEM;
+    give_up_opening(*oldest);
     return ERR_OK;
 }
 
@@ -88,7 +97,8 @@ Socket* Stack::new_server_socket() {
     socket.record_count = written;
     socket.touched = touched;
     socket.generation = generation == 0 ? 1 : generation;
-    if (look(shared_.client(number).generation) == socket.generation) socket.generation += 1 + (socket.generation == ~u32{0});
+    if (look(shared_.client(number).generation) == socket.generation)
+        socket.generation += 1 + (socket.generation == ~u32{0});
     return &socket;
 }
 
@@ -101,6 +111,7 @@ err_t Stack::on_opening(tcp_pcb_listen* of, tcp_pcb* pcb) {
     socket->state = Net::State::connecting;
     socket->listener = listener.number;
     socket->listener_generation = listener.generation;
+    socket->progress = port_.now();
     socket->first_sent = pcb->snd_nxt;
     socket->first_received = pcb->rcv_nxt - 1;
     pcb->rto = static_cast<s16_t>(1000 / TCP_SLOW_INTERVAL);
@@ -127,9 +138,11 @@ void Stack::enter_opening(Socket& socket) {
 
 void Stack::leave_opening(Socket& socket) {
     socket.half_open = false;
-    if (socket.previous_opening != kNoSocket) sockets_[socket.previous_opening].next_opening = socket.next_opening;
+    if (socket.previous_opening != kNoSocket)
+        sockets_[socket.previous_opening].next_opening = socket.next_opening;
     else first_opening_ = socket.next_opening;
-    if (socket.next_opening != kNoSocket) sockets_[socket.next_opening].previous_opening = socket.previous_opening;
+    if (socket.next_opening != kNoSocket)
+        sockets_[socket.next_opening].previous_opening = socket.previous_opening;
     else last_opening_ = socket.previous_opening;
     opening_--;
     sockets_[socket.listener].opening--;
@@ -145,7 +158,9 @@ void Stack::give_up_opening(Socket& socket) {
 void Stack::leave_backlog(Socket& socket) {
     socket.unseen = false;
     Socket& listener = sockets_[socket.listener];
-    if (listener.kind == Net::Kind::listener && listener.generation == socket.listener_generation && listener.waiting > 0) listener.waiting--;
+    if (listener.kind == Net::Kind::listener && listener.generation == socket.listener_generation &&
+        listener.waiting > 0)
+        listener.waiting--;
 }
 
 }  // namespace pith::stack

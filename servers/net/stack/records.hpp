@@ -10,22 +10,23 @@
 namespace pith::stack {
 
 struct Record {
-    static constexpr u16 kFinQueued = 1, kFinReceived = 2, kTimestamps = 4, kScaling = 8, kSelective = 16, kOrphan = 32;
+    static constexpr u16 kFinQueued = 1, kFinReceived = 2, kTimestamps = 4, kScaling = 8, kSelective = 16,
+                         kOrphan = 32;
 
-    u64 count;     ///< of the writes
-    u8 state;      ///< lwIP's tcp_state; 0: there is no connection
+    u64 count;  ///< of the writes
+    u8 state;   ///< lwIP's tcp_state; 0: there is no connection
     u8 send_scale;
     u16 flags;
     u32 generation;
     Net::Address local, remote;
     u32 first_sent, first_received;  ///< initial sequence numbers
-    u32 sent;           ///< behind the last byte (or SYN, or FIN) that was ever sent
+    u32 sent;                        ///< behind the last byte (or SYN, or FIN) that was ever sent
     u32 receive_tail;
     u32 dropped;
     u32 send_head;
-    u32 send_window;    ///< as the peer last told, and the largest ever
+    u32 send_window;  ///< as the peer last told, and the largest ever
     u32 largest_window;
-    u32 peer_time;      ///< of the timestamps option
+    u32 peer_time;  ///< of the timestamps option
     u32 last_acknowledged;
     u16 mss;
     u16 listener;
@@ -51,8 +52,9 @@ class Records {
   public:
     /// Numbers that outlive the stack.
     struct Counts {
-        u64 opened_actively, opened_passively, failed_attempts, resets, segments_received, segments_sent, segments_retransmitted, bad_segments,
-            datagrams_received, datagrams_sent, datagram_drops, restored;
+        u64 opened_actively, opened_passively, failed_attempts, resets, segments_received, segments_sent,
+            segments_retransmitted, bad_segments, datagrams_received, datagrams_sent, datagram_drops,
+            restored;
     };
 
     static constexpr usize kSize = 4096 + 2 * Net::kSockets * sizeof(Record);

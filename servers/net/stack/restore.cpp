@@ -15,9 +15,11 @@ namespace {
 constexpr u64 kPatience = 3'000'000'000;
 
 u16 record_flags(const Socket& socket, const tcp_pcb& pcb) {
-    return static_cast<u16>((socket.fin_queued ? Record::kFinQueued : 0) | (socket.fin_received ? Record::kFinReceived : 0) |
-                            ((pcb.flags & TF_TIMESTAMP) != 0 ? Record::kTimestamps : 0) | ((pcb.flags & TF_WND_SCALE) != 0 ? Record::kScaling : 0) |
-                            ((pcb.flags & TF_SACK) != 0 ? Record::kSelective : 0) | (socket.orphan ? Record::kOrphan : 0));
+    return static_cast<u16>(
+        (socket.fin_queued ? Record::kFinQueued : 0) | (socket.fin_received ? Record::kFinReceived : 0) |
+        ((pcb.flags & TF_TIMESTAMP) != 0 ? Record::kTimestamps : 0) |
+        ((pcb.flags & TF_WND_SCALE) != 0 ? Record::kScaling : 0) |
+        ((pcb.flags & TF_SACK) != 0 ? Record::kSelective : 0) | (socket.orphan ? Record::kOrphan : 0));
 }
 
 }  // namespace
@@ -28,8 +30,8 @@ void Stack::write_record(Socket& socket) {
     if (pcb == nullptr) return clear_record(socket);
     const u16 flags = record_flags(socket, *pcb);
     // What has only been acknowledged, or window that has only been opened, need not be written down.
-    if (socket.recorded && socket.recorded_sent == pcb->snd_nxt && socket.recorded_received == pcb->rcv_nxt && socket.recorded_state == pcb->state &&
-        socket.recorded_flags == flags)
+    if (socket.recorded && socket.recorded_sent == pcb->snd_nxt && socket.recorded_received == pcb->rcv_nxt &&
+        socket.recorded_state == pcb->state && socket.recorded_flags == flags)
         return;
     socket.recorded = true;
     socket.recorded_sent = pcb->snd_nxt;
@@ -101,7 +103,8 @@ void Stack::restore_lost(Socket& socket, u32 generation) {
     socket.news = true;
     socket.recorded = true;  // to be cleared
     const u32 listener = look(server.listener);
-    if (socket.number >= Net::kFirstServerSocket && listener < Net::kFirstServerSocket && look(shared_.client(socket.number).generation) != generation) {
+    if (socket.number >= Net::kFirstServerSocket && listener < Net::kFirstServerSocket &&
+        look(shared_.client(socket.number).generation) != generation) {
         socket.listener = static_cast<u16>(listener);
         socket.listener_generation = look(server.listener_generation);
         Socket& of = sockets_[listener];
@@ -127,13 +130,16 @@ void Stack::restore_socket(u32 number) {
         socket.generation = record.generation;
         const bool let_go = kind == Net::Kind::none && client_generation == record.generation;
         const bool good = own || client_generation == record.generation;
-        if (good && (kind == Net::Kind::stream || let_go || (own && client_generation != record.generation)) && restore_stream(socket, record)) {
+        if (good &&
+            (kind == Net::Kind::stream || let_go || (own && client_generation != record.generation)) &&
+            restore_stream(socket, record)) {
             counts().restored++;
             if (let_go) {
                 if ((look(client.flags) & Net::kAbort) != 0 || record.state <= SYN_RCVD) abort_stream(socket);
                 socket.orphan = true;
             }
-            if (socket.tcp != nullptr && !socket.half_open && socket.state == Net::State::established) apply_stream(socket);
+            if (socket.tcp != nullptr && !socket.half_open && socket.state == Net::State::established)
+                apply_stream(socket);
             touch(socket);
             return;
         }
@@ -150,14 +156,16 @@ void Stack::restore_socket(u32 number) {
         if (!own && client_generation != record.generation) return;  // a later use: look_at_all() finds it
         if (own && record.state == SYN_RCVD) return;
         counts().resets++;
-        if (kind != Net::Kind::none || (own && client_generation != record.generation)) return restore_lost(socket, record.generation);
+        if (kind != Net::Kind::none || (own && client_generation != record.generation))
+            return restore_lost(socket, record.generation);
         put(server.state, Net::State::free);
         return;
     }
     const Net::State state = look(server.state);
     if (own) {
         // Closed, and the client has not let go.
-        if (state == Net::State::free || (kind == Net::Kind::none && client_generation == generation)) return put(server.state, Net::State::free);
+        if (state == Net::State::free || (kind == Net::Kind::none && client_generation == generation))
+            return put(server.state, Net::State::free);
         restore_lost(socket, generation);
         return;
     }
@@ -167,15 +175,18 @@ void Stack::restore_socket(u32 number) {
         return;  // one that was not begun is found by look_at_all()
     }
     const u64 count = socket.record_count;
-    const u32 tail = generation == client_generation ? look(server.receive_tail) : 0;
     Net::ClientHalf copy;
     std::memcpy(static_cast<void*>(&copy), &client, sizeof copy);
-    start_use(socket, copy);
+    begin(socket, copy);
     socket.record_count = count;
-    if (socket.kind == Net::Kind::none || socket.state != Net::State::open || kind == Net::Kind::listener) return;
-    socket.receive_tail = tail;
-    socket.failures = look(server.failures);
-    socket.drops = look(server.drops);
+    if (socket.kind == Net::Kind::none || socket.state != Net::State::open || kind == Net::Kind::listener)
+        return;  // a listener's backlog is there
+    const bool same = generation == client_generation;
+    if (same) {
+        socket.receive_tail = look(server.receive_tail);
+        socket.failures = look(server.failures);
+        socket.drops = look(server.drops);
+    }
     if (!restore_ring(socket)) fail(socket, Net::Failure::broken);
     else apply(socket);
 }
@@ -235,9 +246,11 @@ bool Stack::restore_stream(Socket& socket, const Record& record) {
     const Net::ServerHalf& server = shared_.server(socket.number);
     Net::ClientHalf& client = shared_.client(socket.number);
     ip_addr_t local, remote;
-    if (record.state < SYN_SENT || record.state > LAST_ACK || record.local.family == 0 || !to_lwip(record.local, local) ||
-        !to_lwip(record.remote, remote) || record.local.family != record.remote.family || record.local.port == 0 || record.remote.port == 0 ||
-        record.send_scale > 14 || record.mss == 0 || record.mss > TCP_MSS || demux_.find(local, record.local.port, remote, record.remote.port) != nullptr)
+    if (record.state < SYN_SENT || record.state > LAST_ACK || record.local.family == 0 ||
+        !to_lwip(record.local, local) || !to_lwip(record.remote, remote) ||
+        record.local.family != record.remote.family || record.local.port == 0 || record.remote.port == 0 ||
+        record.send_scale > 14 || record.mss == 0 || record.mss > TCP_MSS ||
+        demux_.find(local, record.local.port, remote, record.remote.port) != nullptr)
         return false;
     tcp_pcb* pcb = tcp_new_ip_type(IP_GET_TYPE(&local));
     if (pcb == nullptr) return false;
@@ -271,7 +284,8 @@ bool Stack::restore_stream(Socket& socket, const Record& record) {
     if (record.listener != kNoSocket) {
         if (record.listener >= Net::kFirstServerSocket) return false;
         Socket& listener = sockets_[record.listener];
-        const bool there = listener.kind == Net::Kind::listener && listener.generation == record.listener_generation && listener.tcp != nullptr;
+        const bool there = listener.kind == Net::Kind::listener &&
+                           listener.generation == record.listener_generation && listener.tcp != nullptr;
         if (record.state == SYN_RCVD) {
             if (!there) return false;
             pcb->listener = reinterpret_cast<tcp_pcb_listen*>(listener.tcp);
@@ -300,12 +314,15 @@ bool Stack::restore_stream(Socket& socket, const Record& record) {
     // The rings: the Block is where the record is, or was written later without need of one; a round behind, if the death came in between.
     const bool client_knows = look(client.generation) == record.generation;
     const bool shown = look(server.generation) == record.generation;
-    const auto later = [&](u32 in_block, u32 in_record) { return shown && static_cast<i32>(in_block - in_record) > 0 ? in_block : in_record; };
+    const auto later = [&](u32 in_block, u32 in_record) {
+        return shown && static_cast<i32>(in_block - in_record) > 0 ? in_block : in_record;
+    };
     socket.send_head = later(look(server.send_head), record.send_head);
     socket.send_tail = client_knows ? look(client.send_tail) : 0;
     socket.receive_tail = later(look(server.receive_tail), record.receive_tail);
     socket.dropped = record.dropped;
-    if (socket.send_head - record.send_head > Net::kRingSize || socket.send_tail - socket.send_head > Net::kRingSize ||
+    if (socket.send_head - record.send_head > Net::kRingSize ||
+        socket.send_tail - socket.send_head > Net::kRingSize ||
         socket.receive_tail - record.receive_tail > Net::kRingSize)
         return false;
     socket.flags = look(client.flags);
@@ -313,7 +330,8 @@ bool Stack::restore_stream(Socket& socket, const Record& record) {
     socket.fin_received = (record.flags & Record::kFinReceived) != 0;
     const bool closing = record.state == CLOSE_WAIT || record.state == CLOSING || record.state == LAST_ACK;
     if (socket.fin_received != closing) return false;
-    pcb->rcv_nxt = record.first_received + 1 + socket.receive_tail + record.dropped + (socket.fin_received ? 1 : 0);
+    pcb->rcv_nxt = record.first_received + 1 + socket.receive_tail + record.dropped +
+                   (socket.fin_received ? 1 : 0);
     pcb->rcv_ann_right_edge = pcb->rcv_nxt;
     pcb->ts_lastacksent = pcb->rcv_nxt;
     if (!restore_sent(socket, pcb, record)) return false;

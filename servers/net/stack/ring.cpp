@@ -37,7 +37,8 @@ void Stack::release_slots(Socket& socket, u32 first_page, u32 end_page) {
     Net::ServerHalf& server = shared_.server(socket.number);
     const u32 last_page = (socket.reserved - 1) / Net::kPageSize;
     for (u32 at = first_page; at != end_page; at = (at + 1) % (u32{1} << 20)) {
-        if (((last_page - at) & 0xfffff) >= Net::kRingPages && ((last_page - at) & 0xfffff) < 0x80000) continue;
+        if (((last_page - at) & 0xfffff) >= Net::kRingPages && ((last_page - at) & 0xfffff) < 0x80000)
+            continue;
         const u8 slot = static_cast<u8>(at % Net::kRingPages);
         const u16 page = look(server.receive_pages[slot]);
         if (!pages_.owns(page, socket.number, slot)) continue;
@@ -46,7 +47,9 @@ void Stack::release_slots(Socket& socket, u32 first_page, u32 end_page) {
     }
 }
 
-void Stack::release_read(Socket& socket, u32 from, u32 to) { release_slots(socket, from / Net::kPageSize, to / Net::kPageSize); }
+void Stack::release_read(Socket& socket, u32 from, u32 to) {
+    release_slots(socket, from / Net::kPageSize, to / Net::kPageSize);
+}
 
 void Stack::release_all(Socket& socket) {
     Net::ServerHalf& server = shared_.server(socket.number);
@@ -69,7 +72,8 @@ bool Stack::reclaim() {
         Socket& socket = sockets_[owner];
         if (!take_head(socket)) continue;  // it is found out when its own number comes
         touch(socket);
-        const bool out_of_order = socket.kind == Net::Kind::stream && socket.tcp != nullptr && socket.tcp->ooseq != nullptr;
+        const bool out_of_order = socket.kind == Net::Kind::stream && socket.tcp != nullptr &&
+                                  socket.tcp->ooseq != nullptr;
         if (socket.receive_head == socket.receive_tail && !out_of_order) release_all(socket);
     }
     return pages_.used() < before;
@@ -133,16 +137,21 @@ bool Stack::take_head(Socket& socket) {
     return true;
 }
 
-/// When the client is to tell that it has read: at once if the window is small, else rarely.
+/// When the client is to tell that it has read: at once if the window is small, else rarely. A peer that scales no window fills no more than 64 KiB.
 void Stack::set_wake(Socket& socket) {
     const u32 unread = socket.receive_tail - socket.receive_head;
-    const u32 wake = socket.receive_head + (unread >= socket.limit / 2 ? 1 : std::max<u32>(socket.limit / 4, 1));
+    const u32 most = socket.kind == Net::Kind::stream && socket.tcp != nullptr
+                         ? std::min<u32>(socket.limit, TCP_WND_MAX(socket.tcp))
+                         : socket.limit;
+    const u32 wake = socket.receive_head + (unread >= most / 2 ? 1 : std::max<u32>(most / 4, 1));
     if (wake == socket.wake_at) return;
     socket.wake_at = wake;
     std::atomic_ref(shared_.server(socket.number).wake_at).store(wake, std::memory_order_seq_cst);
     // It may have read meanwhile, by the earlier mark.
-    const u32 head = std::atomic_ref(shared_.client(socket.number).receive_head).load(std::memory_order_seq_cst);
-    if (socket.state != Net::State::closed && static_cast<i32>(head - wake) >= 0 && head - socket.receive_head <= unread)
+    const u32 head = std::atomic_ref(shared_.client(socket.number).receive_head)
+                         .load(std::memory_order_seq_cst);
+    if (socket.state != Net::State::closed && static_cast<i32>(head - wake) >= 0 &&
+        head - socket.receive_head <= unread)
         apply(socket);
 }
 

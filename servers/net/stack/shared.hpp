@@ -22,7 +22,11 @@ void put(T& field, std::type_identity_t<T> value) {
 class Shared {
   public:
     /// `memory`: Net::kLinkSize bytes.
-    explicit Shared(std::span<u8> memory) : link_(*reinterpret_cast<Net::Link*>(memory.data())), window_(memory.data() + Net::kWindowOffset) {}
+    explicit Shared(std::span<u8> memory)
+        : link_(*reinterpret_cast<Net::Link*>(memory.data())),
+          window_(memory.data() + Net::kWindowOffset),
+          taken_(look(link_.to_server.tail)),
+          entered_(look(link_.to_client.tail)) {}
 
     Net::Link& link() { return link_; }
     Net::ClientHalf& client(u32 number) { return link_.blocks[number].client; }
@@ -38,15 +42,17 @@ class Shared {
     /// The client is to be notified: numbers were entered, and it sleeps. Once.
     bool take_notification();
     /// The server looks again before it waits (true), or is about to wait: false comes back if there is something to take.
-    void awake(bool yes) { std::atomic_ref(link_.to_server.reader_awake).store(yes ? 1 : 0, std::memory_order_seq_cst); }
+    void awake(bool yes) {
+        std::atomic_ref(link_.to_server.reader_awake).store(yes ? 1 : 0, std::memory_order_seq_cst);
+    }
     bool empty() { return std::atomic_ref(link_.to_server.tail).load(std::memory_order_seq_cst) == taken_; }
     bool broken() const { return broken_; }
 
   private:
     Net::Link& link_;
     u8* const window_;
-    u32 taken_ = 0;
-    u32 entered_ = 0;
+    u32 taken_;    ///< what a predecessor had not taken is found by looking at every Block
+    u32 entered_;  ///< a client that has not opened again yet goes on reading where it is
     bool entered_any_ = false;
     bool broken_ = false;
 };

@@ -58,7 +58,8 @@ void Stack::open(u64 session) {
     if (session != session_) {
         drop_everything();
         records_.clear();
-        for (Net::Block& block : shared_.link().blocks) std::memset(static_cast<void*>(&block), 0, sizeof block);
+        for (Net::Block& block : shared_.link().blocks)
+            std::memset(static_cast<void*>(&block), 0, sizeof block);
         session_ = session;
         records_.set_session(session);
     }
@@ -93,7 +94,8 @@ void Stack::touch(Socket& socket) {
 
 void Stack::look_at_all() {
     for (u32 i = 0; i < Net::kSockets; i++) {
-        if (look(shared_.client(i).kind) != Net::Kind::none || sockets_[i].kind != Net::Kind::none || look(shared_.server(i).state) != Net::State::free)
+        if (look(shared_.client(i).kind) != Net::Kind::none || sockets_[i].kind != Net::Kind::none ||
+            look(shared_.server(i).state) != Net::State::free)
             look_at(i);
         if (sockets_[i].kind != Net::Kind::none) sockets_[i].news = true;
     }
@@ -104,12 +106,14 @@ void Stack::look_at(u32 number) {
     const Net::ClientHalf client = read(shared_.client(number));
     const bool used = client.kind != Net::Kind::none;
     if (number >= Net::kFirstServerSocket) {
-        if (socket.kind == Net::Kind::none || socket.half_open || client.generation != socket.generation) return;
+        if (socket.kind == Net::Kind::none || socket.half_open || client.generation != socket.generation)
+            return;
         if (socket.unseen) leave_backlog(socket);
         if (!used) return let_go(socket, (client.flags & Net::kAbort) != 0);
         return apply(socket);
     }
-    if (socket.kind != Net::Kind::none && (!used || client.generation != socket.generation || (client.kind != socket.kind && !socket.orphan))) {
+    if (socket.kind != Net::Kind::none &&
+        (!used || client.generation != socket.generation || (client.kind != socket.kind && !socket.orphan))) {
         if (!socket.orphan || used) let_go(socket, used || (client.flags & Net::kAbort) != 0);
         if (socket.kind != Net::Kind::none && used) become_free(socket);
     }
@@ -123,6 +127,11 @@ void Stack::look_at(u32 number) {
 }
 
 void Stack::start_use(Socket& socket, const Net::ClientHalf& client) {
+    begin(socket, client);
+    if (socket.kind != Net::Kind::none && socket.state != Net::State::closed) apply(socket);
+}
+
+void Stack::begin(Socket& socket, const Net::ClientHalf& client) {
     const u16 number = socket.number;
     const u64 written = socket.record_count;
     const bool touched = socket.touched;
@@ -144,7 +153,6 @@ void Stack::start_use(Socket& socket, const Net::ClientHalf& client) {
         case Net::Kind::echo: open_datagrams(socket, client); break;
         default: fail(socket, Net::Failure::broken);
     }
-    if (socket.kind != Net::Kind::none && socket.state != Net::State::closed) apply(socket);
 }
 
 /// The socket is over: what the client sees of it is that, until it lets go.
@@ -152,7 +160,8 @@ void Stack::fail(Socket& socket, Net::Failure failure) {
     if (socket.kind == Net::Kind::stream) abort_stream(socket);
     else if (socket.kind == Net::Kind::listener) close_listener(socket);
     else close_datagrams(socket);
-    if (socket.state == Net::State::connecting || socket.state == Net::State::free) counts().failed_attempts++;
+    if (socket.state == Net::State::connecting || socket.state == Net::State::free)
+        counts().failed_attempts++;
     socket.state = Net::State::closed;
     socket.failure = failure;
     socket.news = true;
@@ -205,7 +214,8 @@ void Stack::apply(Socket& socket) {
     }
     const Net::ClientHalf& client = shared_.client(socket.number);
     const u32 tail = look(client.send_tail);
-    if (tail - socket.send_head > Net::kRingSize || tail - socket.send_tail > Net::kRingSize || !take_head(socket))
+    if (tail - socket.send_head > Net::kRingSize || tail - socket.send_tail > Net::kRingSize ||
+        !take_head(socket))
         return fail(socket, Net::Failure::broken);
     socket.send_tail = tail;
     socket.flags = look(client.flags);
@@ -237,7 +247,8 @@ void Stack::publish(Socket& socket) {
     if (socket.kind == Net::Kind::stream) write_record(socket);  // first: the Block is never ahead of it
     if (socket.half_open) return;
     Net::ServerHalf& server = shared_.server(socket.number);
-    if (look(server.receive_tail) != socket.receive_tail || look(server.send_head) != socket.send_head) socket.news = true;
+    if (look(server.receive_tail) != socket.receive_tail || look(server.send_head) != socket.send_head)
+        socket.news = true;
     put(server.receive_tail, socket.receive_tail);
     put(server.send_head, socket.send_head);
     put(server.failure, socket.failure);
@@ -254,9 +265,10 @@ void Stack::publish(Socket& socket) {
         put(server.send_window, pcb.snd_wnd);
         put(server.retransmissions, socket.retransmissions);
     }
-    put(server.generation, socket.generation);
-    std::atomic_thread_fence(std::memory_order_release);
+    // The generation last: who sees it sees all that belongs to it.
     put(server.state, socket.state);
+    std::atomic_thread_fence(std::memory_order_release);
+    put(server.generation, socket.generation);
     set_wake(socket);
     if (socket.news && !(socket.orphan && socket.state != Net::State::free)) shared_.enter(socket.number);
     socket.news = false;
@@ -316,8 +328,8 @@ u64 Stack::deadline() const {
 
 u32 Stack::sequence(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port) {
     // RFC 6528: a clock of four microseconds, and a secret function of the pair of addresses; SipHash-2-4's rounds over them.
-    u64 v0 = secret_[0] ^ 0x736f6d6570736575, v1 = secret_[1] ^ 0x646f72616e646f6d, v2 = secret_[0] ^ 0x6c7967656e657261,
-        v3 = secret_[1] ^ 0x7465646279746573;
+    u64 v0 = secret_[0] ^ 0x736f6d6570736575, v1 = secret_[1] ^ 0x646f72616e646f6d,
+        v2 = secret_[0] ^ 0x6c7967656e657261, v3 = secret_[1] ^ 0x7465646279746573;
     const auto rotate = [](u64 x, int by) { return x << by | x >> (64 - by); };
     const auto rounds = [&](int count) {
         while (count-- > 0) {
@@ -348,7 +360,7 @@ Net::Statistics::Reply Stack::statistics() {
     reply.listeners = listeners_;
     reply.datagram_sockets = datagram_sockets_ + raw_sockets_;
     reply.half_open = opening_;
-    reply.waiting = demux_.count() - reply.connections;
+    reply.waiting = demux_.waiting();
     reply.receive_pages_used = pages_.used();
     reply.opened_actively = counts.opened_actively;
     reply.opened_passively = counts.opened_passively;

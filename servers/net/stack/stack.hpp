@@ -21,7 +21,8 @@ namespace pith::stack {
 
 class Stack {
   public:
-    static constexpr u32 kMaxOpening = 512;  ///< half-open connections, of all listeners
+    static constexpr u32 kMaxOpening = 1024;  ///< half-open connections, of all listeners
+    static constexpr u32 kMaxWaiting = 960;   ///< in TIME_WAIT, which nobody's socket is any more
     static constexpr u32 kMaxListeners = 400;
     static constexpr u32 kMaxDatagramSockets = 512;
     static constexpr u32 kMaxRawSockets = 64;
@@ -63,7 +64,8 @@ class Stack {
     void on_error(Socket& socket, err_t error);
     void on_freed(Socket& socket);
     bool on_datagram(Socket& socket, pbuf* data, const ip_addr_t& remote, u16 remote_port);
-    void on_unreachable(bool six, u8 protocol, const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port, Net::Failure failure);
+    void on_unreachable(bool six, u8 protocol, const ip_addr_t& local, u16 local_port,
+                        const ip_addr_t& remote, u16 remote_port, Net::Failure failure);
     /// After lwIP's timers of TCP: what they sent is recorded, and limits of time are kept. Whether they have to go on.
     bool after_timers();
     void touch(Socket& socket);
@@ -73,6 +75,7 @@ class Stack {
     void look_at(u32 number);
     void look_at_all();
     void start_use(Socket& socket, const Net::ClientHalf& client);
+    void begin(Socket& socket, const Net::ClientHalf& client);
     void let_go(Socket& socket, bool abort);
     void apply(Socket& socket);
     void settle(Socket& socket);
@@ -146,7 +149,9 @@ class Stack {
     u64 session_ = 0;
     u16 touched_[2 * Net::kSockets];  ///< some settled already, and touched again by others
     u32 touched_count_ = 0;
-    u16 free_server_[Net::kSockets - Net::kFirstServerSocket];  ///< a queue: the one that has been free for longest is used next
+    u16 free_server_
+        [Net::kSockets -
+         Net::kFirstServerSocket];  ///< a queue: the one that has been free for longest is used next
     u32 free_first_ = 0, free_count_ = 0;
     u16 first_opening_ = kNoSocket, last_opening_ = kNoSocket;
     u32 opening_ = 0;

@@ -17,12 +17,16 @@ constexpr u32 kAhead = 8 * TCP_MSS;  ///< bytes that lwIP has beyond what it may
 constexpr u64 kCorkTime = 200'000'000;
 constexpr u32 kMilliseconds = 1'000;
 
-err_t received(void* argument, tcp_pcb*, pbuf* data, err_t) { return Stack::current().on_received(*static_cast<Socket*>(argument), data); }
+err_t received(void* argument, tcp_pcb*, pbuf* data, err_t) {
+    return Stack::current().on_received(*static_cast<Socket*>(argument), data);
+}
 err_t sent(void* argument, tcp_pcb*, u16_t length) {
     Stack::current().on_sent(*static_cast<Socket*>(argument), length);
     return ERR_OK;
 }
-err_t connected(void* argument, tcp_pcb*, err_t) { return Stack::current().on_established(*static_cast<Socket*>(argument)); }
+err_t connected(void* argument, tcp_pcb*, err_t) {
+    return Stack::current().on_established(*static_cast<Socket*>(argument));
+}
 void failed(void* argument, err_t error) {
     if (argument != nullptr) Stack::current().on_error(*static_cast<Socket*>(argument), error);
 }
@@ -70,8 +74,9 @@ void Stack::open_stream(Socket& socket, const Net::ClientHalf& client) {
     }
     counts().opened_actively++;
     ip_addr_t local, remote;
-    if (!to_lwip(client.local, local) || !to_lwip(client.remote, remote) || client.remote.family == 0 || client.remote.port == 0 ||
-        client.local.port == 0 || (client.local.family != 0 && client.local.family != client.remote.family))
+    if (!to_lwip(client.local, local) || !to_lwip(client.remote, remote) || client.remote.family == 0 ||
+        client.remote.port == 0 || client.local.port == 0 ||
+        (client.local.family != 0 && client.local.family != client.remote.family))
         return fail(socket, Net::Failure::broken);
     if (client.local.family == 0) IP_SET_TYPE_VAL(local, IP_GET_TYPE(&remote));
     netif* route = ip_route(&local, &remote);
@@ -80,12 +85,16 @@ void Stack::open_stream(Socket& socket, const Net::ClientHalf& client) {
         const ip_addr_t* source = ip_netif_get_local_ip(route, &remote);
         if (source == nullptr) return fail(socket, Net::Failure::unreachable);
         ip_addr_copy(local, *source);
-    } else if (IP_IS_V4(&local) ? !ip4_addr_cmp(ip_2_ip4(&local), netif_ip4_addr(route)) : netif_get_ip6_addr_match(route, ip_2_ip6(&local)) < 0) {
+    } else if (IP_IS_V4(&local) ? !ip4_addr_cmp(ip_2_ip4(&local), netif_ip4_addr(route))
+                                : netif_get_ip6_addr_match(route, ip_2_ip6(&local)) < 0) {
         return fail(socket, Net::Failure::not_local);
     }
-    if (IP_IS_V6(&remote) && ip6_addr_lacks_zone(ip_2_ip6(&remote), IP6_UNICAST)) ip6_addr_assign_zone(ip_2_ip6(&remote), IP6_UNICAST, route);
-    if (IP_IS_V6(&local) && ip6_addr_lacks_zone(ip_2_ip6(&local), IP6_UNICAST)) ip6_addr_assign_zone(ip_2_ip6(&local), IP6_UNICAST, route);
-    if (tcp_pcb* other = demux_.find(local, client.local.port, remote, client.remote.port); other != nullptr) {
+    if (IP_IS_V6(&remote) && ip6_addr_lacks_zone(ip_2_ip6(&remote), IP6_UNICAST))
+        ip6_addr_assign_zone(ip_2_ip6(&remote), IP6_UNICAST, route);
+    if (IP_IS_V6(&local) && ip6_addr_lacks_zone(ip_2_ip6(&local), IP6_UNICAST))
+        ip6_addr_assign_zone(ip_2_ip6(&local), IP6_UNICAST, route);
+    if (tcp_pcb* other = demux_.find(local, client.local.port, remote, client.remote.port);
+        other != nullptr) {
         if (other->state != TIME_WAIT) return fail(socket, Net::Failure::in_use);
         tcp_abort(other);  // its successor's sequence numbers are later ones (RFC 6528)
     }
@@ -124,13 +133,15 @@ void Stack::abort_stream(Socket& socket) {
     tcp_abandon(pcb, pcb->state != SYN_SENT && pcb->state != CLOSED && pcb->state != SYN_RCVD);
 }
 
-/// In TIME_WAIT a connection is nobody's: lwIP waits alone.
+/// In TIME_WAIT a connection is nobody's: lwIP waits alone. Of too many that has waited for longest goes.
 void Stack::detach(Socket& socket) {
     tcp_pcb* pcb = socket.tcp;
     socket.tcp = nullptr;
     tcp_arg(pcb, nullptr);
     tcp_err(pcb, nullptr);
     Demux::node(pcb)->socket = nullptr;
+    demux_.wait(*Demux::node(pcb));
+    if (demux_.waiting() > kMaxWaiting) tcp_abort(demux_.longest_waiting()->pcb);
 }
 
 void Stack::apply_options(Socket& socket, u8 flags) {
@@ -138,7 +149,9 @@ void Stack::apply_options(Socket& socket, u8 flags) {
     tcp_pcb& pcb = *socket.tcp;
     if ((flags & Net::kNoDelay) != 0) tcp_nagle_disable(&pcb);
     else tcp_nagle_enable(&pcb);
-    const auto limited = [](u32 value, u32 otherwise, u32 most) { return value == 0 ? otherwise : std::min(value, most); };
+    const auto limited = [](u32 value, u32 otherwise, u32 most) {
+        return value == 0 ? otherwise : std::min(value, most);
+    };
     pcb.keep_idle = limited(look(client.keep_idle), 7200, 32767) * kMilliseconds;
     pcb.keep_intvl = limited(look(client.keep_interval), 75, 32767) * kMilliseconds;
     pcb.keep_cnt = limited(look(client.keep_count), 9, 127);
@@ -157,7 +170,8 @@ void Stack::apply_stream(Socket& socket) {
     const Net::ClientHalf& client = shared_.client(socket.number);
     if (socket.tcp == nullptr) return;
     const u32 tail = look(client.send_tail);
-    if (tail - socket.send_tail > Net::kRingSize || tail - socket.send_head > Net::kRingSize || (socket.fin_queued && tail != socket.send_tail))
+    if (tail - socket.send_tail > Net::kRingSize || tail - socket.send_head > Net::kRingSize ||
+        (socket.fin_queued && tail != socket.send_tail))
         return fail(socket, Net::Failure::broken);
     if (!take_head(socket)) return fail(socket, Net::Failure::broken);
     if (tail != socket.send_tail && socket.send_tail == socket.send_head) socket.progress = port_.now();
@@ -184,7 +198,9 @@ void Stack::open_window(Socket& socket) {
     const u32 most = std::min<u32>(socket.limit, TCP_WND_MAX(&pcb));
     const u32 room = unread >= most ? 0 : most - unread;
     if (room <= pcb.rcv_wnd) return;
-    const u32 told = static_cast<i32>(pcb.rcv_ann_right_edge - pcb.rcv_nxt) > 0 ? pcb.rcv_ann_right_edge - pcb.rcv_nxt : 0;
+    const u32 told = static_cast<i32>(pcb.rcv_ann_right_edge - pcb.rcv_nxt) > 0
+                         ? pcb.rcv_ann_right_edge - pcb.rcv_nxt
+                         : 0;
     for (u32 more = room - pcb.rcv_wnd; more > 0;) {
         const u16 part = static_cast<u16>(std::min<u32>(more, 0x8000));
         tcp_recved(&pcb, part);
@@ -262,7 +278,8 @@ void Stack::settle_stream(Socket& socket) {
     if (socket.half_open) return;
     feed(socket);
     if (socket.tcp == nullptr) return;
-    if ((socket.flags & Net::kSendClosed) != 0 && !socket.fin_queued && socket.fed == socket.send_tail && open_for_sending(*pcb)) {
+    if ((socket.flags & Net::kSendClosed) != 0 && !socket.fin_queued && socket.fed == socket.send_tail &&
+        open_for_sending(*pcb)) {
         socket.fin_queued = true;
         static_cast<void>(tcp_shutdown(pcb, 0, 1));
     } else {
@@ -300,7 +317,8 @@ err_t Stack::on_received(Socket& socket, pbuf* data) {
     if ((socket.flags & Net::kReceiveClosed) != 0) {
         socket.dropped += length;
         tcp_recved(socket.tcp, static_cast<u16_t>(length));
-    } else if (socket.receive_tail - socket.receive_head + length > Net::kRingSize || !reserve(socket, socket.receive_tail + length)) {
+    } else if (socket.receive_tail - socket.receive_head + length > Net::kRingSize ||
+               !reserve(socket, socket.receive_tail + length)) {
         // Beyond every window, or pages of bytes that were out of order have gone: never acknowledged, so it must not go on.
         pbuf_free(data);
         tcp_pcb* pcb = socket.tcp;
@@ -327,7 +345,11 @@ void Stack::on_sent(Socket& socket, u32 length) {
 
 void Stack::on_error(Socket& socket, err_t error) {
     using enum Net::Failure;
-    if (error == ERR_RST) {
+    // A peer that has forgotten its TIME_WAIT answers a last FIN by RST: all bytes have arrived all the same.
+    const bool over = socket.fin_received && socket.fin_queued && socket.send_head == socket.send_tail;
+    if (over) {
+        socket.failure = none;
+    } else if (error == ERR_RST) {
         socket.failure = socket.state == Net::State::connecting ? refused : reset;
         counts().resets++;
     } else if (error != ERR_CLSD) {
@@ -354,14 +376,16 @@ err_t Stack::on_segment(tcp_pcb* pcb, u32 sequence, u8 flags, u32 length) {
         const Socket& listener = sockets_[socket.listener];
         if (listener.waiting >= std::max<u32>(listener.backlog, 1)) return ERR_MEM;
     }
-    if (length == 0 || pcb->state < SYN_RCVD || pcb->state >= CLOSE_WAIT || (socket.flags & Net::kReceiveClosed) != 0) return ERR_OK;
+    if (length == 0 || pcb->state < SYN_RCVD || pcb->state >= CLOSE_WAIT ||
+        (socket.flags & Net::kReceiveClosed) != 0)
+        return ERR_OK;
     const u32 ahead = sequence + length - pcb->rcv_nxt;
     if (static_cast<i32>(ahead) <= 0 || ahead > pcb->rcv_wnd) return ERR_OK;
     return reserve(socket, socket.receive_tail + ahead) ? ERR_OK : ERR_MEM;
 }
 
-void Stack::on_unreachable(bool six, u8 protocol, const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port,
-                           Net::Failure failure) {
+void Stack::on_unreachable(bool six, u8 protocol, const ip_addr_t& local, u16 local_port,
+                           const ip_addr_t& remote, u16 remote_port, Net::Failure failure) {
     if (protocol == IP_PROTO_TCP) {
         // RFC 5927: only an attempt to connect ends by it, and only if the ports are right.
         tcp_pcb* pcb = demux_.find(local, local_port, remote, remote_port);
@@ -386,9 +410,10 @@ bool Stack::after_timers() {
     bool needed = tcp_tw_pcbs != nullptr;
     for (tcp_pcb *pcb = tcp_active_pcbs, *next; pcb != nullptr; pcb = next) {
         next = pcb->next;
-        const bool waits = pcb->unacked != nullptr || pcb->unsent != nullptr || pcb->ooseq != nullptr || pcb->state < ESTABLISHED ||
-                           (pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND)) != 0 || pcb->state >= FIN_WAIT_1 ||
-                           ip_get_option(pcb, SOF_KEEPALIVE);
+        const bool waits = pcb->unacked != nullptr || pcb->unsent != nullptr || pcb->ooseq != nullptr ||
+                           pcb->state < ESTABLISHED ||
+                           (pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND)) != 0 ||
+                           pcb->state >= FIN_WAIT_1 || ip_get_option(pcb, SOF_KEEPALIVE);
         needed |= waits;
         auto* socket = static_cast<Socket*>(pcb->callback_arg);
         if (socket == nullptr) continue;
@@ -397,7 +422,8 @@ bool Stack::after_timers() {
             counts().segments_retransmitted++;
         }
         if (pcb->snd_nxt != socket->recorded_sent || pcb->state != socket->recorded_state) touch(*socket);
-        if (socket->user_timeout != 0 && socket->send_head != socket->send_tail && now - socket->progress > u64{socket->user_timeout} * 1'000'000)
+        if (socket->user_timeout != 0 && socket->send_head != socket->send_tail &&
+            now - socket->progress > u64{socket->user_timeout} * 1'000'000)
             fail(*socket, Net::Failure::timed_out);
     }
     return needed;

@@ -31,6 +31,8 @@ constexpr Periodic kTimers[] = {
     {MLD6_TMR_INTERVAL * kMillisecond, 100, mld6_tmr},
 };
 
+constexpr u32 kDhcp = 3;
+
 }  // namespace
 
 void Timers::start(u64 now) {
@@ -47,9 +49,8 @@ void Timers::run(Stack& stack, u64 now) {
         const u64 missed = (now - last_[i]) / timer.period;
         last_[i] += missed * timer.period;
         for (u64 calls = std::min<u64>(missed, timer.most); calls > 0; calls--) timer.run();
-        // Whether dhcp_fine_tmr() has sent something is not known: an address that is being asked for is activity.
     }
-    if (stack.interface().configuring()) last_activity_ = now;
+    dhcp_waits_ = stack.interface().dhcp_ticks();
     const u64 missed = (now - last_tcp_) / (TCP_TMR_INTERVAL * kMillisecond);
     if (missed == 0) return;
     last_tcp_ += missed * TCP_TMR_INTERVAL * kMillisecond;
@@ -62,7 +63,9 @@ void Timers::run(Stack& stack, u64 now) {
 u64 Timers::deadline() const {
     u64 next = ~u64{0};
     const bool busy = now_ - last_activity_ < kBusy;
-    for (u32 i = 0; i < kCount; i++) next = std::min(next, last_[i] + (busy ? kTimers[i].period : std::max(kNap, kTimers[i].period)));
+    for (u32 i = 0; i < kCount; i++)
+        next = std::min(next, last_[i] + (busy ? kTimers[i].period : std::max(kNap, kTimers[i].period)));
+    if (dhcp_waits_ != 0) next = std::min(next, last_[kDhcp] + dhcp_waits_ * kTimers[kDhcp].period);
     if (tcp_needed_) next = std::min(next, last_tcp_ + TCP_TMR_INTERVAL * kMillisecond);
     return next;
 }

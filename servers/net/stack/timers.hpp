@@ -29,6 +29,7 @@ class Timers {
     u64 now_ = 0;
     u64 last_[kCount] = {};
     u64 last_tcp_ = 0;
+    u32 dhcp_waits_ = 0;  ///< periods of its fine timer, until DHCP does something
     bool tcp_needed_ = false;
 };
 

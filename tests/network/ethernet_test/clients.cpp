@@ -11,11 +11,16 @@ namespace {
 
 constexpr u32 kBufferSize = EthernetClient::kBufferSize;
 
+/// The link is another's from now on: the station does not look at it.
+Error take_over(Raw& raw) {
+    station->client().detach();
+    return raw.open();
+}
+
 /// The station has its interface again, and it works.
 bool station_goes_on() {
-    station->client().detach();
     station->client().reborn();
-    CHECK(station->client().attached());
+    CHECK(look_until([] { return station->client().attached(); }));
     return station->ask_all(100, 16, 300);
 }
 
@@ -59,7 +64,7 @@ bool buffers_run_out_and_come_back() {
 bool bad_submissions_are_refused() {
     Raw raw(context.driver);
     CHECK(raw.open(1) == Error::not_found && raw.open(~u64{0}) == Error::not_found);
-    CHECK(raw.open() == Error::ok);
+    CHECK(take_over(raw) == Error::ok);
     const u64 window = raw.facts().window_size;
     const u32 most = raw.facts().mtu + Ethernet::kHeaderSize;
     const auto send = [&](u64 offset, u32 length, u32 flags = 0, u16 start = 0, u16 at = 0) {
@@ -84,15 +89,17 @@ bool bad_submissions_are_refused() {
     CHECK(receive(window - kBufferSize + 1, kBufferSize) == Error::invalid);
     CHECK(receive(~u64{0} - 100, kBufferSize) == Error::invalid);
     CHECK(receive(0, ~u32{0}) == Error::invalid);
-    // It is good, and nothing comes.
-    CHECK(raw.receive({9, window - kBufferSize, kBufferSize, 0}, 50 * kMillisecond) == Error::timed_out);
+    // It is good; nothing comes, or what is for everybody.
+    const Error waited = raw.receive({9, window - kBufferSize, kBufferSize, 0}, 50 * kMillisecond);
+    CHECK(waited == Error::timed_out || waited == Error::ok);
     return station_goes_on();
 }
 
 bool broken_rings_hurt_nobody_else() {
+    const u64 lives = restarts("virtio_net");
     for (u32 which = 0; which < 4; which++) {
         Raw raw(context.driver);
-        CHECK(raw.open() == Error::ok);
+        CHECK(take_over(raw) == Error::ok);
         u32& index = which == 0   ? raw.send_header().submit_tail
                      : which == 1 ? raw.receive_header().submit_tail
                      : which == 2 ? raw.send_header().complete_head
@@ -102,7 +109,7 @@ bool broken_rings_hurt_nobody_else() {
         static_cast<void>(raw.send_queue().submit({1, 0, 60, 0, 0, 0, 0}));
         raw.notify();
         // More buffers than there can be, all in the same place.
-        CHECK(raw.open() == Error::ok);
+        CHECK(take_over(raw) == Error::ok);
         for (u32 i = 0; i < 2000; i++) {
             static_cast<void>(raw.receive_queue().submit({i, 0, kBufferSize, 0}));
             static_cast<void>(raw.send_queue().submit({i, 0, 60, 0, 0, 0, 0}));
@@ -110,8 +117,7 @@ bool broken_rings_hurt_nobody_else() {
             raw.notify();
         }
     }
-    // An earlier client's Signal is of no use to a later one's driver, and its death is heard of.
-    CHECK(restarts("virtio_net") == 0);
+    CHECK(restarts("virtio_net") == lives);
     return station_goes_on();
 }
 
@@ -132,7 +138,7 @@ bool reopening_leaves_nothing() {
     for (u32 round = 0; round < 30; round++) {
         for (u32 i = 0; i < 64 + round; i++) static_cast<void>(station->ask(static_cast<u16>(i), 1400));
         station->client().publish();
-        CHECK(raw.open() == Error::ok);
+        CHECK(take_over(raw) == Error::ok);
         std::memset(raw.window(), 0xcc, raw.facts().window_size);
         run_for((1 + round % 5) * kMillisecond);
         CHECK(raw.send({1, 0, 60, 0, 0, 0, 0}) == Error::ok);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tests a network interface from inside: prints a line a test on the debug console and ends the machine. On the other side is QEMU's
-// user network, whose gateway answers ARP and echo requests.
+// user network, whose gateway answers ARP and echo requests; and the host, which takes the carrier away (tests/system/ethernet.sh).
 #include "tests/network/ethernet_test/station.hpp"
 
 namespace pith::test {
@@ -22,6 +22,7 @@ void run_all() {
     if (failures != 0) return;
     run("every_size_is_sent_and_received", every_size_is_sent_and_received);
     run("many_are_under_way", many_are_under_way);
+    run("carrier_goes_and_comes", carrier_goes_and_comes);
     run("frames_without_answer_are_sent", frames_without_answer_are_sent);
     run("buffers_run_out_and_come_back", buffers_run_out_and_come_back);
     run("bad_submissions_are_refused", bad_submissions_are_refused);

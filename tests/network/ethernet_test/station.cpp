@@ -74,6 +74,7 @@ bool Station::ask(u16 sequence, u32 data) {
     Hardware own;
     own_hardware(client_, own);
     answered_.reset(sequence);
+    data = std::min(data, client_.mtu() - (kEchoOverhead - Ethernet::kHeaderSize));
     const u32 length = make_echo(buffer->bytes(), own, gateway_, sequence, data);
     client_.queue(std::move(*buffer), length);
     return true;
@@ -82,6 +83,7 @@ bool Station::ask(u16 sequence, u32 data) {
 bool Station::send_to_nobody(u32 length) {
     auto buffer = client_.buffer();
     if (!buffer.ok()) return false;
+    length = std::min(length, Ethernet::kHeaderSize + client_.mtu());
     std::memset(buffer->bytes().data(), 0x42, length);
     client_.queue(std::move(*buffer), length);
     return true;

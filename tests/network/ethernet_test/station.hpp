@@ -18,10 +18,10 @@ class Station {
     bool open();
     EthernetClient& client() { return client_; }
 
-    /// Queues an echo request with so many bytes of data; false: there is no buffer.
+    /// Queues an echo request with so many bytes of data, as far as a frame can hold them; false: there is no buffer.
     bool ask(u16 sequence, u32 data);
     bool ask_gateway();
-    /// Queues a frame that nobody answers.
+    /// Queues a frame that nobody answers, as long as it can be.
     bool send_to_nobody(u32 length);
     bool answered(u16 sequence) const { return answered_[sequence]; }
     void forget() {

@@ -36,14 +36,17 @@ void print(std::string_view format, const T&... arguments) {
 
 bool open() {
     ReceivedHandles received;
-    auto reply = context.net.call(Net::Open{context.session, context.bit}, HandleList().add(context.loop->signal(), rights(abi::SignalRight::notify) | kCopyRight),
-                                  received, now() + 5 * kSecond);
+    auto reply = context.net.call(
+        Net::Open{context.session, context.bit},
+        HandleList().add(context.loop->signal(), rights(abi::SignalRight::notify) | kCopyRight), received,
+        now() + 5 * kSecond);
     if (!reply.ok()) return false;
     auto link = received.take<Memory>(0);
     auto signal = received.take<Signal>(1);
     if (!link.ok() || !signal.ok()) return false;
     if (!context.mapping.valid()) {
-        auto mapping = Mapping::create(*link, 0, (Net::kLinkSize + abi::kPageSize - 1) / abi::kPageSize * abi::kPageSize);
+        auto mapping = Mapping::create(
+            *link, 0, (Net::kLinkSize + abi::kPageSize - 1) / abi::kPageSize * abi::kPageSize);
         if (!mapping.ok()) return false;
         context.mapping = std::move(*mapping);
         static TestClient client(context.mapping.as<u8>());
@@ -52,8 +55,8 @@ bool open() {
     context.server = std::move(*signal);
     context.server_bits = reply->bits;
     context.opened++;
-    context.client->take_all();
     context.client->enter_all();
+    context.client->take_all();
     return true;
 }
 
@@ -87,8 +90,10 @@ const Net::Interface& interface() { return context.client->link().interfaces[0];
 bool address_comes() {
     if (!wait_for([] { return interface().addresses[0].family == 4; })) return false;
     const u8* address = interface().addresses[0].bytes;
-    print("# {}: {}.{}.{}.{}/{}\n", interface().name, address[0], address[1], address[2], address[3], interface().addresses[0].prefix);
-    return address[0] == 10 && interface().addresses[0].prefix == 24 && context.client->link().name_server_count == 1;
+    print("# {}: {}.{}.{}.{}/{}\n", interface().name, address[0], address[1], address[2], address[3],
+          interface().addresses[0].prefix);
+    return address[0] == 10 && interface().addresses[0].prefix == 24 &&
+           context.client->link().name_server_count == 1;
 }
 
 Net::Address host(u8 last, u16 port = 0) {
@@ -151,16 +156,20 @@ bool serve() {
         over = context.client->accept(end) != 0;
         for (usize i = 0; i < open_ones.size(); i++) {
             const u32 one = open_ones[i];
-            const u32 got = context.client->receive(one, bytes, std::min<u32>(sizeof bytes, context.client->send_room(one)));
+            const u32 got = context.client->receive(
+                one, bytes, std::min<u32>(sizeof bytes, context.client->send_room(one)));
             if (got > 0 && context.client->send(one, bytes, got) != got) return false;
             carried += got;
-            if (context.client->state(one) != Net::State::closed && !(context.client->peer_closed(one) && context.client->readable(one) == 0)) continue;
+            if (context.client->state(one) != Net::State::closed &&
+                !(context.client->peer_closed(one) && context.client->readable(one) == 0))
+                continue;
             context.client->close(one);
             open_ones.erase(open_ones.begin() + static_cast<std::ptrdiff_t>(i--));
         }
     }
     auto statistics = context.net.call(Net::Statistics{});
-    print("# {} bytes carried back, {} deaths, {} restored\n", carried, deaths, statistics.ok() ? statistics->restored : 0);
+    print("# {} bytes carried back, {} deaths, {} restored\n", carried, deaths,
+          statistics.ok() ? statistics->restored : 0);
     return true;
 }
 
@@ -199,6 +208,7 @@ int main() {
         if (start_number("serve") != 0) run("serves", serve);
     }
     if (failures == 0) print("net tests passed\n");
-    static_cast<void>(context.process.call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
+    static_cast<void>(context.process.call(
+        Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
     return 1;
 }

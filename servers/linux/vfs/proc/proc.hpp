@@ -61,6 +61,11 @@ extern const ProcEntry kProcNet;
 // Texts that several files share.
 SysResult<std::string> proc_mounts(const ProcSubject& subject, Thread& reader);
 std::string proc_meminfo(Zone& zone);
+// Of /proc/net (interfaces.cpp).
+SysResult<std::string> proc_net_dev(const ProcSubject& subject, Thread& reader);
+SysResult<std::string> proc_net_route(const ProcSubject& subject, Thread& reader);
+SysResult<std::string> proc_net_if_inet6(const ProcSubject& subject, Thread& reader);
+SysResult<std::string> proc_net_arp(const ProcSubject& subject, Thread& reader);
 
 /// Averages over 1, 5 and 15 minutes of the threads that run, in 11-bit fixed point, as Linux computes them.
 class LoadAverage {

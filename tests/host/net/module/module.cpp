@@ -21,7 +21,8 @@ namespace {
 class Loaded final : public AnyStack {
   public:
     Loaded(Port& port, u8* link, u8* records)
-        : stack_(std::make_unique<Stack>(port, std::span<u8>(link, Net::kLinkSize), std::span<u8>(records, Records::kSize))) {}
+        : stack_(std::make_unique<Stack>(port, std::span<u8>(link, Net::kLinkSize),
+                                         std::span<u8>(records, Records::kSize))) {}
     void open(u64 session) override { stack_->open(session); }
     void attach(const InterfaceSetup& setup) override { stack_->attach(setup); }
     void set_link(bool up) override { stack_->set_link(up); }
@@ -39,7 +40,8 @@ class Loaded final : public AnyStack {
 }  // namespace stack
 }  // namespace pith
 
-extern "C" __attribute__((visibility("default"))) pith::stack::AnyStack* pith_make_stack(pith::stack::Port& port, pith::u8* link, pith::u8* records);
+extern "C" __attribute__((visibility("default"))) pith::stack::AnyStack* pith_make_stack(
+    pith::stack::Port& port, pith::u8* link, pith::u8* records);
 pith::stack::AnyStack* pith_make_stack(pith::stack::Port& port, pith::u8* link, pith::u8* records) {
     return new pith::stack::Loaded(port, link, records);
 }

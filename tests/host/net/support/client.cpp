@@ -6,7 +6,8 @@
 
 namespace pith::stack {
 
-TestClient::TestClient(u8* memory) : link_(*reinterpret_cast<Net::Link*>(memory)), window_(memory + Net::kWindowOffset) {
+TestClient::TestClient(u8* memory)
+    : link_(*reinterpret_cast<Net::Link*>(memory)), window_(memory + Net::kWindowOffset) {
     forget();
 }
 
@@ -15,6 +16,9 @@ void TestClient::forget() {
     for (u32 i = Net::kPages; i > Net::kFirstSendPage; i--) free_pages_.push_back(static_cast<u16>(i - 1));
     used_.assign(Net::kSockets, false);
     taken_back_.assign(Net::kSockets, 0);
+    arrivals_.clear();
+    next_ = 1;
+    taken_ = link_.to_client.head;
 }
 
 void TestClient::enter(u32 socket) {
@@ -30,20 +34,27 @@ u32 TestClient::take_all() {
     for (; taken_ != std::atomic_ref(link_.to_client.tail).load(); count++) {
         const u16 number = link_.to_client.numbers[taken_++ % Net::kSockets];
         link_.to_client.head = taken_;
-        std::atomic_ref(link_.blocks[number % Net::kSockets].server.pending).exchange(0);
+        if (number >= Net::kSockets) std::abort();
+        std::atomic_ref(link_.blocks[number].server.pending).exchange(0);
+        if (number >= Net::kFirstServerSocket && server(number).generation != client(number).generation)
+            arrivals_.push_back(number);
     }
     return count;
 }
 
 void TestClient::enter_all() {
     taken_ = link_.to_client.head;
+    arrivals_.clear();
+    for (u32 i = Net::kFirstServerSocket; i < Net::kSockets; i++) arrivals_.push_back(static_cast<u16>(i));
     for (u32 i = 0; i < Net::kSockets; i++) {
         if (used_[i]) enter(i);
     }
 }
 
 u32 TestClient::new_socket() {
-    for (u32 i = 1; i < Net::kFirstServerSocket; i++) {
+    for (u32 tried = 1; tried < Net::kFirstServerSocket; tried++) {
+        const u32 i = next_;
+        next_ = next_ + 1 == Net::kFirstServerSocket ? 1 : next_ + 1;
         if (used_[i] || server(i).state != Net::State::free || client(i).kind != Net::Kind::none) continue;
         used_[i] = true;
         const u32 generation = client(i).generation + 1;
@@ -87,10 +98,18 @@ u32 TestClient::datagram(Net::Kind kind, Net::Address local, Net::Address remote
 }
 
 u32 TestClient::accept(u32 listener) {
-    for (u32 i = Net::kFirstServerSocket; i < Net::kSockets; i++) {
+    for (usize at = 0; at < arrivals_.size(); at++) {
+        const u16 i = arrivals_[at];
         const Net::ServerHalf& half = server(i);
-        if (half.state == Net::State::free || half.generation == client(i).generation || half.listener != listener) continue;
-        if (half.listener_generation != client(listener).generation) continue;
+        const bool stale = half.state == Net::State::free || half.generation == client(i).generation;
+        const bool other = half.listener != listener ||
+                           half.listener_generation != client(listener).generation;
+        if (stale || !other) {
+            arrivals_[at] = arrivals_.back();
+            arrivals_.pop_back();
+        }
+        if (stale) at--;
+        if (stale || other) continue;
         const u32 pending = client(i).pending;
         client(i) = Net::ClientHalf{};
         client(i).pending = pending;
@@ -104,13 +123,17 @@ u32 TestClient::accept(u32 listener) {
     return 0;
 }
 
-Net::State TestClient::state(u32 socket) const { return current(socket) ? server(socket).state : Net::State::free; }
+Net::State TestClient::state(u32 socket) const {
+    return current(socket) ? server(socket).state : Net::State::free;
+}
 
 void TestClient::take_back(u32 socket) {
     const u32 head = current(socket) ? server(socket).send_head : taken_back_[socket];
-    for (u32& at = taken_back_[socket]; at / Net::kPageSize != head / Net::kPageSize; at = (at / Net::kPageSize + 1) * Net::kPageSize) {
+    for (u32& at = taken_back_[socket]; at / Net::kPageSize != head / Net::kPageSize;
+         at = (at / Net::kPageSize + 1) * Net::kPageSize) {
         u16& page = client(socket).send_pages[at / Net::kPageSize % Net::kRingPages];
-        if (at / Net::kPageSize + Net::kRingPages <= (client(socket).send_tail - 1) / Net::kPageSize) continue;  // it holds later bytes
+        if (at / Net::kPageSize + Net::kRingPages <= (client(socket).send_tail - 1) / Net::kPageSize)
+            continue;  // it holds later bytes
         if (page >= Net::kFirstSendPage) free_pages_.push_back(page);
         page = 0;
     }
@@ -118,7 +141,8 @@ void TestClient::take_back(u32 socket) {
 }
 
 u32 TestClient::send_room(u32 socket) const {
-    return current(socket) ? Net::kRingSize - (client(socket).send_tail - server(socket).send_head) : Net::kRingSize - client(socket).send_tail;
+    return current(socket) ? Net::kRingSize - (client(socket).send_tail - server(socket).send_head)
+                           : Net::kRingSize - client(socket).send_tail;
 }
 
 void TestClient::put(u32 socket, const void* bytes, u32 length) {

@@ -32,8 +32,12 @@ class TestClient {
     bool drained(u32 socket) const { return server(socket).send_head == client(socket).send_tail; }
     /// Takes up to that many bytes.
     u32 receive(u32 socket, u8* bytes, u32 length);
-    u32 readable(u32 socket) const { return current(socket) ? server(socket).receive_tail - client(socket).receive_head : 0; }
-    bool peer_closed(u32 socket) const { return current(socket) && (server(socket).flags & Net::kPeerClosed) != 0; }
+    u32 readable(u32 socket) const {
+        return current(socket) ? server(socket).receive_tail - client(socket).receive_head : 0;
+    }
+    bool peer_closed(u32 socket) const {
+        return current(socket) && (server(socket).flags & Net::kPeerClosed) != 0;
+    }
     void shutdown(u32 socket) { set_flags(socket, client(socket).flags | Net::kSendClosed); }
     void set_flags(u32 socket, u32 flags);
     /// Lets go.
@@ -63,6 +67,8 @@ class TestClient {
 
     Net::Link& link_;
     u32 taken_ = 0;
+    u32 next_ = 1;               ///< where a free number is looked for
+    std::vector<u16> arrivals_;  ///< of the server's numbers, that may be new connections
     u8* window_;
     std::vector<u16> free_pages_;
     std::vector<bool> used_;

@@ -28,6 +28,10 @@ class Machine final : private Port {
     ~Machine();
     void kill();
     void start();
+    /// The same for a client that does not know what it has written: it enters nothing.
+    void start_quietly();
+    /// The client never looks at its ring.
+    bool blind = false;
     bool alive() const { return stack_ != nullptr; }
     /// A frame comes in, or is kept for a stack that is dead (as a driver keeps it).
     void deliver(const Frame& frame);
@@ -80,6 +84,8 @@ class World {
     /// Lets time pass until `done` or for so many milliseconds: whether it was done.
     bool run(const std::function<bool()>& done, u64 milliseconds = 600'000);
     void run_for(u64 milliseconds);
+    /// The same, with clients that look at nothing.
+    void run_for_stacks(u64 milliseconds);
     void send(Machine& from, const Frame& frame);
 
     u64 now = 1'000'000'000;
@@ -99,7 +105,9 @@ class World {
         u64 order;
         Machine* to;
         Frame frame;
-        bool operator<(const Flight& other) const { return at != other.at ? at > other.at : order > other.order; }
+        bool operator<(const Flight& other) const {
+            return at != other.at ? at > other.at : order > other.order;
+        }
     };
     std::mt19937_64 random_;
     std::vector<std::unique_ptr<Machine>> machines_;
