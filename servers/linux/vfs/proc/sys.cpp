@@ -117,10 +117,24 @@ constinit const ProcEntry kFiles[] = {
     {"protected_hardlinks", kWrite, number<0>, write_accepted},
     {"protected_symlinks", kWrite, number<0>, write_accepted},
 };
+// Limits of sockets (net/options.cpp, net/syscalls.cpp), which are as they are.
+constinit const ProcEntry kNetCore[] = {
+    {"somaxconn", kRead, number<4096>},  {"rmem_default", kRead, number<212992>},
+    {"rmem_max", kRead, number<212992>}, {"wmem_default", kRead, number<212992>},
+    {"wmem_max", kRead, number<212992>}, {"optmem_max", kRead, number<131072>},
+};
+constinit const ProcEntry kNetUnix[] = {
+    {"max_dgram_qlen", kRead, number<10>},
+};
+constinit const ProcEntry kNet[] = {
+    {"core", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kNetCore},
+    {"unix", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kNetUnix},
+};
 constinit const ProcEntry kSys[] = {
     {"kernel", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kKernel},
     {"vm", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kMemory},
     {"fs", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kFiles},
+    {"net", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kNet},
 };
 
 }  // namespace
