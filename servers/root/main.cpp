@@ -225,7 +225,11 @@ Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, 
                      request.status);
 }
 
-void RootServer::handle(const Lifecycle::Exit&, Request<Lifecycle::Exit>) { supervisor_died("it ended"); }
+void RootServer::handle(const Lifecycle::Exit& request, Request<Lifecycle::Exit>) {
+    if (request.status != 0) return supervisor_died("it ended");
+    started_ = 0;  // by order: however quick that was, it is not to blame
+    supervisor_died("killed");
+}
 
 void RootServer::handle(const Lifecycle::Crash& request, Request<Lifecycle::Crash>) {
     supervisor_died(

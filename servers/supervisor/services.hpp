@@ -38,7 +38,7 @@ class Services {
     Process::Describe::Reply describe_self();
     System& system_;
     abi::Time started_ = now();
-    Timer end_{[](Timer&) { panic("killed"); }};
+    Timer end_{[](Timer&) { exit_component(0); }};
     Server<Process, Services> process_;
     Server<Parent, Services> parent_;
 };

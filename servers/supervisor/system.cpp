@@ -170,7 +170,8 @@ void System::end(u32 number, std::string_view cause, const Fault* fault, Death d
     if (r.state != ComponentState::running) return;
     char text[sizeof(r.cause)];
     // Its quota may be the cause of what it did: whoever reads of it should know.
-    if (auto pool = Borrowed<Pool>(r.run).pool_info(); pool.ok() && pool->peak + kNearLimit >= pool->limit)
+    if (auto pool = Borrowed<Pool>(r.run).pool_info();
+        pool.ok() && (pool->peak + kNearLimit >= pool->limit || cause.starts_with("out of memory")))
         cause = format_to(text, "{} ({} of its quota of {} pages used)", cause, pool->peak, pool->limit);
     note_recovery(number);
     report_crash(number, cause, fault);
