@@ -29,21 +29,26 @@ Task<SysResult<Path>> enter(Vfs& vfs, Path directory, std::string name, u32 mode
     co_return Path{directory.mount, vfs.dentries.add(directory.dentry, name, inode.value())};
 }
 
+/// On behalf of init.
 Task<SysResult<>> add_to_file(Vfs& vfs, std::string text) {
+    Process* init = vfs.zone.init;
+    if (init == nullptr || init->threads.empty()) co_return Errno::ESRCH;
+    Thread& thread = *init->threads.front();
     Path place = vfs.root();
     for (const char* name : {"var", "log", "pith"})
         place = PITH_CO_TRY(co_await enter(vfs, place, name, S_DIRECTORY | 0755));
     place = PITH_CO_TRY(co_await enter(vfs, place, "crashes", S_REGULAR | 0644));
-    Inode& file = place.inode();
-    if (file.size() > kLongestFile) PITH_CO_CHECK(PITH_AWAIT(file.truncate(0)));
+    Inode& inode = place.inode();
+    if (inode.size() > kLongestFile) PITH_CO_CHECK(PITH_AWAIT(inode.truncate(0)));
+    const Ref<File> file = PITH_CO_TRY(
+        PITH_AWAIT(inode.open(thread, place, O_WRITE_ONLY | O_APPENDING | O_LARGE_FILE)));
     for (usize at = 0; at < text.size();) {
-        UserIo io = UserIo::kernel(text.data() + at, text.size() - at);
-        const usize written = PITH_CO_TRY(PITH_AWAIT(file.write(file.size(), io)));
+        const usize written = PITH_CO_TRY(PITH_AWAIT(
+            file->write(thread, UserIo::kernel(text.data() + at, text.size() - at), inode.size())));
         if (written == 0) co_return Errno::ENOSPC;
         at += written;
     }
-    file.touch_modify();
-    co_return PITH_AWAIT(file.synchronise(false));
+    co_return PITH_AWAIT(inode.synchronise(false));
 }
 
 /// Adds what is new, one time after the other.

@@ -101,6 +101,7 @@ class System {
     Result<> make_room(u64 pages);
     void give_room_back();
     u32 rest_taker() const;
+    Result<u64> free_pages() const;
     Result<Handle<Memory>> copy_image(const Handle<Memory>& file, u64 size);
     Result<Handle<Memory>> copy_preserved(u32 number) const;
     // recover.cpp

@@ -149,8 +149,8 @@ Async<> write_control(Subject subject, Thread& writer, std::string order) {
     std::memcpy(control.name, subject.name.data(), subject.name.size());
     control.action = static_cast<u32>(action->second);
     auto done = subject.zone->services->process.call(control);
-    if (!done.ok()) return to_errno(done.error());
-    return {};
+    if (done.ok()) return {};
+    return done.error() == Error::bad_state ? Errno::ESRCH : to_errno(done.error());  // it does not run
 }
 
 constinit const ProcEntry kServiceEntries[] = {
