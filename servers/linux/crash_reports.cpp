@@ -29,11 +29,7 @@ Task<SysResult<Path>> enter(Vfs& vfs, Path directory, std::string name, u32 mode
     co_return Path{directory.mount, vfs.dentries.add(directory.dentry, name, inode.value())};
 }
 
-/// On behalf of init.
-Task<SysResult<>> add_to_file(Vfs& vfs, std::string text) {
-    Process* init = vfs.zone.init;
-    if (init == nullptr || init->threads.empty()) co_return Errno::ESRCH;
-    Thread& thread = *init->threads.front();
+Task<SysResult<>> add_to_file(Vfs& vfs, Thread& thread, std::string text) {
     Path place = vfs.root();
     for (const char* name : {"var", "log", "pith"})
         place = PITH_CO_TRY(co_await enter(vfs, place, name, S_DIRECTORY | 0755));
@@ -54,7 +50,8 @@ Task<SysResult<>> add_to_file(Vfs& vfs, std::string text) {
 /// Adds what is new, one time after the other.
 class CrashKeeper {
   public:
-    explicit CrashKeeper(Zone& zone) : zone_(zone) {
+    /// There is an init.
+    explicit CrashKeeper(Zone& zone) : zone_(zone), actor_(*zone.init, zone.init->pid) {
         EventLoop& loop = zone.services->loop;
         bit_ = loop.allocate_signal_bit();
         if (bit_ == 0) return;
@@ -83,7 +80,7 @@ class CrashKeeper {
             u64 next = next_;
             std::string text = crash_reports(zone_, next);
             if (text.empty()) continue;
-            const SysResult<> done = co_await add_to_file(*zone_.vfs, std::move(text) + '\n');
+            const SysResult<> done = co_await add_to_file(*zone_.vfs, actor_, std::move(text) + '\n');
             if (done.ok()) next_ = next;
             else if (!std::exchange(told_, true))
                 write_kernel_log(zone_, "<4>/var/log/pith/crashes cannot be written: error " +
@@ -92,6 +89,7 @@ class CrashKeeper {
         busy_ = false;
     }
     Zone& zone_;
+    Thread actor_;  ///< init's, for the file: it never runs, and nobody else knows of it
     u64 bit_ = 0;
     u64 next_ = 0;  ///< what is older is in the file
     bool busy_ = false, again_ = false, told_ = false;
@@ -120,7 +118,7 @@ std::string crash_reports(Zone& zone, u64& sequence) {
 }
 
 void keep_crash_reports(Zone& zone) {
-    if (zone.services->log.valid()) new CrashKeeper(zone);  // for as long as the zone lives
+    if (zone.services->log.valid() && zone.init != nullptr) new CrashKeeper(zone);  // for as long as the zone lives
 }
 
 }  // namespace pith::lx

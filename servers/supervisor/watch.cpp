@@ -45,10 +45,9 @@ void System::watch(u32 number, abi::Time time) {
         life.quiet = 0;
     } else {
         const bool wants_cpu = state == abi::ThreadState::ready || state == abi::ThreadState::running;
-        if (life.pings >= kSpinChecks && info->cpu_time - life.cpu_at_ping >= kSpinChecks * period)
+        if (wants_cpu && life.pings >= kSpinChecks && info->cpu_time - life.cpu_at_ping >= kSpinChecks * period)
             return died(number, "hangs: no heartbeat");
-        if (wants_cpu) life.stuck = 0;
-        else life.stuck++;
+        if (!wants_cpu) life.stuck++;
         if (life.stuck >= (state == abi::ThreadState::calling ? kCallingChecks : kStuckChecks))
             return died(number, "is stuck: no heartbeat");
     }
