@@ -276,12 +276,12 @@ Result<> System::start(u32 number) {
     ComponentRecord& r = records_->components[number];
     r.intent = Intent::starting;
     r.generation++;
+    r.started = now();  // (on a client's time it may run before we do)
     static_cast<void>(Borrowed<Signal>(r.pong).poll(~u64{0}));
     if (auto launched = launch(number, r); !launched.ok()) {
         take_down(number);
         return launched;
     }
-    r.started = now();
     r.state = ComponentState::running;
     r.intent = Intent::none;
     Life& life = lives_[number];
