@@ -250,7 +250,7 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     r.thread = launched.thread.release();
     r.signal = launched.signal.release();
     r.memory = launched.memory.release();
-    return map_life_record(number) ? Result<>() : Result<>(Error::no_memory);
+    return {};
 }
 
 Result<System::Image> System::image_of(u32 number) const {
@@ -265,11 +265,12 @@ Result<System::Image> System::image_of(u32 number) const {
     return image;
 }
 
-bool System::map_life_record(u32 number) {
-    auto mapping = Mapping::create(Borrowed<Memory>(record(number).memory), abi::kPageSize, abi::kPageSize,
-                                   abi::kMapRead);
-    if (mapping.ok()) lives_[number].record = std::move(*mapping);
-    return mapping.ok();
+/// The page with its LifeRecord; not valid: it does not run. For as long as it is looked at: counts are to be the same after a death as before.
+Mapping System::life_page(u32 number) const {
+    if (record(number).memory == abi::kNoHandle) return {};
+    auto mapped = Mapping::create(Borrowed<Memory>(record(number).memory), abi::kPageSize, abi::kPageSize,
+                                  abi::kMapRead);
+    return mapped.ok() ? std::move(*mapped) : Mapping();
 }
 
 Result<> System::start(u32 number) {

@@ -56,7 +56,7 @@ void System::begin() {
     if (reborn) {
         recover();
     } else {
-        std::memset(static_cast<void*>(records_), 0, sizeof(*records_));
+        if (records_->magic != 0) std::memset(static_cast<void*>(records_), 0, sizeof(*records_));
         records_->count = count();
         records_->magic = kRecordMagic;
     }
@@ -119,7 +119,6 @@ void System::take_down(u32 number) {
     if (thread.valid()) static_cast<void>(thread.destroy());
     const Handle<Signal> signal(std::exchange(r.signal, abi::kNoHandle));
     const Handle<Memory> memory(std::exchange(r.memory, abi::kNoHandle));
-    lives_[number].record.reset();
     Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
     if (run.valid()) static_cast<void>(run.destroy());
     r.state = ComponentState::stopped;

@@ -60,11 +60,7 @@ class System {
         abi::Time next_check = 0;
         u32 quiet = 0;       ///< checks since it was last seen doing something, or pinged
         u32 violations = 0;  ///< that were reported of it in this life
-        Mapping record;      ///< its LifeRecord's page
         NativeThread hold;   ///< answers for it while it is down
-        const LifeRecord* life_record() const {
-            return record.valid() ? record.as<const LifeRecord>(kLifeRecordOffset) : nullptr;
-        }
     };
     /// An executable, and the Memory that it is in.
     struct Image {
@@ -87,11 +83,11 @@ class System {
     Handle<Machine> machine_for(u32 grants) const;
     Result<> bind_ports(u32 number, const Handle<Space>& space) const;
     Result<Image> image_of(u32 number) const;
-    bool map_life_record(u32 number);
+    Mapping life_page(u32 number) const;
     // crash.cpp
     void report_crash(u32 number, std::string_view cause, const Fault* fault);
     void print_state(TextWriter& out, u32 number, const Code& code, const Fault* fault) const;
-    void print_messages(TextWriter& out, u32 number) const;
+    void print_messages(TextWriter& out, const LifeRecord* life) const;
     std::string_view protocol_name(u16 number) const;
     // update.cpp
     void roll_back(u32 number);

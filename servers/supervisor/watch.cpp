@@ -57,9 +57,10 @@ void System::watch(u32 number, abi::Time time) {
 
 void System::note_recovery(u32 number) {
     ComponentRecord& r = records_->components[number];
-    const LifeRecord* life = lives_[number].life_record();
-    if (r.died_at == 0 || life == nullptr || r.state != ComponentState::running) return;
-    const abi::Time serving = life->serving;
+    if (r.died_at == 0 || r.state != ComponentState::running) return;
+    const Mapping page = life_page(number);
+    if (!page.valid()) return;
+    const abi::Time serving = page.as<const LifeRecord>(kLifeRecordOffset)->serving;
     if (serving < r.started || serving > now()) return;
     r.recovery = serving - r.died_at;
     r.died_at = 0;
