@@ -21,8 +21,7 @@ Task<SysResult<Path>> enter(Vfs& vfs, Path directory, std::string name, u32 mode
     if (Ref<Dentry> known = vfs.dentries.find(*directory.dentry, name); known && known->current())
         co_return Path{directory.mount, known};
     SysResult<Ref<Inode>> inode = PITH_AWAIT(directory.inode().lookup(name));
-    if (inode.error() == Errno::ENOENT)
-        inode = PITH_AWAIT(directory.inode().create(name, {mode, 0, 0, 0}));
+    if (inode.error() == Errno::ENOENT) inode = PITH_AWAIT(directory.inode().create(name, {mode, 0, 0, 0}));
     if (!inode.ok()) co_return inode.error();
     if (inode.value()->type() != (mode & S_TYPE)) co_return Errno::ENOTDIR;
     vfs.dentries.forget_absent(*directory.dentry, name);
@@ -66,8 +65,8 @@ class CrashKeeper {
         ReceivedHandles none;
         HandleList handles;
         handles.add(zone_.services->loop.signal(), rights(abi::SignalRight::notify));
-        static_cast<void>(zone_.services->log.call(Log::Watch{bit_, static_cast<u64>(Severity::crash)}, handles,
-                                                   none, zone_.now() + kSecond));
+        static_cast<void>(zone_.services->log.call(Log::Watch{bit_, static_cast<u64>(Severity::crash)},
+                                                   handles, none, zone_.now() + kSecond));
         look();
     }
     void look() {
@@ -118,7 +117,8 @@ std::string crash_reports(Zone& zone, u64& sequence) {
 }
 
 void keep_crash_reports(Zone& zone) {
-    if (zone.services->log.valid() && zone.init != nullptr) new CrashKeeper(zone);  // for as long as the zone lives
+    if (zone.services->log.valid() && zone.init != nullptr)
+        new CrashKeeper(zone);  // for as long as the zone lives
 }
 
 }  // namespace pith::lx

@@ -78,7 +78,8 @@ void print_backtrace(TextWriter& out, const Code& code, u64 rip, std::span<const
         const CallSite call = call_before(code, word);
         if (call.kind == CallSite::Kind::none) continue;
         bool sure = false;
-        for (usize i = 0; i < callee_count; i++) sure = sure || (call.target != 0 && callees[i] == call.target);
+        for (usize i = 0; i < callee_count; i++)
+            sure = sure || (call.target != 0 && callees[i] == call.target);
         if (sure) callee_count = 0;
         if (callee_count < kMostFrames) callees[callee_count++] = code.symbols.find(word - 1).start;
         out.put(sure ? "  " : call.kind == CallSite::Kind::indirect ? "  * " : "  ? ");

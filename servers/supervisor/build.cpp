@@ -260,7 +260,8 @@ Result<System::Image> System::image_of(u32 number) const {
         return Image{PITH_TRY(bundle_.find(format_to(name, "component/{}", name_of(number)))),
                      bundle_memory_.index(), Mapping()};
     const u64 bytes = (own.size + abi::kPageSize - 1) & ~(abi::kPageSize - 1);
-    Image image{{}, own.memory, PITH_TRY(Mapping::create(Borrowed<Memory>(own.memory), 0, bytes, abi::kMapRead))};
+    Image image{
+        {}, own.memory, PITH_TRY(Mapping::create(Borrowed<Memory>(own.memory), 0, bytes, abi::kMapRead))};
     image.file.content = {image.mapping.as<const u8>(), own.size};
     return image;
 }

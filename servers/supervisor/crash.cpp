@@ -17,8 +17,8 @@ constexpr usize kStackWords = 2048;               // looked at
 constexpr usize kMessagesShown = 8;
 
 std::string_view state_name(u32 state) {
-    static constexpr std::string_view kNames[] = {"not started", "ready",     "running", "calling", "sending",
-                                                  "receiving",   "waiting",   "stopped", "dead"};
+    static constexpr std::string_view kNames[] = {"not started", "ready",   "running", "calling", "sending",
+                                                  "receiving",   "waiting", "stopped", "dead"};
     return state < std::size(kNames) ? kNames[state] : "unknown";
 }
 
@@ -78,13 +78,15 @@ const CrashReport* CrashBook::find(u64 sequence) const {
 std::string_view System::protocol_name(u16 number) const {
     for (u32 i = 0; i < count(); i++)
         for (const CompositionString& provided : composition_.provides(component(i)))
-            if (protocol_number(composition_.string(provided)) == number) return composition_.string(provided);
+            if (protocol_number(composition_.string(provided)) == number)
+                return composition_.string(provided);
     return "?";
 }
 
 void System::print_messages(TextWriter& out, const LifeRecord* life) const {
     const u64 received = life == nullptr ? 0 : life->count;
-    format_append(out, "requests received: {}{}\n", received, received != 0 ? "; the last ones, newest last:" : "");
+    format_append(out, "requests received: {}{}\n", received,
+                  received != 0 ? "; the last ones, newest last:" : "");
     const u64 shown = std::min<u64>(received, kMessagesShown);
     for (u64 n = received - shown; n != received; n++) {
         const LifeMessage message = life->messages[n % kLifeMessages];
@@ -102,11 +104,12 @@ void System::print_state(TextWriter& out, u32 number, const Code& code, const Fa
                       pool->peak, pool->objects);
     auto info = Borrowed<Thread>(r.thread).thread_info();
     if (!info.ok()) return out.put("its first thread is gone\n");
-    format_append(out, "thread: {}, ran {} us, CPU {}\n", state_name(info->state), info->cpu_time / kMicrosecond,
-                  u64{info->cpu});
+    format_append(out, "thread: {}, ran {} us, CPU {}\n", state_name(info->state),
+                  info->cpu_time / kMicrosecond, u64{info->cpu});
     const u64 rip = fault != nullptr ? fault->rip : info->rip;
     const u64 rsp = info->rsp;
-    if (fault != nullptr && fault->rip != info->rip) out.put("it was another thread that failed; of the first one:\n");
+    if (fault != nullptr && fault->rip != info->rip)
+        out.put("it was another thread that failed; of the first one:\n");
     format_append(out, "registers: rip {x}\n", info->rip);
     print_registers(out, *info);
     out.put("code: ");
@@ -122,7 +125,7 @@ void System::print_state(TextWriter& out, u32 number, const Code& code, const Fa
     const u64 first_page = offset & ~(abi::kPageSize - 1);
     const u64 length = kStackOffset + stack_size - first_page;
     auto stack = length == 0 ? Result<Mapping>(Error::invalid)
-                                   : Mapping::create(Borrowed<Memory>(r.memory), first_page, length, abi::kMapRead);
+                             : Mapping::create(Borrowed<Memory>(r.memory), first_page, length, abi::kMapRead);
     std::span<const u64> words;
     if (stack.ok())
         words = {stack->as<const u64>(offset - first_page),
@@ -140,10 +143,11 @@ void System::report_crash(u32 number, std::string_view cause, const Fault* fault
     const abi::Time lived = time - r.started;
     const Mapping page = life_page(number);
     const auto* life = page.valid() ? page.as<const LifeRecord>(kLifeRecordOffset) : nullptr;
-    format_append(out, "crash {}: {}, at {}.{06} s: {}\n", crashes_.next_sequence(), name_of(number), time / kSecond, time / kMicrosecond % 1'000'000,
-                  cause);
+    format_append(out, "crash {}: {}, at {}.{06} s: {}\n", crashes_.next_sequence(), name_of(number),
+                  time / kSecond, time / kMicrosecond % 1'000'000, cause);
     format_append(out, "life {} of it, for {}.{06} s; {}\n", r.generation, lived / kSecond,
-                  lived / kMicrosecond % 1'000'000, life != nullptr && life->serving != 0 ? "it served" : "it did not serve yet");
+                  lived / kMicrosecond % 1'000'000,
+                  life != nullptr && life->serving != 0 ? "it served" : "it did not serve yet");
     Code code;
     code.component = name_of(number);
     Image image;
@@ -151,7 +155,8 @@ void System::report_crash(u32 number, std::string_view cause, const Fault* fault
     find_code(code, image.file.content);
     char name[64];
     if (image.memory == bundle_memory_.index())
-        if (auto symbols = bundle_.find(format_to(name, "{}{}", kSymbolsPrefix, code.component)); symbols.ok())
+        if (auto symbols = bundle_.find(format_to(name, "{}{}", kSymbolsPrefix, code.component));
+            symbols.ok())
             code.symbols = Symbols(symbols->content);
     print_state(out, number, code, fault);
     print_messages(out, life);

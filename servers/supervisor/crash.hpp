@@ -60,7 +60,7 @@ struct Fault {
 /// A dead component's code, and what is known of it.
 struct Code {
     std::string_view component;
-    u64 start = 0;             ///< address of `bytes`
+    u64 start = 0;              ///< address of `bytes`
     std::span<const u8> bytes;  ///< its executable segment
     Symbols symbols;
 

@@ -47,8 +47,8 @@ struct ComponentRecord {
     UpdateState update;
     u32 healthy;  ///< on trial: 1 when it has answered its first heartbeat
     abi::HandleIndex
-        snapshot;          ///< on trial, until it is healthy: preserved state as it was before; kNoHandle: none
-    ImageRecord image;     ///< what it runs
+        snapshot;       ///< on trial, until it is healthy: preserved state as it was before; kNoHandle: none
+    ImageRecord image;  ///< what it runs
     ImageRecord fallback;  ///< on trial: what it ran before
     abi::Time trial_end;
     abi::Time died_at;   ///< its last end, until it is known when it served again; 0: that is known

@@ -39,6 +39,10 @@ class Services {
     System& system_;
     abi::Time started_ = now();
     Timer end_{[](Timer&) { exit_component(0); }};
+    Timer hang_{[](Timer&) {
+        static_cast<void>(own_thread().stop());
+        for (;;) yield_cpu();
+    }};
     Server<Process, Services> process_;
     Server<Parent, Services> parent_;
 };

@@ -77,8 +77,7 @@ void System::begin() {
         records_->built = 1;
         reporter_.line(Severity::info, "system {}: {} components started", composition_.name(), count());
     }
-    if (const auto cause = start_parameter("cause"); !cause.empty())
-        report_own_crash(cause);
+    if (const auto cause = start_parameter("cause"); !cause.empty()) report_own_crash(cause);
     schedule();
 }
 
@@ -267,16 +266,19 @@ bool System::fault(Message& message) {
     char text[96];
     const bool page = message.tag.operation() == static_cast<u16>(abi::Event::page_fault);
     const Fault fault{page, message.words[0], message.words[1], message.words[2]};
-    const bool overflow = page && fault.address < kStackTop - component(badge.client()).stack_pages * abi::kPageSize &&
+    const bool overflow = page &&
+                          fault.address <
+                              kStackTop - component(badge.client()).stack_pages * abi::kPageSize &&
                           fault.address >= kInfoPage + abi::kPageSize;
     const std::string_view access = (fault.access & 2) != 0   ? "execute"
                                     : (fault.access & 1) != 0 ? "write"
                                                               : "read";
     if (page)
-        died(badge.client(),
-             format_to(text, "{} at {x} ({}), rip {x}", overflow ? "stack overflow: page fault" : "page fault",
-                       fault.address, access, fault.rip),
-             &fault);
+        died(
+            badge.client(),
+            format_to(text, "{} at {x} ({}), rip {x}", overflow ? "stack overflow: page fault" : "page fault",
+                      fault.address, access, fault.rip),
+            &fault);
     else died(badge.client(), format_to(text, "exception {}, rip {x}", fault.address, fault.rip), &fault);
     return false;
 }

@@ -54,9 +54,9 @@ class System {
   private:
     friend class Watch;
     struct Life {
-        u64 pings = 0;         ///< sent since the last answer
-        u64 cpu_at_ping = 0;   ///< or at the last look
-        u64 stuck = 0;         ///< looks since then at which it did not want the CPU
+        u64 pings = 0;        ///< sent since the last answer
+        u64 cpu_at_ping = 0;  ///< or at the last look
+        u64 stuck = 0;        ///< looks since then at which it did not want the CPU
         abi::Time next_check = 0;
         u32 quiet = 0;       ///< checks since it was last seen doing something, or pinged
         u32 violations = 0;  ///< that were reported of it in this life

@@ -13,7 +13,7 @@ namespace {
 
 constexpr u64 kLargestImage = u64{16} << 20;
 constexpr u64 kLargestSnapshot = u64{4} << 20;  // more would keep its clients waiting
-constexpr u64 kSparePages = 24;                 // of the system Pool, for the objects that restarts make in it
+constexpr u64 kSparePages = 24;  // of the system Pool, for the objects that restarts make in it
 constexpr abi::Time kTrial = kSecond;
 
 u64 pages_of(u64 bytes) { return (bytes + abi::kPageSize - 1) / abi::kPageSize; }
@@ -46,7 +46,8 @@ Result<> System::make_room(u64 pages) {
     ComponentRecord& r = records_->components[taker];
     const u64 less = wanted - free;
     if (r.run_pages < u64{component(taker).memory_pages} + less) return Error::no_memory;
-    if (r.run != abi::kNoHandle && !Borrowed<Pool>(r.run).resize(r.run_pages - less).ok()) return Error::no_memory;
+    if (r.run != abi::kNoHandle && !Borrowed<Pool>(r.run).resize(r.run_pages - less).ok())
+        return Error::no_memory;
     r.run_pages -= less;
     return {};
 }

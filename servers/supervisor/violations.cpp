@@ -31,7 +31,8 @@ Result<> System::violation(u32 client, std::string_view route, std::string_view 
         accuser.blame++;
         char text[96];
         // What is essential to the system is not for its clients to end.
-        if (static_cast<RestartPolicy>(component(need.supplier).restart) == RestartPolicy::essential) return {};
+        if (static_cast<RestartPolicy>(component(need.supplier).restart) == RestartPolicy::essential)
+            return {};
         died(need.supplier, format_to(text, "breaks the protocol, says {}: {}", name_of(client), what));
         return {};
     }

@@ -14,8 +14,8 @@ namespace {
 constexpr u64 kSpinChecks = 3;
 constexpr u64 kStuckChecks = 8;
 constexpr u64 kCallingChecks = 20;
-constexpr u64 kQuietPeriods = 5;   // between looks at one that has done nothing
-constexpr u32 kUnpingedChecks = 8; // looks at one that waits, until it is pinged all the same
+constexpr u64 kQuietPeriods = 5;    // between looks at one that has done nothing
+constexpr u32 kUnpingedChecks = 8;  // looks at one that waits, until it is pinged all the same
 constexpr abi::Time kTrialCheck = 2 * kMillisecond;
 
 }  // namespace
@@ -45,7 +45,8 @@ void System::watch(u32 number, abi::Time time) {
         life.quiet = 0;
     } else {
         const bool wants_cpu = state == abi::ThreadState::ready || state == abi::ThreadState::running;
-        if (wants_cpu && life.pings >= kSpinChecks && info->cpu_time - life.cpu_at_ping >= kSpinChecks * period)
+        if (wants_cpu && life.pings >= kSpinChecks &&
+            info->cpu_time - life.cpu_at_ping >= kSpinChecks * period)
             return died(number, "hangs: no heartbeat");
         if (!wants_cpu) life.stuck++;
         if (life.stuck >= (state == abi::ThreadState::calling ? kCallingChecks : kStuckChecks))

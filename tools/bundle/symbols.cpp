@@ -18,7 +18,8 @@ namespace {
 constexpr usize kLongestName = 80;
 
 void remove_all(std::string& text, std::string_view part) {
-    for (usize at = text.find(part); at != std::string::npos; at = text.find(part, at)) text.erase(at, part.size());
+    for (usize at = text.find(part); at != std::string::npos; at = text.find(part, at))
+        text.erase(at, part.size());
 }
 
 /// The identifiers in a mangled name that the host's library cannot read (constraints of templates): better than nothing.

@@ -65,7 +65,8 @@ Result<Executable> make_version(u64 wanted) {
     if (entry == nullptr) return Error::not_found;
     static const Mapping mapping = [entry] {
         auto mapped = Mapping::create(Borrowed<Memory>(entry->handle), 0,
-                                      (entry->value + abi::kPageSize - 1) & ~(abi::kPageSize - 1), abi::kMapRead);
+                                      (entry->value + abi::kPageSize - 1) & ~(abi::kPageSize - 1),
+                                      abi::kMapRead);
         return mapped.ok() ? std::move(*mapped) : Mapping();
     }();
     const Bundle bundle = PITH_TRY(Bundle::open(mapping.bytes()));
@@ -164,6 +165,12 @@ bool hang_is_found() {
     CHECK(reply->deaths == before->deaths + 1);
     CHECK(reply->recovery != 0 && reply->recovery < kSecond);  // from its end, and not from when it hung
     CHECK(control("nobody", ControlAction::hang).error() == Error::not_found);
+    // Of the supervisor root finds it.
+    const u32 restarts = describe("supervisor")->restarts;
+    CHECK(control("supervisor", ControlAction::hang).ok());
+    sleep(20 * kMillisecond);
+    CHECK(state_becomes("supervisor", ComponentState::running, restarts + 1));
+    CHECK(std::string_view(describe("supervisor")->cause) == "no heartbeat");
     return true;
 }
 
