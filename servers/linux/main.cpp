@@ -7,6 +7,7 @@
 #include "lib/os/start_info.hpp"
 #include "protocol/run.hpp"
 #include "servers/linux/address_space.hpp"
+#include "servers/linux/crash_reports.hpp"
 #include "servers/linux/heap_guard.hpp"
 #include "servers/linux/init.hpp"
 #include "servers/linux/net/inet/network.hpp"
@@ -125,6 +126,7 @@ void run_server() {
     if (const auto place = record_of(config, "share"); !place.empty()) lx::mount_share(zone, place);
     zone.network->start();
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
+    if (!record_of(config, "root").empty()) lx::keep_crash_reports(zone);
     loop.run();
 }
 

@@ -2,6 +2,7 @@
 // The first process: divides the memory, starts the supervisor and starts it again when it dies or hangs.
 // Pools (all children of the kernel's): `keep` has what outlives a supervisor (CapTable, preserved Memory,
 // Endpoint, the system's Budget), `run` what dies with it, `system` everything that it builds.
+#include <algorithm>
 #include <cstring>
 
 #include "lib/base/format.hpp"
@@ -18,10 +19,13 @@ namespace {
 constexpr u64 kOwnPages = 48;
 constexpr u64 kKeepPages = 64;
 constexpr u64 kRunPages = 256;
-constexpr u64 kPreservedPages = 8;
+constexpr u64 kPreservedPages = 27;  // what servers/supervisor/record.hpp needs
 constexpr u8 kSupervisorPriority = 240;
-constexpr abi::Time kHeartbeat = kSecond;
-constexpr u64 kMissesAllowed = 5;
+constexpr abi::Time kHeartbeat = 500 * kMillisecond;
+constexpr abi::Time kLook = 100 * kMillisecond;  // while a heartbeat is not answered
+constexpr u64 kMissesAllowed = 5;                // looks, and not time: the whole machine may have stood still
+constexpr abi::Time kQuick = 100 * kMillisecond;  // a life shorter than that
+constexpr u32 kMostQuickDeaths = 20;
 
 const abi::BootInfo& boot_info() { return *reinterpret_cast<const abi::BootInfo*>(abi::kRootBootInfo); }
 StartInfo root_start;
@@ -91,7 +95,9 @@ class RootServer {
     usize grant_count_ = 0;
     u64 generation_ = 0;
     u64 misses_ = 0;
+    bool beat_sent_ = false;
     abi::Time started_ = 0;
+    abi::Time died_ = 0;
     u32 quick_deaths_ = 0;
     char cause_[160] = {};
     usize cause_length_ = 0;
@@ -170,11 +176,15 @@ void RootServer::start_supervisor() {
     plan.budget.cpus = ~u64{0};
     plan.budget.ceiling = kSupervisorPriority;
     plan.grants = {grants_, grant_count_};
-    const Parameter parameters[] = {{"cause", {cause_, cause_length_}}};
+    char died[24];
+    const Parameter parameters[] = {{"cause", {cause_, cause_length_}},
+                                    {"died", format_to(died, "{}", died_)}};
     if (cause_length_ != 0) plan.parameters = parameters;
     u64 entry = 0;
     supervisor_ = need(prepare_component(plan, entry), "the supervisor");
     misses_ = 0;
+    beat_sent_ = false;
+    static_cast<void>(pong_.poll(~u64{0}));
     started_ = now();
     beat_.arm(started_ + kHeartbeat);
     if (auto started = pith::start_component(supervisor_, entry); !started.ok())
@@ -184,14 +194,16 @@ void RootServer::start_supervisor() {
 void RootServer::supervisor_died(std::string_view cause) {
     cause_length_ = cause.size() < sizeof(cause_) ? cause.size() : sizeof(cause_);
     std::memcpy(cause_, cause.data(), cause_length_);
+    died_ = now();
     beat_.cancel();
     if (supervisor_.thread.valid()) static_cast<void>(supervisor_.thread.destroy());
     static_cast<void>(run_.destroy());
     supervisor_ = {};
+    // It is held to what it holds components to; but without it there is no system.
     const abi::Time time = now();
-    quick_deaths_ = time - started_ < 10 * kSecond ? quick_deaths_ + 1 : 0;
-    if (quick_deaths_ > 20) panic(std::string_view(cause_, cause_length_));
-    restart_.arm(time + kMillisecond * (u64{1} << (quick_deaths_ < 10 ? quick_deaths_ : 10)));
+    quick_deaths_ = time - started_ < kQuick ? quick_deaths_ + 1 : 0;
+    if (quick_deaths_ > kMostQuickDeaths) panic(std::string_view(cause_, cause_length_));
+    restart_.arm(quick_deaths_ < 2 ? time : time + (kMillisecond << std::min(quick_deaths_ - 2, 8u)));
 }
 
 bool RootServer::fault(Message& message) {
@@ -204,10 +216,16 @@ bool RootServer::fault(Message& message) {
 }
 
 void RootServer::beat() {
-    if (pong_.poll(~u64{0}) != 0) misses_ = 0;
-    else if (++misses_ > kMissesAllowed) return supervisor_died("no heartbeat");
-    static_cast<void>(supervisor_.signal.notify(kSignalPing));
-    beat_.arm(now() + kHeartbeat);
+    const bool answered = pong_.poll(~u64{0}) != 0;
+    if (beat_sent_ && !answered) {
+        if (++misses_ > kMissesAllowed) return supervisor_died("no heartbeat");
+        return beat_.arm(now() + kLook);
+    }
+    misses_ = 0;
+    // A look soon after each one, so that a hang is found soon; then it may sleep.
+    beat_sent_ = !beat_sent_;
+    if (beat_sent_) static_cast<void>(supervisor_.signal.notify(kSignalPing));
+    beat_.arm(now() + (beat_sent_ ? kLook : kHeartbeat));
 }
 
 Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, Badge) {
@@ -218,7 +236,11 @@ Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, 
                      request.status);
 }
 
-void RootServer::handle(const Lifecycle::Exit&, Request<Lifecycle::Exit>) { supervisor_died("it ended"); }
+void RootServer::handle(const Lifecycle::Exit& request, Request<Lifecycle::Exit>) {
+    if (request.status != 0) return supervisor_died("it ended");
+    started_ = 0;  // by order: however quick that was, it is not to blame
+    supervisor_died("killed");
+}
 
 void RootServer::handle(const Lifecycle::Crash& request, Request<Lifecycle::Crash>) {
     supervisor_died(

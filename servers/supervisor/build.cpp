@@ -204,13 +204,14 @@ Result<> System::bind_ports(u32 number, const Handle<Space>& space) const {
 
 Result<> System::launch(u32 number, ComponentRecord& r) {
     const CompositionComponent& c = component(number);
-    char image_name[64];
     LaunchPlan plan{};
     plan.name = name_of(number);
-    plan.image = PITH_TRY(bundle_.find(format_to(image_name, "component/{}", plan.name)));
+    const Image image = PITH_TRY(image_of(number));
+    const Borrowed<Memory> image_memory(image.memory);
+    plan.image = image.file;
     r.run = PITH_TRY(system_pool_.create_pool(r.run_pages)).release();
     const Borrowed<Pool> run(r.run);
-    plan.bundle = &bundle_memory_;
+    plan.bundle = &image_memory;
     plan.info_page = &info_page_;
     plan.run_pool = &run;
     plan.parent_budget = &system_budget_;
@@ -248,24 +249,47 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     PITH_CHECK(pith::start_component(launched, entry));
     r.thread = launched.thread.release();
     r.signal = launched.signal.release();
+    r.memory = launched.memory.release();
     return {};
+}
+
+Result<System::Image> System::image_of(u32 number) const {
+    const ImageRecord& own = record(number).image;
+    char name[64];
+    if (own.memory == abi::kNoHandle)
+        return Image{PITH_TRY(bundle_.find(format_to(name, "component/{}", name_of(number)))),
+                     bundle_memory_.index(), Mapping()};
+    const u64 bytes = (own.size + abi::kPageSize - 1) & ~(abi::kPageSize - 1);
+    Image image{
+        {}, own.memory, PITH_TRY(Mapping::create(Borrowed<Memory>(own.memory), 0, bytes, abi::kMapRead))};
+    image.file.content = {image.mapping.as<const u8>(), own.size};
+    return image;
+}
+
+/// The page with its LifeRecord; not valid: it does not run. For as long as it is looked at: counts are to be the same after a death as before.
+Mapping System::life_page(u32 number) const {
+    if (record(number).memory == abi::kNoHandle) return {};
+    auto mapped = Mapping::create(Borrowed<Memory>(record(number).memory), abi::kPageSize, abi::kPageSize,
+                                  abi::kMapRead);
+    return mapped.ok() ? std::move(*mapped) : Mapping();
 }
 
 Result<> System::start(u32 number) {
     ComponentRecord& r = records_->components[number];
     r.intent = Intent::starting;
     r.generation++;
+    r.started = now();  // (on a client's time it may run before we do)
     static_cast<void>(Borrowed<Signal>(r.pong).poll(~u64{0}));
     if (auto launched = launch(number, r); !launched.ok()) {
         take_down(number);
         return launched;
     }
-    r.started = now();
     r.state = ComponentState::running;
     r.intent = Intent::none;
     Life& life = lives_[number];
-    life.pings = 0;
-    life.next_ping = r.started + component(number).heartbeat;
+    life.pings = life.stuck = life.violations = life.quiet = 0;
+    life.next_check = r.started + component(number).heartbeat;
+    if (r.update == UpdateState::trial) static_cast<void>(Borrowed<Signal>(r.signal).notify(kSignalPing));
     return {};
 }
 

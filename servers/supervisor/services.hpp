@@ -11,7 +11,7 @@ namespace pith::supervisor {
 /// What comes in through a component's "supervisor" capability.
 struct Parent {
     static constexpr const char* kName = Lifecycle::kName;
-    using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Name::Lookup>;
+    using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Lifecycle::Violation, Name::Lookup>;
 };
 
 class Services {
@@ -24,16 +24,25 @@ class Services {
     Result<Process::Counts::Reply> handle(const Process::Counts& request, Badge badge);
     Result<Process::Cpu::Reply> handle(const Process::Cpu& request, Badge badge);
     Result<Process::Shutdown::Reply> handle(const Process::Shutdown& request, Badge badge);
+    void handle(const Process::Update& message, Request<Process::Update> request);
+    Result<Process::Crash::Reply> handle(const Process::Crash& request, Badge badge);
+    void handle(const Lifecycle::Violation& message, Request<Lifecycle::Violation> request);
     void handle(const Lifecycle::Exit& message, Request<Lifecycle::Exit> request);
     void handle(const Lifecycle::Crash& message, Request<Lifecycle::Crash> request);
     void handle(const Name::Lookup& message, Request<Name::Lookup> request);
 
   private:
     bool may_control(Badge badge) const;
+    /// The number of one that `badge` may control.
+    Result<u32> find_controlled(Badge badge, std::string_view name) const;
     Process::Describe::Reply describe_self();
     System& system_;
     abi::Time started_ = now();
-    Timer end_{[](Timer&) { panic("killed"); }};
+    Timer end_{[](Timer&) { exit_component(0); }};
+    Timer hang_{[](Timer&) {
+        static_cast<void>(own_thread().stop());
+        for (;;) yield_cpu();
+    }};
     Server<Process, Services> process_;
     Server<Parent, Services> parent_;
 };
