@@ -167,6 +167,7 @@ err_t Interface::transmit(pbuf* packet) {
     }
     u16 checksum_start = 0;
     if (tcp.start != 0) {
+        records_.counts().segments_sent++;
         u16 folded = fold_checksum(sum);
         if (setup_.send_checksum) checksum_start = static_cast<u16>(tcp.start);
         else folded = static_cast<u16>(~folded);
