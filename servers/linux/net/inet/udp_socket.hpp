@@ -28,6 +28,10 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     SysResult<i32> unsent_bytes() override { return i32{0}; }
     u32 poll(Poller* poller) override;
     const Binding& binding() const { return binding_; }
+    /// The stack has come back without this socket.
+    void stack_returned() {
+        if (!net_ && (port_chosen_ || type == SocketType::raw)) static_cast<void>(make_net());
+    }
     usize queued_bytes() const { return queued_bytes_; }
     u64 drops() const { return drops_ + (net_ ? net_->drops() : 0); }
 
