@@ -75,6 +75,10 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     Task<SysResult<usize>> wait_receive(Thread& thread, Ref<DatagramSocket> self, UserIo io,
                                         ReceiveExtras& extras);
     Task<SysResult<usize>> wait_send(Thread& thread, Ref<DatagramSocket> self, UserIo io, Destination way);
+    /// A raw ICMP socket does not want messages of this type (ICMP_FILTER, ICMP6_FILTER).
+    bool filtered(u8 icmp_type) const { return (filter_[icmp_type / 32] >> icmp_type % 32 & 1) != 0; }
+    /// Drops those at the head of the stack's ring.
+    void drop_filtered();
     u32 limit() const { return static_cast<u32>(options.receive_buffer); }
 
     PortTable* table_;
@@ -85,6 +89,7 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     usize queued_bytes_ = 0;
     u64 drops_ = 0;
     NetSocketRef net_;
+    std::array<u32, 8> filter_{};
     WaitQueue readers_, writers_;
 };
 
