@@ -70,6 +70,8 @@ class Network final : public NetworkView {
     u32 first_echo_group = 0, last_echo_group = 0x7fff'ffff;  ///< ping_group_range
 
   private:
+    /// The stack has come back without its sockets: listeners and datagram sockets get new ones.
+    void remake_sockets();
     static constexpr usize kMostTimeWait = 4096;
     struct Waiting {
         std::unique_ptr<Binding> binding;

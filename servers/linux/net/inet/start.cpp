@@ -4,6 +4,8 @@
 
 #include "lib/os/clock.hpp"
 #include "servers/linux/net/inet/network.hpp"
+#include "servers/linux/net/inet/tcp_end.hpp"
+#include "servers/linux/net/inet/udp_socket.hpp"
 #include "servers/linux/process.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/thread.hpp"
@@ -94,6 +96,14 @@ void Network::write_name_servers(Thread& thread) {
     if (file.ok()) static_cast<void>(wait_here(loop, write_resolver(thread, file.value(), std::move(text))));
 }
 
+void Network::remake_sockets() {
+    tcp.for_each([](const Binding& at) {
+        if (at.listening && at.holder != nullptr) static_cast<TcpEnd*>(at.holder)->remake_stack_listener();
+    });
+    for (PortTable* table : {&udp, &echo, &raw})
+        table->for_each([](const Binding& at) { static_cast<DatagramSocket*>(at.holder)->stack_returned(); });
+}
+
 void Network::start() {
     Services& services = *zone.services;
     if (!services.net.valid()) return;
@@ -107,6 +117,7 @@ void Network::start() {
     client = std::make_unique<NetClient>(std::move(services.net), session);
     loop.on_signal(bit, [this](u64) { client->look(); });
     loop.on_signal(kSignalReborn, [this](u64) { client->reborn(); });
+    client->returned = [this] { remake_sockets(); };
     static_cast<void>(client->open(loop.signal(), bit, zone.now() + kOpenPatience));
     const Time deadline = zone.now() + kConfigurePatience;
     while (configuring(configuration()) && zone.now() < deadline) loop.run_once(deadline);

@@ -237,6 +237,7 @@ void DatagramSocket::deliver_raw(const Datagram& datagram, i32 of_protocol) {
         if (socket.protocol != of_protocol || socket.v6() != (datagram.to.family == 6)) return;
         if (!is_any(at.local) && !same_ip(at.local, datagram.to)) return;
         if (at.remote.family != 0 && !same_ip(at.remote, datagram.from)) return;
+        if (!datagram.bytes.empty() && socket.filtered(datagram.bytes[0])) return;
         Datagram copy = datagram;
         copy.from.port = 0;
         if (!socket.v6()) {
@@ -334,7 +335,10 @@ SysResult<usize> DatagramSocket::take_outside(UserIo& io, ReceiveExtras& extras)
     if (done < header.length) extras.result |= kMsgTruncated;
     // Programs count lo first.
     tell(extras, header.remote, header.local, header.interface + 1, header.ttl, header.tos);
-    if ((extras.flags & kMsgPeek) == 0) net_->consume_datagram(header);
+    if ((extras.flags & kMsgPeek) == 0) {
+        net_->consume_datagram(header);
+        drop_filtered();
+    }
     return (extras.flags & kMsgTruncated) != 0 ? usize{header.length} : done;
 }
 
