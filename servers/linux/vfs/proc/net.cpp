@@ -16,10 +16,8 @@ SysResult<std::string> text_unix(const ProcSubject& subject, Thread&) {
 }
 
 constinit const ProcEntry kNetEntries[] = {
-    {"unix", S_REGULAR | 0444, text_unix},
-    {"dev", S_REGULAR | 0444, proc_net_dev},
-    {"route", S_REGULAR | 0444, proc_net_route},
-    {"if_inet6", S_REGULAR | 0444, proc_net_if_inet6},
+    {"unix", S_REGULAR | 0444, text_unix},       {"dev", S_REGULAR | 0444, proc_net_dev},
+    {"route", S_REGULAR | 0444, proc_net_route}, {"if_inet6", S_REGULAR | 0444, proc_net_if_inet6},
     {"arp", S_REGULAR | 0444, proc_net_arp},
 };
 
