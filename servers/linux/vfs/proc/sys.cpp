@@ -169,7 +169,6 @@ constinit const ProcEntry kSys[] = {
     {"kernel", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kKernel},
     {"vm", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kMemory},
     {"fs", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kFiles},
-    {"net", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kNet},
 };
 
 }  // namespace
