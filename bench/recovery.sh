@@ -20,7 +20,7 @@ while [ $i -lt $1 ]; do
     echo undisturbed 0 $((end - start))
     i=$((i + 1))
 done
-for name in log uart16550 console devices virtio_blk ext4 supervisor; do
+for name in log uart16550 console devices virtio_blk ext4 virtio_net net supervisor; do
     i=0
     while [ $i -lt $1 ]; do
         start=$(now)
@@ -41,7 +41,7 @@ measure >"$work/real"
 # column FILE COMPONENT FIELD LINE: of the sorted values in microseconds.
 column() { awk -v n="$2" -v c="$3" '$1 == n { print int($c / 1000) }' "$work/$1" | sort -n | sed -n "$4"; }
 printf '%-12s %12s %12s %12s %12s\n' component 'loop median' 'loop most' 'write median' 'write most'
-for name in undisturbed log uart16550 console devices virtio_blk ext4 supervisor; do
+for name in undisturbed log uart16550 console devices virtio_blk ext4 virtio_net net supervisor; do
     half="$((times / 2 + 1))p"
     printf '%-12s %12s %12s %12s %12s\n' "$name" "$(column virtual $name 2 $half)" "$(column virtual $name 2 '$p')" \
         "$(column real $name 3 $half)" "$(column real $name 3 '$p')"

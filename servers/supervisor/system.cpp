@@ -172,9 +172,9 @@ void System::end(u32 number, std::string_view cause, const Fault* fault, Death d
         pool.ok() && (pool->peak + kNearLimit >= pool->limit || cause.starts_with("out of memory")))
         cause = format_to(text, "{} ({} of its quota of {} pages used)", cause, pool->peak, pool->limit);
     note_recovery(number);
+    r.died_at = now();
     report_crash(number, cause, fault);
     set_cause(r, cause);
-    r.died_at = now();
     r.total_deaths++;
     take_down(number);
     reporter_.line(Severity::crash, "{} crashed: {}", name_of(number), cause);
