@@ -117,7 +117,22 @@ struct Process {
         u32 status;  ///< for `exit`: the emulator's exit status
         struct Reply {};
     };
-    using Methods = MethodList<Describe, Control, Counts, Cpu, Shutdown>;
+    /// What an injector of faults needs, for those whose manifests have the capability `inject`. With `what` 0 comes an Endpoint to
+    /// which the component answers `unsupported` as soon as it serves; with 1 come its first Thread (run, registers,
+    /// info), Space (map, info), run Pool (allocate, info) and Signal (notify). Its next death does not count towards
+    /// its being held down. Errors: access: not for this caller, or not this component (itself, or one whose end would be for
+    /// good); not_found; bad_state: it does not run; invalid.
+    struct Reach {
+        static constexpr u16 kOpcode = 32;
+        char name[kNameSize];
+        u64 what;
+        struct Reply {
+            u64 generation;  ///< starts so far
+            u32 state;       ///< ComponentState
+            u32 restarts;
+        };
+    };
+    using Methods = MethodList<Describe, Control, Counts, Cpu, Shutdown, Reach>;
 };
 
 }  // namespace pith

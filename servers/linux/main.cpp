@@ -82,6 +82,7 @@ void run_server() {
     services.memory_fs = Client<Fs>::from_start(MemoryFs::kName);
     services.nvme = Client<Block>::from_start("nvme");
     services.devices = Client<Devices>::from_start();
+    services.chaos = Client<Chaos>::from_start();
 
     const NamedHandle* bundle_entry = find_start_handle("bundle");
     if (bundle_entry == nullptr) panic("no bundle");

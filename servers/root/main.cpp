@@ -218,7 +218,11 @@ Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, 
                      request.status);
 }
 
-void RootServer::handle(const Lifecycle::Exit&, Request<Lifecycle::Exit>) { supervisor_died("it ended"); }
+/// Status 0: it was killed by order, which is no sign that it is broken.
+void RootServer::handle(const Lifecycle::Exit& request, Request<Lifecycle::Exit>) {
+    if (request.status == 0) started_ = 0;
+    supervisor_died(request.status == 0 ? "killed" : "it ended");
+}
 
 void RootServer::handle(const Lifecycle::Crash& request, Request<Lifecycle::Crash>) {
     supervisor_died(

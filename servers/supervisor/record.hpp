@@ -34,6 +34,7 @@ struct ComponentRecord {
     abi::HandleIndex run;  ///< of this life
     abi::HandleIndex thread;
     abi::HandleIndex signal;
+    abi::HandleIndex space;
     u32 permanent;  ///< 1: the permanent objects are complete
     char cause[96];
 };

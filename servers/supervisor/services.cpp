@@ -60,7 +60,7 @@ Result<Process::Describe::Reply> Services::handle(const Process::Describe& reque
 }
 
 Result<Process::Control::Reply> Services::handle(const Process::Control& request, Badge badge) {
-    if (!may_control(badge)) return Error::access;
+    if (!may_control(badge) && !may_inject(badge)) return Error::access;
     if (name_in(request.name) == kOwnName) {
         const auto action = static_cast<ControlAction>(request.action);
         if (action != ControlAction::kill && action != ControlAction::restart) return Error::access;

@@ -24,16 +24,19 @@ class Services {
     Result<Process::Counts::Reply> handle(const Process::Counts& request, Badge badge);
     Result<Process::Cpu::Reply> handle(const Process::Cpu& request, Badge badge);
     Result<Process::Shutdown::Reply> handle(const Process::Shutdown& request, Badge badge);
+    void handle(const Process::Reach& message, Request<Process::Reach> request);  // inject.cpp
     void handle(const Lifecycle::Exit& message, Request<Lifecycle::Exit> request);
     void handle(const Lifecycle::Crash& message, Request<Lifecycle::Crash> request);
     void handle(const Name::Lookup& message, Request<Name::Lookup> request);
 
   private:
     bool may_control(Badge badge) const;
+    bool may_inject(Badge badge) const;
+    Result<> reach_self(u64 what, Request<Process::Reach>& request);
     Process::Describe::Reply describe_self();
     System& system_;
     abi::Time started_ = now();
-    Timer end_{[](Timer&) { panic("killed"); }};
+    Timer end_{[](Timer&) { exit_component(0); }};  // by order: root starts it again at once
     Server<Process, Services> process_;
     Server<Parent, Services> parent_;
 };

@@ -115,6 +115,7 @@ void System::take_down(u32 number) {
     Handle<Thread> thread(std::exchange(r.thread, abi::kNoHandle));
     if (thread.valid()) static_cast<void>(thread.destroy());
     const Handle<Signal> signal(std::exchange(r.signal, abi::kNoHandle));
+    const Handle<Space> space(std::exchange(r.space, abi::kNoHandle));
     Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
     if (run.valid()) static_cast<void>(run.destroy());
     r.state = ComponentState::stopped;

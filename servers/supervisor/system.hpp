@@ -29,6 +29,8 @@ class System {
     void died(u32 number, std::string_view cause);
     Result<> control(u32 number, ControlAction action);
     Result<u32> find(std::string_view name) const;
+    /// The injector ends it next: not a sign that it is broken (Process::Reach).
+    void forgive(u32 number) { records_->components[number].deaths = 0; }
     u32 count() const { return static_cast<u32>(composition_.components().size()); }
     const CompositionComponent& component(u32 number) const { return composition_.components()[number]; }
     const ComponentRecord& record(u32 number) const { return records_->components[number]; }

@@ -4,6 +4,7 @@
 //   pith_manifest compile --tree DIR --system NAME --output FILE     written only if it differs from what is there
 //   pith_manifest check --tree DIR --system NAME
 //   pith_manifest graph --tree DIR --system NAME                     DOT on stdout
+//   --with COMPONENT (repeatable) adds one to the system, as the first to be started
 #include <unistd.h>
 
 #include "tools/base/command_line.hpp"
@@ -16,12 +17,14 @@ using namespace pith;
 using namespace pith::tools;
 
 int act(const std::string& action, const std::string& tree, const std::string& name,
-        const std::string& output) {
+        const std::string& output, const std::vector<std::string>& with) {
     if (action != "compile" && action != "check" && action != "graph") {
         fail(kUsage, "'{}' is not one of compile, check, graph", action);
     }
     const std::string shown = "systems/" + name + ".toml";
-    const System system = read_system(tree + "/" + shown, shown);
+    System system = read_system(tree + "/" + shown, shown);
+    for (const std::string& component : with)
+        system.components.insert(system.components.begin(), {component, {"--with " + component, 0}});
     if (system.name != name) fail(kUsage, "{}:1: the name '{}' is not that of the file", shown, system.name);
     const Catalogue catalogue = read_catalogue(tree);
     const Resolved resolved = resolve(system, catalogue);
@@ -39,12 +42,14 @@ int act(const std::string& action, const std::string& tree, const std::string& n
 int main(int argc, char** argv) {
     return guarded_main("pith", [&] {
         std::string action, tree, system, output;
+        std::vector<std::string> with;
         CommandLine line("Checks, compiles and draws a system");
         line.option("action", action, "compile, check or graph", true)
             .option("--tree", tree, "The source tree", true)
             .option("--system", system, "systems/NAME.toml", true)
-            .option("--output", output, "Compiled system");
+            .option("--output", output, "Compiled system")
+            .list("--with", with, "A further component");
         line.parse(argc, argv);
-        return act(action, tree, system, output);
+        return act(action, tree, system, output, with);
     });
 }

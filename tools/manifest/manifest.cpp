@@ -74,6 +74,7 @@ u32 read_grants(TableReader& reader) {
         {"debug", grant_bit(CompositionGrant::debug_console) | grant_bit(CompositionGrant::machine_info)},
         {"budget", grant_bit(CompositionGrant::budget_manage)},
         {"devices", grant_bit(CompositionGrant::devices)},
+        {"inject", grant_bit(CompositionGrant::inject)},
     };
     u32 grants = 0;
     for (const auto& [name, place] : reader.strings("capabilities")) {
@@ -81,7 +82,7 @@ u32 read_grants(TableReader& reader) {
         if (found == std::end(kGrants)) {
             reader.error(
                 place,
-                "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget, devices)",
+                "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget, devices, inject)",
                 name);
         }
         grants |= found->bits;

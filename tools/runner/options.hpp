@@ -42,6 +42,10 @@ struct Options {
     u32 nvme_block_size = 512;
     std::vector<std::string> devices;  ///< of QEMU: NAME[,PROPERTY=VALUE...]
     bool iommu = true;
+    u32 chaos = 0;  ///< milliseconds from one killing of a component to the next; 0: none is
+    std::vector<std::string> chaos_targets;  ///< components; none: all that are started again
+    std::vector<std::string> chaos_faults;   ///< what is done to them; none: kill
+    u32 chaos_seed = 0;                      ///< 0: the run's
     std::vector<Added> added;
     std::vector<std::string> environment;
     std::vector<std::string> command;
