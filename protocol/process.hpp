@@ -128,8 +128,7 @@ struct Process {
         u64 what;
         struct Reply {
             u64 generation;  ///< starts so far
-            u32 state;       ///< ComponentState
-            u32 restarts;
+            u64 ended;       ///< when its last life ended; 0: there was none, or it is not known (the supervisor)
         };
     };
     using Methods = MethodList<Describe, Control, Counts, Cpu, Shutdown, Reach>;

@@ -35,6 +35,8 @@ inline constexpr usize kFaults = static_cast<usize>(Fault::count);
 
 std::string_view name_of(Fault fault);
 std::optional<Fault> find_fault(std::string_view name);
+/// One that happens when the component runs next.
+constexpr bool done_by_code(Fault fault) { return fault >= Fault::exit && fault <= Fault::no_replies; }
 /// One that a component may not notice, and that may spoil what it is trusted with: counted apart.
 constexpr bool silent(Fault fault) { return fault >= Fault::registers; }
 

@@ -71,6 +71,7 @@ void Service::hit(Target& target, Fault fault) {
         return;
     }
     outcome.injected++;
+    if (done_by_code(fault)) target.wake();
     if (fault == Fault::kill_again) {
         // Some time into its recovery; or it has not even begun.
         pause_until(now() + kMillisecond + random_.below(3 * kMillisecond));
@@ -88,8 +89,8 @@ void Service::watch(Target& target, Fault fault, u64 generation, abi::Time time)
     const abi::Time limit = now() + (ordered ? kPatience : patience_for(fault));
     bool ended = ordered;
     while (!ended && now() < limit) {
-        auto present = target.generation(process_);
-        ended = !present.ok() || *present > generation;
+        auto present = target.life(process_);
+        ended = !present.ok() || present->generation > generation;
         if (!ended) pause_until(now() + kGlance);
     }
     if (!ended) {
@@ -102,7 +103,12 @@ void Service::watch(Target& target, Fault fault, u64 generation, abi::Time time)
     outcome.detected++;
     if (!target.wait_until_serving(process_, generation, now() + kPatience).ok()) return;
     outcome.recovered++;
-    outcome.times.push_back(now() - time);
+    // What is not by order comes to light some time later.
+    if (!ordered) {
+        auto present = target.life(process_);
+        time = present.ok() ? present->ended : 0;
+    }
+    if (time != 0) outcome.times.push_back(now() - time);
 }
 
 Result<Chaos::End::Reply> Service::handle(const Chaos::End&, Badge) {

@@ -45,9 +45,17 @@ Result<Insides> Target::reach(const Client<Process>& process) const {
     return insides;
 }
 
-Result<u64> Target::generation(const Client<Process>& process) const {
+Result<Target::Life> Target::life(const Client<Process>& process) const {
     ReceivedHandles received;
-    return PITH_TRY(process.call(request_for(name_, 0), HandleList(), received)).generation;
+    const auto reply = PITH_TRY(process.call(request_for(name_, 0), HandleList(), received));
+    return Life{reply.generation, reply.ended};
+}
+
+void Target::wake() const {
+    constexpr abi::Time kMoment = 2 * kMillisecond;
+    Message message;
+    message.tag = abi::Tag(kProbe, 0);
+    static_cast<void>(ipc_call(endpoint_.index(), message, now() + kMoment));
 }
 
 Result<> Target::control(const Client<Process>& process, ControlAction action) const {
@@ -62,8 +70,8 @@ Result<> Target::wait_until_serving(const Client<Process>& process, u64 generati
                                     abi::Time deadline) const {
     // The next life first: the old one may still answer.
     for (;;) {
-        const u64 present = PITH_TRY(this->generation(process));
-        if (present > generation) break;
+        const Life present = PITH_TRY(life(process));
+        if (present.generation > generation) break;
         if (now() >= deadline) return Error::timed_out;
         pause_until(now() + kGlance);
     }

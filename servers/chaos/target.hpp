@@ -36,8 +36,14 @@ class Target {
     std::string_view name() const { return name_; }
 
     Result<Insides> reach(const Client<Process>& process) const;
-    /// Starts so far.
-    Result<u64> generation(const Client<Process>& process) const;
+    /// Starts so far, and when the last life ended.
+    struct Life {
+        u64 generation;
+        abi::Time ended;  ///< 0: that is not known
+    };
+    Result<Life> life(const Client<Process>& process) const;
+    /// Sends it a message, whatever comes of it: it runs.
+    void wake() const;
     Result<> control(const Client<Process>& process, ControlAction action) const;
     /// Waits until a life after `generation` answers requests. Errors: timed_out; held_down.
     Result<> wait_until_serving(const Client<Process>& process, u64 generation, abi::Time deadline) const;

@@ -61,7 +61,8 @@ class RootServer {
 
   private:
     void start_supervisor();
-    void supervisor_died(std::string_view cause);
+    /// `ordered`: somebody wanted it, and it is no sign that the supervisor is broken.
+    void supervisor_died(std::string_view cause, bool ordered = false);
     bool fault(Message& message);
     void beat();
 
@@ -181,7 +182,7 @@ void RootServer::start_supervisor() {
         panic("cannot start the supervisor");
 }
 
-void RootServer::supervisor_died(std::string_view cause) {
+void RootServer::supervisor_died(std::string_view cause, bool ordered) {
     cause_length_ = cause.size() < sizeof(cause_) ? cause.size() : sizeof(cause_);
     std::memcpy(cause_, cause.data(), cause_length_);
     beat_.cancel();
@@ -189,8 +190,9 @@ void RootServer::supervisor_died(std::string_view cause) {
     static_cast<void>(run_.destroy());
     supervisor_ = {};
     const abi::Time time = now();
-    quick_deaths_ = time - started_ < 10 * kSecond ? quick_deaths_ + 1 : 0;
+    quick_deaths_ = !ordered && time - started_ < 10 * kSecond ? quick_deaths_ + 1 : 0;
     if (quick_deaths_ > 20) panic(std::string_view(cause_, cause_length_));
+    if (ordered) return start_supervisor();
     restart_.arm(time + kMillisecond * (u64{1} << (quick_deaths_ < 10 ? quick_deaths_ : 10)));
 }
 
@@ -218,10 +220,10 @@ Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, 
                      request.status);
 }
 
-/// Status 0: it was killed by order, which is no sign that it is broken.
+/// Status 0: it was killed by order.
 void RootServer::handle(const Lifecycle::Exit& request, Request<Lifecycle::Exit>) {
-    if (request.status == 0) started_ = 0;
-    supervisor_died(request.status == 0 ? "killed" : "it ended");
+    const bool ordered = request.status == 0;
+    supervisor_died(ordered ? "killed" : "it ended", ordered);
 }
 
 void RootServer::handle(const Lifecycle::Crash& request, Request<Lifecycle::Crash>) {

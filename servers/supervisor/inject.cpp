@@ -43,9 +43,7 @@ Result<> Services::reach_self(u64 what, Request<Process::Reach>& request) {
     } else {
         add_insides(handles, own_thread(), own_space(), own_pool(), system_.loop().signal());
     }
-    request.reply({start_info().generation + 1, static_cast<u32>(ComponentState::running),
-                   static_cast<u32>(start_info().generation)},
-                  handles);
+    request.reply({start_info().generation + 1, 0}, handles);
     return {};
 }
 
@@ -75,10 +73,8 @@ void Services::handle(const Process::Reach& message, Request<Process::Reach> req
         system_.forgive(*number);
         add_insides(handles, Borrowed<Thread>(r.thread), Borrowed<Space>(r.space), Borrowed<Pool>(r.run),
                     Borrowed<Signal>(r.signal));
-        request.reply({r.generation, static_cast<u32>(r.state), r.restarts}, handles);
-        return;
     }
-    request.reply({r.generation, static_cast<u32>(r.state), r.restarts}, handles);
+    request.reply({r.generation, r.ended}, handles);
 }
 
 }  // namespace pith::supervisor

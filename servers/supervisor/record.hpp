@@ -22,6 +22,7 @@ struct ComponentRecord {
     u32 deaths;      ///< within the hold window
     u64 generation;  ///< starts so far
     abi::Time started;
+    abi::Time ended;  ///< of the last life
     abi::Time window_start;     ///< of the hold window
     abi::Time restart_at;       ///< in state waiting
     u64 run_pages;              ///< limit of the run Pool

@@ -64,7 +64,7 @@ Result<Process::Control::Reply> Services::handle(const Process::Control& request
     if (name_in(request.name) == kOwnName) {
         const auto action = static_cast<ControlAction>(request.action);
         if (action != ControlAction::kill && action != ControlAction::restart) return Error::access;
-        end_.arm(now() + kMillisecond);  // the answer goes out first
+        end_.arm(now() + 100 * kMicrosecond);  // the answer goes out first
         return Process::Control::Reply{};
     }
     const u32 number = PITH_TRY(system_.find(name_in(request.name)));

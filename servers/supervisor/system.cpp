@@ -159,6 +159,7 @@ void System::died(u32 number, std::string_view cause) {
     ComponentRecord& r = records_->components[number];
     if (r.state != ComponentState::running) return;
     set_cause(r, cause);
+    r.ended = now();
     take_down(number);
     reporter_.line(Severity::crash, "{} crashed: {}", name_of(number), cause);
     after_death(number);
