@@ -35,6 +35,7 @@ std::string padded(u64 number, usize width) {
 void Service::line(std::string text) { lines_.push_back("chaos: " + std::move(text)); }
 
 void Service::report() {
+    reported_ = true;
     char text[160], a[24], b[24], c[24];
     line(std::string(
         format_to(text, "seed {}, a fault every {} ms", settings_.seed, settings_.interval / kMillisecond)));

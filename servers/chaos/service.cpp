@@ -4,13 +4,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lib/base/format.hpp"
+
 namespace pith::chaos {
 
 namespace {
 
 constexpr abi::Time kPatience = 60 * kSecond;              // for a component to serve again
 constexpr abi::Time kHangPatience = 40 * kSecond;          // for one that hangs to be found out
-constexpr abi::Time kSilentPatience = 300 * kMillisecond;  // for a fault that may never be noticed
+constexpr abi::Time kSilentPatience = 150 * kMillisecond;  // for a fault that may never be noticed
 constexpr abi::Time kGlance = kMillisecond;
 
 /// Whether it has to be noticed sooner or later.
@@ -54,23 +56,31 @@ void Service::act() {
 }
 
 void Service::hit(Target& target, Fault fault) {
+    const abi::Time begin = now();
+    const Verdict verdict = carry_out(target, fault);
+    injector_.clean_up();
     Outcome& outcome = target.outcomes[static_cast<usize>(fault)];
+    if (verdict.end == Verdict::refused) outcome.refused++;
+    else outcome.injected++;
+    if (verdict.end >= Verdict::detected) outcome.detected++;
+    if (verdict.end == Verdict::recovered) outcome.recovered++;
+    if (verdict.time != 0) outcome.times.push_back(verdict.time);
+    if (!settings_.log) return;
+    static constexpr std::string_view kEnds[] = {"refused", "unnoticed", "detected", "recovered"};
+    char text[Chaos::kMaxLine];
+    lines_.emplace_back(format_to(text, "hit {} {} {} {} {}", target.name(), name_of(fault),
+                                  kEnds[verdict.end], verdict.time, begin));
+}
+
+Service::Verdict Service::carry_out(Target& target, Fault fault) {
     auto insides = target.reach(process_);
-    if (!insides.ok()) {
-        outcome.refused++;
-        return;
-    }
+    if (!insides.ok()) return {};
     const u64 generation = insides->generation;
     abi::Time time = now();
-    Result<> done;
-    if (fault == Fault::kill || fault == Fault::kill_again)
-        done = target.control(process_, ControlAction::kill);
-    else done = injector_.inject(fault, *insides);
-    if (!done.ok()) {
-        outcome.refused++;
-        return;
-    }
-    outcome.injected++;
+    const bool ordered = fault == Fault::kill || fault == Fault::kill_again;
+    const Result<> done = ordered ? target.control(process_, ControlAction::kill)
+                                  : injector_.inject(fault, *insides);
+    if (!done.ok()) return {};
     if (done_by_code(fault)) target.wake();
     if (fault == Fault::kill_again) {
         // Some time into its recovery; or it has not even begun.
@@ -78,13 +88,11 @@ void Service::hit(Target& target, Fault fault) {
         time = now();
         static_cast<void>(target.control(process_, ControlAction::kill));
     }
-    watch(target, fault, generation, time);
-    injector_.clean_up();
+    return watch(target, fault, generation, time);
 }
 
 /// Waits for what the fault does to its target, and for the target to serve again.
-void Service::watch(Target& target, Fault fault, u64 generation, abi::Time time) {
-    Outcome& outcome = target.outcomes[static_cast<usize>(fault)];
+Service::Verdict Service::watch(Target& target, Fault fault, u64 generation, abi::Time time) {
     const bool ordered = fault == Fault::kill || fault == Fault::kill_again;
     const abi::Time limit = now() + (ordered ? kPatience : patience_for(fault));
     bool ended = ordered;
@@ -98,22 +106,21 @@ void Service::watch(Target& target, Fault fault, u64 generation, abi::Time time)
         if (auto life = target.reach(process_); life.ok() && life->generation == generation)
             static_cast<void>(target.control(process_, ControlAction::kill));
         static_cast<void>(target.wait_until_serving(process_, generation, now() + kPatience));
-        return;
+        return {Verdict::unnoticed, 0};
     }
-    outcome.detected++;
-    if (!target.wait_until_serving(process_, generation, now() + kPatience).ok()) return;
-    outcome.recovered++;
+    if (!target.wait_until_serving(process_, generation, now() + kPatience).ok())
+        return {Verdict::detected, 0};
     // What is not by order comes to light some time later.
     if (!ordered) {
         auto present = target.life(process_);
         time = present.ok() ? present->ended : 0;
     }
-    if (time != 0) outcome.times.push_back(now() - time);
+    return {Verdict::recovered, time != 0 ? now() - time : 0};
 }
 
 Result<Chaos::End::Reply> Service::handle(const Chaos::End&, Badge) {
     active_ = false;
-    if (begun_ && lines_.empty()) report();
+    if (begun_ && !reported_) report();
     return Chaos::End::Reply{lines_.size()};
 }
 

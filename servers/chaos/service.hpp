@@ -26,7 +26,13 @@ class Service {
   private:
     void find_targets();
     void hit(Target& target, Fault fault);
-    void watch(Target& target, Fault fault, u64 generation, abi::Time time);
+    /// What came of a hit.
+    struct Verdict {
+        enum { refused, unnoticed, detected, recovered } end = refused;
+        abi::Time time = 0;  ///< recovered: nanoseconds that it took, 0: that is not known
+    };
+    Verdict carry_out(Target& target, Fault fault);
+    Verdict watch(Target& target, Fault fault, u64 generation, abi::Time time);
     void report();
     void line(std::string text);
 
@@ -39,6 +45,7 @@ class Service {
     abi::Time next_ = 0;
     bool begun_ = false;
     bool active_ = false;
+    bool reported_ = false;
 };
 
 }  // namespace pith::chaos

@@ -34,6 +34,8 @@ void apply(Settings& settings, const run::Record& record, bool& seeded) {
     } else if (record.key == "chaos_fault") {
         if (const auto fault = find_fault(record.value)) settings.faults.push_back(*fault);
         else settings.complaint = std::string(record.value);
+    } else if (record.key == "chaos_log") {
+        settings.log = record.value == "1";
     } else if (record.key == "chaos_seed") {
         settings.seed = number(record.value);
         seeded = true;

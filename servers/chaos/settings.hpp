@@ -15,6 +15,7 @@ struct Settings {
     u64 seed = 1;                      ///< of all choices
     std::vector<std::string> targets;  ///< none: every component that is started again
     std::vector<Fault> faults;         ///< at least one
+    bool log = false;                  ///< each hit is told too, before the table
     std::string complaint;             ///< a fault that there is none of; empty: all is well
 };
 

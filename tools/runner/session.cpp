@@ -65,6 +65,7 @@ int Session::run(int debugger) {
     finish();
     const int result = status(qemu_.wait());
     if (options_.chaos != 0 && report_.empty()) say("chaos: the run ended before it could report");
+    if (!options_.chaos_log.empty()) write_file(options_.chaos_log, hits_);
     const std::string report = terminal_.for_stderr(report_);
     (void)!::write(2, report.data(), report.size());
     return result;
@@ -280,7 +281,7 @@ void Session::take_control(mux::ControlKind kind, std::string_view payload) {
         // Whoever asked for chaos is told of what was killed at the end.
         if (options_.chaos == 0 || options_.log || !payload.contains("crashed: killed")) say(payload);
     } else if (kind == mux::ControlKind::report_line) {
-        report_ += std::string(payload) + '\n';
+        (payload.starts_with("hit ") ? hits_ : report_) += std::string(payload) + '\n';
     }
 }
 
