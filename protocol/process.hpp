@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The supervisor's protocols.
 //   lifecycle  a component to its parent: how it ends
-//   process    the management of components (/proc/pith/services): list, control, counts, shutdown
+//   process    the management of components (/proc/pith/services): list, control, update, crash reports, counts, shutdown
 // All methods are idempotent: a call that is sent again after the supervisor died has the same effect once.
 #pragma once
 
@@ -30,7 +30,19 @@ struct Lifecycle {
         usize payload_size() const { return 8 + (length < sizeof(text) ? length : sizeof(text)); }
         struct Reply {};
     };
-    using Methods = MethodList<Exit, Crash>;
+    /// A supplier of the caller's breaks their protocol (docs/recovery.md: what comes of it). One way or called. Errors: not_found: the
+    /// caller's manifest needs nothing of that name; busy: it has had suppliers ended too often of late.
+    struct Violation {
+        static constexpr u16 kOpcode = 3;
+        char route[kNameSize];  ///< the name in the caller's StartInfo
+        u64 length;
+        char what[120];
+        usize payload_size() const {
+            return sizeof(route) + 8 + (length < sizeof(what) ? length : sizeof(what));
+        }
+        struct Reply {};
+    };
+    using Methods = MethodList<Exit, Crash, Violation>;
 };
 
 enum class ComponentState : u32 {
@@ -46,6 +58,15 @@ enum class ControlAction : u32 {
     restart = 2,  ///< down and up at once, back-off cleared
     stop = 3,     ///< down until `start`
     start = 4,
+    hang = 5,  ///< its first thread is stopped where it is, for its heartbeat to find out
+};
+
+/// Where a component's executable is from.
+enum class UpdateState : u32 {
+    original = 0,   ///< the bundle
+    trial = 1,      ///< an update that has not proved itself yet
+    updated = 2,    ///< an update
+    refused = 3,    ///< as before the last update, which failed
 };
 
 enum class ShutdownKind : u32 { poweroff = 0, reboot = 1, exit = 2 };
@@ -83,9 +104,13 @@ struct Process {
             u64 pages_limit;
             u64 keep_pages;  ///< pages that its keep Pool uses
             char cause[96];  ///< why it ended last; empty: it never did
+            u64 recovery;    ///< nanoseconds from its last end to when it served again; 0: it never did
+            u64 deaths;      ///< its ends but those by `stop`, `restart` and `update`
+            u32 updated;     ///< UpdateState
+            u32 number;      ///< of the component; what it was asked for by
         };
     };
-    /// Kill, restart, stop or start the component of that name; "supervisor" can be killed or restarted.
+    /// Kill, restart, stop, start or hang the component of that name; "supervisor" can be killed or restarted.
     /// Errors: not_found; bad_state: it does not run; access: not this one (the caller itself, a component
     /// marked essential), or not this caller; invalid.
     struct Control {
@@ -131,7 +156,29 @@ struct Process {
             u64 ended;       ///< when its last life ended; 0: there was none, or it is not known (the supervisor)
         };
     };
-    using Methods = MethodList<Describe, Control, Counts, Cpu, Shutdown, Reach>;
+    /// Has a component run another executable from now on (docs/recovery.md: updates). With it comes a Memory (right read) with the ELF
+    /// file. Answered when the new one has been started; whether it stays, or the old one comes back, is in Describe. Errors: those of Control;
+    /// protocol: not such a file; no_memory; busy: an update of it is on trial.
+    struct Update {
+        static constexpr u16 kOpcode = 6;
+        char name[kNameSize];
+        u64 size;  ///< bytes of the file
+        struct Reply {};
+    };
+    /// A part of the oldest kept report of a crash whose number is at least `sequence`; numbers begin at 1. not_found: there is none.
+    struct Crash {
+        static constexpr u16 kOpcode = 7;
+        u64 sequence;
+        u64 offset;  ///< in its text
+        struct Reply {
+            u64 sequence;  ///< of this report
+            u64 total;     ///< bytes of its text
+            u64 length;    ///< of the part
+            char text[480];
+            usize payload_size() const { return 24 + (length < sizeof(text) ? length : sizeof(text)); }
+        };
+    };
+    using Methods = MethodList<Describe, Control, Counts, Cpu, Shutdown, Update, Crash, Reach>;
 };
 
 }  // namespace pith

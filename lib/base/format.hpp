@@ -79,13 +79,19 @@ void format_arguments(TextWriter& out, std::string_view pattern, std::span<const
 
 }  // namespace detail
 
+/// Adds to what `out` has.
+template <typename... T>
+void format_append(TextWriter& out, std::string_view pattern, const T&... arguments) {
+    const detail::FormatArgument list[] = {detail::FormatArgument::of(arguments)...,
+                                           {detail::FormatArgument::Kind::number}};
+    detail::format_arguments(out, pattern, std::span(list, sizeof...(arguments)));
+}
+
 /// Writes to `out`; gives the text written.
 template <typename... T>
 std::string_view format_to(std::span<char> out, std::string_view pattern, const T&... arguments) {
     TextWriter writer(out);
-    const detail::FormatArgument list[] = {detail::FormatArgument::of(arguments)...,
-                                           {detail::FormatArgument::Kind::number}};
-    detail::format_arguments(writer, pattern, std::span(list, sizeof...(arguments)));
+    format_append(writer, pattern, arguments...);
     return writer.text();
 }
 

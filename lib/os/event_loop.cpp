@@ -2,6 +2,7 @@
 // The receive loop, and the fate of replies.
 #include "lib/os/event_loop.hpp"
 
+#include "lib/os/life_record.hpp"
 #include "lib/os/start_info.hpp"
 
 namespace pith {
@@ -39,6 +40,7 @@ Result<> EventLoop::keep_deadlines(const Handle<Pool>& pool, const ThreadOptions
 }
 
 void EventLoop::run() {
+    if (own_life_record().serving == 0) own_life_record().serving = now();
     for (;;) run_once();
 }
 
@@ -84,6 +86,7 @@ void EventLoop::handle_signals(u64 bits) {
 }
 
 void EventLoop::handle_request(Message& message) {
+    own_life_record().add(message.tag.bits(), message.badge, message.words[0], message.words[1]);
     PendingReply pending;
     pending.loop_ = this;
     pending.badge_ = message.badge;

@@ -159,7 +159,8 @@ Result<Launched> prepare_component(const LaunchPlan& plan, u64& entry) {
     PITH_CHECK(parts.thread.set_name(plan.name, plan.component & (abi::kTraceForeign - 1), "main"));
     PITH_CHECK(fill_start_info(*mapping.as<StartInfo>(kStartPage), parts, plan));
     entry = image.entry;
-    return Launched{std::move(parts.thread), std::move(parts.signal), std::move(parts.space)};
+    return Launched{std::move(parts.thread), std::move(parts.signal), std::move(parts.space),
+                    std::move(parts.memory)};
 }
 
 Result<> start_component(const Launched& launched, u64 entry) {

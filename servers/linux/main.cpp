@@ -7,6 +7,7 @@
 #include "lib/os/start_info.hpp"
 #include "protocol/run.hpp"
 #include "servers/linux/address_space.hpp"
+#include "servers/linux/crash_reports.hpp"
 #include "servers/linux/heap_guard.hpp"
 #include "servers/linux/init.hpp"
 #include "servers/linux/server.hpp"
@@ -121,6 +122,7 @@ void run_server() {
     if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
     if (const auto root = record_of(config, "root"); !root.empty() && !lx::mount_root(zone, root).ok())
         loop.run();
+    if (!record_of(config, "root").empty()) keep_crash_reports(zone);
     if (const auto place = record_of(config, "share"); !place.empty()) lx::mount_share(zone, place);
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
     loop.run();

@@ -2,6 +2,7 @@
 // The first process: divides the memory, starts the supervisor and starts it again when it dies or hangs.
 // Pools (all children of the kernel's): `keep` has what outlives a supervisor (CapTable, preserved Memory,
 // Endpoint, the system's Budget), `run` what dies with it, `system` everything that it builds.
+#include <algorithm>
 #include <cstring>
 
 #include "lib/base/format.hpp"
@@ -18,10 +19,12 @@ namespace {
 constexpr u64 kOwnPages = 48;
 constexpr u64 kKeepPages = 64;
 constexpr u64 kRunPages = 256;
-constexpr u64 kPreservedPages = 8;
+constexpr u64 kPreservedPages = 27;  // what servers/supervisor/record.hpp needs
 constexpr u8 kSupervisorPriority = 240;
 constexpr abi::Time kHeartbeat = kSecond;
 constexpr u64 kMissesAllowed = 5;
+constexpr abi::Time kQuick = 100 * kMillisecond;  // a life shorter than that
+constexpr u32 kMostQuickDeaths = 20;
 
 const abi::BootInfo& boot_info() { return *reinterpret_cast<const abi::BootInfo*>(abi::kRootBootInfo); }
 StartInfo root_start;
@@ -93,6 +96,7 @@ class RootServer {
     u64 generation_ = 0;
     u64 misses_ = 0;
     abi::Time started_ = 0;
+    abi::Time died_ = 0;
     u32 quick_deaths_ = 0;
     char cause_[160] = {};
     usize cause_length_ = 0;
@@ -171,7 +175,8 @@ void RootServer::start_supervisor() {
     plan.budget.cpus = ~u64{0};
     plan.budget.ceiling = kSupervisorPriority;
     plan.grants = {grants_, grant_count_};
-    const Parameter parameters[] = {{"cause", {cause_, cause_length_}}};
+    char died[24];
+    const Parameter parameters[] = {{"cause", {cause_, cause_length_}}, {"died", format_to(died, "{}", died_)}};
     if (cause_length_ != 0) plan.parameters = parameters;
     u64 entry = 0;
     supervisor_ = need(prepare_component(plan, entry), "the supervisor");
@@ -185,15 +190,16 @@ void RootServer::start_supervisor() {
 void RootServer::supervisor_died(std::string_view cause, bool ordered) {
     cause_length_ = cause.size() < sizeof(cause_) ? cause.size() : sizeof(cause_);
     std::memcpy(cause_, cause.data(), cause_length_);
+    died_ = now();
     beat_.cancel();
     if (supervisor_.thread.valid()) static_cast<void>(supervisor_.thread.destroy());
     static_cast<void>(run_.destroy());
     supervisor_ = {};
+    // It is held to what it holds components to; but without it there is no system.
     const abi::Time time = now();
-    quick_deaths_ = !ordered && time - started_ < 10 * kSecond ? quick_deaths_ + 1 : 0;
-    if (quick_deaths_ > 20) panic(std::string_view(cause_, cause_length_));
-    if (ordered) return start_supervisor();
-    restart_.arm(time + kMillisecond * (u64{1} << (quick_deaths_ < 10 ? quick_deaths_ : 10)));
+    quick_deaths_ = !ordered && time - started_ < kQuick ? quick_deaths_ + 1 : 0;
+    if (quick_deaths_ > kMostQuickDeaths) panic(std::string_view(cause_, cause_length_));
+    restart_.arm(quick_deaths_ < 2 ? time : time + (kMillisecond << std::min(quick_deaths_ - 2, 8u)));
 }
 
 bool RootServer::fault(Message& message) {

@@ -204,13 +204,14 @@ Result<> System::bind_ports(u32 number, const Handle<Space>& space) const {
 
 Result<> System::launch(u32 number, ComponentRecord& r) {
     const CompositionComponent& c = component(number);
-    char image_name[64];
     LaunchPlan plan{};
     plan.name = name_of(number);
-    plan.image = PITH_TRY(bundle_.find(format_to(image_name, "component/{}", plan.name)));
+    const Image image = PITH_TRY(image_of(number));
+    const Borrowed<Memory> image_memory(image.memory);
+    plan.image = image.file;
     r.run = PITH_TRY(system_pool_.create_pool(r.run_pages)).release();
     const Borrowed<Pool> run(r.run);
-    plan.bundle = &bundle_memory_;
+    plan.bundle = &image_memory;
     plan.info_page = &info_page_;
     plan.run_pool = &run;
     plan.parent_budget = &system_budget_;
@@ -249,7 +250,28 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     r.thread = launched.thread.release();
     r.signal = launched.signal.release();
     r.space = launched.space.release();
-    return {};
+    r.memory = launched.memory.release();
+    return map_life_record(number) ? Result<>() : Result<>(Error::no_memory);
+}
+
+Result<System::Image> System::image_of(u32 number) const {
+    const ImageRecord& own = record(number).image;
+    char name[64];
+    if (own.memory == abi::kNoHandle)
+        return Image{PITH_TRY(bundle_.find(format_to(name, "component/{}", name_of(number)))),
+                     bundle_memory_.index(), Mapping()};
+    const u64 bytes = (own.size + abi::kPageSize - 1) & ~(abi::kPageSize - 1);
+    Image image{
+        {}, own.memory, PITH_TRY(Mapping::create(Borrowed<Memory>(own.memory), 0, bytes, abi::kMapRead))};
+    image.file.content = {image.mapping.as<const u8>(), own.size};
+    return image;
+}
+
+bool System::map_life_record(u32 number) {
+    auto mapping = Mapping::create(Borrowed<Memory>(record(number).memory), abi::kPageSize, abi::kPageSize,
+                                   abi::kMapRead);
+    if (mapping.ok()) lives_[number].record = std::move(*mapping);
+    return mapping.ok();
 }
 
 Result<> System::start(u32 number) {
@@ -265,8 +287,9 @@ Result<> System::start(u32 number) {
     r.state = ComponentState::running;
     r.intent = Intent::none;
     Life& life = lives_[number];
-    life.pings = 0;
-    life.next_ping = r.started + component(number).heartbeat;
+    life.pings = life.stuck = life.violations = life.quiet = 0;
+    life.next_check = r.started + component(number).heartbeat;
+    if (r.update == UpdateState::trial) static_cast<void>(Borrowed<Signal>(r.signal).notify(kSignalPing));
     return {};
 }
 

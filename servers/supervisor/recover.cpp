@@ -23,7 +23,8 @@ bool System::known_slot(abi::HandleIndex slot) const {
     for (u32 i = 0; i < count(); i++) {
         const ComponentRecord& r = record(i);
         for (const abi::HandleIndex mine :
-             {r.endpoint, r.pong, r.keep, r.preserved, r.kept, r.run, r.thread, r.signal, r.space})
+             {r.endpoint, r.pong, r.keep, r.preserved, r.kept, r.run, r.thread, r.signal, r.space, r.memory,
+              r.snapshot, r.image.memory, r.fallback.memory})
             if (mine == slot) return true;
         for (const abi::HandleIndex device : r.devices)
             if (device == slot) return true;
@@ -56,19 +57,27 @@ void System::recover_component(u32 number) {
     const bool whole = names(r.endpoint, abi::ObjectType::endpoint) &&
                        names(r.pong, abi::ObjectType::signal) && names(r.keep, abi::ObjectType::pool) &&
                        names(r.preserved, abi::ObjectType::memory) &&
-                       names(r.kept, abi::ObjectType::captable);
+                       names(r.kept, abi::ObjectType::captable) &&
+                       names(r.image.memory, abi::ObjectType::memory) &&
+                       names(r.fallback.memory, abi::ObjectType::memory) &&
+                       names(r.snapshot, abi::ObjectType::memory);
     if (!whole) panic("the records do not match the kernel's capabilities");
     const bool alive = r.state == ComponentState::running && r.intent == Intent::none &&
-                       names(r.run, abi::ObjectType::pool) && names(r.thread, abi::ObjectType::thread);
+                       names(r.run, abi::ObjectType::pool) && names(r.thread, abi::ObjectType::thread) &&
+                       names(r.memory, abi::ObjectType::memory) && map_life_record(number);
     if (alive) {
         auto info = Borrowed<Thread>(r.thread).thread_info();
         const auto state = info.ok() ? static_cast<abi::ThreadState>(info->state) : abi::ThreadState::dead;
         if (state != abi::ThreadState::dead && state != abi::ThreadState::stopped) {
-            lives_[number].next_ping = now() + component(number).heartbeat;
+            lives_[number].next_check = now() + component(number).heartbeat;
             return;
         }
+        constexpr std::string_view kCause = "died while the supervisor was down";
+        report_crash(number, kCause, nullptr);
         r.intent = Intent::ending;
-        set_cause(r, "died while the supervisor was down");
+        r.died_at = now();
+        r.total_deaths++;
+        set_cause(r, kCause);
     }
     if (r.intent == Intent::starting || r.intent == Intent::ending) {
         take_down(number);
@@ -83,6 +92,15 @@ void System::recover() {
     // A component that was being created begins again; what was made of it by then is unknown from here on.
     for (u32 i = 0; i < count(); i++)
         if (record(i).intent == Intent::creating) records_->components[i] = ComponentRecord{};
+    // What was to be its executable may not be written down in full.
+    for (u32 i = 0; i < count(); i++) {
+        ComponentRecord& r = records_->components[i];
+        if (r.intent != Intent::updating) continue;
+        r.image = r.fallback;
+        r.fallback = {};
+        r.update = UpdateState::refused;
+        r.intent = Intent::ending;
+    }
     destroy_unknown();
     for (u32 i = 0; i < count(); i++) recover_component(i);
 }

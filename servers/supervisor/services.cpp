@@ -27,6 +27,9 @@ Process::Describe::Reply Services::describe_self() {
     reply.state = static_cast<u32>(ComponentState::running);
     reply.restarts = static_cast<u32>(start_info().generation);
     reply.uptime = now() - started_;
+    reply.number = system_.count();
+    reply.deaths = start_info().generation;
+    if (const u64 died = start_number("died"); died != 0) reply.recovery = started_ - died;
     if (auto info = own_thread().thread_info(); info.ok()) reply.cpu_time = info->cpu_time;
     if (auto info = own_pool().pool_info(); info.ok()) {
         reply.pages = info->used;
@@ -41,6 +44,7 @@ Result<Process::Describe::Reply> Services::handle(const Process::Describe& reque
     if (request.index == system_.count()) return describe_self();
     if (request.index > system_.count()) return Error::not_found;
     const u32 number = static_cast<u32>(request.index);
+    system_.note_recovery(number);
     const ComponentRecord& r = system_.record(number);
     Process::Describe::Reply reply{};
     const std::string_view name = system_.name_of(number);
@@ -49,6 +53,10 @@ Result<Process::Describe::Reply> Services::handle(const Process::Describe& reque
     reply.restarts = r.restarts;
     reply.pages_limit = r.run_pages;
     std::memcpy(reply.cause, r.cause, sizeof(reply.cause));
+    reply.recovery = r.recovery;
+    reply.deaths = r.total_deaths;
+    reply.updated = static_cast<u32>(r.update);
+    reply.number = number;
     if (r.state == ComponentState::running) {
         reply.uptime = now() - r.started;
         if (auto info = Borrowed<Thread>(r.thread).thread_info(); info.ok()) reply.cpu_time = info->cpu_time;
@@ -59,6 +67,16 @@ Result<Process::Describe::Reply> Services::handle(const Process::Describe& reque
     return reply;
 }
 
+Result<u32> Services::find_controlled(Badge badge, std::string_view name) const {
+    if (!may_control(badge) && !may_inject(badge)) return Error::access;
+    const u32 number = PITH_TRY(system_.find(name));
+    // Whoever asks cannot be answered if it is he that goes; and what is essential does not go by order.
+    if (number == badge.client() ||
+        static_cast<RestartPolicy>(system_.component(number).restart) == RestartPolicy::essential)
+        return Error::access;
+    return number;
+}
+
 Result<Process::Control::Reply> Services::handle(const Process::Control& request, Badge badge) {
     if (!may_control(badge) && !may_inject(badge)) return Error::access;
     if (name_in(request.name) == kOwnName) {
@@ -67,11 +85,7 @@ Result<Process::Control::Reply> Services::handle(const Process::Control& request
         end_.arm(now() + 100 * kMicrosecond);  // the answer goes out first
         return Process::Control::Reply{};
     }
-    const u32 number = PITH_TRY(system_.find(name_in(request.name)));
-    // Whoever asks cannot be answered if it is he that goes; and what is essential does not go by order.
-    if (number == badge.client() ||
-        static_cast<RestartPolicy>(system_.component(number).restart) == RestartPolicy::essential)
-        return Error::access;
+    const u32 number = PITH_TRY(find_controlled(badge, name_in(request.name)));
     PITH_CHECK(system_.control(number, static_cast<ControlAction>(request.action)));
     return Process::Control::Reply{};
 }
@@ -91,6 +105,39 @@ Result<Process::Shutdown::Reply> Services::handle(const Process::Shutdown& reque
     auto result = system_.root().call(end);
     if (!result.ok()) return result.error();
     return Process::Shutdown::Reply{};
+}
+
+void Services::handle(const Process::Update& message, Request<Process::Update> request) {
+    if (name_in(message.name) == kOwnName) return request.fail(Error::access);
+    auto number = find_controlled(request.badge(), name_in(message.name));
+    if (!number.ok()) return request.fail(number.error());
+    auto file = request.handles().take<Memory>(0);
+    if (!file.ok()) return request.fail(file.error());
+    const auto done = system_.update(*number, *file, message.size);
+    if (done.ok()) request.reply({});
+    else request.fail(done.error());
+}
+
+Result<Process::Crash::Reply> Services::handle(const Process::Crash& request, Badge) {
+    const CrashReport* report = system_.crash(request.sequence);
+    if (report == nullptr) return Error::not_found;
+    Process::Crash::Reply reply{};
+    reply.sequence = report->sequence;
+    reply.total = report->length;
+    if (request.offset < report->length) {
+        reply.length = std::min<u64>(report->length - request.offset, sizeof(reply.text));
+        std::memcpy(reply.text, report->text + request.offset, reply.length);
+    }
+    return reply;
+}
+
+void Services::handle(const Lifecycle::Violation& message, Request<Lifecycle::Violation> request) {
+    const Badge badge = request.badge();
+    if (!system_.present(badge.client(), badge.label())) return request.fail(Error::not_found);
+    const usize length = std::min<u64>(message.length, sizeof(message.what));
+    const auto done = system_.violation(badge.client(), name_in(message.route), {message.what, length});
+    if (done.ok()) request.reply({});
+    else request.fail(done.error());
 }
 
 void Services::handle(const Lifecycle::Exit& message, Request<Lifecycle::Exit> request) {

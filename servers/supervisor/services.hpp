@@ -11,7 +11,7 @@ namespace pith::supervisor {
 /// What comes in through a component's "supervisor" capability.
 struct Parent {
     static constexpr const char* kName = Lifecycle::kName;
-    using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Name::Lookup>;
+    using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Lifecycle::Violation, Name::Lookup>;
 };
 
 class Services {
@@ -25,6 +25,9 @@ class Services {
     Result<Process::Cpu::Reply> handle(const Process::Cpu& request, Badge badge);
     Result<Process::Shutdown::Reply> handle(const Process::Shutdown& request, Badge badge);
     void handle(const Process::Reach& message, Request<Process::Reach> request);  // inject.cpp
+    void handle(const Process::Update& message, Request<Process::Update> request);
+    Result<Process::Crash::Reply> handle(const Process::Crash& request, Badge badge);
+    void handle(const Lifecycle::Violation& message, Request<Lifecycle::Violation> request);
     void handle(const Lifecycle::Exit& message, Request<Lifecycle::Exit> request);
     void handle(const Lifecycle::Crash& message, Request<Lifecycle::Crash> request);
     void handle(const Name::Lookup& message, Request<Name::Lookup> request);
@@ -33,6 +36,8 @@ class Services {
     bool may_control(Badge badge) const;
     bool may_inject(Badge badge) const;
     Result<> reach_self(u64 what, Request<Process::Reach>& request);
+    /// The number of one that `badge` may control.
+    Result<u32> find_controlled(Badge badge, std::string_view name) const;
     Process::Describe::Reply describe_self();
     System& system_;
     abi::Time started_ = now();

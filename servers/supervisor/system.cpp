@@ -10,6 +10,7 @@ namespace pith::supervisor {
 namespace {
 
 constexpr abi::Time kReportRetry = 2 * kMillisecond;
+constexpr u64 kNearLimit = 8;  // pages: a heap asks for that many at least while it can
 
 template <typename T>
 T required(Result<T> result, std::string_view what) {
@@ -37,6 +38,7 @@ System::System()
                         abi::kMapRead),
         "mapping the bundle");
     records_mapping_ = required(Mapping::create(preserved_, 0, preserved->value), "mapping the records");
+    if (preserved->value < kPreservedBytes) panic("too little preserved Memory");
     records_ = records_mapping_.as<Records>();
     bundle_ = required(Bundle::open(bundle_mapping_.bytes()), "opening the bundle");
     const BundleFile compiled = required(bundle_.find("system"), "the bundle has no system");
@@ -50,6 +52,7 @@ System::System()
 void System::begin() {
     const bool reborn = records_->magic == kRecordMagic && records_->count == count();
     reporter_.open(records_->reports);
+    crashes_.open(*records_mapping_.as<CrashRing>(kRecordsPages * abi::kPageSize));
     if (reborn) {
         recover();
     } else {
@@ -74,8 +77,7 @@ void System::begin() {
         records_->built = 1;
         reporter_.line(Severity::info, "system {}: {} components started", composition_.name(), count());
     }
-    if (const auto cause = start_parameter("cause"); !cause.empty())
-        reporter_.line(Severity::crash, "supervisor crashed: {}; restarted", cause);
+    if (const auto cause = start_parameter("cause"); !cause.empty()) report_own_crash(cause);
     schedule();
 }
 
@@ -116,6 +118,8 @@ void System::take_down(u32 number) {
     if (thread.valid()) static_cast<void>(thread.destroy());
     const Handle<Signal> signal(std::exchange(r.signal, abi::kNoHandle));
     const Handle<Space> space(std::exchange(r.space, abi::kNoHandle));
+    const Handle<Memory> memory(std::exchange(r.memory, abi::kNoHandle));
+    lives_[number].record.reset();
     Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
     if (run.valid()) static_cast<void>(run.destroy());
     r.state = ComponentState::stopped;
@@ -155,19 +159,33 @@ void System::set_cause(ComponentRecord& record, std::string_view cause) {
     std::memcpy(record.cause, cause.data(), length);
 }
 
-void System::died(u32 number, std::string_view cause) {
+void System::died(u32 number, std::string_view cause, const Fault* fault) {
+    end(number, cause, fault, Death::own);
+}
+
+void System::kill(u32 number) { end(number, "killed", nullptr, Death::ordered); }
+
+void System::end(u32 number, std::string_view cause, const Fault* fault, Death death) {
     ComponentRecord& r = records_->components[number];
     if (r.state != ComponentState::running) return;
+    char text[sizeof(r.cause)];
+    // Its quota may be the cause of what it did: whoever reads of it should know.
+    if (auto pool = Borrowed<Pool>(r.run).pool_info(); pool.ok() && pool->peak + kNearLimit >= pool->limit)
+        cause = format_to(text, "{} ({} of its quota of {} pages used)", cause, pool->peak, pool->limit);
+    note_recovery(number);
+    report_crash(number, cause, fault);
     set_cause(r, cause);
     r.ended = now();
+    r.died_at = now();
+    r.total_deaths++;
     take_down(number);
     reporter_.line(Severity::crash, "{} crashed: {}", name_of(number), cause);
-    after_death(number);
+    after_death(number, death);
     schedule();
 }
 
 /// What its policy says once it is down.
-void System::after_death(u32 number) {
+void System::after_death(u32 number, Death death) {
     ComponentRecord& r = records_->components[number];
     const CompositionComponent& c = component(number);
     const abi::Time time = now();
@@ -177,7 +195,15 @@ void System::after_death(u32 number) {
         end.cause[std::min(text.size(), sizeof(end.cause) - 1)] = 0;
         static_cast<void>(root_.call(end));
     }
-    if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::never) return hold(number);
+    if (r.update == UpdateState::trial) {
+        roll_back(number);
+        death = Death::ordered;  // it was not what runs from now on
+    } else if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::never) {
+        return hold(number);
+    }
+    r.state = ComponentState::waiting;
+    r.restart_at = time;
+    if (death == Death::ordered) return;
     if (time - r.window_start > c.hold_window) {
         r.window_start = time;
         r.deaths = 0;
@@ -188,10 +214,20 @@ void System::after_death(u32 number) {
         reporter_.line(Severity::crash, "{} died {} times and is held down", name_of(number), r.deaths);
         return hold(number);
     }
-    const u32 doublings = r.deaths - 1 < 20 ? r.deaths - 1 : 20;
-    const u64 wait = c.backoff << doublings;
-    r.restart_at = time + (wait < c.ceiling ? wait : c.ceiling);
-    r.state = ComponentState::waiting;
+    // The first time it may have been bad luck: then nobody has to wait.
+    if (r.deaths < 2) return;
+    const u32 doublings = std::min(r.deaths - 2, 20u);
+    r.restart_at = time + std::min(c.backoff << doublings, c.ceiling);
+}
+
+/// Of ours: root has told the cause.
+void System::report_own_crash(std::string_view cause) {
+    TextWriter out(crashes_.begin());
+    const abi::Time time = now();
+    format_append(out, "crash {}: supervisor, at {}.{06} s: {}\n", crashes_.next_sequence(), time / kSecond,
+                  time / kMicrosecond % 1'000'000, cause);
+    crashes_.finish(kSupervisorComponent, out.text().size());
+    reporter_.line(Severity::crash, "supervisor crashed: {}; restarted", cause);
 }
 
 Result<> System::control(u32 number, ControlAction action) {
@@ -201,8 +237,11 @@ Result<> System::control(u32 number, ControlAction action) {
         case ControlAction::kill:
             if (r.state == ComponentState::waiting) return {};  // dead already, and about to start again
             if (!running) return Error::bad_state;
-            died(number, "killed");
+            kill(number);
             return {};
+        case ControlAction::hang:
+            if (!running) return Error::bad_state;
+            return Borrowed<Thread>(r.thread).stop();
         case ControlAction::restart:
         case ControlAction::start:
             if (action == ControlAction::start && running) return {};
@@ -214,6 +253,7 @@ Result<> System::control(u32 number, ControlAction action) {
         case ControlAction::stop:
             if (running) take_down(number);
             r.state = ComponentState::stopped;
+            r.died_at = 0;
             set_cause(r, "stopped");
             hold(number);
             schedule();
@@ -226,15 +266,22 @@ bool System::fault(Message& message) {
     const Badge badge(message.badge);
     if (!present(badge.client(), badge.label())) return false;
     char text[96];
-    const bool page_fault = message.tag.operation() == static_cast<u16>(abi::Event::page_fault);
-    const u64 access = message.words[1];
-    if (page_fault)
-        died(badge.client(), format_to(text, "page fault at {x} ({}), rip {x}", message.words[0],
-                                       (access & 2) != 0   ? "execute"
-                                       : (access & 1) != 0 ? "write"
-                                                           : "read",
-                                       message.words[2]));
-    else died(badge.client(), format_to(text, "exception {}, rip {x}", message.words[0], message.words[2]));
+    const bool page = message.tag.operation() == static_cast<u16>(abi::Event::page_fault);
+    const Fault fault{page, message.words[0], message.words[1], message.words[2]};
+    const bool overflow = page &&
+                          fault.address <
+                              kStackTop - component(badge.client()).stack_pages * abi::kPageSize &&
+                          fault.address >= kInfoPage + abi::kPageSize;
+    const std::string_view access = (fault.access & 2) != 0   ? "execute"
+                                    : (fault.access & 1) != 0 ? "write"
+                                                              : "read";
+    if (page)
+        died(
+            badge.client(),
+            format_to(text, "{} at {x} ({}), rip {x}", overflow ? "stack overflow: page fault" : "page fault",
+                      fault.address, access, fault.rip),
+            &fault);
+    else died(badge.client(), format_to(text, "exception {}, rip {x}", fault.address, fault.rip), &fault);
     return false;
 }
 

@@ -4,10 +4,11 @@
 //
 // Life of a component: stopped -> running -> (dies) waiting -> running ..., or held_down after too many
 // deaths, or stopped by order or policy. While it is down for longer than a back-off (held_down, stopped) a
-// thread of ours answers its Endpoint.
+// thread of ours answers its Endpoint. docs/recovery.md has the rules.
 #pragma once
 
 #include "lib/os/launch.hpp"
+#include "lib/os/life_record.hpp"
 #include "lib/os/mapping.hpp"
 #include "lib/os/protocol.hpp"
 #include "lib/os/thread.hpp"
@@ -26,8 +27,15 @@ class System {
     EventLoop& loop() { return loop_; }
 
     // What happens to components (number in the composition).
-    void died(u32 number, std::string_view cause);
+    /// `fault`: what the kernel said; nullptr: it was no fault.
+    void died(u32 number, std::string_view cause, const Fault* fault = nullptr);
     Result<> control(u32 number, ControlAction action);
+    Result<> update(u32 number, const Handle<Memory>& file, u64 size);
+    /// `client` says that who supplies `route` to it breaks their protocol.
+    Result<> violation(u32 client, std::string_view route, std::string_view what);
+    const CrashReport* crash(u64 sequence) const { return crashes_.find(sequence); }
+    /// Looks whether it serves again, if it died.
+    void note_recovery(u32 number);
     Result<u32> find(std::string_view name) const;
     /// The injector ends it next: not a sign that it is broken (Process::Reach).
     void forgive(u32 number) { records_->components[number].deaths = 0; }
@@ -48,12 +56,25 @@ class System {
   private:
     friend class Watch;
     struct Life {
-        u64 pings = 0;         ///< sent since the last answer
-        abi::Time pinged = 0;  ///< when the first unanswered one was sent
-        u64 cpu_at_ping = 0;
-        abi::Time next_ping = 0;
-        NativeThread hold;  ///< answers for it while it is down
+        u64 pings = 0;        ///< sent since the last answer
+        u64 cpu_at_ping = 0;  ///< or at the last look
+        u64 stuck = 0;        ///< looks since then at which it did not want the CPU
+        abi::Time next_check = 0;
+        u32 quiet = 0;       ///< checks since it was last seen doing something, or pinged
+        u32 violations = 0;  ///< that were reported of it in this life
+        Mapping record;      ///< its LifeRecord's page
+        NativeThread hold;   ///< answers for it while it is down
+        const LifeRecord* life_record() const {
+            return record.valid() ? record.as<const LifeRecord>(kLifeRecordOffset) : nullptr;
+        }
     };
+    /// An executable, and the Memory that it is in.
+    struct Image {
+        BundleFile file;
+        abi::HandleIndex memory;
+        Mapping mapping;  ///< of one that is not in the bundle
+    };
+    enum class Death { own, ordered };
 
     // build.cpp
     void create_permanent(u32 number);
@@ -67,6 +88,23 @@ class System {
     void collect_pci_devices(std::span<Parameter> parameters, usize& used);
     Handle<Machine> machine_for(u32 grants) const;
     Result<> bind_ports(u32 number, const Handle<Space>& space) const;
+    Result<Image> image_of(u32 number) const;
+    bool map_life_record(u32 number);
+    // crash.cpp
+    void report_crash(u32 number, std::string_view cause, const Fault* fault);
+    void print_state(TextWriter& out, u32 number, const Code& code, const Fault* fault) const;
+    void print_messages(TextWriter& out, u32 number) const;
+    std::string_view protocol_name(u16 number) const;
+    // update.cpp
+    void roll_back(u32 number);
+    void watch_trial(u32 number, abi::Time time);
+    void end_trial(u32 number, UpdateState state);
+    void drop_snapshot(u32 number);
+    Result<> make_room(u64 pages);
+    void give_room_back();
+    u32 rest_taker() const;
+    Result<Handle<Memory>> copy_image(const Handle<Memory>& file, u64 size);
+    Result<Handle<Memory>> copy_preserved(u32 number) const;
     // recover.cpp
     void recover();
     void recover_component(u32 number);
@@ -78,7 +116,10 @@ class System {
     // system.cpp
     void take_down(u32 number);
     void bring_up(u32 number);
-    void after_death(u32 number);
+    void end(u32 number, std::string_view cause, const Fault* fault, Death death);
+    void kill(u32 number);
+    void report_own_crash(std::string_view cause);
+    void after_death(u32 number, Death death = Death::own);
     void notify_clients(u32 number);
     void set_cause(ComponentRecord& record, std::string_view cause);
     bool fault(Message& message);
@@ -105,6 +146,7 @@ class System {
     Bundle bundle_;
     Composition composition_;
     Records* records_ = nullptr;
+    CrashBook crashes_;
     Client<Root> root_;
     Reporter reporter_;
     Tick tick_;

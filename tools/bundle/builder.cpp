@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "lib/os/symbols.hpp"
 #include "tools/base/host.hpp"
 
 namespace pith::tools {
@@ -97,9 +98,12 @@ void BundleBuilder::add_host_path(const std::string& host_path, std::string_view
 }
 
 void BundleBuilder::add_component(std::string_view name, const std::string& elf_path) {
+    std::vector<u8> content = read_file(elf_path);
+    std::vector<u8> symbols = symbol_table(content);
     items_.insert_or_assign(
         "component/" + std::string(name),
-        Item{abi::BundleKind::component, 0555, 0, loadable_part(read_file(elf_path), elf_path)});
+        Item{abi::BundleKind::component, 0555, 0, loadable_part(std::move(content), elf_path)});
+    add_data(std::string(kSymbolsPrefix) + std::string(name), std::move(symbols));
 }
 
 void BundleBuilder::add_data(std::string_view name, std::vector<u8> content) {

@@ -20,7 +20,8 @@ class BundleBuilder {
     void add_symlink(std::string_view path, std::string_view target, i64 mtime);
     /// A host file, directory (with what is below it) or link at `path`, with its mode and time. Fails on the rest.
     void add_host_path(const std::string& host_path, std::string_view path);
-    /// An ELF executable as "component/NAME", without its debugging sections. Fails if it is not one of ours.
+    /// An ELF executable as "component/NAME", without its debugging sections, and the names of its functions as "symbols/NAME". Fails if it
+    /// is not one of ours.
     void add_component(std::string_view name, const std::string& elf_path);
     /// Anything else, by its full name.
     void add_data(std::string_view name, std::vector<u8> content);
@@ -45,5 +46,8 @@ std::string guest_path(std::string_view path);
 /// The loadable part of an ELF executable: what follows the last segment is cut off, the section table is unlinked.
 /// Fails if `content` is not a little-endian x86-64 executable whose segments lie inside it; `path` is for the message.
 std::vector<u8> loadable_part(std::vector<u8> content, const std::string& path);
+
+/// The names of an ELF executable's functions (lib/os/symbols.hpp): none if it has no symbol table, or a broken one.
+std::vector<u8> symbol_table(const std::vector<u8>& content);
 
 }  // namespace pith::tools

@@ -172,10 +172,10 @@ void read_restart(Manifest& manifest, const toml::table* table) {
     TableReader reader(table != nullptr ? *table : kEmpty, manifest.place.file, "restart");
     CompositionComponent& values = manifest.values;
     values.restart = static_cast<u32>(reader.choice("policy", {"always", "never", "essential"}, "always"));
-    values.backoff = reader.duration("backoff", "10ms");
-    values.ceiling = reader.duration("ceiling", "2s");
+    values.backoff = reader.duration("backoff", "1ms");
+    values.ceiling = reader.duration("ceiling", "1s");
     values.hold_after = static_cast<u32>(reader.number("hold_after", 0, 1'000'000, 8));
-    values.hold_window = reader.duration("hold_window", "10s");
+    values.hold_window = reader.duration("hold_window", "1s");
     values.heartbeat = reader.duration("heartbeat", "0");
     if (values.ceiling < values.backoff)
         reader.error(reader.place(), "[restart] ceiling must not be below backoff");

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // /proc/pith: the system below Linux, as files. `services` is a directory with a folder for each component, and can be
-// read as a table too; writing kill, restart, stop or start to services/NAME/control does that.
+// read as a table too; writing kill, restart, stop, start, hang or "update [FILE]" to services/NAME/control does that. `crashes` has the last
+// reports of crashes.
 #include <algorithm>
 #include <cstring>
 #include <optional>
 
+#include "servers/linux/crash_reports.hpp"
+#include "servers/linux/service_update.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/syscall_table.hpp"
 #include "servers/linux/vfs/dev/kmsg.hpp"
@@ -89,6 +92,16 @@ TextResult text_services(Subject subject, Thread&) {
     return text.take();
 }
 
+std::string_view update_name(u32 state) {
+    switch (static_cast<UpdateState>(state)) {
+        case UpdateState::original: return "original";
+        case UpdateState::trial: return "on trial";
+        case UpdateState::updated: return "updated";
+        case UpdateState::refused: return "as before the last update, which failed";
+    }
+    return "unknown";
+}
+
 TextResult text_status(Subject subject, Thread&) {
     Description description;
     const auto number = find_service(*subject.zone, subject.name, description);
@@ -103,18 +116,32 @@ TextResult text_status(Subject subject, Thread&) {
          << (dma == "open"               ? " (no iommu)"
              : dma.starts_with("domain") ? " (iommu)"
                                          : "")
-         << "\ncause: " << cause_of(description) << '\n';
+         << "\ndeaths: " << description.deaths << "\nrecovery_ns: " << description.recovery
+         << "\nexecutable: " << update_name(description.updated) << "\ncause: " << cause_of(description) << '\n';
     return text.take();
 }
 
-SysResult<> write_control(Subject subject, Thread& writer, std::string_view text) {
+/// Where `update` without a file's name finds a component's executable.
+constexpr std::string_view kUpdates = "/lib/pith/";
+
+Async<> write_control(Subject subject, Thread& writer, std::string order) {
     if (writer.process.credentials.euid != 0) return Errno::EPERM;
+    std::string_view text = order;
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+    if (constexpr std::string_view kUpdate = "update"; text.starts_with(kUpdate)) {
+        text.remove_prefix(kUpdate.size());
+        if (!text.empty() && text.front() != ' ') return Errno::EINVAL;
+        text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+        return update_service(writer, subject.name,
+                              !text.empty() ? std::string(text)
+                                            : std::string(kUpdates) + subject.name + ".elf");
+    }
     static constexpr std::pair<std::string_view, ControlAction> kActions[] = {
         {"kill", ControlAction::kill},
         {"restart", ControlAction::restart},
         {"stop", ControlAction::stop},
-        {"start", ControlAction::start}};
+        {"start", ControlAction::start},
+        {"hang", ControlAction::hang}};
     const auto action = std::find_if(std::begin(kActions), std::end(kActions),
                                      [&](const auto& item) { return item.first == text; });
     if (action == std::end(kActions) || subject.name.size() >= kNameSize) return Errno::EINVAL;
@@ -122,11 +149,12 @@ SysResult<> write_control(Subject subject, Thread& writer, std::string_view text
     std::memcpy(control.name, subject.name.data(), subject.name.size());
     control.action = static_cast<u32>(action->second);
     auto done = subject.zone->services->process.call(control);
-    return done.ok() ? SysResult<>() : SysResult<>(to_errno(done.error()));
+    if (!done.ok()) return to_errno(done.error());
+    return {};
 }
 
 constinit const ProcEntry kServiceEntries[] = {
-    {"control", S_REGULAR | 0200, nullptr, write_control},
+    {.name = "control", .mode = S_REGULAR | 0200, .write_waiting = write_control},
     {"status", S_REGULAR | 0444, text_status},
 };
 constinit const ProcEntry kService{"", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kServiceEntries};
@@ -170,10 +198,16 @@ TextResult text_enosys(Subject subject, Thread&) {
     return text.take();
 }
 
+TextResult text_crashes(Subject subject, Thread&) {
+    u64 sequence = 0;
+    return crash_reports(*subject.zone, sequence);
+}
+
 TextResult text_log(Subject subject, Thread&) { return system_log_text(*subject.zone); }
 
 constinit const ProcEntry kPith[] = {
     {"services", S_DIRECTORY | 0555, text_services, nullptr, nullptr, {}, find_service_entry, next_service},
+    {"crashes", S_REGULAR | 0400, text_crashes},
     {"kernel", S_REGULAR | 0444, text_kernel},
     {"enosys", S_REGULAR | 0444, text_enosys},
     {"log", S_REGULAR | 0444, text_log},

@@ -47,6 +47,8 @@ struct ProcEntry {
     u32 (*permissions)(const ProcSubject& subject) = nullptr;
     /// Entries of a directory in another file: that one's.
     const ProcEntry* same_as = nullptr;
+    /// As `write`, and may have to wait.
+    Async<> (*write_waiting)(const ProcSubject& subject, Thread& writer, std::string text) = nullptr;
 };
 
 Ref<FileSystem> make_proc(Zone& zone, u64 device);

@@ -130,15 +130,22 @@ class ProcFile : public File {
     }
     Async<usize> write(Thread& thread, UserIo&& io, i64) override {
         ProcInode& inode = static_cast<ProcInode&>(this->inode());
-        if (inode.entry().write == nullptr) return Errno::EIO;
+        if (inode.entry().write == nullptr && inode.entry().write_waiting == nullptr) return Errno::EIO;
         if (!inode.valid()) return Errno::ESRCH;
         char buffer[1024];
         const usize size = io.remaining();
         if (size > sizeof buffer) return Errno::EINVAL;
         const SysResult<usize> copied = io.get(buffer, size);
         if (!copied.ok()) return copied.error();
-        PITH_CHECK(inode.entry().write(inode.subject(), thread, {buffer, copied.value()}));
-        return copied.value();
+        const usize length = copied.value();
+        if (inode.entry().write_waiting == nullptr) {
+            PITH_CHECK(inode.entry().write(inode.subject(), thread, {buffer, length}));
+            return length;
+        }
+        Async<> written = inode.entry().write_waiting(inode.subject(), thread, {buffer, length});
+        if (!written.ready()) return finish_write(written.task(), length);
+        PITH_CHECK(written.take());
+        return length;
     }
     SysResult<i64> seek(i64 to, Whence whence) override {
         if (whence == Whence::end || whence > Whence::end) return Errno::EINVAL;
@@ -148,6 +155,10 @@ class ProcFile : public File {
     }
 
   private:
+    static Task<SysResult<usize>> finish_write(Task<SysResult<>> writing, usize length) {
+        PITH_CO_CHECK(co_await std::move(writing));
+        co_return length;
+    }
     std::string text_;
     bool made_ = false;
 };
