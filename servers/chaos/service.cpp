@@ -56,7 +56,7 @@ void Service::act() {
 }
 
 void Service::hit(Target& target, Fault fault) {
-    const abi::Time begin = now();
+    begin_ = now();
     const Verdict verdict = carry_out(target, fault);
     injector_.clean_up();
     Outcome& outcome = target.outcomes[static_cast<usize>(fault)];
@@ -69,7 +69,7 @@ void Service::hit(Target& target, Fault fault) {
     static constexpr std::string_view kEnds[] = {"refused", "unnoticed", "detected", "recovered"};
     char text[Chaos::kMaxLine];
     lines_.emplace_back(format_to(text, "hit {} {} {} {} {}", target.name(), name_of(fault),
-                                  kEnds[verdict.end], verdict.time, begin));
+                                  kEnds[verdict.end], verdict.time, begin_));
 }
 
 Service::Verdict Service::carry_out(Target& target, Fault fault) {
@@ -114,6 +114,7 @@ Service::Verdict Service::watch(Target& target, Fault fault, u64 generation, abi
     if (!ordered) {
         auto present = target.life(process_);
         time = present.ok() ? present->ended : 0;
+        if (time < begin_ || time > now()) time = 0;  // it may be the supervisor that tells nonsense
     }
     return {Verdict::recovered, time != 0 ? now() - time : 0};
 }

@@ -43,6 +43,7 @@ class Service {
     std::vector<Target> targets_;
     std::vector<std::string> lines_;
     abi::Time next_ = 0;
+    abi::Time begin_ = 0;  ///< of the present hit
     bool begun_ = false;
     bool active_ = false;
     bool reported_ = false;

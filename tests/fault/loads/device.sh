@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Blocks of the disk FAULT_DEVICE are written, flushed and compared until the time is over.
 wrong=0 n=1
-content() { seq $1 3 $(($1 + 240000)) | head -c 1048576; }
+content() { seq $1 3 $(($1 + 600000)) | head -c 1048576; }
 end=$(($(date +%s) + FAULT_SECONDS))
 while [ $(date +%s) -lt $end ]; do
     content $n | dd of=$FAULT_DEVICE bs=64k seek=$((n % 32 * 16)) conv=fsync 2>/dev/null || { echo "wrong: write of $n failed"; wrong=1; }
