@@ -32,7 +32,7 @@ void Service::find_targets() {
         const std::string_view name(description->name, strnlen(description->name, kNameSize));
         const bool wanted = settings_.targets.empty() ||
                             std::ranges::find(settings_.targets, name) != settings_.targets.end();
-        if (!wanted) continue;
+        if (!wanted || std::ranges::find(settings_.spared, name) != settings_.spared.end()) continue;
         if (auto target = Target::find(process_, name); target.ok()) targets_.push_back(std::move(*target));
     }
 }

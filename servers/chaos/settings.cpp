@@ -31,6 +31,8 @@ void apply(Settings& settings, const run::Record& record, bool& seeded) {
         settings.interval = number(record.value) * kMillisecond;
     } else if (record.key == "chaos_target") {
         settings.targets.emplace_back(record.value);
+    } else if (record.key == "chaos_spared") {
+        settings.spared.emplace_back(record.value);
     } else if (record.key == "chaos_fault") {
         if (const auto fault = find_fault(record.value)) settings.faults.push_back(*fault);
         else settings.complaint = std::string(record.value);

@@ -14,6 +14,7 @@ struct Settings {
     abi::Time interval = 0;            ///< from one fault to the next; 0: none at all
     u64 seed = 1;                      ///< of all choices
     std::vector<std::string> targets;  ///< none: every component that is started again
+    std::vector<std::string> spared;   ///< and not these
     std::vector<Fault> faults;         ///< at least one
     bool log = false;                  ///< each hit is told too, before the table
     std::string complaint;             ///< a fault that there is none of; empty: all is well

@@ -128,9 +128,10 @@ FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run) {
     outcome.seconds = done.seconds;
     outcome.output = done.output;
     outcome.hits = read_hits(folder + "/log");
-    outcome.orderly = done.output.contains("chaos: seed ") && done.status != 124 && done.status != 125;
-    outcome.right = outcome.orderly && done.status == 0 &&
-                    (run.load.script.empty() || done.output.contains("right: "));
+    const bool typed = run.load.script.empty();  // there the output is shown only if something is amiss
+    outcome.orderly = done.status != 124 && done.status != 125 && !outcome.hits.empty() &&
+                      (typed || done.output.contains("chaos: seed "));
+    outcome.right = outcome.orderly && done.status == 0 && (typed || done.output.contains("right: "));
     if (run.load.needs == Load::Needs::disk && outcome.right) {
         const Finished whole = run_command({{"/sbin/e2fsck", "-fn", folder + "/disk"}, 60, "", false, {}});
         outcome.right = whole.status == 0;

@@ -75,6 +75,7 @@ Options parse_options(int argc, char** argv) {
         .number("--chaos", options.chaos, 1, 3'600'000,
                 "Milliseconds from one killing of a component to the next")
         .list("--chaos-target", options.chaos_targets, "A component that is killed")
+        .list("--chaos-spare", options.chaos_spared, "A component that is not")
         .list("--chaos-fault", options.chaos_faults, "What is done to it (docs/fault_injection.md)")
         .option("--chaos-log", options.chaos_log, "Gets a line for each fault")
         .number("--chaos-seed", options.chaos_seed, 1, 0xffff'ffff, "Of which component is killed when")

@@ -44,6 +44,7 @@ struct Options {
     bool iommu = true;
     u32 chaos = 0;  ///< milliseconds from one killing of a component to the next; 0: none is
     std::vector<std::string> chaos_targets;  ///< components; none: all that are started again
+    std::vector<std::string> chaos_spared;   ///< and not these
     std::vector<std::string> chaos_faults;   ///< what is done to them; none: kill
     std::string chaos_log;                   ///< file that gets a line for each fault; empty: none
     u32 chaos_seed = 0;                      ///< 0: the run's
