@@ -23,10 +23,11 @@ struct Load {
 /// Faults that belong together.
 struct FaultClass {
     std::string name;
-    std::vector<std::string> faults;  ///< names (docs/fault_injection.md)
-    u32 interval = 0;                 ///< milliseconds
-    bool silent =
-        false;  ///< they may spoil what the component is trusted with, without its noticing: the load may see that
+    std::vector<std::string> faults;       ///< names (docs/fault_injection.md)
+    u32 interval = 0;                      ///< milliseconds
+    std::vector<std::string> spared = {};  ///< components that they are not for
+    /// They may spoil what the component is trusted with, without its noticing: the load may see that.
+    bool silent = false;
 };
 
 struct FaultRun {

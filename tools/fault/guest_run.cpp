@@ -67,6 +67,7 @@ std::vector<std::string> machine(const FaultTree& tree, const FaultRun& run, con
                                      "--chaos-log",
                                      folder + "/log"};
     for (const std::string& fault : run.kind.faults) line.insert(line.end(), {"--chaos-fault", fault});
+    for (const std::string& name : run.kind.spared) line.insert(line.end(), {"--chaos-spare", name});
     const std::string disk = folder + "/disk";
     if (run.load.needs == Load::Needs::share) {
         std::filesystem::create_directory(folder + "/share");

@@ -38,7 +38,11 @@ const std::vector<FaultClass>& classes() {
         {"kills", {"kill", "kill_again"}, 50},
         {"crashes", {"exit", "null", "wild", "execute", "stack"}, 50},
         {"hangs", {"loop", "deadlock", "no_replies", "storm", "pool"}, 100},
-        {"silent", {"registers", "code", "data", "heap", "shared", "wrong_replies"}, 100, true},
+        {"silent",
+         {"registers", "code", "data", "heap", "shared", "wrong_replies"},
+         100,
+         {"supervisor"},
+         true},
     };
     return list;
 }
