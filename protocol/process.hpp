@@ -63,10 +63,10 @@ enum class ControlAction : u32 {
 
 /// Where a component's executable is from.
 enum class UpdateState : u32 {
-    original = 0,   ///< the bundle
-    trial = 1,      ///< an update that has not proved itself yet
-    updated = 2,    ///< an update
-    refused = 3,    ///< as before the last update, which failed
+    original = 0,  ///< the bundle
+    trial = 1,     ///< an update that has not proved itself yet
+    updated = 2,   ///< an update
+    refused = 3,   ///< as before the last update, which failed
 };
 
 enum class ShutdownKind : u32 { poweroff = 0, reboot = 1, exit = 2 };
@@ -110,7 +110,7 @@ struct Process {
             u32 number;      ///< of the component; what it was asked for by
         };
     };
-    /// Kill, restart, stop, start or hang the component of that name; "supervisor" can be killed or restarted.
+    /// Kill, restart, stop, start or hang the component of that name; "supervisor" can be killed, restarted or hung.
     /// Errors: not_found; bad_state: it does not run; access: not this one (the caller itself, a component
     /// marked essential), or not this caller; invalid.
     struct Control {

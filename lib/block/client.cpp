@@ -7,6 +7,7 @@
 
 #include "lib/base/round.hpp"
 #include "lib/os/clock.hpp"
+#include "lib/os/violation.hpp"
 
 namespace pith {
 
@@ -46,6 +47,7 @@ void BlockClient::reopen() {
         watch_.arm(now() + kLookInterval / 64);
         return;
     }
+    if (died_answering(opened.error())) report_violation(driver_.endpoint(), "bad answers to open");
     bad_opens_ = 0;
     switch (opened.error()) {
         case Error::timed_out:
@@ -61,6 +63,7 @@ void BlockClient::reopen() {
 
 void BlockClient::settle() {
     if (requests_.take_broken()) {
+        report_violation(driver_.endpoint(), "a bad completion");
         // At once, but not all the time: each costs a call.
         const abi::Time time = now();
         const bool again = broken_at_ != 0 && time - broken_at_ < kLookInterval;

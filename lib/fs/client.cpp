@@ -7,6 +7,7 @@
 #include "lib/base/round.hpp"
 #include "lib/fs/call.hpp"
 #include "lib/os/clock.hpp"
+#include "lib/os/violation.hpp"
 
 namespace pith {
 
@@ -95,6 +96,7 @@ void FsClient::open_failed(Error error) {
         watch_.arm(now() + kLookInterval / 64);
         return;
     }
+    if (died_answering(error)) report_violation(server_.endpoint(), "bad answers to open");
     bad_opens_ = 0;
     const bool later = error == Error::timed_out || error == Error::no_memory || error == Error::no_slot;
     if (!later || (attach_until_ != 0 && now() >= attach_until_)) requests_.fail_all(error);
@@ -115,6 +117,7 @@ void FsClient::settle() {
         return watch_later();
     }
     if (requests_.take_broken()) {
+        report_violation(server_.endpoint(), "a bad completion");
         // At once, but not all the time: each costs a call.
         const abi::Time time = now();
         const bool again = broken_at_ != 0 && time - broken_at_ < kLookInterval;

@@ -39,8 +39,12 @@ Result<> EventLoop::keep_deadlines(const Handle<Pool>& pool, const ThreadOptions
     return keeper_.start(pool, signal_, bit, options);
 }
 
-void EventLoop::run() {
+void EventLoop::note_serving() {
     if (own_life_record().serving == 0) own_life_record().serving = now();
+}
+
+void EventLoop::run() {
+    note_serving();
     for (;;) run_once();
 }
 

@@ -50,6 +50,8 @@ class EventLoop {
 
     /// Serves for ever.
     [[noreturn]] void run();
+    /// Notes that the component serves from now on (LifeRecord): for who calls run_once() in a loop of its own.
+    static void note_serving();
     /// One round: receives once (not waiting if `deadline` is kPoll), and handles what came and what it made
     /// ready.
     void run_once(abi::Time deadline = abi::kNoDeadline);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "lib/base/format.hpp"
 #include "lib/os/panic.hpp"
 #include "lib/os/spin_lock.hpp"
 #include "lib/os/start_info.hpp"
@@ -63,8 +64,9 @@ void release(void* area) {
     heap.release(area);
 }
 
-void* must(void* area) {
-    if (area == nullptr) panic("out of memory");
+void* must(void* area, size_t size) {
+    char text[64];
+    if (area == nullptr) panic(format_to(text, "out of memory: {} bytes wanted", size));
     return area;
 }
 
@@ -97,15 +99,15 @@ void* realloc(void* area, size_t size) {
 void* aligned_alloc(size_t alignment, size_t size) { return pith::allocate(size, alignment); }
 }
 
-void* operator new(size_t size) { return pith::must(pith::allocate(size)); }
-void* operator new[](size_t size) { return pith::must(pith::allocate(size)); }
+void* operator new(size_t size) { return pith::must(pith::allocate(size), size); }
+void* operator new[](size_t size) { return pith::must(pith::allocate(size), size); }
 void* operator new(size_t size, const std::nothrow_t&) noexcept { return pith::allocate(size); }
 void* operator new[](size_t size, const std::nothrow_t&) noexcept { return pith::allocate(size); }
 void* operator new(size_t size, std::align_val_t a) {
-    return pith::must(pith::allocate(size, static_cast<size_t>(a)));
+    return pith::must(pith::allocate(size, static_cast<size_t>(a)), size);
 }
 void* operator new[](size_t size, std::align_val_t a) {
-    return pith::must(pith::allocate(size, static_cast<size_t>(a)));
+    return pith::must(pith::allocate(size, static_cast<size_t>(a)), size);
 }
 void* operator new(size_t size, std::align_val_t a, const std::nothrow_t&) noexcept {
     return pith::allocate(size, static_cast<size_t>(a));

@@ -60,7 +60,8 @@ struct Launched {
     Handle<Thread> thread;
     Handle<Signal> signal;  ///< bound to the thread (notify)
     Handle<Space> space;    ///< right manage: for ports
-    Handle<Memory> memory;  ///< StartInfo, message buffer (with the LifeRecord behind it), stack, data; a page, a page, ...
+    Handle<Memory>
+        memory;  ///< StartInfo, message buffer (with the LifeRecord behind it), stack, data; a page, a page, ...
 };
 
 /// Builds it, without starting it yet: `ports_bind` comes between.

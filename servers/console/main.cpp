@@ -89,6 +89,7 @@ int main() {
     static EventLoop loop;
     static console::Service service(store, loop, loop.allocate_signal_bit(), loop.allocate_signal_bit());
     static Server<Console, console::Service> server(loop, service);
+    EventLoop::note_serving();
     for (;;) {
         service.pump();
         loop.run_once(service.deadline());

@@ -21,35 +21,36 @@ Task<SysResult<Path>> enter(Vfs& vfs, Path directory, std::string name, u32 mode
     if (Ref<Dentry> known = vfs.dentries.find(*directory.dentry, name); known && known->current())
         co_return Path{directory.mount, known};
     SysResult<Ref<Inode>> inode = PITH_AWAIT(directory.inode().lookup(name));
-    if (inode.error() == Errno::ENOENT)
-        inode = PITH_AWAIT(directory.inode().create(name, {mode, 0, 0, 0}));
+    if (inode.error() == Errno::ENOENT) inode = PITH_AWAIT(directory.inode().create(name, {mode, 0, 0, 0}));
     if (!inode.ok()) co_return inode.error();
     if (inode.value()->type() != (mode & S_TYPE)) co_return Errno::ENOTDIR;
     vfs.dentries.forget_absent(*directory.dentry, name);
     co_return Path{directory.mount, vfs.dentries.add(directory.dentry, name, inode.value())};
 }
 
-Task<SysResult<>> add_to_file(Vfs& vfs, std::string text) {
+Task<SysResult<>> add_to_file(Vfs& vfs, Thread& thread, std::string text) {
     Path place = vfs.root();
     for (const char* name : {"var", "log", "pith"})
         place = PITH_CO_TRY(co_await enter(vfs, place, name, S_DIRECTORY | 0755));
     place = PITH_CO_TRY(co_await enter(vfs, place, "crashes", S_REGULAR | 0644));
-    Inode& file = place.inode();
-    if (file.size() > kLongestFile) PITH_CO_CHECK(PITH_AWAIT(file.truncate(0)));
+    Inode& inode = place.inode();
+    if (inode.size() > kLongestFile) PITH_CO_CHECK(PITH_AWAIT(inode.truncate(0)));
+    const Ref<File> file = PITH_CO_TRY(
+        PITH_AWAIT(inode.open(thread, place, O_WRITE_ONLY | O_APPENDING | O_LARGE_FILE)));
     for (usize at = 0; at < text.size();) {
-        UserIo io = UserIo::kernel(text.data() + at, text.size() - at);
-        const usize written = PITH_CO_TRY(PITH_AWAIT(file.write(file.size(), io)));
+        const usize written = PITH_CO_TRY(PITH_AWAIT(
+            file->write(thread, UserIo::kernel(text.data() + at, text.size() - at), inode.size())));
         if (written == 0) co_return Errno::ENOSPC;
         at += written;
     }
-    file.touch_modify();
-    co_return PITH_AWAIT(file.synchronise(false));
+    co_return PITH_AWAIT(inode.synchronise(false));
 }
 
 /// Adds what is new, one time after the other.
 class CrashKeeper {
   public:
-    explicit CrashKeeper(Zone& zone) : zone_(zone) {
+    /// There is an init.
+    explicit CrashKeeper(Zone& zone) : zone_(zone), actor_(*zone.init, zone.init->pid) {
         EventLoop& loop = zone.services->loop;
         bit_ = loop.allocate_signal_bit();
         if (bit_ == 0) return;
@@ -64,8 +65,8 @@ class CrashKeeper {
         ReceivedHandles none;
         HandleList handles;
         handles.add(zone_.services->loop.signal(), rights(abi::SignalRight::notify));
-        static_cast<void>(zone_.services->log.call(Log::Watch{bit_, static_cast<u64>(Severity::crash)}, handles,
-                                                   none, zone_.now() + kSecond));
+        static_cast<void>(zone_.services->log.call(Log::Watch{bit_, static_cast<u64>(Severity::crash)},
+                                                   handles, none, zone_.now() + kSecond));
         look();
     }
     void look() {
@@ -78,7 +79,7 @@ class CrashKeeper {
             u64 next = next_;
             std::string text = crash_reports(zone_, next);
             if (text.empty()) continue;
-            const SysResult<> done = co_await add_to_file(*zone_.vfs, std::move(text) + '\n');
+            const SysResult<> done = co_await add_to_file(*zone_.vfs, actor_, std::move(text) + '\n');
             if (done.ok()) next_ = next;
             else if (!std::exchange(told_, true))
                 write_kernel_log(zone_, "<4>/var/log/pith/crashes cannot be written: error " +
@@ -87,6 +88,7 @@ class CrashKeeper {
         busy_ = false;
     }
     Zone& zone_;
+    Thread actor_;  ///< init's, for the file: it never runs, and nobody else knows of it
     u64 bit_ = 0;
     u64 next_ = 0;  ///< what is older is in the file
     bool busy_ = false, again_ = false, told_ = false;
@@ -115,7 +117,8 @@ std::string crash_reports(Zone& zone, u64& sequence) {
 }
 
 void keep_crash_reports(Zone& zone) {
-    if (zone.services->log.valid()) new CrashKeeper(zone);  // for as long as the zone lives
+    if (zone.services->log.valid() && zone.init != nullptr)
+        new CrashKeeper(zone);  // for as long as the zone lives
 }
 
 }  // namespace pith::lx

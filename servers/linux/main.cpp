@@ -122,9 +122,9 @@ void run_server() {
     if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
     if (const auto root = record_of(config, "root"); !root.empty() && !lx::mount_root(zone, root).ok())
         loop.run();
-    if (!record_of(config, "root").empty()) keep_crash_reports(zone);
     if (const auto place = record_of(config, "share"); !place.empty()) lx::mount_share(zone, place);
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
+    if (!record_of(config, "root").empty()) lx::keep_crash_reports(zone);
     loop.run();
 }
 

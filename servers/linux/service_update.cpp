@@ -22,7 +22,8 @@ constexpr u64 kLargest = 16 << 20;
 Task<SysResult<Ref<File>>> open_file(Thread& thread, std::string path) {
     Vfs& vfs = *thread.zone().vfs;
     while (true) {
-        SysResult<Ref<File>> file = PITH_AWAIT(open_path(thread, kAtCwd, path, O_READ_ONLY | O_LARGE_FILE, 0));
+        SysResult<Ref<File>> file = PITH_AWAIT(
+            open_path(thread, kAtCwd, path, O_READ_ONLY | O_LARGE_FILE, 0));
         if (file.error() != kWalkWaits) {
             vfs.drop_lookup(thread);
             co_return file;
@@ -35,8 +36,8 @@ Task<SysResult<Ref<File>>> open_file(Thread& thread, std::string path) {
 Task<SysResult<usize>> read_start(Thread& thread, Ref<File> file, u8* to, usize size) {
     usize done = 0;
     while (done < size) {
-        const usize part = PITH_CO_TRY(PITH_AWAIT(
-            file->read(thread, UserIo::kernel(to + done, size - done), static_cast<i64>(done))));
+        const usize part = PITH_CO_TRY(
+            PITH_AWAIT(file->read(thread, UserIo::kernel(to + done, size - done), static_cast<i64>(done))));
         if (part == 0) break;
         done += part;
     }
@@ -72,7 +73,8 @@ Task<SysResult<>> update_service(Thread& thread, std::string name, std::string p
     if (size == 0) co_return Errno::ENOEXEC;
     auto memory = MappedMemory::create(own_pool(), size);
     if (!memory.ok()) co_return Errno::ENOMEM;
-    if (PITH_CO_TRY(co_await read_start(thread, file, memory->as<u8>(), size)) != size) co_return Errno::ENOEXEC;
+    if (PITH_CO_TRY(co_await read_start(thread, file, memory->as<u8>(), size)) != size)
+        co_return Errno::ENOEXEC;
     pith::Process::Update update{};
     std::memcpy(update.name, name.data(), std::min(name.size(), sizeof update.name - 1));
     update.size = size;

@@ -21,8 +21,9 @@ constexpr u64 kKeepPages = 64;
 constexpr u64 kRunPages = 256;
 constexpr u64 kPreservedPages = 27;  // what servers/supervisor/record.hpp needs
 constexpr u8 kSupervisorPriority = 240;
-constexpr abi::Time kHeartbeat = kSecond;
-constexpr u64 kMissesAllowed = 5;
+constexpr abi::Time kHeartbeat = 500 * kMillisecond;
+constexpr abi::Time kLook = 100 * kMillisecond;  // while a heartbeat is not answered
+constexpr u64 kMissesAllowed = 5;                // looks, and not time: the whole machine may have stood still
 constexpr abi::Time kQuick = 100 * kMillisecond;  // a life shorter than that
 constexpr u32 kMostQuickDeaths = 20;
 
@@ -96,6 +97,7 @@ class RootServer {
     usize grant_count_ = 0;
     u64 generation_ = 0;
     u64 misses_ = 0;
+    bool beat_sent_ = false;
     abi::Time started_ = 0;
     abi::Time died_ = 0;
     u32 quick_deaths_ = 0;
@@ -201,6 +203,8 @@ void RootServer::start_supervisor() {
     u64 entry = 0;
     supervisor_ = need(prepare_component(plan, entry), "the supervisor");
     misses_ = 0;
+    beat_sent_ = false;
+    static_cast<void>(pong_.poll(~u64{0}));
     started_ = now();
     beat_.arm(started_ + kHeartbeat);
     if (auto started = pith::start_component(supervisor_, entry); !started.ok())
@@ -232,10 +236,16 @@ bool RootServer::fault(Message& message) {
 }
 
 void RootServer::beat() {
-    if (pong_.poll(~u64{0}) != 0) misses_ = 0;
-    else if (++misses_ > kMissesAllowed) return supervisor_died("no heartbeat");
-    static_cast<void>(supervisor_.signal.notify(kSignalPing));
-    beat_.arm(now() + kHeartbeat);
+    const bool answered = pong_.poll(~u64{0}) != 0;
+    if (beat_sent_ && !answered) {
+        if (++misses_ > kMissesAllowed) return supervisor_died("no heartbeat");
+        return beat_.arm(now() + kLook);
+    }
+    misses_ = 0;
+    // A look soon after each one, so that a hang is found soon; then it may sleep.
+    beat_sent_ = !beat_sent_;
+    if (beat_sent_) static_cast<void>(supervisor_.signal.notify(kSignalPing));
+    beat_.arm(now() + (beat_sent_ ? kLook : kHeartbeat));
 }
 
 Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, Badge) {

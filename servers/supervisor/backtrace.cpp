@@ -44,11 +44,16 @@ CallSite call_before(const Code& code, u64 address) {
 
 }  // namespace
 
-void Code::print_place(TextWriter& out, u64 address) const {
+void Code::print_place(TextWriter& out, u64 address, const Symbols::Place& place) const {
     if (!contains(address)) return format_append(out, "{x}", address);
     format_append(out, "{}+0x{x}", component, address - start);
-    const auto place = symbols.find(address);
     if (!place.name.empty()) format_append(out, " {}+0x{x}", place.name, place.offset);
+}
+
+void Code::print_return(TextWriter& out, u64 address) const {
+    Symbols::Place place = symbols.find(address - 1);
+    place.offset++;
+    print_place(out, address, place);
 }
 
 void Code::print_bytes(TextWriter& out, u64 address) const {
@@ -76,9 +81,9 @@ void print_backtrace(TextWriter& out, const Code& code, u64 rip, std::span<const
         for (usize i = 0; i < callee_count; i++)
             sure = sure || (call.target != 0 && callees[i] == call.target);
         if (sure) callee_count = 0;
-        if (callee_count < kMostFrames) callees[callee_count++] = code.symbols.find(word).start;
+        if (callee_count < kMostFrames) callees[callee_count++] = code.symbols.find(word - 1).start;
         out.put(sure ? "  " : call.kind == CallSite::Kind::indirect ? "  * " : "  ? ");
-        code.print_place(out, word);
+        code.print_return(out, word);
         out.put('\n');
         frames++;
     }

@@ -251,7 +251,7 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     r.signal = launched.signal.release();
     r.space = launched.space.release();
     r.memory = launched.memory.release();
-    return map_life_record(number) ? Result<>() : Result<>(Error::no_memory);
+    return {};
 }
 
 Result<System::Image> System::image_of(u32 number) const {
@@ -267,23 +267,24 @@ Result<System::Image> System::image_of(u32 number) const {
     return image;
 }
 
-bool System::map_life_record(u32 number) {
-    auto mapping = Mapping::create(Borrowed<Memory>(record(number).memory), abi::kPageSize, abi::kPageSize,
-                                   abi::kMapRead);
-    if (mapping.ok()) lives_[number].record = std::move(*mapping);
-    return mapping.ok();
+/// The page with its LifeRecord; not valid: it does not run. For as long as it is looked at: counts are to be the same after a death as before.
+Mapping System::life_page(u32 number) const {
+    if (record(number).memory == abi::kNoHandle) return {};
+    auto mapped = Mapping::create(Borrowed<Memory>(record(number).memory), abi::kPageSize, abi::kPageSize,
+                                  abi::kMapRead);
+    return mapped.ok() ? std::move(*mapped) : Mapping();
 }
 
 Result<> System::start(u32 number) {
     ComponentRecord& r = records_->components[number];
     r.intent = Intent::starting;
     r.generation++;
+    r.started = now();  // (on a client's time it may run before we do)
     static_cast<void>(Borrowed<Signal>(r.pong).poll(~u64{0}));
     if (auto launched = launch(number, r); !launched.ok()) {
         take_down(number);
         return launched;
     }
-    r.started = now();
     r.state = ComponentState::running;
     r.intent = Intent::none;
     Life& life = lives_[number];

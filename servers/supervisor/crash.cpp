@@ -48,7 +48,7 @@ void find_code(Code& code, std::span<const u8> content) {
 void CrashBook::open(CrashRing& ring) {
     ring_ = &ring;
     if (ring.magic == kCrashMagic) return;
-    std::memset(static_cast<void*>(&ring), 0, sizeof(ring));
+    if (ring.magic != 0) std::memset(static_cast<void*>(&ring), 0, sizeof(ring));
     ring.magic = kCrashMagic;
 }
 
@@ -83,8 +83,7 @@ std::string_view System::protocol_name(u16 number) const {
     return "?";
 }
 
-void System::print_messages(TextWriter& out, u32 number) const {
-    const LifeRecord* life = lives_[number].life_record();
+void System::print_messages(TextWriter& out, const LifeRecord* life) const {
     const u64 received = life == nullptr ? 0 : life->count;
     format_append(out, "requests received: {}{}\n", received,
                   received != 0 ? "; the last ones, newest last:" : "");
@@ -142,12 +141,13 @@ void System::report_crash(u32 number, std::string_view cause, const Fault* fault
     TextWriter out(crashes_.begin());
     const abi::Time time = now();
     const abi::Time lived = time - r.started;
-    const abi::Time serving = lives_[number].life_record() == nullptr ? 0
-                                                                      : lives_[number].life_record()->serving;
+    const Mapping page = life_page(number);
+    const auto* life = page.valid() ? page.as<const LifeRecord>(kLifeRecordOffset) : nullptr;
     format_append(out, "crash {}: {}, at {}.{06} s: {}\n", crashes_.next_sequence(), name_of(number),
                   time / kSecond, time / kMicrosecond % 1'000'000, cause);
     format_append(out, "life {} of it, for {}.{06} s; {}\n", r.generation, lived / kSecond,
-                  lived / kMicrosecond % 1'000'000, serving != 0 ? "it served" : "it did not serve yet");
+                  lived / kMicrosecond % 1'000'000,
+                  life != nullptr && life->serving != 0 ? "it served" : "it did not serve yet");
     Code code;
     code.component = name_of(number);
     Image image;
@@ -159,7 +159,7 @@ void System::report_crash(u32 number, std::string_view cause, const Fault* fault
             symbols.ok())
             code.symbols = Symbols(symbols->content);
     print_state(out, number, code, fault);
-    print_messages(out, number);
+    print_messages(out, life);
     crashes_.finish(number, out.text().size());
 }
 

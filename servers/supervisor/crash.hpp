@@ -66,7 +66,10 @@ struct Code {
 
     bool contains(u64 address) const { return address - start < bytes.size(); }
     /// Writes "COMPONENT+0xOFFSET FUNCTION+0xOFFSET": offsets from the program's first byte, and from the function's.
-    void print_place(TextWriter& out, u64 address) const;
+    void print_place(TextWriter& out, u64 address) const { print_place(out, address, symbols.find(address)); }
+    /// The same of a return address: the call before it may be its function's last instruction.
+    void print_return(TextWriter& out, u64 address) const;
+    void print_place(TextWriter& out, u64 address, const Symbols::Place& place) const;
     /// The bytes around an address; the one at it in brackets.
     void print_bytes(TextWriter& out, u64 address) const;
 };

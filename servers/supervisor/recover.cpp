@@ -64,7 +64,7 @@ void System::recover_component(u32 number) {
     if (!whole) panic("the records do not match the kernel's capabilities");
     const bool alive = r.state == ComponentState::running && r.intent == Intent::none &&
                        names(r.run, abi::ObjectType::pool) && names(r.thread, abi::ObjectType::thread) &&
-                       names(r.memory, abi::ObjectType::memory) && map_life_record(number);
+                       names(r.memory, abi::ObjectType::memory);
     if (alive) {
         auto info = Borrowed<Thread>(r.thread).thread_info();
         const auto state = info.ok() ? static_cast<abi::ThreadState>(info->state) : abi::ThreadState::dead;

@@ -81,8 +81,10 @@ Result<Process::Control::Reply> Services::handle(const Process::Control& request
     if (!may_control(badge) && !may_inject(badge)) return Error::access;
     if (name_in(request.name) == kOwnName) {
         const auto action = static_cast<ControlAction>(request.action);
-        if (action != ControlAction::kill && action != ControlAction::restart) return Error::access;
-        end_.arm(now() + 100 * kMicrosecond);  // the answer goes out first
+        Timer& order = action == ControlAction::hang ? hang_ : end_;
+        if (&order != &hang_ && action != ControlAction::kill && action != ControlAction::restart)
+            return Error::access;
+        order.arm(now() + 100 * kMicrosecond);  // the answer goes out first
         return Process::Control::Reply{};
     }
     const u32 number = PITH_TRY(find_controlled(badge, name_in(request.name)));

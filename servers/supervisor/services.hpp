@@ -41,7 +41,11 @@ class Services {
     Process::Describe::Reply describe_self();
     System& system_;
     abi::Time started_ = now();
-    Timer end_{[](Timer&) { exit_component(0); }};  // by order: root starts it again at once
+    Timer end_{[](Timer&) { exit_component(0); }};
+    Timer hang_{[](Timer&) {
+        static_cast<void>(own_thread().stop());
+        for (;;) yield_cpu();
+    }};
     Server<Process, Services> process_;
     Server<Parent, Services> parent_;
 };

@@ -56,7 +56,7 @@ void System::begin() {
     if (reborn) {
         recover();
     } else {
-        std::memset(static_cast<void*>(records_), 0, sizeof(*records_));
+        if (records_->magic != 0) std::memset(static_cast<void*>(records_), 0, sizeof(*records_));
         records_->count = count();
         records_->magic = kRecordMagic;
     }
@@ -119,7 +119,6 @@ void System::take_down(u32 number) {
     const Handle<Signal> signal(std::exchange(r.signal, abi::kNoHandle));
     const Handle<Space> space(std::exchange(r.space, abi::kNoHandle));
     const Handle<Memory> memory(std::exchange(r.memory, abi::kNoHandle));
-    lives_[number].record.reset();
     Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
     if (run.valid()) static_cast<void>(run.destroy());
     r.state = ComponentState::stopped;
@@ -170,7 +169,8 @@ void System::end(u32 number, std::string_view cause, const Fault* fault, Death d
     if (r.state != ComponentState::running) return;
     char text[sizeof(r.cause)];
     // Its quota may be the cause of what it did: whoever reads of it should know.
-    if (auto pool = Borrowed<Pool>(r.run).pool_info(); pool.ok() && pool->peak + kNearLimit >= pool->limit)
+    if (auto pool = Borrowed<Pool>(r.run).pool_info();
+        pool.ok() && (pool->peak + kNearLimit >= pool->limit || cause.starts_with("out of memory")))
         cause = format_to(text, "{} ({} of its quota of {} pages used)", cause, pool->peak, pool->limit);
     note_recovery(number);
     report_crash(number, cause, fault);

@@ -62,11 +62,7 @@ class System {
         abi::Time next_check = 0;
         u32 quiet = 0;       ///< checks since it was last seen doing something, or pinged
         u32 violations = 0;  ///< that were reported of it in this life
-        Mapping record;      ///< its LifeRecord's page
         NativeThread hold;   ///< answers for it while it is down
-        const LifeRecord* life_record() const {
-            return record.valid() ? record.as<const LifeRecord>(kLifeRecordOffset) : nullptr;
-        }
     };
     /// An executable, and the Memory that it is in.
     struct Image {
@@ -89,11 +85,11 @@ class System {
     Handle<Machine> machine_for(u32 grants) const;
     Result<> bind_ports(u32 number, const Handle<Space>& space) const;
     Result<Image> image_of(u32 number) const;
-    bool map_life_record(u32 number);
+    Mapping life_page(u32 number) const;
     // crash.cpp
     void report_crash(u32 number, std::string_view cause, const Fault* fault);
     void print_state(TextWriter& out, u32 number, const Code& code, const Fault* fault) const;
-    void print_messages(TextWriter& out, u32 number) const;
+    void print_messages(TextWriter& out, const LifeRecord* life) const;
     std::string_view protocol_name(u16 number) const;
     // update.cpp
     void roll_back(u32 number);
@@ -103,6 +99,7 @@ class System {
     Result<> make_room(u64 pages);
     void give_room_back();
     u32 rest_taker() const;
+    Result<u64> free_pages() const;
     Result<Handle<Memory>> copy_image(const Handle<Memory>& file, u64 size);
     Result<Handle<Memory>> copy_preserved(u32 number) const;
     // recover.cpp

@@ -27,10 +27,18 @@ u32 System::rest_taker() const {
     return count();
 }
 
+/// Pages of the system Pool that nobody has or is to have: those of components that are down are theirs.
+Result<u64> System::free_pages() const {
+    const auto info = PITH_TRY(system_pool_.pool_info());
+    u64 free = info.limit - info.used;
+    for (u32 i = 0; i < count(); i++)
+        if (record(i).run == abi::kNoHandle) free -= std::min(free, record(i).run_pages);
+    return free;
+}
+
 /// Has that many pages, and the spare ones, free in the system Pool: what is missing is taken from who has the rest.
 Result<> System::make_room(u64 pages) {
-    const auto info = PITH_TRY(system_pool_.pool_info());
-    const u64 free = info.limit - info.used;
+    const u64 free = PITH_TRY(free_pages());
     const u64 wanted = pages + kSparePages;
     if (free >= wanted) return {};
     const u32 taker = rest_taker();
@@ -47,13 +55,12 @@ Result<> System::make_room(u64 pages) {
 /// The opposite: what is free beyond the spare pages.
 void System::give_room_back() {
     const u32 taker = rest_taker();
-    auto info = system_pool_.pool_info();
-    if (taker == count() || !info.ok() || info->limit - info->used <= kSparePages) return;
+    auto free = free_pages();
+    if (taker == count() || !free.ok() || *free <= kSparePages) return;
     ComponentRecord& r = records_->components[taker];
-    const u64 more = info->limit - info->used - kSparePages;
-    // (One that is down has its pages in the system Pool now.)
-    if (r.run == abi::kNoHandle || !Borrowed<Pool>(r.run).resize(r.run_pages + more).ok()) return;
-    r.run_pages += more;
+    const u64 pages = r.run_pages + *free - kSparePages;
+    if (r.run != abi::kNoHandle && !Borrowed<Pool>(r.run).resize(pages).ok()) return;
+    r.run_pages = pages;
 }
 
 /// A copy of the file that nobody else can change, checked.

@@ -45,10 +45,10 @@ void System::watch(u32 number, abi::Time time) {
         life.quiet = 0;
     } else {
         const bool wants_cpu = state == abi::ThreadState::ready || state == abi::ThreadState::running;
-        if (life.pings >= kSpinChecks && info->cpu_time - life.cpu_at_ping >= kSpinChecks * period)
+        if (wants_cpu && life.pings >= kSpinChecks &&
+            info->cpu_time - life.cpu_at_ping >= kSpinChecks * period)
             return died(number, "hangs: no heartbeat");
-        if (wants_cpu) life.stuck = 0;
-        else life.stuck++;
+        if (!wants_cpu) life.stuck++;
         if (life.stuck >= (state == abi::ThreadState::calling ? kCallingChecks : kStuckChecks))
             return died(number, "is stuck: no heartbeat");
     }
@@ -58,9 +58,10 @@ void System::watch(u32 number, abi::Time time) {
 
 void System::note_recovery(u32 number) {
     ComponentRecord& r = records_->components[number];
-    const LifeRecord* life = lives_[number].life_record();
-    if (r.died_at == 0 || life == nullptr || r.state != ComponentState::running) return;
-    const abi::Time serving = life->serving;
+    if (r.died_at == 0 || r.state != ComponentState::running) return;
+    const Mapping page = life_page(number);
+    if (!page.valid()) return;
+    const abi::Time serving = page.as<const LifeRecord>(kLifeRecordOffset)->serving;
     if (serving < r.started || serving > now()) return;
     r.recovery = serving - r.died_at;
     r.died_at = 0;

@@ -47,7 +47,23 @@ struct Victim {
         u64 how;
         struct Reply {};
     };
-    using Methods = MethodList<Add, Slow, Die>;
+    /// Which one of its versions it is.
+    struct Version {
+        static constexpr u16 kOpcode = 4;
+        struct Reply {
+            u64 version;
+        };
+    };
+    using Methods = MethodList<Add, Slow, Die, Version>;
 };
+
+/// Versions of the victim: a word of its executable, which tests of updates change.
+inline constexpr u64 kVersionPattern = 0x5f76'6963'7469'6d00;
+inline constexpr u64 kOriginalVersion = kVersionPattern | 1;
+inline constexpr u64 kNextVersion = kVersionPattern | 2;
+inline constexpr u64 kSpoilingVersion = kVersionPattern |
+                                        3;  ///< spoils its preserved state, and dies at its start
+inline constexpr u64 kDyingVersion = kVersionPattern | 4;   ///< dies at its second request
+inline constexpr u64 kSilentVersion = kVersionPattern | 5;  ///< never comes to its event loop
 
 }  // namespace pith::test

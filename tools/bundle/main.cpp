@@ -4,7 +4,8 @@
 //   pith_bundle --output FILE [--composition FILE --components DIR] [--component NAME=ELF]... [--busybox FILE]
 //               [--skeleton DIR] [--programs DIR]
 //
-// With a composition its components are taken from DIR/NAME.elf, and root and supervisor, which are in every system.
+// With a composition its components are taken from DIR/NAME.elf, and root and supervisor, which are in every system; --component puts others in
+// their place.
 #include "protocol/composition.hpp"
 #include "tools/base/command_line.hpp"
 #include "tools/base/host.hpp"
@@ -37,13 +38,13 @@ void add_system(BundleBuilder& bundle, const Options& options) {
 
 int pack(const Options& options) {
     BundleBuilder bundle;
+    if (!options.composition.empty()) add_system(bundle, options);
     for (const std::string& component : options.components) {
         const usize equals = component.find('=');
         if (equals == 0 || equals == std::string::npos)
             fail(kUsage, "--component {}: not NAME=ELF", component);
         bundle.add_component(component.substr(0, equals), component.substr(equals + 1));
     }
-    if (!options.composition.empty()) add_system(bundle, options);
     if (!options.busybox.empty() || !options.skeleton.empty() || !options.programs.empty()) {
         add_root_file_system(bundle, options.skeleton, options.programs, options.busybox);
     }

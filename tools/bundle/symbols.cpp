@@ -15,21 +15,42 @@ namespace pith::tools {
 
 namespace {
 
-constexpr usize kLongestName = 64;
+constexpr usize kLongestName = 80;
 
 void remove_all(std::string& text, std::string_view part) {
-    for (usize at = text.find(part); at != std::string::npos; at = text.find(part, at)) text.erase(at, part.size());
+    for (usize at = text.find(part); at != std::string::npos; at = text.find(part, at))
+        text.erase(at, part.size());
 }
 
-/// What a reader of a report needs of a name: no parameters, no arguments of templates, none of the outermost namespaces.
+/// The identifiers in a mangled name that the host's library cannot read (constraints of templates): better than nothing.
+std::string identifiers_of(std::string_view mangled) {
+    std::string result;
+    for (usize i = 0; i < mangled.size(); i++) {
+        usize length = 0;
+        for (; i < mangled.size() && mangled[i] >= '0' && mangled[i] <= '9'; i++)
+            length = length * 10 + static_cast<usize>(mangled[i] - '0');
+        if (length == 0 || length > mangled.size() - i) continue;
+        const std::string_view name = mangled.substr(i, length);
+        i += length - 1;
+        if (name == "pith" || name.starts_with("_GLOBAL__") || name.starts_with("__")) continue;
+        if (!result.empty()) result += ' ';
+        result += name;
+    }
+    return result;
+}
+
+/// What a reader of a report needs of a name: no parameters, none of the outermost namespaces, and not all of it.
 std::string short_name(const char* mangled) {
     int status = 0;
     char* demangled = ::__cxxabiv1::__cxa_demangle(mangled, nullptr, nullptr, &status);
+    if (demangled == nullptr && std::string_view(mangled).starts_with("_Z"))
+        return identifiers_of(mangled).substr(0, kLongestName);
     std::string text = demangled != nullptr ? demangled : mangled;
     std::free(demangled);
     remove_all(text, "(anonymous namespace)::");
     remove_all(text, "pith::");
     remove_all(text, "std::__1::");
+    remove_all(text, "<void (Message&, PendingReply&)>");
     std::string result;
     int depth = 0;
     for (usize i = 0; i < text.size(); i++) {
@@ -42,13 +63,12 @@ std::string short_name(const char* mangled) {
             continue;
         }
         if (text[i] == '(' && depth == 0) break;
-        if (text[i] == '<' && depth++ == 0) result += "<>";
-        else if (text[i] == '>') depth -= depth > 0 ? 1 : 0;
-        else if (depth == 0) result += text[i];
+        if (text[i] == '<') depth++;
+        if (text[i] == '>') depth -= depth > 0 ? 1 : 0;
+        // A template's instance has its result's type before its name.
+        if (text[i] == ' ' && depth == 0 && result.find("operator") == result.npos) result.clear();
+        else result += text[i];
     }
-    // A template's instance has its result's type before its name.
-    if (const usize blank = result.rfind(' '); blank != std::string::npos && result.find("operator") == result.npos)
-        result.erase(0, blank + 1);
     return result.substr(0, kLongestName);
 }
 

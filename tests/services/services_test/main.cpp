@@ -3,93 +3,15 @@
 // machine with status 0 (all passed) or 1.
 #include <cstring>
 
-#include "lib/base/format.hpp"
-#include "lib/os/protocol.hpp"
 #include "lib/os/thread.hpp"
-#include "protocol/log.hpp"
 #include "protocol/name.hpp"
-#include "protocol/process.hpp"
-#include "tests/services/victim.hpp"
+#include "tests/services/services_test/harness.hpp"
 
 namespace pith::test {
 
 namespace {
 
-Handle<Machine> machine;
-Client<Process> process;
-Client<Victim> victim;
-Client<Log> log_client;
-u64 next_id = 1;
-u64 expected_sum = 0;
 int failures = 0;
-
-template <typename... T>
-void print(std::string_view pattern, const T&... arguments) {
-    char text[240];
-    const auto line = format_to(text, pattern, arguments...);
-    machine.log(line.data(), line.size());
-}
-
-#define CHECK(condition)                                      \
-    do {                                                      \
-        if (!(condition)) {                                   \
-            print("    line {}: {}\n", __LINE__, #condition); \
-            return false;                                     \
-        }                                                     \
-    } while (false)
-
-void sleep(abi::Time time) {
-    static Handle<Signal> never = std::move(*own_pool().create_signal());
-    static_cast<void>(never.wait(1, now() + time));
-}
-
-Result<Process::Describe::Reply> describe(std::string_view name) {
-    for (u64 index = 0;; index++) {
-        auto reply = PITH_TRY(process.call(Process::Describe{index}));
-        if (name == reply.name) return reply;
-    }
-}
-
-Result<> control(std::string_view name, ControlAction action) {
-    Process::Control request{};
-    std::memcpy(request.name, name.data(), name.size());
-    request.action = static_cast<u32>(action);
-    auto result = process.call(request);
-    return result.ok() ? Result<>() : Result<>(result.error());
-}
-
-bool state_becomes(std::string_view name, ComponentState state, u32 restarts) {
-    for (int i = 0; i < 400; i++) {
-        auto reply = describe(name);
-        if (reply.ok() && reply->state == static_cast<u32>(state) && reply->restarts >= restarts) return true;
-        sleep(5 * kMillisecond);
-    }
-    return false;
-}
-
-/// The victim serves, and its sum is what it has to be.
-bool add_works() {
-    expected_sum += 7;
-    auto reply = victim.call(Victim::Add{next_id++, 7});
-    return reply.ok() && reply->sum == expected_sum;
-}
-
-abi::KernelCounts counts() {
-    auto reply = process.call(Process::Counts{});
-    return reply.ok() ? reply->counts : abi::KernelCounts{};
-}
-
-bool same(const abi::KernelCounts& a, const abi::KernelCounts& b) {
-    const auto* x = reinterpret_cast<const u64*>(&a);
-    const auto* y = reinterpret_cast<const u64*>(&b);
-    bool equal = true;
-    for (usize i = 0; i < sizeof(a) / 8; i++)
-        if (x[i] != y[i]) {
-            print("    count {}: {} before, {} after\n", i, x[i], y[i]);
-            equal = false;
-        }
-    return equal;
-}
 
 bool lists_components() {
     for (const char* name : {"log", "services_victim", "services_test", "supervisor"}) {
@@ -130,21 +52,6 @@ bool kill_gives_everything_back() {
     }
     sleep(5 * kMillisecond);
     return same(before, counts());
-}
-
-bool dies(Death how) {
-    auto before = describe("services_victim");
-    CHECK(before.ok());
-    ReceivedHandles handles;
-    auto result = victim.call_once(Victim::Die{static_cast<u64>(how)}, HandleList(), handles);
-    CHECK(how == Death::spin ? result.ok() : result.error() == Error::peer_died);
-    CHECK(state_becomes("services_victim", ComponentState::running, before->restarts + 1));
-    CHECK(add_works());
-    sleep(250 * kMillisecond);
-    auto after = describe("services_victim");
-    CHECK(after.ok() && after->restarts == before->restarts + 1);
-    print("    cause: {}\n", after->cause);
-    return true;
 }
 
 bool every_death_is_survived() {
@@ -337,6 +244,12 @@ int main() {
     run("log_survives", log_survives);
     run("supervisor_is_reborn", supervisor_is_reborn);
     run("held_down_outlives_the_supervisor", held_down_outlives_the_supervisor);
+    run("deaths_are_reported", deaths_are_reported);
+    run("hang_is_found", hang_is_found);
+    run("violations_have_an_end", violations_have_an_end);
+    run("update_takes_over", update_takes_over);
+    run("bad_updates_are_undone", bad_updates_are_undone);
+    run("updates_outlive_the_supervisor", updates_outlive_the_supervisor);
     if (failures == 0) print("services tests passed\n");
     static_cast<void>(
         process.call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));

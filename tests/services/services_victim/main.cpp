@@ -10,6 +10,9 @@ namespace pith::test {
 
 namespace {
 
+/// In the executable, and not in its instructions.
+const volatile u64 kVersion = kOriginalVersion;
+
 struct Kept {
     u64 last_id;
     u64 sum;
@@ -23,8 +26,18 @@ class VictimServer {
         if (!mapping.ok()) panic("no preserved Memory");
         mapping_ = std::move(*mapping);
         kept_ = mapping_.as<Kept>();
+        if (kVersion == kSpoilingVersion) {
+            kept_->sum = ~kept_->sum;
+            panic("spoils its state");
+        }
+        if (kVersion == kSilentVersion)
+            for (;;) asm volatile("pause");
+    }
+    Result<Victim::Version::Reply> handle(const Victim::Version&, Badge) {
+        return Victim::Version::Reply{kVersion};
     }
     Result<Victim::Add::Reply> handle(const Victim::Add& request, Badge) {
+        if (kVersion == kDyingVersion && ++requests_ == 2) panic("dies at its second request");
         if (request.id > kept_->last_id) {
             kept_->last_id = request.id;
             kept_->sum += request.value;
@@ -87,6 +100,7 @@ class VictimServer {
     Handle<Memory> memory_;
     Mapping mapping_;
     Kept* kept_ = nullptr;
+    u64 requests_ = 0;
 };
 
 }  // namespace

@@ -117,7 +117,8 @@ TextResult text_status(Subject subject, Thread&) {
              : dma.starts_with("domain") ? " (iommu)"
                                          : "")
          << "\ndeaths: " << description.deaths << "\nrecovery_ns: " << description.recovery
-         << "\nexecutable: " << update_name(description.updated) << "\ncause: " << cause_of(description) << '\n';
+         << "\nexecutable: " << update_name(description.updated) << "\ncause: " << cause_of(description)
+         << '\n';
     return text.take();
 }
 
@@ -132,9 +133,9 @@ Async<> write_control(Subject subject, Thread& writer, std::string order) {
         text.remove_prefix(kUpdate.size());
         if (!text.empty() && text.front() != ' ') return Errno::EINVAL;
         text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-        return update_service(writer, subject.name,
-                              !text.empty() ? std::string(text)
-                                            : std::string(kUpdates) + subject.name + ".elf");
+        return update_service(
+            writer, subject.name,
+            !text.empty() ? std::string(text) : std::string(kUpdates) + subject.name + ".elf");
     }
     static constexpr std::pair<std::string_view, ControlAction> kActions[] = {
         {"kill", ControlAction::kill},
@@ -149,8 +150,8 @@ Async<> write_control(Subject subject, Thread& writer, std::string order) {
     std::memcpy(control.name, subject.name.data(), subject.name.size());
     control.action = static_cast<u32>(action->second);
     auto done = subject.zone->services->process.call(control);
-    if (!done.ok()) return to_errno(done.error());
-    return {};
+    if (done.ok()) return {};
+    return done.error() == Error::bad_state ? Errno::ESRCH : to_errno(done.error());  // it does not run
 }
 
 constinit const ProcEntry kServiceEntries[] = {
