@@ -7,7 +7,8 @@
 // completion. Requests of a Queue may be completed in any order; frames are sent in the order of their submission within one device queue.
 //
 // Resuming: lost frames are lost frames. After kSignalReborn the client opens again (the link is the same), resets both rings, and submits
-// its buffers again; frames whose sending was not completed may have been sent, or may not. The driver keeps nothing but the link.
+// its buffers again; frames whose sending was not completed may have been sent, or may not. The driver keeps nothing but the link. A device that has to be reset
+// is no reason to open again: frames that it had to send are completed with `io`, and it is given its buffers again.
 #pragma once
 
 #include "protocol/ipc.hpp"
@@ -18,14 +19,15 @@ struct Ethernet {
     static constexpr const char* kName = "ethernet";
     static constexpr u32 kEntries = 256;  ///< of each Queue: frames that can be under way
     static constexpr u32 kMaxInterfaces = 4;
-    static constexpr u32 kHeaderSize = 14;  ///< bytes of a frame before its payload: no VLAN tag, no check sequence
+    static constexpr u32
+        kHeaderSize = 14;  ///< bytes of a frame before its payload: no VLAN tag, no check sequence
 
     /// A frame to send: `length` bytes from `offset` in the window on, header included.
     struct Send {
         u64 id;  ///< the client's, comes back
         u64 offset;
-        u32 length;           ///< at most kHeaderSize + Reply::mtu
-        u16 checksum_start;   ///< with kNeedsChecksum: where the checksum of TCP or UDP begins, bytes from the frame's start
+        u32 length;  ///< at most kHeaderSize + Reply::mtu
+        u16 checksum_start;  ///< with kNeedsChecksum: where the checksum of TCP or UDP begins, bytes from the frame's start
         u16 checksum_offset;  ///< ... and where, from there, it is put; the pseudo-header's sum is there already
         u32 flags;            ///< kNeedsChecksum: only where Reply::features has kSendChecksum
         u32 reserved;
@@ -33,7 +35,7 @@ struct Ethernet {
     static_assert(sizeof(Send) == 32);
     struct Sent {
         u64 id;
-        u32 error;  ///< Error. invalid: no such place in the window, or too long; unsupported: flags; io: the device could not
+        u32 error;  ///< Error. invalid: no such place in the window, too long or too short, or the checksum isn't in it; unsupported: flags; io: the device could not
         u32 reserved;
     };
     static_assert(sizeof(Sent) == 16);
@@ -56,14 +58,16 @@ struct Ethernet {
     static_assert(sizeof(Received) == 24);
 
     static constexpr u32 kNeedsChecksum = 1;
-    static constexpr u32 kChecksumGood = 1;  ///< the device has verified the checksum of TCP or UDP, or it never left this machine
+    static constexpr u32 kChecksumGood =
+        1;  ///< the device has verified the checksum of TCP or UDP, or it never left this machine
     /// Bits of Reply::features.
     static constexpr u32 kSendChecksum = 1, kReceiveChecksum = 2;
 
     /// At Open::Reply::state_offset in the link.
     struct State {
-        u32 link_up;  ///< written by the driver, which then notifies the client: 1: there is a carrier
+        u32 link_up;  ///< written by the driver, which then notifies the client: 1: there is a carrier, and the device works
         /// Written by the client. 0: it is not notified of frames that were sent (it looks when it sends the next ones); 1: it waits for them.
+        /// After it has written 1 it notifies the driver, which then notifies it at once, and when frames have been sent.
         u32 wants_sent;
     };
 
@@ -71,7 +75,7 @@ struct Ethernet {
     /// completions, or the carrier has come or gone. Comes back: the link (a Memory, read and write), and a Signal (right notify) which gets the reply's `bits` when there
     /// are submissions. Of what was under way for an earlier Open nothing touches the window after the answer; the rings are empty then.
     /// Errors: not_found: there is no such interface (ask at the next kSignalReborn again); io: the device doesn't work; occupied: it has
-    /// another client; no_memory. Idempotent.
+    /// another client, which has not died in this life of the driver; no_memory. Idempotent.
     struct Open {
         static constexpr u16 kOpcode = 1;
         u64 index;

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "lib/base/format.hpp"
+#include "lib/os/freed_areas.hpp"
 #include "lib/os/panic.hpp"
 #include "lib/os/spin_lock.hpp"
 #include "lib/os/start_info.hpp"
@@ -22,6 +23,7 @@ constexpr u64 kLargestGrowth = 512 * 1024;
 
 SpinLock heap_lock;
 Tlsf heap;
+constinit FreedAreas freed(heap);
 u64 heap_end = kHeapBase;  // mapped up to here
 u64 next_growth = kSmallestGrowth;
 
@@ -53,7 +55,9 @@ bool grow(usize needed) {
 void* allocate(usize size, usize alignment = Tlsf::kAlign) {
     if (size > kHeapEnd - kHeapBase || alignment > (usize{1} << 20)) return nullptr;
     SpinGuard guard(heap_lock);
-    void* area = heap.allocate_aligned(size, alignment);
+    void* area = alignment <= Tlsf::kAlign ? freed.take(size) : nullptr;
+    if (area == nullptr) area = heap.allocate_aligned(size, alignment);
+    if (area == nullptr && freed.release_all()) area = heap.allocate_aligned(size, alignment);
     if (area == nullptr && grow(Tlsf::needed(size, alignment))) area = heap.allocate_aligned(size, alignment);
     return area;
 }
@@ -61,7 +65,7 @@ void* allocate(usize size, usize alignment = Tlsf::kAlign) {
 void release(void* area) {
     if (area == nullptr) return;
     SpinGuard guard(heap_lock);
-    heap.release(area);
+    if (!freed.keep(area)) heap.release(area);
 }
 
 void* must(void* area, size_t size) {
@@ -72,7 +76,7 @@ void* must(void* area, size_t size) {
 
 }  // namespace
 
-HeapUse heap_use() { return {heap_end - kHeapBase, heap.allocated()}; }
+HeapUse heap_use() { return {heap_end - kHeapBase, heap.allocated() - freed.kept()}; }
 
 }  // namespace pith
 

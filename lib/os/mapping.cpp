@@ -79,6 +79,13 @@ Result<Mapping> Mapping::create(const HandleBase<Memory>& memory, u64 offset, u6
     return Mapping(address, length);
 }
 
+Result<> Mapping::replace(const HandleBase<Memory>& memory, u64 offset, u32 flags) {
+    PITH_CHECK(own_space().unmap(address_, length_));
+    const auto mapped = own_space().map(address_, memory, offset, length_, flags);
+    if (!mapped.ok()) reset();
+    return mapped;
+}
+
 void Mapping::reset() {
     if (length_ == 0) return;
     static_cast<void>(own_space().unmap(address_, length_));

@@ -31,6 +31,9 @@ class Mapping {
     /// abi::kMap....
     static Result<Mapping> create(const HandleBase<Memory>& memory, u64 offset, u64 length,
                                   u32 flags = abi::kMapRead | abi::kMapWrite);
+    /// Puts [offset, offset + size()) of another Memory in its place, at the same address. After an error nothing is mapped.
+    Result<> replace(const HandleBase<Memory>& memory, u64 offset,
+                     u32 flags = abi::kMapRead | abi::kMapWrite);
     bool valid() const { return length_ != 0; }
     u64 address() const { return address_; }
     u64 size() const { return length_; }

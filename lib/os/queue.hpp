@@ -102,13 +102,20 @@ class QueueClient : public detail::QueueSide<S, C> {
     /// Enters a request. would_block: the ring, or the room for completions, is full. Call `notify` after a
     /// batch.
     Result<> submit(const S& entry) {
+        PITH_CHECK(enter(entry));
+        publish();
+        return {};
+    }
+    /// The same, but the server sees it after `publish`, with all that was entered before.
+    Result<> enter(const S& entry) {
         const u32 used = this->distance(submitted_, Base::load(this->header_->submit_head));
         if (this->broken_) return Error::protocol;
         if (used == this->entries_ || submitted_ - completed_ == this->entries_) return Error::would_block;
         std::memcpy(&this->submissions_[this->slot(submitted_)], &entry, sizeof(S));
-        Base::store(this->header_->submit_tail, ++submitted_);
+        ++submitted_;
         return {};
     }
+    void publish() { Base::store(this->header_->submit_tail, submitted_); }
     /// Takes a completion; false: there is none.
     bool poll(C& entry) {
         if (this->distance(Base::load(this->header_->complete_tail), completed_) == 0) return false;
@@ -121,6 +128,8 @@ class QueueClient : public detail::QueueSide<S, C> {
         return true;
     }
     u32 outstanding() const { return submitted_ - completed_; }
+    /// Of these: entries that the server has not taken, by what it says.
+    u32 untaken() { return this->distance(submitted_, Base::load(this->header_->submit_head)); }
 
   private:
     u32 submitted_ = 0;

@@ -9,10 +9,6 @@ namespace {
 constexpr usize kFree = 1;
 constexpr usize kPreviousFree = 2;
 constexpr usize kFlags = kFree | kPreviousFree;
-// Blocks overlap by their first word, which is the tail of the area before. Areas are 16n + 8 bytes, 16
-// aligned.
-constexpr usize kOverhead = 8;
-constexpr usize kSmallestArea = 24;
 constexpr usize kLargest = usize{1} << 28;
 
 unsigned top_bit(usize size) { return 63u - static_cast<unsigned>(__builtin_clzll(size)); }
@@ -39,11 +35,6 @@ Tlsf::Index Tlsf::index_of(usize size) {
         return {0, static_cast<unsigned>(size >> (kFirstShift - kSecondBits))};
     const unsigned top = top_bit(size);
     return {top - kFirstShift + 1, static_cast<unsigned>(size >> (top - kSecondBits)) ^ kSecondCount};
-}
-
-/// 16n + 8, so that the next area is 16 aligned.
-usize Tlsf::area_size(usize size) {
-    return size <= kSmallestArea ? kSmallestArea : ((size - 8 + kAlign - 1) & ~(kAlign - 1)) + 8;
 }
 
 void Tlsf::insert(Block* block) {

@@ -21,6 +21,12 @@ class Tlsf {
     void release(void* area);
     /// Bytes that may be used at `area`.
     static usize usable(const void* area);
+    /// The bytes of the area that an allocation of `size` gets, at least.
+    static constexpr usize area_size(usize size) {
+        return size <= kSmallestArea ? kSmallestArea : ((size - 8 + kAlign - 1) & ~(kAlign - 1)) + 8;
+    }
+    /// What an area counts in allocated().
+    static usize footprint(const void* area) { return usable(area) + kOverhead; }
     /// The size of an area with which `allocate(size)` is sure to succeed.
     static usize needed(usize size, usize alignment = kAlign);
     /// Bytes in use, with what the allocator adds.
@@ -29,6 +35,9 @@ class Tlsf {
     bool consistent() const;
 
   private:
+    // Blocks overlap by their first word, which is the tail of the area before. Areas are 16n + 8 bytes, 16 aligned.
+    static constexpr usize kOverhead = 8;
+    static constexpr usize kSmallestArea = 24;
     struct Block;
     struct Index {
         unsigned first;
@@ -39,7 +48,6 @@ class Tlsf {
     static constexpr unsigned kFirstShift = 8;   // below 256 bytes the lists are linear, 16 bytes apart
     static constexpr unsigned kFirstCount = 21;  // up to 256 MiB
     static Index index_of(usize size);
-    static usize area_size(usize size);
     void insert(Block* block);
     void remove(Block* block);
     Block* find(usize size);

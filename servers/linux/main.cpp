@@ -10,6 +10,7 @@
 #include "servers/linux/crash_reports.hpp"
 #include "servers/linux/heap_guard.hpp"
 #include "servers/linux/init.hpp"
+#include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/server.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/diskfs/page_cache.hpp"
@@ -82,6 +83,7 @@ void run_server() {
     services.share = Client<Fs>::from_start(Share::kName);
     services.memory_fs = Client<Fs>::from_start(MemoryFs::kName);
     services.nvme = Client<Block>::from_start("nvme");
+    services.net = Client<Net>::from_start();
     services.devices = Client<Devices>::from_start();
     services.chaos = Client<Chaos>::from_start();
 
@@ -123,6 +125,7 @@ void run_server() {
     if (const auto root = record_of(config, "root"); !root.empty() && !lx::mount_root(zone, root).ok())
         loop.run();
     if (const auto place = record_of(config, "share"); !place.empty()) lx::mount_share(zone, place);
+    zone.network->start();
     if (!lx::start_init(zone, config).ok()) panic("init cannot be started");
     if (!record_of(config, "root").empty()) lx::keep_crash_reports(zone);
     loop.run();

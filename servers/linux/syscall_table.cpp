@@ -4,6 +4,7 @@
 namespace pith::lx {
 
 #define PITH_SYSCALL(number, name) Outcome sys_##name(Thread& thread, const SyscallArgs& args);
+#include "servers/linux/net/syscalls.inc"
 #include "servers/linux/syscalls.inc"
 #include "servers/linux/vfs/syscalls.inc"
 #undef PITH_SYSCALL
@@ -17,6 +18,7 @@ struct Table {
 #define PITH_SYSCALL(number, name)  \
     handlers[number] = &sys_##name; \
     names[number] = #name;
+#include "servers/linux/net/syscalls.inc"
 #include "servers/linux/syscalls.inc"
 #include "servers/linux/vfs/syscalls.inc"
 #undef PITH_SYSCALL

@@ -144,6 +144,16 @@ UserIo UserIo::kernel(void* data, usize size) {
     return io;
 }
 
+UserIo UserIo::part(usize size) const {
+    UserIo result;
+    result.space_ = space_;
+    result.first_ = first_;
+    result.rest_ = rest_;
+    result.next_ = next_;
+    result.remaining_ = std::min(size, remaining_);
+    return result;
+}
+
 void UserIo::advance(usize size) {
     remaining_ -= size;
     done_ += size;

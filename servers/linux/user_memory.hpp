@@ -76,6 +76,8 @@ class UserIo {
     SysResult<usize> put_zeros(usize size);
     /// Cuts what remains to at most `size`.
     void limit(usize size) { remaining_ = remaining_ < size ? remaining_ : size; }
+    /// A cursor of its own over the next `size` bytes at most; this one is where it was.
+    UserIo part(usize size) const;
     /// Skips, without a copy.
     void advance(usize size);
     /// The next piece in one page, ready for `access`; then advance() by what was used of it.

@@ -28,17 +28,19 @@ void WaitQueue::add(WaitEntry& entry) {
     last_ = &entry;
 }
 
-void WaitQueue::wake(u32 events, u32 exclusive) {
+bool WaitQueue::wake(u32 events, u32 exclusive) {
     WaitEntry* const last = last_;
+    bool woken = false;
     for (WaitEntry* entry = first_; entry != nullptr; entry = cursor_) {
         cursor_ = entry == last ? nullptr : entry->next_;
-        if (entry->exclusive_) {
-            if (exclusive == 0) continue;
-            --exclusive;
-        }
-        entry->callback_(*entry, events);
+        const bool is_exclusive = entry->exclusive_;
+        if (is_exclusive && exclusive == 0) continue;
+        const bool took = entry->callback_(*entry, events);
+        if (is_exclusive && took) --exclusive;
+        woken = woken || took;
     }
     cursor_ = nullptr;
+    return woken;
 }
 
 Sleep::Sleep(Thread& thread, Time deadline, Interruptible interruptible)
@@ -48,14 +50,15 @@ Sleep::~Sleep() {
     if (thread_.sleep == this) thread_.sleep = nullptr;
 }
 
-void Sleep::finish(Errno result) {
-    if (woken_) return;
+bool Sleep::finish(Errno result) {
+    if (woken_) return false;
     woken_ = true;
     result_ = result;
-    if (!waiting_) return;
+    if (!waiting_) return true;
     waiting_ = false;
     timer_.cancel();
     make_ready(waiter_);
+    return true;
 }
 
 void Sleep::interrupt(bool death) {

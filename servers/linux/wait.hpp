@@ -23,7 +23,8 @@ class WaitQueue;
 /// One registration in one WaitQueue. It leaves the queue when it is destroyed, and so does the queue's last user.
 class WaitEntry {
   public:
-    using Callback = void (*)(WaitEntry& entry, u32 events);
+    /// False: nobody was woken by it, so that an exclusive entry leaves the event to the next one.
+    using Callback = bool (*)(WaitEntry& entry, u32 events);
     explicit WaitEntry(Callback callback, bool exclusive = false)
         : callback_(callback), exclusive_(exclusive) {}
     WaitEntry(const WaitEntry&) = delete;
@@ -49,8 +50,9 @@ class WaitQueue {
     WaitQueue& operator=(const WaitQueue&) = delete;
     ~WaitQueue();
     void add(WaitEntry& entry);
-    /// Calls all non-exclusive entries and up to `exclusive` exclusive ones, in order of arrival.
-    void wake(u32 events = 0, u32 exclusive = 1);
+    /// Calls all non-exclusive entries, and exclusive ones until `exclusive` of them have woken somebody, in order of arrival. False: nobody
+    /// was woken.
+    bool wake(u32 events = 0, u32 exclusive = 1);
     void wake_all(u32 events = 0) { wake(events, ~0u); }
     bool empty() const { return first_ == nullptr; }
 
@@ -76,8 +78,8 @@ class Sleep {
     Sleep& operator=(const Sleep&) = delete;
     ~Sleep();
 
-    /// Ends the wait as if a queue had been woken. For callbacks and special wakers (futex, signals).
-    void wake() { finish(Errno::ok); }
+    /// Ends the wait as if a queue had been woken. For callbacks and special wakers (futex, signals). False: it had ended already.
+    bool wake() { return finish(Errno::ok); }
     /// Called for a signal or death. Does nothing if this Sleep does not care.
     void interrupt(bool death);
 
@@ -86,7 +88,7 @@ class Sleep {
     SysResult<> await_resume();
 
   private:
-    void finish(Errno result);
+    bool finish(Errno result);
     struct Alarm : Timer {
         explicit Alarm(Sleep& owner) : Timer(&expired), sleep(owner) {}
         Sleep& sleep;
@@ -110,7 +112,7 @@ class SleepEntry : public WaitEntry {
         : WaitEntry(&called, exclusive), sleep_(sleep) {}
 
   private:
-    static void called(WaitEntry& entry, u32) { static_cast<SleepEntry&>(entry).sleep_.wake(); }
+    static bool called(WaitEntry& entry, u32) { return static_cast<SleepEntry&>(entry).sleep_.wake(); }
     Sleep& sleep_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "lib/os/clock.hpp"
 #include "servers/linux/address_space.hpp"
+#include "servers/linux/net/inet/network.hpp"
 
 namespace pith::lx {
 
@@ -24,6 +25,8 @@ SysResult<u32> StatePages::allocate() {
     return slot;
 }
 
+Zone::Zone(HandleIndex pool, HandleIndex space)
+    : frames(pool, space), network(std::make_unique<Network>(*this)), states(pool), balancer(*this) {}
 Zone::~Zone() = default;
 
 void Zone::bury() {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,11 @@
 
 namespace pith::lx {
 
-class PageCache;  // vfs/diskfs/page_cache.hpp
-class Vfs;        // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+class PageCache;    // vfs/diskfs/page_cache.hpp
+class Vfs;          // vfs/vfs.hpp: the mounts, the root, the devices of this zone
+class UnixDomain;   // net/unix/domain.hpp
+class Network;      // net/inet/network.hpp: ports, addresses, the way to the stack
+class NetworkView;  // net/interfaces.hpp
 
 struct Services;  // services.hpp
 
@@ -37,7 +41,7 @@ struct ZoneStatistics {
 
 class Zone {
   public:
-    Zone(HandleIndex pool, HandleIndex space) : frames(pool, space), states(pool), balancer(*this) {}
+    Zone(HandleIndex pool, HandleIndex space);
     ~Zone();
     Zone(const Zone&) = delete;
     Zone& operator=(const Zone&) = delete;
@@ -45,7 +49,11 @@ class Zone {
     FrameAllocator frames;
     Vfs* vfs = nullptr;
     PageCache* page_cache = nullptr;
+    UnixDomain* unix_domain = nullptr;  ///< made with the first socket
     Services* services = nullptr;
+    NetworkView* network_view = nullptr;          ///< the network's interfaces; null: there is only lo
+    std::set<std::pair<i32, u32>> netlink_ports;  ///< protocol and port of the netlink sockets that have one
+    std::unique_ptr<Network> network;
 
     // Numbers
     std::map<Pid, std::unique_ptr<Process>> processes;

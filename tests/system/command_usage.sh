@@ -7,7 +7,7 @@ mkdir -p copy/systems
 cp "$tree/pith" copy/
 mkdir -p copy/tools/runner
 cp "$tree/tools/runner/needed_libraries.sh" copy/tools/runner/
-cp "$tree/systems/default.toml" "$tree/systems/share.toml" copy/systems/
+cp "$tree"/systems/{default,bare,storage,share,ethernet}.toml copy/systems/
 pith=copy/pith
 mkdir directory
 touch file 'with:colon'
@@ -55,6 +55,30 @@ usage share_missing '--share nowhere: no such directory' run --share nowhere -- 
 usage share_file '--share file: not a directory' run --share file -- true
 usage share_twice 'only one' run --share directory --share directory -- true
 usage share_value '--share needs a value' run --share
+# A port of this machine's that somebody listens to, for as long as the script runs.
+coproc listener { exec perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0) && bind(S, sockaddr_in(0, INADDR_LOOPBACK)) && listen(S, 1) or die;
+    $| = 1; print +(sockaddr_in(getsockname(S)))[0], "\n"; <STDIN>'; }
+listener_process=$listener_PID
+read -r used <&"${listener[0]}"
+forward() { usage "forward_$1" "$2" run --system ethernet "${@:3}"; }
+forward missing '-p needs a value' -p
+forward word '-p http:80: must be HOSTPORT:GUESTPORT' -p http:80
+forward one '-p 8080: must be HOSTPORT:GUESTPORT' -p 8080
+forward three '-p 127:0:1: must be' -p 127:0:1
+forward negative '-p -1:80: must be' -p -1:80
+forward host_zero '-p 0:80: ports are from 1 to 65535' -p 0:80
+forward guest_zero '-p 8080:0: ports are from 1 to 65535' -p 8080:0
+forward host_large '-p 65536:80: ports are' -p 65536:80
+forward guest_large '-p 8080:65536: ports are' -p 8080:65536
+forward in_use "-p $used:80: port $used of this machine: Address already in use" -p "$used:80" -- true
+exec {listener[1]}>&-
+wait "$listener_process"
+forward twice "-p $used:81: port $used of this machine is forwarded already" -p "$used:80" -p "$used:81" -- true
+forward no_network '-p: not together with --no-network' -p "$used:80" --no-network -- true
+forward little_memory '--mem 63M: with -p it takes 64M' -p "$used:80" --mem 63M -- true
+forward little_memory_disk '--mem 95M: with -p it takes 96M' -p "$used:80" --mem 95M --disk file -- true
+usage forward_bare "-p: system 'bare' has no network" run --system bare -p "$used:80" -- true
+usage no_network_value '--no-network takes no value' run --no-network=yes
 usage image 'not there yet' image file
 usage trace_output 'no such directory' trace --output nowhere/file -- true
 usage trace_output_empty 'no such directory' trace --output= -- true
@@ -85,5 +109,9 @@ run "$tools/pith_run" --kernel x --bundle nowhere
 check_line runner_missing_bundle 2 'nowhere: No such file'
 run "$tools/pith_run" --kernel x --bundle file --disk nowhere
 check_line runner_missing_disk 2 'nowhere: No such file'
+run "$tools/pith_run" --kernel x --bundle file --forward 80:81
+check_line runner_forward_alone 2 'there is no network'
+run "$tools/pith_run" --kernel x --bundle file --network --forward 80:65536
+check_line runner_forward 2 'must be HOSTPORT:GUESTPORT'
 run "$tools/pith_run" --kernel x --bundle file --add directory:relative
 check_line runner_guest_path 2 'guest path'

@@ -37,7 +37,7 @@ clean mounts_clean disk
 
 # The programs of suite linux, with their directories on the disk: as on the host.
 programs="cow descriptors exec_args exec_errors file_locks file_maps fork_wait fs_attributes fs_data fs_listing fs_names fs_open
-    fs_paths fs_random fs_unnamed mmap orphans pipes pipe_reopen signal_fault thread_exec sh_features.sh"
+    fs_paths fs_random fs_unnamed mmap orphans pipes pipe_reopen signal_fault thread_exec unix_names unix_random sh_features.sh"
 mkdir -p linux/programs
 for name in $programs; do cp "$tree/build/debug/linux-tests/$name" linux/programs; done
 cp "$tree/tests/linux/run.sh" linux

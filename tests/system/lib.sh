@@ -8,13 +8,16 @@ readonly work=$(mktemp -d /tmp/pith-test-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-# The runner with what ./pith would give it; later options win.
-runner=("$tools/pith_run" --kernel "$build/kernel/pith-kernel.elf" --bundle "$build/default.bundle"
+# The runner with what ./pith run --no-network would give it; later options win.
+runner=("$tools/pith_run" --kernel "$build/kernel/pith-kernel.elf" --bundle "$build/bare.bundle"
     --smp "$PITH_SMP" --timeout 60)
 boot() {
-    if [[ " $* " == *' --disk '* || " $* " == *' --rootfs '* ]]; then set -- --bundle "$build/storage.bundle" "$@"; fi
+    if [[ " $* " == *' --disk '* || " $* " == *' --rootfs '* ]]; then set -- --bundle "$build/storage-offline.bundle" "$@"; fi
     "${runner[@]}" "$@"
 }
+
+# The same with what ./pith run would give it.
+boot_network() { boot --bundle "$build/default.bundle" --network "$@"; }
 
 pass() { echo "ok $1"; }
 fail_test() {

@@ -26,7 +26,7 @@ check memory_mounts 0 "nodev\tmemory\nmount 0\nnone /mnt memory rw,relatime 0 0\
 
 # The programs of suite linux: as on the host.
 programs="cow descriptors exec_args exec_errors file_locks file_maps fork_wait fs_attributes fs_data fs_listing fs_names fs_open
-    fs_paths fs_random fs_unnamed mmap orphans pipes pipe_reopen signal_fault thread_exec sh_features.sh"
+    fs_paths fs_random fs_unnamed mmap orphans pipes pipe_reopen signal_fault thread_exec unix_names unix_random sh_features.sh"
 adds=() && mkdir programs
 for name in $programs; do cp "$tree/build/debug/linux-tests/$name" programs; adds+=(--add "programs/$name"); done
 normal() { sed -E -e 's/^=== ([^ ]+) ([0-9]+) .*/=== \1 \2/' -e '/^rename\("\/", "x"\)/d'; }

@@ -16,7 +16,7 @@ cut() {
     local script="mount -t ext4 /dev/vda /mnt || exit 3
         [ $number = 1 ] || ./durable check /mnt/$((number - 1)) $((seed + number - 1)) $steps_done || exit 4
         rm -rf /mnt/$((number - 2)); exec ./durable load /mnt/$number $((seed + number))"
-    exec 3< <(exec "${runner[@]}" --bundle "$build/storage.bundle" --disk disk.img --add "$program" -- sh -c "$script" 2>err </dev/null)
+    exec 3< <(exec "${runner[@]}" --bundle "$build/storage-offline.bundle" --disk disk.img --add "$program" -- sh -c "$script" 2>err </dev/null)
     guest=$!
     : >printed
     while ((done < steps)) && IFS= read -r -t 50 -u 3 line; do

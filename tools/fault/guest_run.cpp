@@ -65,7 +65,8 @@ std::vector<std::string> machine(const FaultTree& tree, const FaultRun& run, con
                                      "--chaos-seed",
                                      std::to_string(run.seed),
                                      "--chaos-log",
-                                     folder + "/log"};
+                                     folder + "/log",
+                                     "--network"};
     for (const std::string& fault : run.kind.faults) line.insert(line.end(), {"--chaos-fault", fault});
     for (const std::string& name : run.kind.spared) line.insert(line.end(), {"--chaos-spare", name});
     const std::string disk = folder + "/disk";

@@ -73,6 +73,8 @@ struct System {
 /// Read and check one file. Fail with kUsage and "file:line: what". `shown` is the path that messages name.
 Manifest read_manifest(const std::string& path, const std::string& shown);
 System read_system(const std::string& path, const std::string& shown);
+/// Takes components out of a system, with their parameters and routes; those that it doesn't have are none of its business.
+void leave_out(System& system, const std::vector<std::string>& names);
 
 /// All manifests of a source tree, by component name.
 using Catalogue = std::map<std::string, Manifest, std::less<>>;

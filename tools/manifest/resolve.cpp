@@ -288,6 +288,16 @@ class Resolver {
 
 }  // namespace
 
+void leave_out(System& system, const std::vector<std::string>& names) {
+    const auto named = [&names](const std::string& name) {
+        return std::ranges::find(names, name) != names.end();
+    };
+    std::erase_if(system.components, [&](const ComponentUse& use) { return named(use.name); });
+    std::erase_if(system.routes,
+                  [&](const Route& route) { return named(route.client) || named(route.supplier); });
+    std::erase_if(system.parameters, [&](const auto& entry) { return named(entry.first); });
+}
+
 Resolved resolve(const System& system, const Catalogue& catalogue) {
     return Resolver(system, catalogue).resolve();
 }

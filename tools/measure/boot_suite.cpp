@@ -29,7 +29,7 @@ Ready boot(const BenchTree& tree, bool icount) {
     const std::string& build = tree.build;
     const Scratch file(tree, "ready");
     Command command{{build + "/tools/pith_run", "--kernel", build + "/kernel/pith-kernel.elf", "--bundle",
-                     build + "/default.bundle", "--timeout", "120", "--ready-file", file.path()},
+                     build + "/bare.bundle", "--timeout", "120", "--ready-file", file.path()},
                     130,
                     "",
                     false,
@@ -55,7 +55,7 @@ std::string wall_clock(const BenchTree& tree) {
         full.push_back(static_cast<double>(boot(tree, false).nanoseconds) / 1e6);
         const Finished finished = run_command(
             {{build + "/tools/pith_run", "--bare", "--kernel", build + "/tests/system/empty-kernel.elf",
-              "--bundle", build + "/default.bundle"},
+              "--bundle", build + "/bare.bundle"},
              60,
              "",
              false,

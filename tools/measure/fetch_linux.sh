@@ -3,9 +3,9 @@
 # uses. build/linux-peer gets `vmlinux`, the kernel as its boot image has it compressed (which would take three times the
 # boot to unpack in the guest), `modules/NAME.ko`, their names in `modules/order`, and `version`.
 
-# What a disk on virtio with ext4 takes, each behind what it needs.
+# What a disk on virtio with ext4 and a network interface on virtio take, each behind what it needs.
 readonly linux_modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16
-    crc32c-intel mbcache jbd2 ext4)
+    crc32c-intel mbcache jbd2 ext4 failover net_failover virtio_net)
 
 # The newest kernel of the 6.1 series that apt knows.
 linux_package() {
@@ -40,7 +40,8 @@ unpack_linux() {
 }
 
 fetch_linux() {
-    [[ -e $root/build/linux-peer/modules/order ]] && return
+    local order=$root/build/linux-peer/modules/order
+    [[ -e $order && $(<"$order") == "$(printf '%s\n' "${linux_modules[@]}")" ]] && return
     say "fetching the Linux to compare with (package linux-image-amd64, 70 MB)"
     fetch linux-peer unpack_linux
 }

@@ -103,7 +103,7 @@ Runner on_pith(const BenchTree& tree, const std::string& directory, const std::s
     return [=](bool icount, const std::string& plugin) {
         Command command{
             {tree.build + "/tools/pith_run", "--kernel", tree.build + "/kernel/pith-kernel.elf", "--bundle",
-             tree.build + (disk.empty() ? "/default.bundle" : "/storage.bundle"), "--mem", kMemory,
+             tree.build + (disk.empty() ? "/bare.bundle" : "/storage-offline.bundle"), "--mem", kMemory,
              "--timeout", std::format("{}", kTimeLimit - 10), "--add", program(tree) + ":/program"},
             kTimeLimit,
             "",

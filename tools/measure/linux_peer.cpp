@@ -7,7 +7,6 @@
 #include "tools/base/host.hpp"
 #include "tools/measure/cpio.hpp"
 #include "tools/measure/scratch.hpp"
-#include "tools/runner/machine.hpp"
 #include "tools/suites/process.hpp"
 
 namespace pith::tools {
@@ -19,11 +18,16 @@ constexpr std::string_view kEnd = "=== status ";
 
 std::string folder(const BenchTree& tree) { return tree.root + "/build/linux-peer"; }
 
-/// What a disk on virtio with ext4 takes, each behind what it needs (tools/measure/fetch_linux.sh).
+/// What a disk on virtio with ext4, and a network interface on virtio take, each behind what it needs (tools/measure/fetch_linux.sh).
 std::vector<std::string> modules(const BenchTree& tree) {
     std::istringstream lines(read_text(folder(tree) + "/modules/order"));
     return {std::istream_iterator<std::string>(lines), {}};
 }
+
+/// As QEMU's user network gives them out.
+constexpr const char* kNetworkSetup =
+    "busybox ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up\n"
+    "busybox route add default gw 10.0.2.2\n";
 
 /// Process 1. /dev/console is in the kernel's own archive; the console is a terminal: its output is not to be changed.
 std::string init_script(const BenchTree& tree, const LinuxRun& run) {
@@ -34,9 +38,10 @@ std::string init_script(const BenchTree& tree, const LinuxRun& run) {
         "busybox stty -opost\n"
         "busybox mount -t devtmpfs none /dev\n"
         "busybox mount -t proc none /proc\n";
-    if (!run.disk.empty())
+    if (!run.disk.empty() || run.network)
         for (const std::string& module : modules(tree))
             script += std::format("busybox insmod /modules/{}.ko\n", module);
+    if (run.network) script += kNetworkSetup;
     script += run.setup + "\nstatus=0\n/program";
     for (const std::string& argument : run.arguments) script += " " + argument;
     // The machine restarts, and so QEMU ends; as it does when this ends before, with what the kernel says of that.
@@ -65,6 +70,7 @@ std::vector<std::string> command_line(const BenchTree& tree, const LinuxRun& run
     line.insert(line.end(), {"-kernel", folder(tree) + "/vmlinux", "-initrd", initrd, "-append",
                              kKernelArguments, "-serial", "stdio"});
     if (!run.disk.empty()) add_disk(line, image_file(run.disk));
+    if (run.network) add_network(line, run.forwards);
     if (!run.plugin.empty()) line.insert(line.end(), {"-plugin", run.plugin});
     return line;
 }

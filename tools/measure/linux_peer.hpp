@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tools/measure/suite.hpp"
+#include "tools/runner/machine.hpp"
 
 namespace pith::tools {
 
@@ -20,6 +21,8 @@ struct LinuxRun {
     bool icount = false;
     std::string plugin = "";  ///< of QEMU: FILE[,ARGUMENT=VALUE...]
     double timeout = 120;     ///< seconds
+    bool network = false;     ///< an interface on virtio, on QEMU's user network: eth0 with its address
+    std::vector<Forward> forwards = {};  ///< with it
 };
 
 /// What the program printed on stdout and stderr. Fails unless it ends with status 0.

@@ -19,8 +19,11 @@ struct Suite {
     Measured (*measure)(const BenchTree& tree);
 };
 
-constexpr Suite kSuites[] = {
-    {"boot", measure_boot}, {"files", measure_files}, {"ipc", measure_ipc}, {"size", measure_size}};
+constexpr Suite kSuites[] = {{"boot", measure_boot},
+                             {"files", measure_files},
+                             {"ipc", measure_ipc},
+                             {"net", measure_net},
+                             {"size", measure_size}};
 
 Measured measure(const BenchTree& tree, const std::vector<std::string>& names) {
     Measured all;
@@ -79,7 +82,7 @@ int main(int argc, char** argv) {
             .option("--build", tree.build, "The build directory", true)
             .option("--json", outputs.json, "Gets one JSON object a line")
             .option("--store", outputs.commit, "The commit: the results become those of bench/results")
-            .list("suites", names, "boot, files, ipc, size");
+            .list("suites", names, "boot, files, ipc, net, size");
         line.parse(argc, argv);
         for (const std::string& name : names) {
             const bool known = std::ranges::any_of(kSuites,

@@ -44,13 +44,15 @@ struct BenchTree {
 Measured measure_boot(const BenchTree& tree);
 Measured measure_files(const BenchTree& tree);
 Measured measure_ipc(const BenchTree& tree);
+Measured measure_net(const BenchTree& tree);
 Measured measure_size(const BenchTree& tree);
 
 /// Parts of the suites, for the gate: instructions from the kernel's entry to the shell, each of `runs` boots; the rows in
-/// insn of suite ipc from one run with so many rounds; those of suite files, without Linux's.
+/// insn of suite ipc from one run with so many rounds; those of suites files and net, without Linux's.
 Row count_boot(const BenchTree& tree, unsigned runs);
 std::vector<Row> count_ipc(const BenchTree& tree, u32 rounds, u32 warm_up);
 std::vector<Row> count_files(const BenchTree& tree);
+std::vector<Row> count_net(const BenchTree& tree);
 
 /// The longest window with interrupts off, as the kernel counts it and as a plugin of QEMU has seen it in the same run.
 struct LongestWindow {

@@ -2,6 +2,7 @@
 #include "tools/runner/machine.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <format>
 
 namespace pith::tools {
@@ -76,6 +77,19 @@ void add_nvme_disk(std::vector<std::string>& line, const std::string& drive, uns
         line.end(),
         {"-device", std::format("nvme,drive={0},serial={0},logical_block_size={1},physical_block_size={1}",
                                 name, block_size)});
+}
+
+void add_network(std::vector<std::string>& line, const std::vector<Forward>& forwards) {
+    std::string backend = "user,id=network";
+    for (const Forward& forward : forwards)
+        backend += std::format(",hostfwd=tcp:127.0.0.1:{}-:{}", forward.host_port, forward.guest_port);
+    // No ROM is loaded: nothing boots from the network.
+    line.insert(line.end(), {"-netdev", backend, "-device",
+                             "virtio-net-pci,netdev=network,romfile=" + virtio_properties(line)});
+    if (forwards.empty()) return;
+    const std::string library = std::filesystem::read_symlink("/proc/self/exe").parent_path() /
+                                "listen_backlog.so";
+    line.insert(line.begin(), {"/usr/bin/env", "LD_PRELOAD=" + library});
 }
 
 std::string image_file(const std::string& name) { return "file.driver=file,file.filename=" + escaped(name); }

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "abi/types.hpp"
+
 namespace pith::tools {
 
 struct Machine {
@@ -25,6 +27,15 @@ std::string virtio_properties(const std::vector<std::string>& line);
 void add_disk(std::vector<std::string>& line, const std::string& drive);
 /// Adds an NVMe controller with one namespace. `block_size`: bytes of its logical blocks.
 void add_nvme_disk(std::vector<std::string>& line, const std::string& drive, unsigned block_size);
+
+/// A TCP port of this machine's (on 127.0.0.1), and where connections to it go in the guest.
+struct Forward {
+    u16 host_port;
+    u16 guest_port;
+};
+/// Adds a network interface on virtio, on QEMU's user network. With forwards QEMU runs with a library of ours (listen_backlog.cpp), which is
+/// where the program is that calls this.
+void add_network(std::vector<std::string>& line, const std::vector<Forward>& forwards);
 
 /// For `drive`: a raw image.
 std::string image_file(const std::string& name);

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <charconv>
 #include <filesystem>
 
 #include "abi/trace.hpp"
@@ -30,6 +31,21 @@ Added parse_added(const std::string& text) {
     return added;
 }
 
+u16 parse_port(std::string_view text, std::string_view of) {
+    u16 port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc{} || end != text.data() + text.size() || port == 0)
+        fail(kUsage, "--forward {}: must be HOSTPORT:GUESTPORT, from 1 to 65535 each", of);
+    return port;
+}
+
+Forward parse_forward(std::string_view text) {
+    const usize colon = text.find(':');
+    if (colon == std::string_view::npos)
+        fail(kUsage, "--forward {}: must be HOSTPORT:GUESTPORT, from 1 to 65535 each", text);
+    return {parse_port(text.substr(0, colon), text), parse_port(text.substr(colon + 1), text)};
+}
+
 void check_disk(std::string_view option, const std::string& file, bool writable) {
     if (::access(file.c_str(), writable ? R_OK | W_OK : R_OK) != 0)
         fail(kUsage, "{} {}", option, error_text(file));
@@ -46,7 +62,7 @@ void check_share(const std::string& directory) {
 
 Options parse_options(int argc, char** argv) {
     Options options;
-    std::vector<std::string> added;
+    std::vector<std::string> added, forwards;
     bool no_iommu = false;
     CommandLine line("Boots Pith in QEMU");
     line.option("--kernel", options.kernel, "The kernel's ELF file", true)
@@ -66,6 +82,8 @@ Options parse_options(int argc, char** argv) {
         .flag("--nvme", options.nvme, "The other disks are on NVMe too")
         .number("--nvme-block-size", options.nvme_block_size, 512, 4096, "Bytes of an NVMe disk's blocks")
         .list("--device", options.devices, "A further device of QEMU's: NAME[,PROPERTY=VALUE...]")
+        .flag("--network", options.network, "A network interface, on QEMU's user network")
+        .list("--forward", forwards, "HOSTPORT:GUESTPORT of TCP, with --network")
         .list("--env", options.environment, "NAME=VALUE")
         .option("--ready-file", options.ready_file, "Gets the time of the command's first instruction")
         .option("--trace", options.trace, "Gets the timeline of the run")
@@ -93,6 +111,8 @@ Options parse_options(int argc, char** argv) {
     for (const std::string& file : options.failing_disks) check_disk("--disk", file, true);
     for (const std::string& file : options.nvme_disks) check_disk("--nvme-disk", file, true);
     for (const std::string& text : added) options.added.push_back(parse_added(text));
+    for (const std::string& text : forwards) options.forwards.push_back(parse_forward(text));
+    if (!forwards.empty() && !options.network) fail(kUsage, "--forward: there is no network");
     return options;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "abi/types.hpp"
+#include "tools/runner/machine.hpp"
 
 namespace pith::tools {
 
@@ -41,6 +42,8 @@ struct Options {
     bool nvme = false;                    ///< the others are on NVMe as well
     u32 nvme_block_size = 512;
     std::vector<std::string> devices;  ///< of QEMU: NAME[,PROPERTY=VALUE...]
+    bool network = false;              ///< a network interface, on QEMU's user network
+    std::vector<Forward> forwards;     ///< with it
     bool iommu = true;
     u32 chaos = 0;  ///< milliseconds from one killing of a component to the next; 0: none is
     std::vector<std::string> chaos_targets;  ///< components; none: all that are started again

@@ -101,6 +101,7 @@ std::vector<std::string> command_line(const Options& options, const std::string&
     add_disks(line, options);
     for (const std::string& device : options.devices) line.insert(line.end(), {"-device", device});
     add_share(line, options);
+    if (options.network) add_network(line, options.forwards);
     if (traced) {
         const std::vector<std::string> more = trace_options(options);
         line.insert(line.end(), more.begin(), more.end());

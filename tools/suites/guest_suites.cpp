@@ -45,9 +45,10 @@ std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string&
 
 /// Scripts that take long, and so run in three configurations: debug with two CPUs, release with one and four.
 bool on_fewer(const std::string& script) {
-    static const std::set<std::string> scripts = {"block_devices", "disks",  "ext4",        "ext4_linux",
-                                                  "iommu",         "memory", "nvme",        "power_cut",
-                                                  "recovery",      "share",  "share_linux", "streams"};
+    static const std::set<std::string> scripts = {
+        "block_devices", "disks",     "ethernet",  "ext4",      "ext4_linux",  "iommu",
+        "memory",        "net_http",  "net_iperf", "net_redis", "net_ssh",     "net_tools",
+        "nvme",          "power_cut", "recovery",  "share",     "share_linux", "streams"};
     return scripts.contains(script);
 }
 
@@ -110,7 +111,7 @@ std::vector<Job> system_jobs(const TestTree& tree) {
     std::vector<fs::path> scripts;
     for (const fs::directory_entry& entry : fs::directory_iterator(tree.root + "/tests/system")) {
         const std::string name = entry.path().filename();
-        if (name.ends_with(".sh") && name != "lib.sh") scripts.push_back(entry.path());
+        if (name.ends_with(".sh") && !name.ends_with("lib.sh")) scripts.push_back(entry.path());
     }
     std::ranges::sort(scripts);
     std::vector<std::string> systems;

@@ -158,7 +158,7 @@ class Batch {
     }
     Command boot(const Configuration& on, const std::vector<std::string>& more) const {
         Command command{boot_command(tree_, on, kBatchTimeout), kBatchTimeout + 10, "", true, {"TERM=dumb"}};
-        const std::string system = more.front() == "--rootfs" ? "storage" : "default";
+        const std::string system = more.front() == "--rootfs" ? "storage-offline" : "bare";
         add(command, {"--bundle", tree_.build(on.type) + "/" + system + ".bundle", "--mem", "1G"});
         add(command, more);
         return command;

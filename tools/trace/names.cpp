@@ -13,6 +13,7 @@ struct LinuxCalls {
     const char* names[512] = {};
     consteval LinuxCalls() {
 #define PITH_SYSCALL(number, name) names[number] = #name;
+#include "servers/linux/net/syscalls.inc"
 #include "servers/linux/syscalls.inc"
 #include "servers/linux/vfs/syscalls.inc"
 #undef PITH_SYSCALL

@@ -64,6 +64,7 @@ u8 VirtioDevice::generation() const { return read<ConfigGeneration>(common_); }
 bool VirtioDevice::failed() const { return (status() & DeviceStatus::kNeedsReset) != 0; }
 
 u8 VirtioDevice::read_byte(u32 offset) const { return config_.registers(offset).read<Byte>().value; }
+u16 VirtioDevice::read_half(u32 offset) const { return config_.registers(offset).read<Half>().value; }
 void VirtioDevice::read_words(u32 offset, u32 count, u32 (&words)[2]) const {
     for (u32 i = 0; i < count; i++) words[i] = config_.registers(offset + 4 * i).read<Word>().value;
 }

@@ -20,6 +20,7 @@ class VirtioDevice {
     static constexpr u64 kFeatureVersion1 = u64{1} << 32;
     static constexpr u64 kFeatureAccessPlatform = u64{1} << 33;
     static constexpr u16 kNoMessage = 0xffff;
+    static constexpr u32 kMaxQueues = 64;
 
     /// Takes an opened device and finds its registers. unsupported: it isn't a modern virtio device.
     Result<> attach(const PciDevice& device);
@@ -36,12 +37,11 @@ class VirtioDevice {
     void notify(u16 queue) const;
     /// It has met an error that only a reset mends, or is gone.
     bool failed() const;
-    /// Its own configuration at `offset`: the same whatever the device changes meanwhile. T: u8, u32 or u64.
+    /// Its own configuration at `offset`: the same whatever the device changes meanwhile. T: u8, u16, u32 or u64.
     template <typename T>
     Result<T> config(u32 offset) const;
 
   private:
-    static constexpr u32 kMaxQueues = 4;
     struct Place {
         u32 bar;
         u64 offset, length;
@@ -52,6 +52,7 @@ class VirtioDevice {
     u8 status() const;
     void add_status(u8 bits) const;
     u8 read_byte(u32 offset) const;
+    u16 read_half(u32 offset) const;
     void read_words(u32 offset, u32 count, u32 (&words)[2]) const;
     u8 generation() const;
 
@@ -62,10 +63,12 @@ class VirtioDevice {
 
 template <typename T>
 Result<T> VirtioDevice::config(u32 offset) const {
-    static_assert(sizeof(T) == 1 || sizeof(T) == 4 || sizeof(T) == 8);
+    static_assert(sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
     if (!config_.valid() || u64{offset} + sizeof(T) > config_.size()) return Error::invalid;
     if constexpr (sizeof(T) == 1) {
         return read_byte(offset);
+    } else if constexpr (sizeof(T) == 2) {
+        return read_half(offset);
     } else {
         for (int tries = 0; tries < 16; tries++) {
             const u8 before = generation();

@@ -35,6 +35,7 @@ inline constexpr u64 kCommonSize = 0x38;
 /// At any place in the notification or configuration area.
 struct Notify : Register<u16, 0> {};
 struct Word : Register<u32, 0> {};
+struct Half : Register<u16, 0> {};
 struct Byte : Register<u8, 0> {};
 
 // Types of capabilities.

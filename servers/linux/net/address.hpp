@@ -6,12 +6,13 @@
 
 namespace pith::lx {
 
-inline constexpr u16 AF_UNSPECIFIED = 0, AF_UNIX_ = 1, AF_INET_ = 2, AF_INET6_ = 10, AF_NETLINK_ = 16, AF_PACKET_ = 17;
+inline constexpr u16 AF_UNSPECIFIED = 0, AF_UNIX_ = 1, AF_INET_ = 2, AF_INET6_ = 10, AF_NETLINK_ = 16,
+                     AF_PACKET_ = 17;
 
 /// The bytes of a struct sockaddr_*: the family first (in the machine's order), then what that family has.
 struct SocketAddress {
     static constexpr u32 kMaxSize = 128;  ///< sizeof(struct sockaddr_storage)
-    u32 length = 0;  ///< bytes; 0: none
+    u32 length = 0;                       ///< bytes; 0: none
     alignas(8) u8 bytes[kMaxSize] = {};
     u16 family() const { return length < 2 ? AF_UNSPECIFIED : static_cast<u16>(bytes[0] | bytes[1] << 8); }
 

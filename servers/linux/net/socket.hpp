@@ -32,9 +32,9 @@ struct PeerCredentials {
 
 /// What sendmsg gives beside the bytes.
 struct SendExtras {
-    u32 flags = 0;                           ///< MSG_*
+    u32 flags = 0;  ///< MSG_*
     std::optional<SocketAddress> to;
-    std::vector<Ref<File>> rights;           ///< SCM_RIGHTS
+    std::vector<Ref<File>> rights;               ///< SCM_RIGHTS
     std::optional<PeerCredentials> credentials;  ///< SCM_CREDENTIALS, checked already
     /// Further control messages, for the family: level, type, data.
     struct Control {
@@ -46,10 +46,11 @@ struct SendExtras {
 
 /// What recvmsg gets beside the bytes.
 struct ReceiveExtras {
-    u32 flags = 0;      ///< in: MSG_*
-    u32 result = 0;     ///< out: msg_flags (kMsgTruncated, kMsgEndOfRecord)
-    usize length = 0;   ///< out: of the whole datagram, for kMsgTruncated; what the call returns then
-    SocketAddress from; ///< out
+    u32 flags = 0;   ///< in: MSG_*
+    u32 result = 0;  ///< out: msg_flags (kMsgTruncated, kMsgEndOfRecord)
+    usize
+        length = 0;  ///< out: of the whole datagram, for kMsgTruncated in `flags`: what the call returns then
+    SocketAddress from;  ///< out; of length 0: unknown
     std::vector<Ref<File>> rights;
     std::optional<PeerCredentials> credentials;
     std::vector<SendExtras::Control> controls;  ///< IP_PKTINFO, SO_TIMESTAMP, ...
@@ -58,13 +59,15 @@ struct ReceiveExtras {
 /// Options of level SOL_SOCKET that every family keeps.
 struct SocketOptions {
     bool reuse_address = false, reuse_port = false, keep_alive = false, broadcast = false, no_check = false;
-    bool out_of_band_inline = false, pass_credentials = false, timestamp = false, linger = false, dont_route = false;
+    bool out_of_band_inline = false, pass_credentials = false, timestamp = false, timestamp_ns = false,
+         linger = false, dont_route = false, debug = false, receive_overflow = false;
     i32 linger_seconds = 0;
     i32 send_buffer = 212992, receive_buffer = 212992;  ///< as getsockopt tells them
     i32 receive_low_water = 1;
     i32 priority = 0, mark = 0;
     Time receive_timeout = 0, send_timeout = 0;  ///< nanoseconds; 0: none
     u32 bound_interface = 0;
+    i32 peek_offset = -1;  ///< SO_PEEK_OFF; -1: off
 };
 
 class Socket : public File {
@@ -93,6 +96,8 @@ class Socket : public File {
     virtual Async<Ref<Socket>> accept(Thread& thread, u32 flags);
     virtual SysResult<SocketAddress> local_name();
     virtual SysResult<SocketAddress> peer_name();
+    /// What is wrong with sending before anybody looks at what is sent with the bytes.
+    virtual SysResult<> may_send() { return {}; }
     /// Bytes that were sent. EPIPE is told as such: the caller sends SIGPIPE (but with kMsgNoSignal).
     virtual Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) = 0;
     /// Bytes that were received; 0 at the end. `extras` outlives the operation.
@@ -102,6 +107,13 @@ class Socket : public File {
     virtual SysResult<> set_option(Thread& thread, i32 level, i32 name, std::span<const u8> value);
     /// Appends the option's bytes.
     virtual SysResult<> get_option(Thread& thread, i32 level, i32 name, std::vector<u8>& value);
+    /// True: SO_PEEK_OFF can be set.
+    virtual bool has_peek_offset() const { return false; }
+    /// Bytes that a read would give now, and bytes that are not yet with the peer: FIONREAD, TIOCOUTQ. EINVAL: a listener.
+    virtual SysResult<i32> readable_bytes() { return Errno::ENOTTY; }
+    virtual SysResult<i32> unsent_bytes() { return Errno::ENOTTY; }
+    /// True: receive is at the mark of urgent data.
+    virtual bool at_mark() { return false; }
     /// The other end's, for SO_PEERCRED.
     virtual PeerCredentials peer_credentials() const { return {0, ~0u, ~0u}; }
 
@@ -115,17 +127,33 @@ class Socket : public File {
     /// Absolute, for wait_on; 0: none. A call that passes it fails with EAGAIN.
     Time receive_deadline(Thread& thread) const;
     Time send_deadline(Thread& thread) const;
+    /// Adds when a message has arrived (nanoseconds of CLOCK_REALTIME), if the program has asked for that.
+    void tell_time(ReceiveExtras& extras, i64 arrival) const;
+    bool tells_time() const { return options.timestamp || options.timestamp_ns; }
+    /// What a call gives whose wait with such a deadline has ended so: EAGAIN when it has passed; EINTR (and no restart) where there is one.
+    static SysResult<> woken(const SysResult<>& wait, Time deadline);
 };
 
+/// The socket that `file` is; null: it is none.
+inline Socket* socket_of(File& file) {
+    return file.kind() == FileKind::socket ? static_cast<Socket*>(&file) : nullptr;
+}
 /// The socket behind a descriptor. EBADF, ENOTSOCK.
 SysResult<Socket*> find_socket(Thread& thread, u64 descriptor);
+
+/// setsockopt and getsockopt for all levels and families: what SOL_SOCKET has is here, the rest is asked of `socket`.
+SysResult<> set_socket_option(Thread& thread, Socket& socket, i32 level, i32 name, std::span<const u8> value);
+/// Appends the option's bytes; `room` is the length that the program has room for.
+SysResult<> get_socket_option(Thread& thread, Socket& socket, i32 level, i32 name, usize room,
+                              std::vector<u8>& value);
 
 /// A new socket of one family, without a descriptor. `flags`: O_NON_BLOCK. Errors: EPROTONOSUPPORT, ESOCKTNOSUPPORT, EACCES, ...
 SysResult<Ref<Socket>> make_unix_socket(Thread& thread, SocketType type, i32 protocol, u32 flags);
 SysResult<Ref<Socket>> make_inet_socket(Thread& thread, u16 family, SocketType type, i32 protocol, u32 flags);
 SysResult<Ref<Socket>> make_netlink_socket(Thread& thread, SocketType type, i32 protocol, u32 flags);
 /// Two that are connected. EOPNOTSUPP: another family than AF_UNIX.
-SysResult<std::pair<Ref<Socket>, Ref<Socket>>> make_unix_pair(Thread& thread, SocketType type, i32 protocol, u32 flags);
+SysResult<std::pair<Ref<Socket>, Ref<Socket>>> make_unix_pair(Thread& thread, SocketType type, i32 protocol,
+                                                              u32 flags);
 
 /// The path of a new socket's file: "socket:[NUMBER]".
 Path socket_path(Thread& thread);

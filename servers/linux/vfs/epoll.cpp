@@ -19,7 +19,7 @@ class EpollFile::Entry : public WaitEntry {
     Entry(Item& item, bool exclusive) : WaitEntry(&called, exclusive), item_(item) {}
 
   private:
-    static void called(WaitEntry& entry, u32 events);
+    static bool called(WaitEntry& entry, u32 events);
     Item& item_;
 };
 
@@ -42,12 +42,12 @@ struct EpollFile::Item : Poller {
     bool ready = false;
 };
 
-void EpollFile::Entry::called(WaitEntry& entry, u32 happened) {
+bool EpollFile::Entry::called(WaitEntry& entry, u32 happened) {
     Item& item = static_cast<Entry&>(entry).item_;
     // Disabled (one-shot), or nothing that it waits for.
-    if ((item.events & ~kModes & ~kAlways) == 0 && (item.events & kEpollOneShot) != 0) return;
-    if (happened != 0 && (happened & item.events) == 0) return;
-    item.set.make_ready(item);
+    if ((item.events & ~kModes & ~kAlways) == 0 && (item.events & kEpollOneShot) != 0) return false;
+    if (happened != 0 && (happened & item.events) == 0) return false;
+    return item.set.make_ready(item);
 }
 
 EpollFile::EpollFile(Path file_path, u32 open_flags) : File(std::move(file_path), open_flags) {}
@@ -56,7 +56,7 @@ EpollFile::~EpollFile() {
     while (!items_.empty()) destroy(*items_.begin()->second);
 }
 
-void EpollFile::make_ready(Item& item) {
+bool EpollFile::make_ready(Item& item) {
     if (!item.ready) {
         item.ready = true;
         item.ready_next = nullptr;
@@ -64,12 +64,13 @@ void EpollFile::make_ready(Item& item) {
         (ready_last_ != nullptr ? ready_last_->ready_next : ready_first_) = &item;
         ready_last_ = &item;
     }
-    waiters.wake(kPollIn);
+    bool woken = waiters.wake(kPollIn);
     if (!polling_) {
         polling_ = true;
-        poll_waiters.wake_all(kPollIn | kPollReadNormal);
+        woken = poll_waiters.wake(kPollIn | kPollReadNormal, ~0u) || woken;
         polling_ = false;
     }
+    return woken;
 }
 
 void EpollFile::unready(Item& item) {

@@ -44,7 +44,8 @@ class EpollFile : public File {
     struct Item;
     class Entry;
     using Key = std::pair<const File*, i32>;
-    void make_ready(Item& item);
+    /// False: nobody was waiting for it.
+    bool make_ready(Item& item);
     void unready(Item& item);
     void destroy(Item& item);
     static u32 depth_below(const File& file, const EpollFile& root, u32 limit);

@@ -25,7 +25,7 @@ class Poller {
 };
 
 /// Kinds of files that somebody has to know (there is no RTTI).
-enum class FileKind : u8 { other, epoll, event, timer, signal, pipe };
+enum class FileKind : u8 { other, epoll, event, timer, signal, pipe, socket };
 
 /// lseek's whence.
 enum class Whence : u32 { set = 0, current = 1, end = 2, data = 3, hole = 4 };

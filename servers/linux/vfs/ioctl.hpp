@@ -18,6 +18,8 @@ inline constexpr u32 kTiocgsid = 0x5429, kTcgets2 = 0x802c542a, kTcsets2 = 0x402
 inline constexpr u32 kTcsetsf2 = 0x402c542d, kTiocgptn = 0x80045430, kTiocsptlck = 0x40045431;
 inline constexpr u32 kTiocgptpeer = 0x5441, kTiocgptlck = 0x80045439, kTiocgpkt = 0x80045438;
 inline constexpr u32 kFionclex = 0x5450, kFioclex = 0x5451, kFioasync = 0x5452, kFioqsize = 0x5460;
+inline constexpr u32 kFiosetown = 0x8901, kSiocspgrp = 0x8902, kFiogetown = 0x8903, kSiocgpgrp = 0x8904;
+inline constexpr u32 kSiocatmark = 0x8905;
 inline constexpr u32 kFigetbsz = 2;
 inline constexpr u32 kVtGetstate = 0x5603, kKdgkbmode = 0x4b44, kKdgetmode = 0x4b3b, kTioclinux = 0x541c;
 inline constexpr u32 kBlkroset = 0x125d, kBlkroget = 0x125e, kBlkrrpart = 0x125f, kBlkgetsize = 0x1260;

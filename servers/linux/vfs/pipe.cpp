@@ -3,9 +3,6 @@
 #include "servers/linux/vfs/pipe.hpp"
 #include "servers/linux/heap_guard.hpp"
 
-#include <algorithm>
-#include <cstring>
-
 #include "servers/linux/thread.hpp"
 #include "servers/linux/vfs/format.hpp"
 #include "servers/linux/vfs/ioctl.hpp"
@@ -14,107 +11,10 @@
 
 namespace pith::lx {
 
-SysResult<usize> Pipe::take(UserIo& io) {
-    usize done = 0;
-    while (io.remaining() != 0 && used() != 0) {
-        FrameRef& page = pages_[read_ / kPageSize % pages_.size()];
-        const usize at = static_cast<usize>(read_ % kPageSize);
-        const usize wanted = std::min({kPageSize - at, used(), io.remaining()});
-        const SysResult<usize> copied = io.put(page.data() + at, wanted);
-        if (!copied.ok()) {
-            if (done != 0) break;
-            return copied.error();
-        }
-        read_ += copied.value();
-        done += copied.value();
-        if (read_ % kPageSize == 0 || read_ == write_) spare_ = std::exchange(page, FrameRef());
-        if (copied.value() < wanted) break;
-    }
-    if (read_ == write_) read_ = write_ = 0;
-    return done;
-}
-
-SysResult<usize> Pipe::add(UserIo& io) {
-    usize done = 0;
-    while (io.remaining() != 0 && room() != 0) {
-        FrameRef& page = pages_[write_ / kPageSize % pages_.size()];
-        if (!page) {
-            if (spare_) {
-                page = std::exchange(spare_, FrameRef());
-            } else {
-                SysResult<FrameRef> fresh = zone_.frames.allocate(false);
-                if (!fresh.ok()) {
-                    if (done != 0) break;
-                    return fresh.error();
-                }
-                page = std::move(fresh).value();
-            }
-        }
-        const usize at = static_cast<usize>(write_ % kPageSize);
-        const usize wanted = std::min({kPageSize - at, room(), io.remaining()});
-        const SysResult<usize> copied = io.get(page.data() + at, wanted);
-        if (!copied.ok()) {
-            if (used() == 0) page = FrameRef();
-            if (done != 0) break;
-            return copied.error();
-        }
-        write_ += copied.value();
-        done += copied.value();
-        if (copied.value() < wanted) break;
-    }
-    return done;
-}
-
-Pipe::Waiting::Waiting(Pipe& pipe, UserIo& io, const AddressSpace* space)
-    : pipe_(pipe), io_(io), space_(space) {
-    if (pipe.waiting_ == nullptr) pipe.waiting_ = this;
-}
-
-Pipe::Waiting::~Waiting() {
-    if (pipe_.waiting_ == this) pipe_.waiting_ = nullptr;
-}
-
-usize Pipe::hand_over(UserIo& io, const AddressSpace* from) {
-    if (waiting_ == nullptr || waiting_->done_ != 0 || waiting_->space_ == from || used() != 0) return 0;
-    UserIo& to = waiting_->io_;
-    usize done = 0;
-    while (io.remaining() != 0 && to.remaining() != 0) {
-        const SysResult<std::span<u8>> piece = io.piece(Access::read, to.remaining());
-        if (!piece.ok()) break;
-        const SysResult<usize> copied = to.put(piece.value().data(), piece.value().size());
-        if (!copied.ok()) break;
-        io.advance(copied.value());
-        done += copied.value();
-        if (copied.value() < piece.value().size()) break;
-    }
-    waiting_->done_ = done;
-    return done;
-}
-
-usize Pipe::peek(usize skip, u8* to, usize size) const {
-    usize done = 0;
-    u64 from = read_ + skip;
-    while (done < size && from < write_) {
-        const usize at = static_cast<usize>(from % kPageSize);
-        const usize piece = std::min({kPageSize - at, size - done, static_cast<usize>(write_ - from)});
-        std::memcpy(to + done, pages_[from / kPageSize % pages_.size()].data() + at, piece);
-        done += piece;
-        from += piece;
-    }
-    return done;
-}
-
 SysResult<> Pipe::resize(u64 bytes) {
     u64 pages = 1;
     while (pages * kPageSize < bytes) pages *= 2;
-    const u64 first = read_ / kPageSize;
-    const u64 needed = used() == 0 ? 0 : (write_ + kPageSize - 1) / kPageSize - first;
-    if (needed > pages) return Errno::EBUSY;
-    std::vector<FrameRef> fresh(pages);
-    for (u64 i = 0; i < needed; ++i) fresh[i] = std::move(pages_[(first + i) % pages_.size()]);
-    read_ -= first * kPageSize;
-    write_ -= first * kPageSize;
-    pages_ = std::move(fresh);
+    PITH_CHECK(set_pages(pages));
     changed_for_writers();
     return {};
 }
@@ -156,7 +56,7 @@ Async<usize> PipeFile::read(Thread& thread, UserIo&& io, i64) {
 Task<SysResult<usize>> PipeFile::slow_read(Thread& thread, Ref<PipeFile>, UserIo io) {
     while (pipe_->used() == 0) {
         if (pipe_->writers == 0) co_return usize{0};
-        const Pipe::Waiting waiting(*pipe_, io, thread.process.memory.get());
+        const ByteRing::Waiting waiting(*pipe_, io, thread.process.memory.get());
         const SysResult<> woken = co_await wait_on(thread, pipe_->read_queue);
         if (waiting.done() != 0) co_return waiting.done();
         PITH_CO_CHECK(woken);

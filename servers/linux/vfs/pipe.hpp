@@ -1,54 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Pipe: a ring of pages of the zone, taken as bytes come and given back as they go; PipeFile: an end of one, of
-// pipe(2) or of an opened FIFO. A write of at most PIPE_BUF bytes is not split.
-// Invariant: read_ <= write_ <= read_ + capacity; a page is there exactly where it holds unread bytes (and one spare).
+// Pipe: a ring of bytes, and who reads and writes it; PipeFile: an end of one, of pipe(2) or of an opened FIFO. A write of
+// at most PIPE_BUF bytes is not split.
 #pragma once
 
-#include <vector>
-
-#include "servers/linux/frames.hpp"
+#include "servers/linux/vfs/byte_ring.hpp"
 #include "servers/linux/vfs/file.hpp"
 
 namespace pith::lx {
 
-class AddressSpace;
-class Zone;
-
 inline constexpr usize kPipeAtomic = 4096;
 
-class Pipe : public RefCounted {
+class Pipe : public RefCounted, public ByteRing {
   public:
-    explicit Pipe(Zone& zone) : zone_(zone), pages_(16) {}
+    explicit Pipe(Zone& zone) : ByteRing(zone, 16) {}
 
-    usize used() const { return static_cast<usize>(write_ - read_); }
-    usize capacity() const { return pages_.size() * kPageSize; }
-    /// Bytes that fit now: a page that is partly read is not free yet.
-    usize room() const { return capacity() - static_cast<usize>(write_ - read_ / kPageSize * kPageSize); }
-    /// Moves what is there, at most what `io` takes.
-    SysResult<usize> take(UserIo& io);
-    /// Moves what fits, at most what `io` has.
-    SysResult<usize> add(UserIo& io);
-    /// A reader that waits with its buffer: a writer fills it directly, without the ring.
-    class Waiting {
-      public:
-        Waiting(Pipe& pipe, UserIo& io, const AddressSpace* space);
-        ~Waiting();
-        Waiting(const Waiting&) = delete;
-        Waiting& operator=(const Waiting&) = delete;
-        usize done() const { return done_; }
-
-      private:
-        friend class Pipe;
-        Pipe& pipe_;
-        UserIo& io_;
-        const AddressSpace* space_;
-        usize done_ = 0;
-    };
-    /// Gives a waiting reader what it takes of `io`; 0: there is none, or it is in the writer's own address space
-    /// (where storing may move what is read).
-    usize hand_over(UserIo& io, const AddressSpace* from);
-    /// Copies up to `size` unread bytes from `skip` on (tee).
-    usize peek(usize skip, u8* to, usize size) const;
     /// F_SETPIPE_SZ. EBUSY: what it holds does not fit; EINVAL.
     SysResult<> resize(u64 bytes);
     /// Tells those who wait, after bytes were taken or added.
@@ -60,13 +25,6 @@ class Pipe : public RefCounted {
     bool nameless = false;                   ///< of pipe(2): opening it again (/dev/fd/N) waits for nobody
     WaitQueue read_queue, write_queue;
     WaitQueue open_queue;
-
-  private:
-    Zone& zone_;
-    std::vector<FrameRef> pages_;
-    Waiting* waiting_ = nullptr;
-    FrameRef spare_;
-    u64 read_ = 0, write_ = 0;
 };
 
 class PipeFile : public File {

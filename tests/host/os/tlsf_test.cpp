@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The heap's allocator: random allocations checked for overlap, alignment, contents and a consistent
-// structure.
+// structure; what it keeps of freed areas.
 #include "lib/os/tlsf.hpp"
+
+#include "lib/os/freed_areas.hpp"
 
 #include <gtest/gtest.h>
 
@@ -93,6 +95,62 @@ TEST(Tlsf, Exhaustion) {
     EXPECT_EQ(heap.allocate(~size_t{0}), nullptr);
     EXPECT_EQ(heap.allocate_aligned(~size_t{0} - 100, 64), nullptr);
     EXPECT_NE(heap.allocate(3000), nullptr);
+    EXPECT_TRUE(heap.consistent());
+}
+
+TEST(FreedAreas, KeepsSmallOnesBySize) {
+    constexpr size_t kSize = 1 << 20;
+    auto memory = std::make_unique<u8[]>(kSize + 16);
+    Tlsf heap;
+    heap.add((reinterpret_cast<pith::u64>(memory.get()) + 15) & ~pith::u64{15}, kSize);
+    pith::FreedAreas freed(heap);
+    void* area = heap.allocate(100);
+    EXPECT_TRUE(freed.keep(area));
+    EXPECT_EQ(heap.allocated(), freed.kept());
+    EXPECT_EQ(freed.take(200), nullptr);
+    EXPECT_EQ(freed.take(50), nullptr);
+    EXPECT_EQ(freed.take(100), area);
+    EXPECT_EQ(freed.take(100), nullptr);
+    EXPECT_EQ(freed.kept(), 0u);
+    void* large = heap.allocate(5000);
+    EXPECT_FALSE(freed.keep(large));
+    EXPECT_EQ(freed.take(5000), nullptr);
+}
+
+TEST(FreedAreas, RandomUse) {
+    const auto seed = std::random_device{}();
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    constexpr size_t kSize = 1 << 20;
+    auto memory = std::make_unique<u8[]>(kSize + 16);
+    Tlsf heap;
+    heap.add((reinterpret_cast<pith::u64>(memory.get()) + 15) & ~pith::u64{15}, kSize);
+    pith::FreedAreas freed(heap);
+    std::vector<Area> areas;
+    for (int step = 0; step < 40000; step++) {
+        if (areas.size() < 300 && random() % 100 < 52) {
+            const size_t size = random() % 1200;
+            void* at = freed.take(size);
+            if (at == nullptr) at = heap.allocate(size);
+            ASSERT_NE(at, nullptr);
+            ASSERT_GE(Tlsf::usable(at), size);
+            const Area area{static_cast<u8*>(at), size, static_cast<u8>(random())};
+            std::memset(area.at, area.fill, size);
+            areas.push_back(area);
+        } else if (!areas.empty()) {
+            std::swap(areas[random() % areas.size()], areas.back());
+            ASSERT_TRUE(holds(areas.back()));
+            if (!freed.keep(areas.back().at)) heap.release(areas.back().at);
+            areas.pop_back();
+        }
+        ASSERT_LE(freed.kept(), 64u * 1024);
+        if (step % 1000 == 0) ASSERT_TRUE(heap.consistent());
+    }
+    for (const Area& area : areas) heap.release(area.at);
+    EXPECT_EQ(heap.allocated(), freed.kept());
+    EXPECT_TRUE(freed.kept() == 0 || freed.release_all());
+    EXPECT_FALSE(freed.release_all());
+    EXPECT_EQ(heap.allocated(), 0u);
     EXPECT_TRUE(heap.consistent());
 }
 

@@ -35,8 +35,9 @@ class Tree {
     void system(const std::string& components, const std::string& rest = "") const {
         write("systems/s.toml", std::format("name = \"s\"\ncomponents = [{}]\n{}", components, rest));
     }
-    Resolved resolved() {
+    Resolved resolved(const std::vector<std::string>& without = {}) {
         system_ = read_system((path_ / "systems/s.toml").string(), "systems/s.toml");
+        leave_out(system_, without);
         catalogue_ = read_catalogue(path_.string());
         return resolve(system_, catalogue_);
     }
@@ -101,6 +102,23 @@ TEST(Manifest, Compiles) {
     ASSERT_EQ(system.parameters(uart).size(), 2u);
     EXPECT_EQ(system.string(system.parameters(uart)[0].value), "y");
     EXPECT_NE(draw(tree.resolved()).find("\"uart\" -> \"log\""), std::string::npos);
+}
+
+TEST(Manifest, ComponentsAreLeftOut) {
+    Tree tree;
+    tree.server("log", "\"log\"", "");
+    tree.server("net", "\"net\"", "\"log\"");
+    tree.server("linux", "", "\"log\", {name = \"net\", optional = true}");
+    tree.system("\"log\", \"net\", \"linux\"",
+                "[routes]\n\"linux.net\" = \"net\"\n\"net.log\" = \"log\"\n[parameters.net]\nx = \"y\"\n");
+    EXPECT_EQ(tree.resolved().components.size(), 3u);
+    const Resolved without = tree.resolved({"net", "unknown"});
+    ASSERT_EQ(without.components.size(), 2u);
+    EXPECT_EQ(without.components[1].manifest->name, "linux");
+    EXPECT_EQ(without.components[1].links.back().supplier, kSupplierNone);
+    EXPECT_FALSE(compile(without).empty());
+    // What can't do without it says so.
+    EXPECT_THROW(static_cast<void>(tree.resolved({"log"})), Failure);
 }
 
 TEST(Manifest, PciDevicesCompile) {

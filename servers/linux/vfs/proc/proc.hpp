@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // procfs: a tree of entries that are made up when they are looked up. A ProcEntry says how one is: a directory, a text
 // (made anew when a file is read from its start), or a link. The tables are in process.cpp (/proc/PID), system.cpp,
-// sys.cpp (/proc/sys) and pith.cpp (/proc/pith).
+// sys.cpp (/proc/sys), net.cpp (/proc/net) and pith.cpp (/proc/pith).
 #pragma once
 
 #include <span>
@@ -58,10 +58,16 @@ extern const ProcEntry kProcRoot;
 extern const ProcEntry kProcProcess;
 extern const ProcEntry kProcSys;
 extern const ProcEntry kProcPith;
+extern const ProcEntry kProcNet;
 
 // Texts that several files share.
 SysResult<std::string> proc_mounts(const ProcSubject& subject, Thread& reader);
 std::string proc_meminfo(Zone& zone);
+// Of /proc/net (interfaces.cpp).
+SysResult<std::string> proc_net_dev(const ProcSubject& subject, Thread& reader);
+SysResult<std::string> proc_net_route(const ProcSubject& subject, Thread& reader);
+SysResult<std::string> proc_net_if_inet6(const ProcSubject& subject, Thread& reader);
+SysResult<std::string> proc_net_arp(const ProcSubject& subject, Thread& reader);
 
 /// Averages over 1, 5 and 15 minutes of the threads that run, in 11-bit fixed point, as Linux computes them.
 class LoadAverage {

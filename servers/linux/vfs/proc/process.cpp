@@ -472,6 +472,7 @@ std::string next_thread(Subject subject, u64& key) {
 constinit const ProcEntry kProcessEntries[] = {
     PITH_PROC_COMMON,
     {"task", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, {}, find_thread, next_thread},
+    {.name = "net", .mode = S_DIRECTORY | 0555, .same_as = &kProcNet},
 };
 
 }  // namespace

@@ -224,6 +224,7 @@ TextResult link_thread_self(Subject, Thread& reader) {
     return decimal(static_cast<u64>(reader.process.pid)) + "/task/" + decimal(static_cast<u64>(reader.tid));
 }
 TextResult link_mounts(Subject, Thread&) { return std::string("self/mounts"); }
+TextResult link_net(Subject, Thread&) { return std::string("self/net"); }
 
 const ProcEntry* find_process(ProcSubject& subject, std::string_view name) {
     u64 number;
@@ -247,6 +248,7 @@ constinit const ProcEntry kRootEntries[] = {
     {"self", S_SYMLINK | 0777, link_self},
     {"thread-self", S_SYMLINK | 0777, link_thread_self},
     {"mounts", S_SYMLINK | 0777, link_mounts},
+    {"net", S_SYMLINK | 0777, link_net},
     {"cmdline", S_REGULAR | 0444, text_command_line},
     {"cpuinfo", S_REGULAR | 0444, text_cpuinfo},
     {"devices", S_REGULAR | 0444, text_devices},

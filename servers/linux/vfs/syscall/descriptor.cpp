@@ -135,6 +135,14 @@ Outcome sys_ioctl(Thread& thread, const SyscallArgs& args) {
             file.flags = on.value() != 0 ? file.flags | O_NON_BLOCK : file.flags & ~O_NON_BLOCK;
             return 0;
         }
+        case kFioasync: {
+            const SysResult<i32> on = get<i32>(thread, args.a2);
+            if (!on.ok()) return on.error();
+            const u32 flags = on.value() != 0 ? file.flags | O_ASYNC_IO : file.flags & ~O_ASYNC_IO;
+            if (flags != file.flags && !file.pollable()) return Errno::ENOTTY;
+            file.flags = flags;
+            return 0;
+        }
         case kFigetbsz:
             if (!file.inode().regular() && !file.inode().directory()) break;
             return put(thread, args.a2, static_cast<i32>(file.inode().file_system().block_size()));

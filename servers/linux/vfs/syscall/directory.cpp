@@ -10,10 +10,9 @@ namespace {
 using Kind = LastComponent::Kind;
 
 /// The place of a name that is to be created. EEXIST, and what creating needs.
-SysResult<LastComponent> place_to_create(Thread& thread, u64 directory, u64 path_address,
+SysResult<LastComponent> place_to_create(Thread& thread, i32 directory, std::string_view path,
                                          bool may_end_in_slash) {
-    const std::string path = PITH_TRY(get_path(thread, path_address));
-    LastComponent last = PITH_TRY(walk_to_last(thread, as_int(directory), path));
+    LastComponent last = PITH_TRY(walk_to_last(thread, directory, path));
     if (last.kind != Kind::normal) return Errno::EEXIST;
     if (may_try_to_create(thread, last)) return last;
     const SysResult<Path> found = look_up(thread, last.directory, last.name);
@@ -25,24 +24,43 @@ SysResult<LastComponent> place_to_create(Thread& thread, u64 directory, u64 path
     return last;
 }
 
+SysResult<LastComponent> place_to_create(Thread& thread, u64 directory, u64 path_address,
+                                         bool may_end_in_slash) {
+    const std::string path = PITH_TRY(get_path(thread, path_address));
+    return place_to_create(thread, as_int(directory), path, may_end_in_slash);
+}
+
 SysResult<> check_create(Thread& thread, const LastComponent& last) {
     return check_access(thread.process.credentials, last.directory, kMayWrite | kMayExecute);
 }
 
 /// Waits for a new inode, and makes its dentry.
-Async<u64> made(Thread& thread, const LastComponent& last, Async<Ref<Inode>> creation) {
+Async<Path> made_path(Thread& thread, const LastComponent& last, Async<Ref<Inode>> creation) {
     DentryCache& dentries = thread.zone().vfs->dentries;
     if (creation.ready()) {
         const Ref<Inode> inode = PITH_TRY(creation.take());
-        dentries.add(last.directory.dentry, last.name, inode);
-        return u64{0};
+        return Path{last.directory.mount, dentries.add(last.directory.dentry, last.name, inode)};
     }
     return [](DentryCache& cache, LastComponent place,
-              Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<u64>> {
+              Task<SysResult<Ref<Inode>>> task) -> Task<SysResult<Path>> {
         const Ref<Inode> inode = PITH_CO_TRY(co_await std::move(task));
-        cache.add(place.directory.dentry, place.name, inode);
-        co_return u64{0};
+        co_return Path{place.directory.mount, cache.add(place.directory.dentry, place.name, inode)};
     }(dentries, last, creation.task());
+}
+
+Async<u64> without_path(Async<Path> made) {
+    if (made.ready()) {
+        PITH_CHECK(made.take());
+        return u64{0};
+    }
+    return [](Task<SysResult<Path>> task) -> Task<SysResult<u64>> {
+        PITH_CO_CHECK(co_await std::move(task));
+        co_return u64{0};
+    }(made.task());
+}
+
+Async<u64> made(Thread& thread, const LastComponent& last, Async<Ref<Inode>> creation) {
+    return without_path(made_path(thread, last, std::move(creation)));
 }
 
 Async<u64> make_directory(Thread& thread, u64 directory, u64 path, u32 mode) {
@@ -53,19 +71,28 @@ Async<u64> make_directory(Thread& thread, u64 directory, u64 path, u32 mode) {
                 parent.create(last.name, new_file(thread, parent, S_DIRECTORY | (mode & 01777))));
 }
 
-Async<u64> make_node(Thread& thread, u64 directory, u64 path, u32 mode, u32 device) {
+}  // namespace
+
+Async<Path> create_node(Thread& thread, i32 directory, std::string_view path, u32 mode, u64 device) {
+    const u32 type = mode & S_TYPE;
+    const LastComponent last = PITH_TRY(place_to_create(thread, directory, path, false));
+    PITH_CHECK(check_create(thread, last));
+    if ((type == S_CHARACTER || type == S_BLOCK) && !thread.process.credentials.root()) return Errno::EPERM;
+    Inode& parent = last.directory.inode();
+    return made_path(thread, last, parent.create(last.name, new_file(thread, parent, mode, device)));
+}
+
+namespace {
+
+Async<u64> make_node(Thread& thread, u64 directory, u64 path_address, u32 mode, u32 device) {
     const u32 type = (mode & S_TYPE) != 0 ? mode & S_TYPE : S_REGULAR;
     const bool special = type == S_CHARACTER || type == S_BLOCK;
     if (type == S_DIRECTORY) return Errno::EPERM;
     if (!special && type != S_REGULAR && type != S_FIFO && type != S_SOCKET) return Errno::EINVAL;
-    const LastComponent last = PITH_TRY(place_to_create(thread, directory, path, false));
-    PITH_CHECK(check_create(thread, last));
-    if (special && !thread.process.credentials.root()) return Errno::EPERM;
-    Inode& parent = last.directory.inode();
     const u64 number = special ? make_device(device >> 8 & 0xfff, (device & 0xff) | (device >> 12 & 0xfff00))
                                : 0;
-    return made(thread, last,
-                parent.create(last.name, new_file(thread, parent, type | (mode & 07777), number)));
+    const std::string path = PITH_TRY(get_path(thread, path_address));
+    return without_path(create_node(thread, as_int(directory), path, type | (mode & 07777), number));
 }
 
 Async<u64> make_symlink(Thread& thread, u64 target_address, u64 directory, u64 path) {

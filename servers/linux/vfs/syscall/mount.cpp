@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// mount and umount2; sockets, which there are none of yet.
+// mount and umount2.
 #include <algorithm>
 
 #include "servers/linux/services.hpp"
@@ -242,36 +242,5 @@ Async<u64> call_umount2(Thread& thread, const SyscallArgs& args) {
 
 PITH_PATH_SYSCALL(mount)
 PITH_PATH_SYSCALL(umount2)
-
-namespace {
-
-/// There is no network yet: no address family is known. A descriptor that is open is no socket.
-Outcome no_socket(Thread& thread, const SyscallArgs& args) {
-    const SysResult<File*> file = open_file(thread, args.a0);
-    return file.ok() ? Errno::ENOTSOCK : file.error();
-}
-
-}  // namespace
-
-Outcome sys_socket(Thread&, const SyscallArgs& args) {
-    constexpr u32 kTypeMask = 15, kFlags = O_CLOSE_EXEC | O_NON_BLOCK;
-    if ((as_unsigned(args.a1) & ~(kTypeMask | kFlags)) != 0) return Errno::EINVAL;
-    return Errno::EAFNOSUPPORT;
-}
-Outcome sys_socketpair(Thread& thread, const SyscallArgs& args) { return sys_socket(thread, args); }
-Outcome sys_bind(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_listen(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_accept(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_accept4(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_connect(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_getsockname(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_getpeername(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_sendto(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_recvfrom(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_sendmsg(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_recvmsg(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_shutdown(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_setsockopt(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
-Outcome sys_getsockopt(Thread& thread, const SyscallArgs& args) { return no_socket(thread, args); }
 
 }  // namespace pith::lx

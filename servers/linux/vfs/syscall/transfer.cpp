@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "servers/linux/net/socket.hpp"
 #include "servers/linux/vfs/pipe.hpp"
 #include "servers/linux/vfs/syscall/handler.hpp"
 
@@ -31,14 +32,21 @@ struct Side {
 };
 
 /// Copies until `count` bytes are through, the source ends, or either side will not go on. What was read but could
-/// not be written is read again by whoever comes next: the source is a file that seeks.
-Task<SysResult<u64>> pump(Thread& thread, Side from, Side to, usize count) {
+/// not be written is read again by whoever comes next, if the source is a file that seeks. Others are read once: what they have now (`at_once`:
+/// a socket does not wait for it).
+Task<SysResult<u64>> pump(Thread& thread, Side from, Side to, usize count, bool at_once) {
     auto buffer = std::make_unique_for_overwrite<u8[]>(std::min(count, kBounce));
     u64 done = 0;
     Errno error = Errno::ok;
     while (done < count && error == Errno::ok) {
         UserIo input = UserIo::kernel(buffer.get(), std::min<usize>(count - done, kBounce));
-        const SysResult<usize> got = PITH_AWAIT(from.file->read(thread, std::move(input), from.position));
+        Socket* socket = at_once ? socket_of(*from.file) : nullptr;
+        ReceiveExtras extras;
+        extras.flags = kMsgDontWait;
+        const SysResult<usize> got = socket != nullptr
+                                         ? PITH_AWAIT(socket->receive(thread, std::move(input), extras))
+                                         : PITH_AWAIT(
+                                               from.file->read(thread, std::move(input), from.position));
         if (!got.ok()) error = got.error();
         if (!got.ok() || got.value() == 0) break;
         usize written = 0;
@@ -55,6 +63,7 @@ Task<SysResult<u64>> pump(Thread& thread, Side from, Side to, usize count) {
         }
         done += written;
         from.position += static_cast<i64>(written);
+        if (!from.file->seekable()) break;
     }
     if (done == 0 && error != Errno::ok) co_return error;
     PITH_CO_CHECK(from.store(thread));
@@ -91,11 +100,11 @@ Task<SysResult<u64>> drain_pipe(Thread& thread, Side from, Side to, usize count,
     co_return done;
 }
 
-Outcome start_pump(Thread& thread, Side from, Side to, usize count) {
+Outcome start_pump(Thread& thread, Side from, Side to, usize count, bool at_once = false) {
     if (const SysResult<> loaded = from.load(thread); !loaded.ok()) return loaded;
     if (const SysResult<> loaded = to.load(thread); !loaded.ok()) return loaded;
     if (count == 0) return 0;
-    return run(thread, pump(thread, std::move(from), std::move(to), std::min(count, kMaxReadWrite)));
+    return run(thread, pump(thread, std::move(from), std::move(to), std::min(count, kMaxReadWrite), at_once));
 }
 
 }  // namespace
@@ -162,7 +171,7 @@ Outcome sys_splice(Thread& thread, const SyscallArgs& args) {
     // What does not fit the pipe now is left to the next call.
     if (target->room() == 0 && ((args.a5 & kNonBlock) != 0 || to.file->nonblocking())) return Errno::EAGAIN;
     return start_pump(thread, std::move(from), std::move(to),
-                      std::min(count, std::max<usize>(target->room(), 1)));
+                      std::min(count, std::max<usize>(target->room(), 1)), (args.a5 & kNonBlock) != 0);
 }
 
 Outcome sys_tee(Thread& thread, const SyscallArgs& args) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// The client's side: Open, serving, the watch over the device. The device's: device.cpp.
+#include "drivers/net/virtio_net/interface.hpp"
+
+#include "lib/os/start_info.hpp"
+
+namespace pith::virtio_net {
+
+/// A client has the interface until it dies, a dead driver's client until it asks again: the link is its memory too.
+void Interface::open(const Ethernet::Open& request, Request<Ethernet::Open> call) {
+    auto signal = call.handles().take<Signal>(0);
+    if (!signal.ok()) return call.fail(signal.error());
+    const u64 badge = call.badge().bits();
+    const bool died = client_.valid() && !client_.info().ok();
+    if (kept_.client != 0 && kept_.client != badge && !died) return call.fail(Error::occupied);
+    frames_.detach();
+    stop();
+    const auto reply = take_up();
+    if (!reply.ok()) {
+        stop();
+        return call.fail(reply.error() == Error::no_memory || reply.error() == Error::no_space
+                             ? Error::no_memory
+                             : Error::io);
+    }
+    kept_.client = badge;
+    client_ = std::move(*signal);
+    client_bits_ = request.bits;
+    call.reply(reply.value(),
+               HandleList()
+                   .add(link_.memory, rights(abi::MemoryRight::read, abi::MemoryRight::write) | kCopyRight)
+                   .add(loop_.signal(), rights(abi::SignalRight::notify) | kCopyRight));
+    trace_.add({Record::opened, setup_.index, frames_.pairs()});
+}
+
+/// Starts the device, with empty rings.
+Result<Ethernet::Open::Reply> Interface::take_up() {
+    PITH_CHECK(start());
+    if (!link_.mapping.valid()) link_ = PITH_TRY(device_.dma_memory(kLinkKey, Frames::kLinkSize));
+    frames_.attach({link_.mapping.as<u8>(), link_.address});
+    Ethernet::Open::Reply reply{};
+    reply.instance = start_info().generation + 1;
+    reply.bits = setup_.submitted_bit;
+    reply.receive_offset = Frames::kReceiveOffset;
+    reply.state_offset = Frames::kStateOffset;
+    reply.window_offset = Frames::kWindowOffset;
+    reply.window_size = Frames::kWindowSize;
+    reply.mtu = mtu_;
+    reply.features = ethernet_features();
+    __builtin_memcpy(reply.address, address_, sizeof(reply.address));
+    return reply;
+}
+
+void Interface::serve() {
+    const u64 received = kept_.counts.received_frames;
+    if (!frames_.serve()) static_cast<void>(loop_.signal().notify(setup_.submitted_bit));
+    kick();
+    if (works_ && frames_.broken()) return restart();
+    if (frames_.take_news()) static_cast<void>(client_.notify(client_bits_));
+    if (works_ && !watch_.armed() && frames_.sending() != 0) {
+        sent_ = frames_.sent();
+        sent_at_ = now();
+        watch_.arm(sent_at_ + kLookInterval);
+    }
+    if (traced_ && received != kept_.counts.received_frames)
+        trace_.add({Record::served, setup_.index, kept_.counts.received_frames - received});
+}
+
+void Interface::stop() {
+    watch_.cancel();
+    if (works_) static_cast<void>(device_.close());
+    works_ = false;
+    frames_.end();
+    frames_.set_link_up(false);
+}
+
+/// The device begins anew, with the same client. One that breaks again at once, or does not start, is left alone for a while.
+void Interface::restart() {
+    trace_.add({Record::reset, setup_.index, frames_.sending()});
+    const abi::Time time = now();
+    const bool again = restarted_at_ != 0 && time - restarted_at_ < kLookInterval && works_;
+    restarted_at_ = time;
+    stop();
+    if (again || !start().ok()) {
+        stop();
+        watch_.arm(time + kLookInterval);
+    }
+    serve();
+}
+
+/// What was sent is looked for now and then also when nothing else happens.
+void Interface::watch() {
+    if (!works_) return restart();
+    const abi::Time time = now();
+    if (std::exchange(sent_, frames_.sent()) != frames_.sent()) sent_at_ = time;
+    serve();
+    if (!works_ || frames_.sending() == 0) return;
+    if (virtio_.failed() || (frames_.sent() == sent_ && time - sent_at_ >= setup_.patience)) return restart();
+    watch_.arm(time + kLookInterval);
+}
+
+/// The configuration interrupt came.
+void Interface::look() {
+    if (config_line_.valid()) static_cast<void>(config_line_.acknowledge());
+    if (!works_) return;
+    if (virtio_.failed()) return restart();
+    read_link();
+    if (frames_.take_news()) static_cast<void>(client_.notify(client_bits_));
+}
+
+}  // namespace pith::virtio_net

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * lwIP's compiler and platform. Everything that is declared here is defined by servers/net/stack or lib/lwip. */
+#pragma once
+
+#define LWIP_NO_CTYPE_H 1
+#define LWIP_RAND() pith_lwip_random()
+#define LWIP_CHKSUM pith_lwip_checksum
+#define LWIP_PLATFORM_DIAG(x) do { } while (0)
+#define LWIP_PLATFORM_ASSERT(x) pith_lwip_broken(x)
+#ifndef PITH_ASSERTS
+#define LWIP_NOASSERT 1
+#endif
+#define BYTE_ORDER LITTLE_ENDIAN
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* A random number that nobody can guess. */
+unsigned pith_lwip_random(void);
+/* The sum of RFC 1071 over `length` bytes, not inverted. */
+unsigned short pith_lwip_checksum(const void* data, int length);
+/* An invariant of lwIP's does not hold. */
+void pith_lwip_broken(const char* text);
+void* pith_lwip_allocate(__SIZE_TYPE__ size);
+void pith_lwip_free(void* memory);
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// Opening, and opening again.
+#include "lib/net/client.hpp"
+
+#include <algorithm>
+
+#include "lib/os/clock.hpp"
+
+namespace pith {
+
+NetClient::NetClient(Client<Net> server, u64 session) : server_(std::move(server)), session_(session) {
+    sockets.wants_notify = [this] { gathered_.notify(); };
+    static_cast<void>(spawn(teller()));
+}
+
+Task<void> NetClient::teller() {
+    for (;;) {
+        co_await gathered_.wait();
+        gathered_.reset();
+        settle();
+    }
+}
+
+Result<> NetClient::open(const Handle<Signal>& signal, u64 bits, abi::Time deadline) {
+    signal_ = &signal;
+    bits_ = bits;
+    const Result<> opened = try_open(deadline);
+    if (!opened.ok() && opened.error() != Error::occupied) watch_.arm(now() + kLookInterval);
+    return opened;
+}
+
+Result<> NetClient::try_open(abi::Time deadline) {
+    HandleList handles;
+    handles.add(*signal_, rights(abi::SignalRight::notify));
+    ReceivedHandles received;
+    const auto reply = PITH_TRY(server_.call(Net::Open{session_, bits_}, handles, received, deadline));
+    Handle<Memory> link = PITH_TRY(received.take<Memory>(0));
+    Handle<Signal> peer = PITH_TRY(received.take<Signal>(1));
+    Mapping mapping = PITH_TRY(Mapping::create(link, 0, Net::kLinkSize));
+    peer_ = std::move(peer);
+    peer_bits_ = reply.bits;
+    // The old mapping goes when nothing points into it any more.
+    sockets.attach(mapping.bytes());
+    std::swap(mapping_, mapping);
+    link_ = std::move(link);
+    held_down_ = false;
+    settle();
+    return {};
+}
+
+void NetClient::reopen() {
+    sockets.detach();
+    const Result<> opened = try_open(now() + kPatience);
+    if (opened.ok()) {
+        silences_ = 0;
+        return;
+    }
+    if (opened.error() == Error::held_down && !std::exchange(held_down_, true)) sockets.fail_all();
+    // More and more rarely, so that a stack that never answers does not cost its client all the time.
+    watch_.arm(now() + (kLookInterval / 4 << silences_));
+    silences_ = std::min(silences_ + 1, kMostSilences);
+}
+
+void NetClient::settle() {
+    if (!sockets.attached()) return;
+    if (sockets.take_broken()) {
+        watch_.arm(now() + kLookInterval / 16);
+        sockets.detach();
+        return;
+    }
+    if (sockets.take_notify()) static_cast<void>(peer_.notify(peer_bits_));
+}
+
+void NetClient::look() {
+    sockets.serve();
+    settle();
+}
+
+void NetClient::watch() {
+    if (!sockets.attached()) reopen();
+}
+
+void NetClient::reborn() {
+    if (signal_ == nullptr || (sockets.attached() && server_alive())) return;
+    silences_ = 0;
+    reopen();
+}
+
+}  // namespace pith

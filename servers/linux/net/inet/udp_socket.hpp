@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// DatagramSocket: UDP, ICMP echo and raw IP sockets. What is sent to an address of the zone's own is put into the queue of the socket that it is for, in
+// this server; everything else goes through a socket of the stack, which is made when it is first needed: by a bind to an address that others can
+// reach, or by the first datagram that goes out.
+#pragma once
+
+#include <deque>
+
+#include "servers/linux/net/inet/inet_socket.hpp"
+
+namespace pith::lx {
+
+class DatagramSocket final : public InetSocket, private NetWatcher {
+  public:
+    DatagramSocket(Thread& thread, u32 open_flags, u16 socket_family, SocketType socket_type,
+                   i32 socket_protocol);
+    ~DatagramSocket() override;
+
+    Async<> bind(Thread& thread, const SocketAddress& address) override;
+    Async<> connect(Thread& thread, const SocketAddress& address) override;
+    SysResult<SocketAddress> local_name() override;
+    SysResult<SocketAddress> peer_name() override;
+    Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) override;
+    Async<usize> receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) override;
+    SysResult<> shutdown(Thread& thread, Shutdown how) override;
+    SysResult<> set_option(Thread& thread, i32 level, i32 name, std::span<const u8> value) override;
+    SysResult<i32> readable_bytes() override;
+    SysResult<i32> unsent_bytes() override { return i32{0}; }
+    u32 poll(Poller* poller) override;
+    const Binding& binding() const { return binding_; }
+    usize queued_bytes() const { return queued_bytes_; }
+    u64 drops() const { return drops_ + (net_ ? net_->drops() : 0); }
+
+  private:
+    /// One that has come, from within the zone.
+    struct Datagram {
+        std::vector<u8> bytes;
+        InetAddress from, to;
+        u32 interface;
+        u8 ttl, tos;
+    };
+    /// Its way: what sendmsg's arguments come to.
+    struct Destination {
+        InetAddress to, from;
+        Route route = Route::none;
+        u8 ttl = 0, tos = 0;
+    };
+    void net_changed(NetSocket& changed) override;
+    void option_changed() override;
+    bool bound() const override { return binding_.bound(); }
+    bool echo() const { return type == SocketType::datagram && protocol != kIpprotoUdp; }
+    PortTable& table() const { return *table_; }
+
+    SysResult<> bind_any();
+    /// The stack's socket, for what comes from outside, and for what goes there.
+    SysResult<> make_net();
+    void remake_net();
+    SysResult<Destination> destination(Thread& thread, const SendExtras& extras, usize length);
+    SysResult<> apply_control(const SendExtras::Control& control, Destination& way);
+    SysResult<usize> send_within(UserIo& io, const Destination& way);
+    SysResult<usize> answer_echo(std::vector<u8>&& bytes, const Destination& way);
+    SysResult<usize> send_outside(UserIo& io, const Destination& way);
+    /// Into the queue. False: it is full.
+    bool deliver(Datagram&& datagram);
+    void deliver_raw(const Datagram& datagram, i32 of_protocol);
+    bool something() const { return !queue_.empty() || (net_ && net_->received() != 0); }
+    SysResult<usize> take(UserIo& io, ReceiveExtras& extras);
+    SysResult<usize> take_outside(UserIo& io, ReceiveExtras& extras);
+    void tell(ReceiveExtras& extras, const InetAddress& from, const InetAddress& to, u32 interface, u8 ttl,
+              u8 tos);
+    Task<SysResult<usize>> wait_receive(Thread& thread, Ref<DatagramSocket> self, UserIo io,
+                                        ReceiveExtras& extras);
+    Task<SysResult<usize>> wait_send(Thread& thread, Ref<DatagramSocket> self, UserIo io, Destination way);
+    u32 limit() const { return static_cast<u32>(options.receive_buffer); }
+
+    PortTable* table_;
+    Binding binding_;
+    bool address_chosen_ = false, port_chosen_ = false;
+    bool receive_shutdown_ = false, send_shutdown_ = false;
+    std::deque<Datagram> queue_;
+    usize queued_bytes_ = 0;
+    u64 drops_ = 0;
+    NetSocketRef net_;
+    WaitQueue readers_, writers_;
+};
+
+}  // namespace pith::lx

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "servers/net/stack/shared.hpp"
+
+namespace pith::stack {
+
+void Shared::reset_rings() {
+    link_.to_server.tail = link_.to_server.head = 0;
+    link_.to_client.tail = link_.to_client.head = 0;
+    for (Net::Block& block : link_.blocks) {
+        put(block.client.pending, 0);
+        put(block.server.pending, 0);
+    }
+    taken_ = entered_ = 0;
+    broken_ = entered_any_ = false;
+}
+
+bool Shared::take(u32& number) {
+    const u32 tail = std::atomic_ref(link_.to_server.tail).load(std::memory_order_acquire);
+    if (tail == taken_ || broken_) return false;
+    if (tail - taken_ > Net::kSockets) {
+        broken_ = true;
+        return false;
+    }
+    number = look(link_.to_server.numbers[taken_ % Net::kSockets]);
+    std::atomic_ref(link_.to_server.head).store(++taken_, std::memory_order_release);
+    if (number >= Net::kSockets) {
+        broken_ = true;
+        return false;
+    }
+    std::atomic_ref(client(number).pending).exchange(0, std::memory_order_seq_cst);
+    return true;
+}
+
+void Shared::enter(u32 number) {
+    if (std::atomic_ref(server(number).pending).exchange(1, std::memory_order_seq_cst) != 0) return;
+    // A number is in there once at most, unless the client clears `pending` too early: its own entries are lost then.
+    put(link_.to_client.numbers[entered_ % Net::kSockets], static_cast<u16>(number));
+    std::atomic_ref(link_.to_client.tail).store(++entered_, std::memory_order_seq_cst);
+    entered_any_ = true;
+}
+
+bool Shared::take_notification() {
+    if (!entered_any_) return false;
+    entered_any_ = false;
+    return std::atomic_ref(link_.to_client.reader_awake).load(std::memory_order_seq_cst) == 0;
+}
+
+}  // namespace pith::stack

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Frames made by hand.
+#pragma once
+
+#include "tests/host/net/support/world.hpp"
+
+namespace pith::stack {
+
+inline constexpr u8 kFin = 1, kSyn = 2, kRst = 4, kPush = 8, kAck = 16;
+
+u16 internet_checksum(const u8* bytes, usize length, u32 sum = 0);
+/// An IPv4 packet from 10.0.0.`from` to 10.0.0.`to` in a frame, with right checksums of IP; `payload` begins with the transport's header.
+Frame packet4(u8 from, u8 to, u8 protocol, const std::vector<u8>& payload);
+/// A segment of TCP, with all checksums right.
+Frame segment(u8 from, u16 from_port, u8 to, u16 to_port, u32 sequence, u32 acknowledged, u8 flags,
+              const std::vector<u8>& data = {}, const std::vector<u8>& options = {});
+/// A datagram of UDP; without a checksum.
+std::vector<u8> udp(u16 from_port, u16 to_port, const std::vector<u8>& data);
+
+}  // namespace pith::stack
