@@ -16,7 +16,7 @@ struct Load {
     std::string system;
     std::string script;  ///< of tests/fault/loads; empty: an interactive shell, to which pith_expect types
     std::vector<std::string> environment;
-    enum class Needs { nothing, disk, nvme, share } needs = Needs::nothing;
+    enum class Needs { nothing, disk, nvme, share, server } needs = Needs::nothing;
     bool sqlite = false;  ///< the host's sqlite3 goes along
 };
 

@@ -3,18 +3,21 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <optional>
 #include <sstream>
 
 #include "tools/base/host.hpp"
 #include "tools/fault/campaign.hpp"
+#include "tools/fault/text_server.hpp"
 #include "tools/suites/process.hpp"
 
 namespace pith::tools {
 
 namespace {
 
-constexpr u32 kBoot = 60;      // seconds that a run may take beyond its load's, on a busy host
-constexpr u32 kCommands = 60;  // that are typed
+constexpr u32 kBoot = 60;                  // seconds that a run may take beyond its load's, on a busy host
+constexpr u32 kCommands = 60;              // that are typed
+constexpr u32 kDownloadLines = 1'200'000;  // as tests/fault/loads/download.sh knows
 constexpr const char* kDiskSize = "96M";
 
 /// A folder that is gone with the object.
@@ -73,7 +76,7 @@ std::vector<std::string> machine(const FaultTree& tree, const FaultRun& run, con
     if (run.load.needs == Load::Needs::share) {
         std::filesystem::create_directory(folder + "/share");
         line.insert(line.end(), {"--share", folder + "/share"});
-    } else if (run.load.needs != Load::Needs::nothing) {
+    } else if (run.load.needs != Load::Needs::nothing && run.load.needs != Load::Needs::server) {
         check({{"truncate", "-s", kDiskSize, disk}});
         if (run.load.needs == Load::Needs::disk) check({{"/sbin/mke2fs", "-q", "-t", "ext4", "-F", disk}});
         line.insert(line.end(), {run.load.needs == Load::Needs::nvme ? "--nvme-disk" : "--disk", disk});
@@ -119,6 +122,11 @@ FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run) {
     const std::string& folder = own.path();
     FaultOutcome outcome{.run = run};
     std::vector<std::string> line = machine(tree, run, folder);
+    std::optional<TextServer> server;
+    if (run.load.needs == Load::Needs::server) {
+        server.emplace(numbers(kDownloadLines));
+        line.insert(line.end(), {"--env", std::format("FAULT_PORT={}", server->port())});
+    }
     if (run.load.script.empty()) {
         write_file(folder + "/typed", shell_script(run.seconds));
         line.insert(line.begin(), {tree.build + "/tools/pith_expect", folder + "/typed"});

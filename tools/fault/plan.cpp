@@ -19,6 +19,7 @@ const std::vector<Load>& loads() {
         {"sqlite", "storage", "sqlite.sh", {}, Needs::disk, true},
         {"forks", "storage", "forks.sh", {}, Needs::disk},
         {"shell", "storage", "", {}, Needs::disk},
+        {"download", "default", "download.sh", {}, Needs::server},
         {"nvme", "nvme", "device.sh", {"FAULT_DEVICE=/dev/nvme0n1"}, Needs::nvme},
         {"share",
          "share",
