@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lib/os/clock.hpp"
+#include "lib/os/violation.hpp"
 
 namespace pith {
 
@@ -64,6 +65,7 @@ void NetClient::reopen() {
 void NetClient::settle() {
     if (!sockets.attached()) return;
     if (sockets.take_broken()) {
+        report_violation(server_.endpoint(), "a broken link");
         watch_.arm(now() + kLookInterval / 16);
         sockets.detach();
         return;

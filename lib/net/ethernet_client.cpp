@@ -6,6 +6,7 @@
 
 #include "lib/base/round.hpp"
 #include "lib/os/clock.hpp"
+#include "lib/os/violation.hpp"
 
 namespace pith {
 
@@ -48,6 +49,7 @@ void EthernetClient::reopen() {
 
 /// A driver that has served for a while may break the rules at once again.
 void EthernetClient::broken() {
+    report_violation(driver_.endpoint(), "a broken ring");
     if (now() - opened_at_ >= kSecond) failures_ = 0;
     reopen_later();
 }

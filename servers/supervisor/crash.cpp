@@ -7,6 +7,7 @@
 
 #include "lib/os/elf_loader.hpp"
 #include "servers/supervisor/system.hpp"
+#include "servers/supervisor/trace_tail.hpp"
 
 namespace pith::supervisor {
 
@@ -160,6 +161,7 @@ void System::report_crash(u32 number, std::string_view cause, const Fault* fault
             code.symbols = Symbols(symbols->content);
     print_state(out, number, code, fault);
     print_messages(out, life);
+    print_trace(out, machine_, number, time);
     crashes_.finish(number, out.text().size());
 }
 

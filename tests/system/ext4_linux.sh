@@ -124,17 +124,17 @@ of_worker() { printf '%s\n' "$wanted" f | LC_ALL=C sort; }
 check_that killed_nothing_lost cmp -s out <(of_worker; of_worker; of_worker; echo "$three"; echo killed)
 clean killed_clean disk
 
-# One that does not stay up is held down: errors rather than silence. Started again, what was answered before is there.
+# One that is down: errors rather than silence. Started again, what was answered before is there.
 cat >held.sh <<'E2'
 mount -t ext4 /dev/vda /mnt; cd /mnt; cp /root/bulk f; mkdir d
 state() { sed -n 's/^state: //p' /proc/pith/services/ext4/status; }
-i=0; while [ $i -lt 50 ] && [ $(state) != held-down ]; do echo kill >/proc/pith/services/ext4/control; sleep 0.1; i=$((i + 1)); done
+echo stop >/proc/pith/services/ext4/control
 state; cat none; mkdir e
 echo start >/proc/pith/services/ext4/control; sleep 1.5; mkdir e; ls; sync && sha256sum <f
 E2
 image disk 20M
 run boot --disk disk --add bulk --add held.sh -- sh held.sh </dev/null
-check_that held_down cmp -s out <(printf '%s\n' held-down d e f lost+found "$wanted")
+check_that held_down cmp -s out <(printf '%s\n' stopped d e f lost+found "$wanted")
 clean held_down_clean disk
 
 # The disk fails for good: what was answered and is lost is told by the fsync of each file, not just of the first; and by what makes it read-only.
@@ -142,12 +142,12 @@ cat >lost.sh <<'E2'
 state() { sed -n 's/^state: //p' /proc/pith/services/virtio_blk/status; }
 mount -t ext4 /dev/vda /mnt && sync
 : >said; ./fsync_losses /mnt /tmp/go >>said & while ! grep -q made said; do sleep 0.05; done
-i=0; while [ $i -lt 50 ] && [ $(state) != held-down ]; do echo kill >/proc/pith/services/virtio_blk/control; sleep 0.1; i=$((i + 1)); done
+echo stop >/proc/pith/services/virtio_blk/control
 state; : >/tmp/go; wait; cat said
 E2
 image disk 20M
 run boot --disk disk --add "$tree/build/debug/system-programs/fsync_losses" --add lost.sh -- sh lost.sh </dev/null
-check_that losses_are_told cmp -s out <(printf '%s\n' held-down made 'Input/output error' 'Input/output error')
+check_that losses_are_told cmp -s out <(printf '%s\n' stopped made 'Input/output error' 'Input/output error')
 
 # The root.
 mkdir -p root/bin root/dev root/proc root/tmp root/run root/root

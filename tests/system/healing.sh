@@ -59,7 +59,7 @@ check_that updates cmp -s out <(
 
 # A disk driver, and a file server, that die at once every time: their clients get errors, and the rest goes on.
 pack_dead() {
-    "$tools/pith_manifest" compile --tree "$PITH_TREE" --system storage --output system &&
+    "$tools/pith_manifest" compile --tree "$PITH_TREE" --system storage --without virtio_net --without net --output system &&
         "$tools/pith_bundle" --output "$1.bundle" --composition system --components "$build" --component "$1=$build/services_dead.elf" \
             --busybox "$tree/build/busybox/bin/busybox" --skeleton "$tree/systems/rootfs" --programs "$build/rootfs"
 }

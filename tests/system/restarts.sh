@@ -34,8 +34,8 @@ done
 echo "$c"; echo ---; echo "$b"
 E2
 truncate -s 16M disk; PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 disk
-for name in ${PITH_COMPONENTS:-log uart16550 console devices virtio_blk ext4 supervisor}; do
-    run boot --timeout 500 --disk disk --add restarts.sh -- sh -c "mkdir -p /mnt; mount -t ext4 /dev/vda /mnt && sh restarts.sh $name $times
+for name in ${PITH_COMPONENTS:-log uart16550 console devices virtio_blk ext4 virtio_net net supervisor}; do
+    run boot --timeout 500 --bundle "$build/storage.bundle" --network --disk disk --add restarts.sh -- sh -c "mkdir -p /mnt; mount -t ext4 /dev/vda /mnt && sh restarts.sh $name $times
         grep '^restarts\|^deaths' /proc/pith/services/$name/status" </dev/null
     restarts=$(sed -n 's/^restarts: //p' out)
     check_that restarts_of_$name test "$(head -1 out)" = same -a "${restarts:-0}" -ge "$times"
