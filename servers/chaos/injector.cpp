@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "servers/chaos/injector.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "lib/os/clock.hpp"
@@ -12,8 +13,8 @@ namespace pith::chaos {
 namespace {
 
 constexpr int kAttempts = 64;      // at a place that may be written
-constexpr usize kStackWords = 16;  // of the stack's top that may be hit
-constexpr u64 kCodeReach = 256;    // bytes on each side of where it is
+constexpr usize kStackWords = 64;  // of the stack's top that may be hit
+constexpr u64 kCodeReach = 256;    // bytes from where it is
 constexpr u32 kStorm = 2000;       // notifications
 constexpr abi::Time kGust = 10 * kMicrosecond;
 constexpr u64 kText = 0x40'0000, kTextReach = 0x10'0000;
@@ -95,16 +96,27 @@ Result<> Injector::exhaust(const Handle<Pool>& pool) {
     return {};
 }
 
+/// A bit of a word that is in use there: as often as not a return address, if there is one.
 Result<> Injector::flip_stack(Intruder& intruder, u64 rsp) {
-    const u64 address = rsp + 8 * random_.below(kStackWords) + random_.below(8);
-    u8 byte;
-    PITH_CHECK(intruder.read(address, {&byte, 1}));
-    byte = static_cast<u8>(byte ^ 1u << random_.below(8));
-    return intruder.write(address, {&byte, 1});
+    u64 words[kStackWords];
+    const u64 end = (rsp | (abi::kPageSize - 1)) + 1;  // the page above it may be none
+    const usize count = std::min<u64>(kStackWords, (end - rsp) / sizeof(u64));
+    if (count == 0) return Error::unsupported;
+    PITH_CHECK(intruder.read(rsp, {reinterpret_cast<u8*>(words), count * sizeof(u64)}));
+    const bool returns = random_.below(2) == 0;
+    usize chosen[kStackWords], choices = 0;
+    for (usize k = 0; k < count; k++) {
+        const bool address = words[k] >= kText && words[k] < kText + kTextReach;
+        if (returns ? address : words[k] != 0) chosen[choices++] = k;
+    }
+    if (choices == 0) return Error::unsupported;
+    const usize k = chosen[random_.below(choices)];
+    words[k] ^= u64{1} << random_.below(returns ? 24 : 64);
+    return intruder.write(rsp + k * sizeof(u64), {reinterpret_cast<const u8*>(words + k), sizeof(u64)});
 }
 
 Result<> Injector::flip_code(Intruder& intruder, u64 rip) {
-    const u64 address = rip - kCodeReach + random_.below(2 * kCodeReach);
+    const u64 address = rip + random_.below(kCodeReach);
     u8 byte;
     PITH_CHECK(intruder.read(address, {&byte, 1}));
     byte = static_cast<u8>(byte ^ 1u << random_.below(8));
