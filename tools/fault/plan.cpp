@@ -39,12 +39,8 @@ const std::vector<FaultClass>& classes() {
         {"kills", {"kill", "kill_again"}, 50},
         {"crashes", {"exit", "null", "wild", "execute", "stack"}, 50},
         {"hangs", {"loop", "deadlock", "no_replies", "storm", "pool"}, 100},
-        {"silent",
-         {"lies", {"wrong_replies"}, 100, {"supervisor"}, true},
-         {"registers", "code", "data", "heap", "shared"},
-         100,
-         {"supervisor"},
-         true},
+        {"lies", {"wrong_replies"}, 100, {"supervisor"}, true},
+        {"silent", {"registers", "code", "data", "heap", "shared"}, 100, {"supervisor"}, true},
     };
     return list;
 }
