@@ -153,7 +153,7 @@ struct Process {
         u64 what;
         struct Reply {
             u64 generation;  ///< starts so far
-            u64 ended;       ///< when its last life ended; 0: there was none, or it is not known (the supervisor)
+            u64 ended;  ///< when its last life ended; 0: there was none, or it is not known (the supervisor)
         };
     };
     /// Has a component run another executable from now on (docs/recovery.md: updates). With it comes a Memory (right read) with the ELF

@@ -23,7 +23,7 @@ constexpr u64 kPreservedPages = 27;  // what servers/supervisor/record.hpp needs
 constexpr u8 kSupervisorPriority = 240;
 constexpr abi::Time kHeartbeat = 500 * kMillisecond;
 constexpr abi::Time kLook = 100 * kMillisecond;  // while a heartbeat is not answered
-constexpr u64 kMissesAllowed = 5;                // looks, and not time: the whole machine may have stood still
+constexpr u64 kMissesAllowed = 5;  // looks, and not time: the whole machine may have stood still
 constexpr abi::Time kQuick = 100 * kMillisecond;  // a life shorter than that
 constexpr u32 kMostQuickDeaths = 20;
 

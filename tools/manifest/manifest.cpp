@@ -80,10 +80,10 @@ u32 read_grants(TableReader& reader) {
     for (const auto& [name, place] : reader.strings("capabilities")) {
         const auto found = std::ranges::find(kGrants, std::string_view(name), &Named::name);
         if (found == std::end(kGrants)) {
-            reader.error(
-                place,
-                "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget, devices, inject)",
-                name);
+            reader.error(place,
+                         "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget, "
+                         "devices, inject)",
+                         name);
         }
         grants |= found->bits;
     }
