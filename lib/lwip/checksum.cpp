@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "arch/cc.h"
+#include <arch/cc.h>
 
 namespace pith {
 namespace {

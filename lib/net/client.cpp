@@ -26,7 +26,8 @@ Result<> NetClient::open(const Handle<Signal>& signal, u64 bits, abi::Time deadl
     signal_ = &signal;
     bits_ = bits;
     const Result<> opened = try_open(deadline);
-    if (!opened.ok() && opened.error() != Error::occupied) watch_.arm(now() + kLookInterval);
+    lost_ = !opened.ok();
+    if (lost_ && opened.error() != Error::occupied) watch_.arm(now() + kLookInterval);
     return opened;
 }
 
@@ -44,7 +45,7 @@ Result<> NetClient::try_open(abi::Time deadline) {
     sockets.attach(mapping.bytes());
     std::swap(mapping_, mapping);
     link_ = std::move(link);
-    held_down_ = false;
+    if (std::exchange(lost_, false) && returned) returned();
     settle();
     return {};
 }
@@ -56,7 +57,7 @@ void NetClient::reopen() {
         silences_ = 0;
         return;
     }
-    if (opened.error() == Error::held_down && !std::exchange(held_down_, true)) sockets.fail_all();
+    if (opened.error() == Error::held_down && !std::exchange(lost_, true)) sockets.fail_all();
     // More and more rarely, so that a stack that never answers does not cost its client all the time.
     watch_.arm(now() + (kLookInterval / 4 << silences_));
     silences_ = std::min(silences_ + 1, kMostSilences);

@@ -35,6 +35,8 @@ class NetClient {
     }
 
     NetSockets sockets;
+    /// The stack is back after it was held down, or had not been there at the start: what there was is lost, and can be made again.
+    Callback<void()> returned;
 
   private:
     static constexpr abi::Time kPatience = 50'000'000;
@@ -61,7 +63,7 @@ class NetClient {
     Handle<Signal> peer_;
     u64 peer_bits_ = 0;
     u32 silences_ = 0;
-    bool held_down_ = false;
+    bool lost_ = false;  ///< it was held down, or never there
     Watch watch_{*this};
     Event gathered_;  ///< there is something to tell the stack
     Task<void> teller();

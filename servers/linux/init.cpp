@@ -16,6 +16,7 @@
 #include "servers/linux/vfs/fs_context.hpp"
 #include "servers/linux/vfs/tty/console.hpp"
 #include "servers/linux/vfs/vfs.hpp"
+#include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/wait_here.hpp"
 
 namespace pith::lx {
@@ -169,6 +170,7 @@ SysResult<> start_init(Zone& zone, std::string_view run_config) {
     zone.main = 2;
     if (auto root = zone.vfs->open(*thread, -100, "/root", kDirectory); root.ok())
         process.fs->working = (*root)->path;
+    zone.network->write_name_servers(*thread);
     const auto opened = zone.vfs->open_standard(*thread);
     u32 status = 126;
     if (opened.ok()) status = load_command(*thread, run);

@@ -270,6 +270,53 @@ static void full_peer(void) {
     close(s), close(ep);
 }
 
+static volatile int io_code, io_fd, io_band;
+static void on_io(int number, siginfo_t* info, void* context) {
+    (void)number, (void)context;
+    io_code = info->si_code, io_fd = info->si_fd, io_band = (int)info->si_band;
+    signals_seen++;
+}
+
+/// O_ASYNC: the owner is told of data and of the end.
+static void asynchronous(int number) {
+    int s[2];
+    struct sigaction action = {.sa_sigaction = on_io, .sa_flags = SA_SIGINFO};
+    sigaction(number ? number : SIGIO, &action, 0);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    signals_seen = 0;
+    write(s[1], "x", 1);
+    say("without owner: %d", signals_seen);
+    fcntl(s[0], F_SETOWN, getpid());
+    if (number) fcntl(s[0], F_SETSIG, number);
+    write(s[1], "x", 1);
+    say("not asked for: %d", signals_seen);
+    int on = 1;
+    ioctl(s[0], FIOASYNC, &on);
+    write(s[1], "x", 1);
+    say("data: %d, code %#x", signals_seen, (unsigned)io_code);
+    if (number) say("descriptor %d, band %#x", io_fd == s[0], (unsigned)io_band);
+    recv(s[0], block, 10, 0);
+    say("read: %d", signals_seen);
+    close(s[1]);
+    say("closed: %d, code %#x", signals_seen, (unsigned)io_code);
+    if (number) say("descriptor %d, band %#x", io_fd == s[0], (unsigned)io_band);
+    close(s[0]);
+    // Of another user.
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0) {
+        if (setuid(4321) != 0) _exit(1);
+        fcntl(s[0], F_SETOWN, parent);
+        ioctl(s[0], FIOASYNC, &on);
+        write(s[1], "x", 1);
+        _exit(0);
+    }
+    signals_seen = 0;
+    say_status("another user", pid);
+    say("may not: %d", signals_seen);
+    close(s[0]), close(s[1]);
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
@@ -283,5 +330,7 @@ int main(void) {
     exclusive();
     polls();
     full_peer();
+    asynchronous(0);
+    asynchronous(SIGRTMIN);
     return 0;
 }

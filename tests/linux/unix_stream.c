@@ -194,7 +194,7 @@ static void waiting(void) {
     say("write that times out %s, something was written %d", result(n), total > 0);
     while (recv(s[1], block, sizeof block, MSG_DONTWAIT) > 0) {}
     signal(SIGALRM, alarmed);
-    struct itimerval timer = {{0, 0}, {0, 20000}};
+    struct itimerval timer = {{0, 20000}, {0, 20000}}, none = {{0, 0}, {0, 0}};
     // With a timeout there is no restart.
     t.tv_sec = 10;
     setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
@@ -204,6 +204,7 @@ static void waiting(void) {
     sigaction(SIGALRM, &action, 0);
     setitimer(ITIMER_REAL, &timer, 0);
     say("interrupted %s", result(read(s[1], b, 1)));
+    setitimer(ITIMER_REAL, &none, 0);
     action.sa_flags = SA_RESTART;
     sigaction(SIGALRM, &action, 0);
     pid_t pid = fork();
@@ -214,6 +215,7 @@ static void waiting(void) {
     }
     setitimer(ITIMER_REAL, &timer, 0);
     say("restarted %ld", (long)read(s[1], b, 1));
+    setitimer(ITIMER_REAL, &none, 0);
     say_status("writer", pid);
     // MSG_WAITALL
     pid = fork();
@@ -268,6 +270,21 @@ static void transfer(void) {
     say("transferred %ld, wrong %ld, end %ld", (long)at, (long)wrong, n);
     say_status("sender", pid);
     close(s[0]);
+    // A reader that waits for one byte, and a write of more than fits.
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    pid = fork();
+    if (pid == 0) {
+        close(s[0]);
+        long total = read(s[1], block, 1);
+        sleep_ms(20);
+        while ((n = read(s[1], block, sizeof block)) > 0) total += n;
+        _exit(total == 260000 ? 0 : 1);
+    }
+    close(s[1]);
+    sleep_ms(20);
+    say("one write %ld", (long)write(s[0], block, 260000));
+    close(s[0]);
+    say_status("reader", pid);
     // Ping-pong, byte by byte.
     socketpair(AF_UNIX, SOCK_STREAM, 0, s);
     pid = fork();

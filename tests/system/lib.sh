@@ -16,9 +16,6 @@ boot() {
     "${runner[@]}" "$@"
 }
 
-# The same with what ./pith run would give it.
-boot_network() { boot --bundle "$build/default.bundle" --network "$@"; }
-
 pass() { echo "ok $1"; }
 fail_test() {
     local name=$1; shift

@@ -43,7 +43,8 @@ pause 300
 send stty size\r
 expect 21 77
 expect ready-
-send cat\r
+send printf 'be%s\\n' gun; cat\r
+expect begun
 send typed\r
 expect typed
 expect typed

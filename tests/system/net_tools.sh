@@ -38,10 +38,10 @@ socat ABSTRACT-LISTEN:name,fork EXEC:cat & abstract=$!
 until echo | socat -t 5 - ABSTRACT-CONNECT:name >/dev/null 2>&1; do sleep 0.1; done
 is socat_abstract "$(echo two | socat -t 5 - ABSTRACT-CONNECT:name)" two
 socat UDP4-RECVFROM:7003,fork EXEC:cat & udp=$!
-until [ "$(echo up | socat -t 1 - UDP4:127.0.0.1:7003 2>/dev/null)" = up ]; do sleep 0.1; done
+until [ "$(echo up | socat -t 1 - UDP4:127.0.0.1:7003 2>/dev/null)" = up ] || ! kill -0 $udp 2>/dev/null; do sleep 0.1; done
 is socat_udp "$(echo three | socat -t 5 - UDP4:127.0.0.1:7003)" three
 socat TCP6-LISTEN:7004,fork,ipv6only=1 EXEC:cat & six=$!
-until echo | socat -t 5 - TCP6:[::1]:7004 >/dev/null 2>&1; do sleep 0.1; done
+until echo | socat -t 5 - TCP6:[::1]:7004 >/dev/null 2>&1 || ! kill -0 $six 2>/dev/null; do sleep 0.1; done
 is socat_tcp6 "$(socat -t 30 - TCP6:[::1]:7004 </tmp/large | sum)" $sum
 is socat_tcp "$(socat -t 30 - TCP4:127.0.0.1:7001 </tmp/large | sum)" $sum
 nc -z 127.0.0.1 7009 || echo "is refused"

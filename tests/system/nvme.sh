@@ -3,7 +3,7 @@
 # with blocks of 4096 bytes.
 . "$PITH_TREE/tests/system/lib.sh"
 
-"$tools/pith_manifest" compile --tree "$tree" --system nvme --output nvme.system &&
+"$tools/pith_manifest" compile --tree "$tree" --system nvme --without virtio_net --without net --output nvme.system &&
     "$tools/pith_bundle" --output nvme.bundle --composition nvme.system --components "$build" \
         --busybox "$tree/build/busybox/bin/busybox" --skeleton "$tree/systems/rootfs" --programs "$build/rootfs" ||
     { echo "FAIL pack: no bundle"; exit 0; }

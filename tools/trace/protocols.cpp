@@ -8,8 +8,10 @@
 #include "protocol/composition.hpp"
 #include "protocol/console.hpp"
 #include "protocol/device.hpp"
+#include "protocol/ethernet.hpp"
 #include "protocol/log.hpp"
 #include "protocol/name.hpp"
+#include "protocol/net.hpp"
 #include "protocol/process.hpp"
 #include "protocol/serial.hpp"
 
@@ -44,9 +46,9 @@ constexpr KnownProtocol known() {
 }
 
 /// The protocols there are: a new one is added here.
-constexpr KnownProtocol kProtocols[] = {known<Block>(),   known<Console>(), known<Devices>(),
-                                        known<Log>(),     known<Name>(),    known<Lifecycle>(),
-                                        known<Process>(), known<Root>(),    known<Serial>()};
+constexpr KnownProtocol kProtocols[] = {
+    known<Block>(), known<Console>(),   known<Devices>(), known<Ethernet>(), known<Log>(),   known<Name>(),
+    known<Net>(),   known<Lifecycle>(), known<Process>(), known<Root>(),     known<Serial>()};
 
 }  // namespace
 

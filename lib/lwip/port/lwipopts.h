@@ -8,7 +8,24 @@
 #define LWIP_SOCKET 0
 #define LWIP_TIMERS 1
 #define LWIP_TIMERS_CUSTOM 1
-#define LWIP_STATS 0
+#define LWIP_STATS 1                 /* only what is bad of TCP */
+#define TCP_STATS 1
+#define LINK_STATS 0
+#define ETHARP_STATS 0
+#define IP_STATS 0
+#define IPFRAG_STATS 0
+#define ICMP_STATS 0
+#define IGMP_STATS 0
+#define UDP_STATS 0
+#define MEM_STATS 0
+#define MEMP_STATS 0
+#define SYS_STATS 0
+#define IP6_STATS 0
+#define ICMP6_STATS 0
+#define IP6_FRAG_STATS 0
+#define MLD6_STATS 0
+#define ND6_STATS 0
+#define LWIP_STATS_LARGE 1
 #define LWIP_DEBUG 0
 #define LWIP_HOOK_FILENAME "hooks.h"
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1

@@ -57,7 +57,7 @@ Async<u64> Socket::ioctl(Thread& thread, u32 command, u64 argument) {
         case kFiogetown:
         case kSiocgpgrp: answer = owner; break;
         case kFiosetown:
-        case kSiocspgrp: owner = PITH_TRY(get<i32>(thread, argument)); return u64{0};
+        case kSiocspgrp: set_owner(thread, PITH_TRY(get<i32>(thread, argument))); return u64{0};
         default: return Errno::ENOTTY;
     }
     PITH_CHECK(put(thread, argument, answer));
@@ -70,6 +70,34 @@ Time Socket::receive_deadline(Thread& thread) const {
 
 Time Socket::send_deadline(Thread& thread) const {
     return options.send_timeout == 0 ? 0 : thread.zone().now() + options.send_timeout;
+}
+
+void Socket::set_owner(const Thread& thread, i32 pid) {
+    owner = pid;
+    owner_uid_ = thread.process.credentials.uid;
+    owner_euid_ = thread.process.credentials.euid;
+}
+
+void Socket::signal_owner(i32 reason) {
+    constexpr SigSet kOwnCodes = kSynchronous | sig_bit(kSigChld) | sig_bit(kSigIo);
+    constexpr i32 kSiSigIo = -5;
+    Zone& zone = inode().file_system().zone;
+    for (const auto& [pid, process] : zone.processes) {
+        if (process->zombie || (owner > 0 ? pid != owner : process->group != -owner)) continue;
+        const Credentials& of = process->credentials;
+        const auto one_of = [&](u32 uid) { return uid == of.uid || uid == of.suid; };
+        if (owner_euid_ != 0 && !one_of(owner_euid_) && !one_of(owner_uid_)) continue;
+        SigInfo info = SigInfo::kernel(kSigIo);
+        if (owner_signal != 0) {
+            info.signo = owner_signal;
+            info.code = (sig_bit(owner_signal) & kOwnCodes) != 0 ? kSiSigIo : reason;
+            info.poll = {reason == kHungUp ? kPollHangUp | kPollError : kPollIn | kPollReadNormal, -1};
+            process->files->for_each([&](i32 descriptor) {
+                if (info.poll.fd < 0 && process->files->find(descriptor) == this) info.poll.fd = descriptor;
+            });
+        }
+        process->send(info);
+    }
 }
 
 void Socket::tell_time(ReceiveExtras& extras, i64 arrival) const {

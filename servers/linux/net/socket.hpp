@@ -122,7 +122,16 @@ class Socket : public File {
     Async<usize> write(Thread& thread, UserIo&& io, i64 position) override;
     Async<u64> ioctl(Thread& thread, u32 command, u64 argument) override;
 
+    /// F_SETOWN: `pid` (a group: negative) gets SIGIO, or what F_SETSIG says, if `thread` may send it that.
+    void set_owner(const Thread& thread, i32 pid);
+
   protected:
+    /// Why the owner is told: POLL_IN, POLL_HUP.
+    static constexpr i32 kDataArrived = 1, kHungUp = 6;
+    /// Of a socket with O_ASYNC.
+    void tell_owner(i32 reason) {
+        if ((flags & O_ASYNC_IO) != 0 && owner != 0) signal_owner(reason);
+    }
     bool waits(u32 message_flags) const { return !nonblocking() && (message_flags & kMsgDontWait) == 0; }
     /// Absolute, for wait_on; 0: none. A call that passes it fails with EAGAIN.
     Time receive_deadline(Thread& thread) const;
@@ -132,6 +141,10 @@ class Socket : public File {
     bool tells_time() const { return options.timestamp || options.timestamp_ns; }
     /// What a call gives whose wait with such a deadline has ended so: EAGAIN when it has passed; EINTR (and no restart) where there is one.
     static SysResult<> woken(const SysResult<>& wait, Time deadline);
+
+  private:
+    void signal_owner(i32 reason);
+    u32 owner_uid_ = 0, owner_euid_ = 0;  ///< who has set the owner
 };
 
 /// The socket that `file` is; null: it is none.

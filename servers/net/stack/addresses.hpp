@@ -2,7 +2,7 @@
 // Addresses of the protocol and of lwIP.
 #pragma once
 
-#include "lwip/ip_addr.h"
+#include <lwip/ip_addr.h>
 #include "protocol/net.hpp"
 
 namespace pith::stack {

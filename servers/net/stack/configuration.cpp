@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "lwip/dhcp.h"
-#include "lwip/priv/nd6_priv.h"
-#include "lwip/prot/dhcp.h"
-#include "netif/ethernet.h"
+#include <lwip/dhcp.h>
+#include <lwip/priv/nd6_priv.h>
+#include <lwip/prot/dhcp.h>
+#include <netif/ethernet.h>
 #include "servers/net/stack/interface.hpp"
 #include "servers/net/stack/shared.hpp"
 

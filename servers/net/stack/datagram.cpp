@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
-#include "lwip/icmp.h"
-#include "lwip/inet_chksum.h"
-#include "lwip/ip.h"
-#include "lwip/prot/icmp.h"
-#include "lwip/prot/icmp6.h"
-#include "lwip/raw.h"
-#include "lwip/udp.h"
+#include <lwip/icmp.h>
+#include <lwip/inet_chksum.h>
+#include <lwip/ip.h>
+#include <lwip/prot/icmp.h>
+#include <lwip/prot/icmp6.h>
+#include <lwip/raw.h>
+#include <lwip/udp.h>
 #include "servers/net/stack/addresses.hpp"
 #include "servers/net/stack/stack.hpp"
 

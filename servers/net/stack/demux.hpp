@@ -3,8 +3,8 @@
 // choose ports that meet. A control block is in it from the time that it has all four until lwIP frees it.
 #pragma once
 
+#include <lwip/tcp.h>
 #include "abi/types.hpp"
-#include "lwip/tcp.h"
 #include "protocol/net.hpp"
 #include "servers/net/stack/socket.hpp"
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 // What lwIP asks (lib/lwip/port/hooks.h), and its bounded heap.
-#include "hooks.h"
+#include <hooks.h>
 
 #include <cstdlib>
 #include <cstring>
 
+#include <lwip/dns.h>
+#include <lwip/ip.h>
+#include <lwip/prot/icmp.h>
+#include <lwip/prot/icmp6.h>
+#include <lwip/prot/tcp.h>
 #include "lib/base/assert.hpp"
-#include "lwip/dns.h"
-#include "lwip/ip.h"
-#include "lwip/prot/icmp.h"
-#include "lwip/prot/icmp6.h"
-#include "lwip/prot/tcp.h"
+#include "lib/lwip/checksum.hpp"
 #include "servers/net/stack/stack.hpp"
 
 namespace pith::stack {
@@ -41,6 +42,23 @@ Net::Failure failure_of(bool six, u8 type, u8 code) {
                                                            : host_unreachable;
 }
 
+/// The checksum of an ICMP message of `length` bytes that begins `skip` bytes into the packet is right; `sum`: of the pseudo-header.
+bool checksum_right(const pbuf* packet, u32 skip, u32 length, u64 sum) {
+    u32 done = 0;
+    for (; packet != nullptr && done < length; packet = packet->next) {
+        if (skip >= packet->len) {
+            skip -= packet->len;
+            continue;
+        }
+        const u32 part = packet->len - skip < length - done ? packet->len - skip : length - done;
+        const u64 piece = checksum(static_cast<const u8*>(packet->payload) + skip, part, 0);
+        sum += (done & 1) == 0 ? u64{fold_checksum(piece)} : swap_checksum(piece);
+        done += part;
+        skip = 0;
+    }
+    return done == length && fold_checksum(sum) == 0xffff;
+}
+
 /// An ICMP error quotes the packet that it is about.
 void look_for_error(const pbuf* packet) {
     const u8* ip = static_cast<const u8*>(packet->payload);
@@ -52,6 +70,13 @@ void look_for_error(const pbuf* packet) {
     const u8* icmp = ip + header;
     const Net::Failure failure = failure_of(six, icmp[0], icmp[1]);
     if (failure == Net::Failure::none) return;
+    const u32 total = six ? 40u + static_cast<u32>(ip[4] << 8 | ip[5]) : static_cast<u32>(ip[2] << 8 | ip[3]);
+    if (total < header + 8) return;
+    u64 pseudo = 0;
+    if (six)
+        pseudo = checksum(ip + 8, 32, 0) % 0xffff + __builtin_bswap16(static_cast<u16>(total - 40)) +
+                 u64{IP6_NEXTH_ICMP6} * 256;
+    if (!checksum_right(packet, header, total - header, pseudo)) return;
     const u8* quoted = icmp + 8;
     const u32 left = length - header - 8;
     if (left < (six ? 40u : 20u)) return;

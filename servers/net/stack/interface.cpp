@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include <lwip/etharp.h>
+#include <lwip/ethip6.h>
+#include <lwip/prot/ip.h>
+#include <lwip/prot/ip4.h>
+#include <lwip/prot/ip6.h>
+#include <lwip/prot/tcp.h>
+#include <netif/ethernet.h>
 #include "lib/lwip/checksum.hpp"
-#include "lwip/etharp.h"
-#include "lwip/ethip6.h"
-#include "lwip/prot/ip.h"
-#include "lwip/prot/ip4.h"
-#include "lwip/prot/ip6.h"
-#include "lwip/prot/tcp.h"
-#include "netif/ethernet.h"
 #include "protocol/ethernet.hpp"
 
 namespace pith::stack {
@@ -167,6 +167,7 @@ err_t Interface::transmit(pbuf* packet) {
     }
     u16 checksum_start = 0;
     if (tcp.start != 0) {
+        records_.counts().segments_sent++;
         u16 folded = fold_checksum(sum);
         if (setup_.send_checksum) checksum_start = static_cast<u16>(tcp.start);
         else folded = static_cast<u16>(~folded);

@@ -4,8 +4,8 @@
 
 #include <span>
 
-#include "lwip/netif.h"
-#include "lwip/pbuf.h"
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
 #include "servers/net/stack/port.hpp"
 #include "servers/net/stack/records.hpp"
 

@@ -3,7 +3,7 @@
 // oldest, unless that is just coming up; nothing that is established is ever given up for it.
 #include <algorithm>
 
-#include "lwip/priv/tcp_priv.h"
+#include <lwip/priv/tcp_priv.h>
 #include "servers/net/stack/addresses.hpp"
 #include "servers/net/stack/stack.hpp"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "lwip/priv/tcp_priv.h"
+#include <lwip/priv/tcp_priv.h>
 #include "servers/net/stack/addresses.hpp"
 #include "servers/net/stack/stack.hpp"
 
@@ -138,7 +138,8 @@ void Stack::restore_socket(u32 number) {
                 if ((look(client.flags) & Net::kAbort) != 0 || record.state <= SYN_RCVD) abort_stream(socket);
                 socket.orphan = true;
             }
-            if (socket.tcp != nullptr && !socket.half_open && socket.state == Net::State::established)
+            if (socket.tcp != nullptr && !socket.half_open && socket.state == Net::State::established &&
+                known(socket))
                 apply_stream(socket);
             touch(socket);
             return;
@@ -325,7 +326,7 @@ bool Stack::restore_stream(Socket& socket, const Record& record) {
         socket.send_tail - socket.send_head > Net::kRingSize ||
         socket.receive_tail - record.receive_tail > Net::kRingSize)
         return false;
-    socket.flags = look(client.flags);
+    if (client_knows) socket.flags = look(client.flags);
     if (!restore_ring(socket)) return false;
     socket.fin_received = (record.flags & Record::kFinReceived) != 0;
     const bool closing = record.state == CLOSE_WAIT || record.state == CLOSING || record.state == LAST_ACK;

@@ -127,8 +127,14 @@ bool Stack::get_bytes(Socket& socket, u32 position, void* bytes, u32 length) {
     return true;
 }
 
+/// The client's half is of this use of the number: of a connection that came in it is an earlier one's, until the client has seen it.
+bool Stack::known(const Socket& socket) {
+    return look(shared_.client(socket.number).generation) == socket.generation;
+}
+
 /// Takes the client's `receive_head`. False: it can't be.
 bool Stack::take_head(Socket& socket) {
+    if (!known(socket)) return true;
     const u32 head = look(shared_.client(socket.number).receive_head);
     if (head == socket.receive_head) return true;
     if (head - socket.receive_head > socket.receive_tail - socket.receive_head) return false;
@@ -150,7 +156,7 @@ void Stack::set_wake(Socket& socket) {
     // It may have read meanwhile, by the earlier mark.
     const u32 head = std::atomic_ref(shared_.client(socket.number).receive_head)
                          .load(std::memory_order_seq_cst);
-    if (socket.state != Net::State::closed && static_cast<i32>(head - wake) >= 0 &&
+    if (socket.state != Net::State::closed && known(socket) && static_cast<i32>(head - wake) >= 0 &&
         head - socket.receive_head <= unread)
         apply(socket);
 }

@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include <lwip/init.h>
+#include <lwip/stats.h>
+#include <lwip/tcp.h>
 #include "lib/base/assert.hpp"
-#include "lwip/init.h"
-#include "lwip/tcp.h"
 #include "servers/net/stack/addresses.hpp"
 
 namespace pith::stack {
@@ -309,6 +310,8 @@ void Stack::round() {
         for (u32 i = 0; i < more; i++) touched_[i] = touched_[count + i];
         touched_count_ = more;
     }
+    counts().bad_segments += lwip_stats.tcp.chkerr + lwip_stats.tcp.lenerr;
+    lwip_stats.tcp.chkerr = lwip_stats.tcp.lenerr = 0;
     static_cast<void>(interface_.publish(shared_.link()));
     port_.publish();
     if (shared_.take_notification()) port_.notify_client();

@@ -108,6 +108,7 @@ class Stack {
     void put_bytes(Socket& socket, u32 position, const void* bytes, u32 length);
     const u8* send_at(Socket& socket, u32 position, u32& run);
     bool get_bytes(Socket& socket, u32 position, void* bytes, u32 length);
+    bool known(const Socket& socket);
     bool take_head(Socket& socket);
     void set_wake(Socket& socket);
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/udp.h>
 #include "lib/base/assert.hpp"
-#include "lwip/priv/tcp_priv.h"
-#include "lwip/udp.h"
 #include "servers/net/stack/addresses.hpp"
 #include "servers/net/stack/stack.hpp"
 

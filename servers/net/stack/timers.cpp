@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
-#include "lwip/dhcp.h"
-#include "lwip/etharp.h"
-#include "lwip/ip4_frag.h"
-#include "lwip/ip6_frag.h"
-#include "lwip/mld6.h"
-#include "lwip/nd6.h"
-#include "lwip/priv/tcp_priv.h"
+#include <lwip/dhcp.h>
+#include <lwip/etharp.h>
+#include <lwip/ip4_frag.h>
+#include <lwip/ip6_frag.h>
+#include <lwip/mld6.h>
+#include <lwip/nd6.h>
+#include <lwip/priv/tcp_priv.h>
 #include "servers/net/stack/stack.hpp"
 
 namespace pith::stack {

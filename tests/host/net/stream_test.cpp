@@ -115,6 +115,8 @@ TEST(Stream, BadChecksumsAreDropped) {
     Machine& two = world.add(2);
     world.corrupt = 50;
     carry(world, one, two, 1'000'000);
+    EXPECT_GT(two.stack().statistics().bad_segments, 5u);
+    EXPECT_GT(two.stack().statistics().segments_sent, 100u);
 }
 
 TEST(Stream, StackDiesUnderTransfers) {

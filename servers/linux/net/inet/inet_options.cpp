@@ -66,7 +66,7 @@ const OptionEntry* find_option(i32 level, i32 name) {
 
 constexpr i32 kIpMtu = 14, kIpMulticastInterface = 32, kIpAddMembership = 35, kIpDropMembership = 36;
 constexpr i32 kIpv6MulticastInterface = 17, kIpv6Join = 20, kIpv6Leave = 21, kIpv6Mtu = 24;
-constexpr i32 kLoopbackMtu = 65536;
+constexpr i32 kLoopbackMtu = 65536, kMostMtu4 = 65535;
 
 void append_number(std::vector<u8>& to, i32 number) {
     const auto* bytes = reinterpret_cast<const u8*>(&number);
@@ -165,15 +165,16 @@ SysResult<> InetSocket::set_option(Thread& thread, i32 level, i32 name, std::spa
 }
 
 SysResult<> InetSocket::get_option(Thread&, i32 level, i32 name, std::vector<u8>& value) {
-    if (level != kIpprotoIp && level != kIpprotoIpv6) return Errno::ENOPROTOOPT;
-    if (level == kIpprotoIpv6 && !v6()) return Errno::ENOPROTOOPT;
+    if (level != kIpprotoIp && level != kIpprotoIpv6) return Errno::EOPNOTSUPP;
+    if (level == kIpprotoIpv6 && !v6()) return Errno::EOPNOTSUPP;
     if (level == kIpprotoIp ? name == kIpMtu : name == kIpv6Mtu) {
         const SysResult<SocketAddress> peer = peer_name();
         if (!peer.ok()) return Errno::ENOTCONN;
         const SysResult<InetAddress> to = from_program(peer.value());
         const bool outside = to.ok() && network.route(to.value()) == Route::stack;
-        append_number(value,
-                      outside ? static_cast<i32>(network.configuration().interfaces[0].mtu) : kLoopbackMtu);
+        append_number(value, outside ? static_cast<i32>(network.configuration().interfaces[0].mtu)
+                             : level == kIpprotoIp ? kMostMtu4
+                                                   : kLoopbackMtu);
         return {};
     }
     if (level == kIpprotoIp ? name == kIpMulticastInterface : name == kIpv6MulticastInterface) {

@@ -37,7 +37,7 @@ SysResult<InetAddress> InetSocket::check_bind(Thread& thread, const SocketAddres
         return Errno::EINVAL;
     const bool free = number(v6() ? InetOption::free_bind6 : InetOption::free_bind) != 0 ||
                       number(InetOption::transparent) != 0;
-    const bool group = type != SocketType::stream && (is_multicast(result) || network.broadcast(result));
+    const bool group = is_multicast(result) || network.broadcast(result);
     if (!is_any(result) && !free && !group && !network.own(result)) return Errno::EADDRNOTAVAIL;
     if (!may_bind_port(thread, network, result.port)) return Errno::EACCES;
     return result;

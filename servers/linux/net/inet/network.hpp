@@ -14,6 +14,7 @@
 
 namespace pith::lx {
 
+class Thread;
 class Zone;
 using abi::Time;
 
@@ -34,7 +35,7 @@ class Network final : public NetworkView {
     /// Connects to the stack, and waits a few seconds at most for an interface that is being configured. Before the first program.
     void start();
     /// Writes the name servers that the network has told of to /etc/resolv.conf, where nobody else has said anything.
-    void write_name_servers();
+    void write_name_servers(Thread& thread);
 
     Zone& zone;
     PortTable tcp{PortTable::Protocol::stream};
@@ -69,6 +70,8 @@ class Network final : public NetworkView {
     u32 first_echo_group = 0, last_echo_group = 0x7fff'ffff;  ///< ping_group_range
 
   private:
+    /// The stack has come back without its sockets: listeners and datagram sockets get new ones.
+    void remake_sockets();
     static constexpr usize kMostTimeWait = 4096;
     struct Waiting {
         std::unique_ptr<Binding> binding;

@@ -112,6 +112,14 @@ void TcpEnd::stop_listening() {
     const std::unique_ptr<Listener> ended = std::move(listener_);
     state = TcpState::closed;
     static_cast<void>(network.tcp.set_listening(binding, false));
+    if (std::exchange(ended->net, nullptr) && local().family != 0) {
+        // Of several that share the port one is the stack's; another follows it.
+        Binding* next = nullptr;
+        network.tcp.for_port(local().port, [&](Binding& other) {
+            if (other.listening && other.holder != this) next = &other;
+        });
+        if (next != nullptr) static_cast<TcpEnd*>(next->holder)->make_stack_listener();
+    }
     for (TcpEnd* client : ended->waiting) client->waits_at_ = nullptr;
     for (const Ref<TcpEnd>& accepted : ended->queue) accepted->close(true);
     const std::deque<TcpEnd*> waiting = std::move(ended->waiting);

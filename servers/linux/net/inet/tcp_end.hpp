@@ -102,6 +102,8 @@ class TcpEnd : public RefCounted, private NetWatcher {
     void close(bool reset);
     /// As connect(AF_UNSPEC) does, and a listener's shutdown: nothing is left but what it is bound to.
     void disconnect();
+    /// Of a listener: the stack has come back without its socket.
+    void remake_stack_listener() { make_stack_listener(); }
     /// Options have changed that the stack has to know.
     void options_changed();
     NetSocket::Information information() const {

@@ -95,7 +95,7 @@ SysResult<> TcpSocket::set_tcp_option(i32 name, std::span<const u8> value) {
         case kKeepCount: return set_between(tcp.keep_count, number, 1, 127);
         case kSynCount: return set_between(tcp.syn_count, number, 1, 127);
         case kUserTimeout: return set_between(tcp.user_timeout, number, 0, 0x7fff'ffff);
-        case kLinger2: tcp.linger2 = number < 0 || number > 120 ? -1 : number; return {};
+        case kLinger2: tcp.linger2 = number < 0 ? -1 : std::min(number, 120); return {};
         case kDeferAccept: tcp.defer_accept = seconds_to_tries(number); return {};
         case kWindowClamp:
             if (number == 0) {

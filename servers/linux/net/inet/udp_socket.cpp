@@ -3,6 +3,7 @@
 #include "servers/linux/net/inet/udp_socket.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "servers/linux/net/inet/failure.hpp"
 #include "servers/linux/net/options.hpp"
@@ -13,6 +14,7 @@ namespace pith::lx {
 
 namespace {
 
+constexpr i32 kIcmpFilter = 1;
 constexpr u32 kIn = kPollIn | kPollReadNormal, kOut = kPollOut | kPollWriteNormal;
 
 }  // namespace
@@ -73,7 +75,8 @@ Async<> DatagramSocket::connect(Thread&, const SocketAddress& address) {
             if (!address_chosen_) table().enter(binding_, any_address(v6() ? 6 : 4, binding_.local.port));
             if (!port_chosen_) {
                 binding_.leave();
-                binding_.local = address_chosen_ ? binding_.local : InetAddress{};
+                if (!address_chosen_) binding_.local = {};
+                binding_.local.port = 0;
                 net_.reset();
             }
         }
@@ -172,6 +175,12 @@ void DatagramSocket::option_changed() {
 }
 
 SysResult<> DatagramSocket::set_option(Thread& thread, i32 level, i32 name, std::span<const u8> value) {
+    if (type == SocketType::raw && name == kIcmpFilter && (level == kIpprotoIcmp6 || level == kIpprotoRaw)) {
+        if (protocol != (level == kIpprotoIcmp6 ? kIpprotoIcmp6 : kIpprotoIcmp)) return Errno::EOPNOTSUPP;
+        const usize size = level == kIpprotoIcmp6 ? sizeof filter_ : sizeof(u32);
+        std::memcpy(filter_.data(), value.data(), std::min(value.size(), size));
+        return {};
+    }
     if (level != kSolSocket) return InetSocket::set_option(thread, level, name, value);
     switch (name) {
         case kSoReuseAddress:
@@ -181,6 +190,21 @@ SysResult<> DatagramSocket::set_option(Thread& thread, i32 level, i32 name, std:
         case kSoBroadcast: option_changed(); return {};
         case kSoBindToDevice: return bind_to_interface(value);
         default: return Errno::ENOPROTOOPT;
+    }
+}
+
+void DatagramSocket::drop_filtered() {
+    if (type != SocketType::raw || filter_ == std::array<u32, 8>{}) return;
+    Net::Datagram header;
+    while (net_ && net_->next_datagram(header)) {
+        u32 at = 0;
+        if (!v6()) {
+            const std::span<const u8> first = net_->datagram_piece(header, 0);
+            at = first.empty() ? 0 : (first[0] & 15u) * 4;
+        }
+        const std::span<const u8> message = net_->datagram_piece(header, at);
+        if (message.empty() || !filtered(message[0])) return;
+        net_->consume_datagram(header);
     }
 }
 
@@ -202,6 +226,7 @@ void DatagramSocket::net_changed(NetSocket& changed) {
             writers_.wake_all(kPollError);
         }
     }
+    drop_filtered();
     if (changed.received() != 0) readers_.wake_all(kIn);
     writers_.wake_all(kOut);
 }

@@ -28,6 +28,10 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     SysResult<i32> unsent_bytes() override { return i32{0}; }
     u32 poll(Poller* poller) override;
     const Binding& binding() const { return binding_; }
+    /// The stack has come back without this socket.
+    void stack_returned() {
+        if (!net_ && (port_chosen_ || type == SocketType::raw)) static_cast<void>(make_net());
+    }
     usize queued_bytes() const { return queued_bytes_; }
     u64 drops() const { return drops_ + (net_ ? net_->drops() : 0); }
 
@@ -71,6 +75,10 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     Task<SysResult<usize>> wait_receive(Thread& thread, Ref<DatagramSocket> self, UserIo io,
                                         ReceiveExtras& extras);
     Task<SysResult<usize>> wait_send(Thread& thread, Ref<DatagramSocket> self, UserIo io, Destination way);
+    /// A raw ICMP socket does not want messages of this type (ICMP_FILTER, ICMP6_FILTER).
+    bool filtered(u8 icmp_type) const { return (filter_[icmp_type / 32] >> icmp_type % 32 & 1) != 0; }
+    /// Drops those at the head of the stack's ring.
+    void drop_filtered();
     u32 limit() const { return static_cast<u32>(options.receive_buffer); }
 
     PortTable* table_;
@@ -81,6 +89,7 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     usize queued_bytes_ = 0;
     u64 drops_ = 0;
     NetSocketRef net_;
+    std::array<u32, 8> filter_{};
     WaitQueue readers_, writers_;
 };
 

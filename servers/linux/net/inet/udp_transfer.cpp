@@ -107,8 +107,7 @@ SysResult<DatagramSocket::Destination> DatagramSocket::destination(Thread&, cons
         way.to = PITH_TRY(check_destination(*extras.to, binding_.bound() && binding_.local.family == 4));
         if (type == SocketType::datagram && protocol == kIpprotoUdp && way.to.port == 0) return Errno::EINVAL;
     } else {
-        if (binding_.remote.family == 0)
-            return v6() || type != SocketType::stream ? Errno::EDESTADDRREQ : Errno::ENOTCONN;
+        if (binding_.remote.family == 0) return Errno::EDESTADDRREQ;
         way.to = binding_.remote;
     }
     if (network.broadcast(way.to) && !options.broadcast) return Errno::EACCES;
@@ -122,7 +121,7 @@ SysResult<DatagramSocket::Destination> DatagramSocket::destination(Thread&, cons
     way.tos = static_cast<u8>(number(four ? InetOption::tos : InetOption::traffic_class));
     way.from = binding_.local;
     if (is_any(way.from) || way.from.family != way.to.family) {
-        if (!is_any(way.from)) return Errno::EINVAL;
+        if (!is_any(way.from)) return v6() ? Errno::ENETUNREACH : Errno::EINVAL;
         way.from = way.route == Route::loopback ? network.source_for(way.to) : InetAddress{};
         way.from.port = binding_.local.port;
     }
@@ -238,6 +237,7 @@ void DatagramSocket::deliver_raw(const Datagram& datagram, i32 of_protocol) {
         if (socket.protocol != of_protocol || socket.v6() != (datagram.to.family == 6)) return;
         if (!is_any(at.local) && !same_ip(at.local, datagram.to)) return;
         if (at.remote.family != 0 && !same_ip(at.remote, datagram.from)) return;
+        if (!datagram.bytes.empty() && socket.filtered(datagram.bytes[0])) return;
         Datagram copy = datagram;
         copy.from.port = 0;
         if (!socket.v6()) {
@@ -335,7 +335,10 @@ SysResult<usize> DatagramSocket::take_outside(UserIo& io, ReceiveExtras& extras)
     if (done < header.length) extras.result |= kMsgTruncated;
     // Programs count lo first.
     tell(extras, header.remote, header.local, header.interface + 1, header.ttl, header.tos);
-    if ((extras.flags & kMsgPeek) == 0) net_->consume_datagram(header);
+    if ((extras.flags & kMsgPeek) == 0) {
+        net_->consume_datagram(header);
+        drop_filtered();
+    }
     return (extras.flags & kMsgTruncated) != 0 ? usize{header.length} : done;
 }
 

@@ -107,7 +107,7 @@ Async<usize> UnixStream::write(Thread& thread, UserIo&& io, i64 position) {
         to->data_arrived();
         return done;
     }
-    if (done != 0) return done;
+    // The rest goes on from where `io` is.
     return Socket::write(thread, std::move(io), position);
 }
 
@@ -116,14 +116,11 @@ Async<usize> UnixStream::send(Thread& thread, UserIo&& io, SendExtras&& extras) 
     if (extras.to) return state_ == State::established ? Errno::EISCONN : Errno::EOPNOTSUPP;
     UnixStream* to = PITH_TRY(receiver());
     if (io.remaining() == 0) return usize{0};
-    SysResult<usize> added = add(thread, io, extras);
-    if (added.ok()) {
-        to->data_arrived();
-        if (io.remaining() == 0) return added;
-    } else if (added.error() != Errno::EAGAIN) {
-        return added.error();
-    }
-    if (!waits(extras.flags)) return added;
+    const SysResult<usize> added = add(thread, io, extras);
+    if (added.ok()) to->data_arrived();
+    const bool full = added.ok() || added.error() == Errno::EAGAIN;
+    if (io.remaining() == 0 || !full || !waits(extras.flags))
+        return io.done() != 0 ? SysResult<usize>(io.done()) : added;
     return slow_send(thread, Ref<UnixStream>(this), std::move(io), std::move(extras));
 }
 

@@ -29,6 +29,7 @@ void UnixSocket::release(bool unread) {
         other->shut_ = kShutBoth;
         if (unread || embryo_) other->pending_error = Errno::ECONNRESET;
         other->state_changed();
+        other->tell_owner(kHungUp);
     }
     room_queue_.wake_all();
     domain_.closed();
@@ -52,6 +53,8 @@ SysResult<> UnixSocket::shutdown(Thread&, Shutdown how) {
         if ((bits & kShutReceive) != 0) other->shut_ |= kShutSend;
         if ((bits & kShutSend) != 0) other->shut_ |= kShutReceive;
         other->state_changed();
+        if (bits == kShutBoth) other->tell_owner(kHungUp);
+        else if (bits == kShutSend) other->tell_owner(kDataArrived);
     }
     state_changed();
     room_queue_.wake_all();

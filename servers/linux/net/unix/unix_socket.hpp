@@ -88,7 +88,10 @@ class UnixSocket : public Socket {
         return options.pass_credentials || to.options.pass_credentials || to.embryo_;
     }
     void state_changed();
-    void data_arrived() { read_queue_.wake(kPollIn | kPollPriority | kPollReadNormal | kPollReadBand); }
+    void data_arrived() {
+        read_queue_.wake(kPollIn | kPollPriority | kPollReadNormal | kPollReadBand);
+        tell_owner(kDataArrived);
+    }
     void space_made() {
         if (writable_now()) write_queue_.wake_all(kPollOut | kPollWriteNormal | kPollWriteBand);
     }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // /proc/net, which is /proc/PID/net of every process: the zone has one network.
+#include "servers/linux/net/inet/network.hpp"
+#include "servers/linux/net/inet/proc_text.hpp"
 #include "servers/linux/net/unix/domain.hpp"
 #include "servers/linux/net/unix/unix_socket.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
@@ -15,7 +17,25 @@ SysResult<std::string> text_unix(const ProcSubject& subject, Thread&) {
     return text;
 }
 
+template <InetTable Table>
+SysResult<std::string> text_inet(const ProcSubject& subject, Thread&) {
+    return inet_table_text(*subject.zone->network, Table);
+}
+
+SysResult<std::string> text_statistics(const ProcSubject& subject, Thread&) {
+    return socket_statistics_text(*subject.zone->network);
+}
+
 constinit const ProcEntry kNetEntries[] = {
+    {"icmp", S_REGULAR | 0444, text_inet<InetTable::icmp>},
+    {"icmp6", S_REGULAR | 0444, text_inet<InetTable::icmp6>},
+    {"raw", S_REGULAR | 0444, text_inet<InetTable::raw>},
+    {"raw6", S_REGULAR | 0444, text_inet<InetTable::raw6>},
+    {"sockstat", S_REGULAR | 0444, text_statistics},
+    {"tcp", S_REGULAR | 0444, text_inet<InetTable::tcp>},
+    {"tcp6", S_REGULAR | 0444, text_inet<InetTable::tcp6>},
+    {"udp", S_REGULAR | 0444, text_inet<InetTable::udp>},
+    {"udp6", S_REGULAR | 0444, text_inet<InetTable::udp6>},
     {"unix", S_REGULAR | 0444, text_unix},
     {"dev", S_REGULAR | 0444, proc_net_dev},
     {"route", S_REGULAR | 0444, proc_net_route},

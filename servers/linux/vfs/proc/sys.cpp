@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // /proc/sys.
+#include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/vfs/diskfs/page_cache.hpp"
 #include "servers/linux/vfs/proc/proc.hpp"
 #include "servers/linux/vfs/vfs.hpp"
@@ -117,7 +118,54 @@ constinit const ProcEntry kFiles[] = {
     {"protected_hardlinks", kWrite, number<0>, write_accepted},
     {"protected_symlinks", kWrite, number<0>, write_accepted},
 };
+TextResult text_port_range(Subject subject, Thread&) {
+    const PortTable& ports = subject.zone->network->tcp;
+    return decimal(ports.first_ephemeral) + "\t" + decimal(ports.last_ephemeral) + "\n";
+}
+TextResult text_ping_range(Subject subject, Thread&) {
+    const Network& network = *subject.zone->network;
+    return decimal(network.first_echo_group) + "\t" + decimal(network.last_echo_group) + "\n";
+}
+TextResult text_most_backlog(Subject subject, Thread&) {
+    return decimal(subject.zone->network->most_backlog) + "\n";
+}
+
+constinit const ProcEntry kIpv4[] = {
+    {"icmp_echo_ignore_all", kRead, number<0>},
+    {"ip_default_ttl", kRead, number<64>},
+    {"ip_forward", kRead, number<0>},
+    {"ip_local_port_range", kRead, text_port_range},
+    {"ip_nonlocal_bind", kRead, number<0>},
+    {"ip_unprivileged_port_start", kRead, number<1024>},
+    {"ping_group_range", kRead, text_ping_range},
+    {"tcp_available_congestion_control", kRead, constant<Constant{"reno cubic"}>},
+    {"tcp_congestion_control", kRead, constant<Constant{"cubic"}>},
+    {"tcp_fin_timeout", kRead, number<60>},
+    {"tcp_keepalive_intvl", kRead, number<75>},
+    {"tcp_keepalive_probes", kRead, number<9>},
+    {"tcp_keepalive_time", kRead, number<7200>},
+    {"tcp_max_syn_backlog", kRead, number<512>},
+    {"tcp_rmem", kRead, constant<Constant{"4096\t131072\t6291456"}>},
+    {"tcp_syncookies", kRead, number<0>},
+    {"tcp_tw_reuse", kRead, number<2>},
+    {"tcp_wmem", kRead, constant<Constant{"4096\t16384\t4194304"}>},
+};
+// Limits of sockets (net/options.cpp, net/syscalls.cpp); but for the backlog they are as they are.
+constinit const ProcEntry kNetCore[] = {
+    {"somaxconn", kRead, text_most_backlog}, {"rmem_default", kRead, number<212992>},
+    {"rmem_max", kRead, number<212992>},     {"wmem_default", kRead, number<212992>},
+    {"wmem_max", kRead, number<212992>},     {"optmem_max", kRead, number<131072>},
+};
+constinit const ProcEntry kNetUnix[] = {
+    {"max_dgram_qlen", kRead, number<10>},
+};
+constinit const ProcEntry kNet[] = {
+    {"core", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kNetCore},
+    {"ipv4", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kIpv4},
+    {"unix", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kNetUnix},
+};
 constinit const ProcEntry kSys[] = {
+    {"net", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kNet},
     {"kernel", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kKernel},
     {"vm", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kMemory},
     {"fs", S_DIRECTORY | 0555, nullptr, nullptr, nullptr, kFiles},

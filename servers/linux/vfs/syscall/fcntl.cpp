@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // fcntl and flock.
 #include "servers/linux/heap_guard.hpp"
+#include "servers/linux/net/socket.hpp"
 #include "servers/linux/vfs/lock.hpp"
 #include "servers/linux/vfs/pipe.hpp"
 #include "servers/linux/vfs/syscall/handler.hpp"
@@ -143,6 +144,11 @@ Outcome seals(File& file, u32 command, u32 wanted) {
     return 0;
 }
 
+void set_owner(const Thread& thread, File& file, i32 pid) {
+    if (Socket* socket = socket_of(file); socket != nullptr) socket->set_owner(thread, pid);
+    else file.owner = pid;
+}
+
 struct OwnerEx {
     i32 type, pid;
 };
@@ -151,7 +157,7 @@ Outcome ownership(Thread& thread, File& file, u32 command, u64 argument) {
     switch (command) {
         case F_SET_OWNER:
             if (as_int(argument) == static_cast<i32>(0x80000000)) return Errno::EINVAL;
-            file.owner = as_int(argument);
+            set_owner(thread, file, as_int(argument));
             return 0;
         case F_GET_OWNER: return file.owner;
         case F_SET_SIGNAL:
@@ -163,7 +169,7 @@ Outcome ownership(Thread& thread, File& file, u32 command, u64 argument) {
             const SysResult<OwnerEx> given = get<OwnerEx>(thread, argument);
             if (!given.ok()) return given.error();
             if (given.value().type < 0 || given.value().type > 2) return Errno::EINVAL;
-            file.owner = given.value().type == 2 ? -given.value().pid : given.value().pid;
+            set_owner(thread, file, given.value().type == 2 ? -given.value().pid : given.value().pid);
             return 0;
         }
         default:

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// A fuzzer of the network stack's input, for long runs: net_fuzz [CORPUS] (libFuzzer). An input is a series of frames, with time in between; the stack has
+// a listener, a UDP socket and a connection that is being made. What a short, fixed run can show is in tests/host/net/hostile_test.cpp.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "servers/net/stack/stack.hpp"
+#include "tests/host/net/support/client.hpp"
+#include "tests/host/net/support/frames.hpp"
+
+namespace pith {
+
+[[noreturn]] void assertion_failed(const char* text);
+void assertion_failed(const char* text) {
+    std::fprintf(stderr, "assertion failed: %s\n", text);
+    std::abort();
+}
+
+namespace stack {
+namespace {
+
+struct FuzzPort final : Port {
+    u64 time = 1'000'000'000, state = 1;
+    u8 made[2048];
+    u64 now() const override { return time; }
+    u64 random() override { return state = state * 6364136223846793005 + 1442695040888963407; }
+    u8* frame(u32 length) override { return length <= sizeof made ? made : nullptr; }
+    void queue(u32, u16, u16) override {}
+    void publish() override {}
+    void give_back(u64) override {}
+    void notify_client() override {}
+};
+
+Net::Address address(u8 last, u16 port) {
+    Net::Address out{};
+    out.family = 4;
+    out.port = port;
+    const u8 bytes[] = {10, 0, 0, last};
+    std::memcpy(out.bytes, bytes, 4);
+    return out;
+}
+
+/// Makes of any bytes a frame that gets further than the first checks: addresses, lengths, checksums, ports that somebody has.
+void repair(std::vector<u8>& frame) {
+    if (frame.size() < 62) return;
+    const u8 ethernet[] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1};
+    std::memcpy(frame.data(), ethernet, sizeof ethernet);
+    const u8 kind = frame[12] % 8;
+    const u32 length = static_cast<u32>(frame.size() - 14);
+    u8* ip = frame.data() + 14;
+    u32 header = 20, sum = 0;
+    u8 protocol;
+    if (kind < 5) {
+        const u8 protocols[] = {6, 6, 6, 17, 1};
+        protocol = protocols[kind];
+        frame[12] = 8, frame[13] = 0;
+        ip[0] = 0x45, ip[2] = static_cast<u8>(length >> 8), ip[3] = static_cast<u8>(length);
+        if ((ip[1] & 1) == 0) ip[6] = ip[7] = 0;
+        ip[9] = protocol, ip[10] = ip[11] = 0;
+        const u8 addresses[] = {10, 0, 0, 1, 10, 0, 0, 2};
+        std::memcpy(ip + 12, addresses, 8);
+        const u16 checksum = internet_checksum(ip, 20);
+        ip[10] = static_cast<u8>(checksum >> 8), ip[11] = static_cast<u8>(checksum);
+        for (u32 i = 12; i < 20; i += 2) sum += static_cast<u32>(ip[i] << 8 | ip[i + 1]);
+    } else if (kind < 7) {
+        protocol = 58, header = 40;
+        frame[12] = 0x86, frame[13] = 0xdd;
+        ip[0] = 0x60, ip[4] = static_cast<u8>((length - 40) >> 8), ip[5] = static_cast<u8>(length - 40),
+        ip[6] = protocol, ip[7] = 255;
+        const u8 addresses[] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+                                0xff, 2,    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+        std::memcpy(ip + 8, addresses, 32);
+        for (u32 i = 8; i < 40; i += 2) sum += static_cast<u32>(ip[i] << 8 | ip[i + 1]);
+    } else {
+        frame[12] = 8, frame[13] = 6;
+        return;
+    }
+    u8* transport = ip + header;
+    const u32 size = length - header;
+    const u32 at = protocol == 6 ? 16 : protocol == 17 ? 6 : 2;
+    if (protocol == 6 || protocol == 17) {
+        transport[0] = 0, transport[1] = 80;
+        transport[2] = (transport[2] & 1) != 0 ? 0x0f : 0;
+        transport[3] = transport[2] != 0 ? 0xa0 : protocol == 17 ? 53 : 80;
+    }
+    if (protocol == 17) transport[4] = static_cast<u8>(size >> 8), transport[5] = static_cast<u8>(size);
+    transport[at] = transport[at + 1] = 0;
+    const u16 checksum = internet_checksum(transport, size, protocol == 1 ? 0 : sum + protocol + size);
+    transport[at] = static_cast<u8>(checksum >> 8), transport[at + 1] = static_cast<u8>(checksum);
+}
+
+struct Victim {
+    FuzzPort port;
+    std::vector<u8> link, records;
+    TestClient client;
+    Stack* stack;
+    u64 session = 0;
+
+    Victim() : link(Net::kLinkSize + 4096), records(Records::kSize + 4096), client(link.data()) {
+        Records lease_record{std::span<u8>(records)};
+        static_cast<void>(lease_record.good());
+        Lease lease{};
+        std::memcpy(lease.address, address(2, 0).bytes, 4);
+        std::memcpy(lease.gateway, address(1, 0).bytes, 4);
+        std::memset(lease.mask, 255, 3);
+        lease.ends = ~u64{0};
+        lease_record.write(lease);
+        stack = new Stack(port, std::span<u8>(link.data(), Net::kLinkSize),
+                          std::span<u8>(records.data(), Records::kSize));
+        stack->attach({{2, 0, 0, 0, 0, 2}, 1500, true, false});
+    }
+
+    void run(const u8* data, usize size) {
+        stack->open(++session);
+        client.forget();
+        static_cast<void>(client.listen(80));
+        static_cast<void>(client.datagram(Net::Kind::datagram, {.port = 53}));
+        static_cast<void>(client.connect(address(2, 4000), address(1, 80)));
+        stack->round();
+        std::vector<std::vector<u8>> frames;  // lent until the end
+        while (size >= 2) {
+            const usize length = std::min<usize>(data[0] + (data[1] & 7u) * 256u, size - 2);
+            const bool wait = (data[1] & 8) != 0;
+            frames.emplace_back(data + 2, data + 2 + length);
+            if ((data[1] & 16) != 0) repair(frames.back());
+            data += 2 + length;
+            size -= 2 + length;
+            stack->receive(frames.size(), frames.back(), (data[-1] & 1) != 0);
+            if (wait) port.time += 60'000'000;
+            if (wait) stack->round();
+        }
+        stack->round();
+        // Nothing is kept of a frame when its memory goes.
+        port.time += 200'000'000'000;
+        for (int i = 0; i < 3; i++, port.time += 60'000'000'000) stack->round();
+    }
+};
+
+}  // namespace
+}  // namespace stack
+}  // namespace pith
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size);
+int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) {
+    static pith::stack::Victim victim;
+    victim.run(data, size);
+    return 0;
+}
