@@ -15,9 +15,9 @@ namespace pith::tools {
 
 namespace {
 
-constexpr u32 kBoot = 60;                  // seconds that a run may take beyond its load's, on a busy host
-constexpr u32 kCommands = 60;              // that are typed
-constexpr u32 kDownloadLines = 1'200'000;  // as tests/fault/loads/download.sh knows
+constexpr u32 kBoot = 120;               // seconds that a run may take beyond its load's, on a busy host
+constexpr u32 kCommands = 60;            // that are typed
+constexpr u32 kDownloadLines = 320'000;  // as tests/fault/loads/download.sh knows
 constexpr const char* kDiskSize = "96M";
 
 /// A folder that is gone with the object.
@@ -134,7 +134,7 @@ FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run) {
         line.insert(line.end(),
                     {"--", "sh", "-c", read_text(tree.root + "/tests/fault/loads/" + run.load.script)});
     }
-    const Finished done = run_command({line, static_cast<double>(run.seconds + 3 * kBoot), "", false, {}});
+    const Finished done = run_command({line, static_cast<double>(run.seconds + 2 * kBoot), "", false, {}});
     outcome.seconds = done.seconds;
     outcome.output = done.output;
     outcome.hits = read_hits(folder + "/log");
