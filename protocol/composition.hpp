@@ -58,6 +58,7 @@ enum class CompositionGrant : u32 {
     debug_console = 32,  ///< "machine" has right debug too
     budget_manage = 64,  ///< its "budget" capability may be a parent of others (right manage)
     devices = 128,       ///< "machine" has right devices, and the ACPI root pointer as its value
+    inject = 256,        ///< may call Process::Reach and Control, on all others that are started again
 };
 
 struct CompositionComponent {

@@ -160,8 +160,19 @@ struct Console {
         u32 reason;
         struct Reply {};
     };
+    /// A line of a report on the run, which `./pith` prints on its stderr when all else is out. `index`: how many came before;
+    /// one that was taken is not taken again. Errors: would_block: no room now, try again; invalid: an index out of order.
+    struct Report {
+        static constexpr u16 kOpcode = 12;
+        static constexpr usize kMaxText = 200;
+        u64 index;
+        u64 length;
+        char text[kMaxText];
+        usize payload_size() const { return 16 + (length < kMaxText ? length : kMaxText); }
+        struct Reply {};
+    };
     using Methods = MethodList<Attach, Poll, Write, Read, GetTermios, SetTermios, Flush, Flow, SetWindow,
-                               Ready, Exit>;
+                               Ready, Exit, Report>;
 };
 
 }  // namespace pith

@@ -83,6 +83,7 @@ enum class ControlKind : u16 {
     exit_status = 2,  ///< guest to host: ExitStatus. All streams are complete before it is sent
     crash_line = 3,   ///< guest to host: text without a newline; goes to stderr as one line
     ready = 4,        ///< guest to host: Ready; the command's first instruction is about to run
+    report_line = 5,  ///< guest to host: text without a newline; goes to stderr at the end of the run
 };
 struct ControlHeader {
     ControlKind kind;

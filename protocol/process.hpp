@@ -142,6 +142,20 @@ struct Process {
         u32 status;  ///< for `exit`: the emulator's exit status
         struct Reply {};
     };
+    /// What an injector of faults needs, for those whose manifests have the capability `inject`. With `what` 0 comes an Endpoint to
+    /// which the component answers `unsupported` as soon as it serves; with 1 come its first Thread (run, registers,
+    /// info), Space (map, info), run Pool (allocate, info) and Signal (notify). Its next death does not count towards
+    /// its being held down. Errors: access: not for this caller, or not this component (itself, or one whose end would be for
+    /// good); not_found; bad_state: it does not run; invalid.
+    struct Reach {
+        static constexpr u16 kOpcode = 32;
+        char name[kNameSize];
+        u64 what;
+        struct Reply {
+            u64 generation;  ///< starts so far
+            u64 ended;  ///< when its last life ended; 0: there was none, or it is not known (the supervisor)
+        };
+    };
     /// Has a component run another executable from now on (docs/recovery.md: updates). With it comes a Memory (right read) with the ELF
     /// file. Answered when the new one has been started; whether it stays, or the old one comes back, is in Describe. Errors: those of Control;
     /// protocol: not such a file; no_memory; busy: an update of it is on trial.
@@ -164,7 +178,7 @@ struct Process {
             usize payload_size() const { return 24 + (length < sizeof(text) ? length : sizeof(text)); }
         };
     };
-    using Methods = MethodList<Describe, Control, Counts, Cpu, Shutdown, Update, Crash>;
+    using Methods = MethodList<Describe, Control, Counts, Cpu, Shutdown, Update, Crash, Reach>;
 };
 
 }  // namespace pith

@@ -14,6 +14,10 @@
 //   root     device with the root file system, such as /dev/vda1. Default: the bundle has it
 //   share    where the folder that is shared with the host is to be: /share. Default: there is none
 //   log      "1": the system log is wanted on channel log. Default: 0
+//   chaos    milliseconds from one fault to the next, for the component chaos. Default: it does nothing
+//   chaos_target, chaos_spared, chaos_fault   whom it hits, whom not, and how (docs/fault_injection.md), each repeatable. Default: all, kill
+//   chaos_log    "1": each fault is told. Default: 0
+//   chaos_seed   of its choices, 32 bits. Default: of `seed`
 //   seed     64 hexadecimal digits of entropy from the host (fixed with --icount)
 //   epoch    nanoseconds since 1970 (UTC) when the machine was started (fixed with --icount)
 #pragma once

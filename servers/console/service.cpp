@@ -293,6 +293,24 @@ Result<Console::Ready::Reply> Service::handle(const Console::Ready&, Badge badge
     return Console::Ready::Reply{};
 }
 
+Result<Console::Report::Reply> Service::handle(const Console::Report& request, Badge badge) {
+    if (const Error error = check(badge); error != Error::ok) return error;
+    if (request.length > Console::Report::kMaxText || request.index > core().reports) return Error::invalid;
+    if (request.index < core().reports) return Console::Report::Reply{};
+    const std::span bytes(reinterpret_cast<const u8*>(request.text), request.length);
+    if (plain()) {
+        static constexpr u8 kLineEnd[] = {'\r', '\n'};
+        if (streams_.space(Channel::tty) < bytes.size() + sizeof(kLineEnd)) return Error::would_block;
+        streams_.append(Channel::tty, bytes);
+        streams_.append(Channel::tty, kLineEnd);
+    } else if (!streams_.append_control(mux::ControlKind::report_line, bytes)) {
+        return Error::would_block;
+    }
+    ++core().reports;
+    commit();
+    return Console::Report::Reply{};
+}
+
 void Service::handle(const Console::Exit& request, Request<Console::Exit> call) {
     if (const Error error = check(call.badge()); error != Error::ok) return call.fail(error);
     if (request.reason > static_cast<u32>(mux::ExitReason::panic)) return call.fail(Error::invalid);

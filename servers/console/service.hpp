@@ -32,6 +32,7 @@ class Service {
     Result<Console::Flow::Reply> handle(const Console::Flow& request, Badge badge);
     Result<Console::SetWindow::Reply> handle(const Console::SetWindow& request, Badge badge);
     Result<Console::Ready::Reply> handle(const Console::Ready&, Badge badge);
+    Result<Console::Report::Reply> handle(const Console::Report& request, Badge badge);
     void handle(const Console::Exit& request, Request<Console::Exit> call);
 
   private:

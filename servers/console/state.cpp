@@ -42,8 +42,11 @@ bool Store::plausible(const State& state) {
     }
     const tty::TtyState& tty = state.tty;
     const u32 unread = tty.head - tty.tail;
+    // Lines count in canonical mode only: in raw mode the end of the last one stays behind what was read.
+    const bool lines = (tty.termios.local & tty::kIcanon) != 0;
     return core.reply_length <= sizeof(state.reply) && core.control_length <= sizeof(core.control) &&
-           core.link.epoch != 0 && unread <= tty::kBufferSize && tty.canon_head - tty.tail <= unread &&
+           core.link.epoch != 0 && unread <= tty::kBufferSize &&
+           (!lines || tty.canon_head - tty.tail <= unread) &&
            tty.echo_head - tty.echo_tail <= tty::kBufferSize;
 }
 

@@ -53,7 +53,8 @@ struct Core {
     u64 log_sequence;  ///< next record of the system log
     mux::ExitStatus exit;
     u8 exit_asked, exit_sent, ready_sent, input_ended;
-    u32 control_length;                                         ///< bytes of `control`
+    u64 reports;         ///< lines of the client's report that were taken
+    u32 control_length;  ///< bytes of `control`
     u8 control[sizeof(mux::ControlHeader) + mux::kMaxControl];  ///< an incoming record, not yet whole
 };
 

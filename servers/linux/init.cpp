@@ -180,6 +180,7 @@ SysResult<> start_init(Zone& zone, std::string_view run_config) {
         return {};
     }
     if (zone.vfs->console) zone.vfs->console->ready();
+    if (zone.services->chaos.valid()) static_cast<void>(zone.services->chaos.call(Chaos::Begin{}));
     thread->at_event = false;
     thread->go_on(Return::state, 0);
     return {};

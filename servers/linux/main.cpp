@@ -85,6 +85,7 @@ void run_server() {
     services.nvme = Client<Block>::from_start("nvme");
     services.net = Client<Net>::from_start();
     services.devices = Client<Devices>::from_start();
+    services.chaos = Client<Chaos>::from_start();
 
     const NamedHandle* bundle_entry = find_start_handle("bundle");
     if (bundle_entry == nullptr) panic("no bundle");

@@ -5,6 +5,7 @@
 #include "lib/os/event_loop.hpp"
 #include "lib/os/protocol.hpp"
 #include "protocol/block.hpp"
+#include "protocol/chaos.hpp"
 #include "protocol/console.hpp"
 #include "protocol/device.hpp"
 #include "protocol/fs.hpp"
@@ -28,7 +29,8 @@ struct Services {
     Client<pith::Fs>
         memory_fs;           ///< files in memory (protocol/memory_fs.hpp); not valid: this system has none
     Client<pith::Fs> share;  ///< a folder of the host's (protocol/share.hpp); not valid: this system has none
-    Client<pith::Net> net;   ///< the network stack; not valid: this system has none
+    Client<pith::Chaos> chaos;  ///< kills components while the command runs; not valid: nobody does
+    Client<pith::Net> net;      ///< the network stack; not valid: this system has none
     Client<pith::Devices>
         devices;  ///< asked what drivers' devices can reach; not valid: this system has none
 };

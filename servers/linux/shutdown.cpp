@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "servers/linux/shutdown.hpp"
 
+#include <algorithm>
+
 #include "lib/os/clock.hpp"
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/disk.hpp"
 #include "servers/linux/vfs/diskfs/mounts.hpp"
+#include "servers/linux/vfs/tty/console.hpp"
 #include "servers/linux/vfs/vfs.hpp"
 
 namespace pith::lx {
@@ -18,6 +21,7 @@ struct Ending : Timer {
     Ending() : Timer(&expired) {}
     static void expired(Timer& timer);
     void finish();
+    void end_chaos();
     Task<void> flush_and_finish();
     Task<void> flush();
     Event flushed;
@@ -27,8 +31,21 @@ struct Ending : Timer {
 };
 constinit Ending* ending = nullptr;
 
+/// Who kills components while the command runs stops, and says what came of it.
+void Ending::end_chaos() {
+    const Client<Chaos>& chaos = zone->services->chaos;
+    if (!chaos.valid() || !zone->vfs->console) return;
+    auto end = chaos.call(Chaos::End{});
+    for (u64 index = 0; end.ok() && index < end->lines; ++index) {
+        auto line = chaos.call(Chaos::Line{index});
+        if (!line.ok()) break;
+        zone->vfs->console->report(index, {line->text, std::min<usize>(line->length, Chaos::kMaxLine)});
+    }
+}
+
 void Ending::expired(Timer& timer) {
     auto& end = static_cast<Ending&>(timer);
+    end.end_chaos();
     std::vector<Process*> all;
     for (const auto& [pid, process] : end.zone->processes)
         if (process.get() != end.zone->init && !process->zombie) all.push_back(process.get());

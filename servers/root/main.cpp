@@ -65,7 +65,9 @@ class RootServer {
 
   private:
     void start_supervisor();
-    void supervisor_died(std::string_view cause);
+    void restore_grants();
+    /// `ordered`: somebody wanted it, and it is no sign that the supervisor is broken.
+    void supervisor_died(std::string_view cause, bool ordered = false);
     bool fault(Message& message);
     void beat();
 
@@ -132,17 +134,18 @@ RootServer::RootServer()
     const auto endpoint = need(loop_.endpoint().mint(Badge(protocol_number(Root::kName), 0, 0).bits(),
                                                      rights(abi::EndpointRight::send) | kCopyRight),
                                "a capability");
+    // What is to outlive it, it cannot destroy.
+    constexpr abi::RightsBits kKept = abi::kAllRights & ~abi::kRightManage;
     Grant grants[] = {
-        make_grant("endpoint", supervisor_endpoint_),
+        make_grant("endpoint", supervisor_endpoint_, kKept),
         make_grant("supervisor", endpoint),
         make_grant("pong", pong_, rights(abi::SignalRight::notify)),
-        make_grant("system", system_),
+        make_grant("system", system_, kKept),
         make_grant("system.budget", system_budget_),
-        make_grant("preserved", preserved_, abi::kAllRights, 0, kPreservedPages * abi::kPageSize),
+        make_grant("preserved", preserved_, kKept, 0, kPreservedPages * abi::kPageSize),
         make_grant("machine", slot<Machine>(abi::RootSlot::machine), abi::kAllRights, 0, boot_info().rsdp),
-        make_grant("bundle", slot<Memory>(abi::RootSlot::bundle), abi::kAllRights, 0,
-                   boot_info().bundle_size),
-        make_grant("info", slot<Memory>(abi::RootSlot::info)),
+        make_grant("bundle", slot<Memory>(abi::RootSlot::bundle), kKept, 0, boot_info().bundle_size),
+        make_grant("info", slot<Memory>(abi::RootSlot::info), kKept),
     };
     for (Grant& grant : grants) grants_[grant_count_++] = grant;
     // These stay in the supervisor's CapTable for ever: they are put there once.
@@ -155,7 +158,24 @@ RootServer::RootServer()
     loop_.on_kernel_event([this](Message& message) { return fault(message); });
 }
 
+/// A supervisor that ran wild may have given up what it was given: its successor has it again, in the same slots.
+void RootServer::restore_grants() {
+    for (usize i = 0; i < grant_count_; i++) {
+        const Grant& grant = grants_[i];
+        const auto present = captable_.take<Memory>(grant.slot);
+        if (present.ok()) {
+            const auto info = present.value().info();
+            if (info.ok() && info.value().type == grant.type) continue;
+        }
+        static_cast<void>(captable_.remove(grant.slot));
+        const SyscallResult copied = invoke(abi::Syscall::cap_copy, grant.source, captable_.index(),
+                                            grant.slot, grant.rights, grant.badge);
+        if (copied.error != Error::ok) panic("cannot fill the supervisor's CapTable again");
+    }
+}
+
 void RootServer::start_supervisor() {
+    if (generation_ != 0) restore_grants();
     run_ = need(own_pool().create_pool(kRunPages), "the supervisor's run Pool");
     const auto bundle = slot<Memory>(abi::RootSlot::bundle);
     const auto info = slot<Memory>(abi::RootSlot::info);
@@ -191,7 +211,7 @@ void RootServer::start_supervisor() {
         panic("cannot start the supervisor");
 }
 
-void RootServer::supervisor_died(std::string_view cause) {
+void RootServer::supervisor_died(std::string_view cause, bool ordered) {
     cause_length_ = cause.size() < sizeof(cause_) ? cause.size() : sizeof(cause_);
     std::memcpy(cause_, cause.data(), cause_length_);
     died_ = now();
@@ -201,7 +221,7 @@ void RootServer::supervisor_died(std::string_view cause) {
     supervisor_ = {};
     // It is held to what it holds components to; but without it there is no system.
     const abi::Time time = now();
-    quick_deaths_ = time - started_ < kQuick ? quick_deaths_ + 1 : 0;
+    quick_deaths_ = !ordered && time - started_ < kQuick ? quick_deaths_ + 1 : 0;
     if (quick_deaths_ > kMostQuickDeaths) panic(std::string_view(cause_, cause_length_));
     restart_.arm(quick_deaths_ < 2 ? time : time + (kMillisecond << std::min(quick_deaths_ - 2, 8u)));
 }
@@ -236,10 +256,10 @@ Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, 
                      request.status);
 }
 
+/// Status 0: it was killed by order.
 void RootServer::handle(const Lifecycle::Exit& request, Request<Lifecycle::Exit>) {
-    if (request.status != 0) return supervisor_died("it ended");
-    started_ = 0;  // by order: however quick that was, it is not to blame
-    supervisor_died("killed");
+    const bool ordered = request.status == 0;
+    supervisor_died(ordered ? "killed" : "it ended", ordered);
 }
 
 void RootServer::handle(const Lifecycle::Crash& request, Request<Lifecycle::Crash>) {

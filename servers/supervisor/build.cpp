@@ -249,6 +249,7 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     PITH_CHECK(pith::start_component(launched, entry));
     r.thread = launched.thread.release();
     r.signal = launched.signal.release();
+    r.space = launched.space.release();
     r.memory = launched.memory.release();
     return {};
 }

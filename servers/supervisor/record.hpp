@@ -30,6 +30,7 @@ struct ComponentRecord {
     u32 deaths;      ///< within the hold window
     u64 generation;  ///< starts so far
     abi::Time started;
+    abi::Time ended;            ///< of the last life
     abi::Time window_start;     ///< of the hold window
     abi::Time restart_at;       ///< in state waiting
     u64 run_pages;              ///< limit of the run Pool
@@ -42,6 +43,7 @@ struct ComponentRecord {
     abi::HandleIndex run;  ///< of this life
     abi::HandleIndex thread;
     abi::HandleIndex signal;
+    abi::HandleIndex space;
     abi::HandleIndex memory;  ///< StartInfo, message buffer, stack and data
     u32 permanent;            ///< 1: the permanent objects are complete
     UpdateState update;

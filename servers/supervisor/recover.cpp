@@ -23,7 +23,7 @@ bool System::known_slot(abi::HandleIndex slot) const {
     for (u32 i = 0; i < count(); i++) {
         const ComponentRecord& r = record(i);
         for (const abi::HandleIndex mine :
-             {r.endpoint, r.pong, r.keep, r.preserved, r.kept, r.run, r.thread, r.signal, r.memory,
+             {r.endpoint, r.pong, r.keep, r.preserved, r.kept, r.run, r.thread, r.signal, r.space, r.memory,
               r.snapshot, r.image.memory, r.fallback.memory})
             if (mine == slot) return true;
         for (const abi::HandleIndex device : r.devices)

@@ -24,6 +24,7 @@ class Services {
     Result<Process::Counts::Reply> handle(const Process::Counts& request, Badge badge);
     Result<Process::Cpu::Reply> handle(const Process::Cpu& request, Badge badge);
     Result<Process::Shutdown::Reply> handle(const Process::Shutdown& request, Badge badge);
+    void handle(const Process::Reach& message, Request<Process::Reach> request);  // inject.cpp
     void handle(const Process::Update& message, Request<Process::Update> request);
     Result<Process::Crash::Reply> handle(const Process::Crash& request, Badge badge);
     void handle(const Lifecycle::Violation& message, Request<Lifecycle::Violation> request);
@@ -33,6 +34,8 @@ class Services {
 
   private:
     bool may_control(Badge badge) const;
+    bool may_inject(Badge badge) const;
+    Result<> reach_self(u64 what, Request<Process::Reach>& request);
     /// The number of one that `badge` may control.
     Result<u32> find_controlled(Badge badge, std::string_view name) const;
     Process::Describe::Reply describe_self();

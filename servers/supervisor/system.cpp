@@ -117,6 +117,7 @@ void System::take_down(u32 number) {
     Handle<Thread> thread(std::exchange(r.thread, abi::kNoHandle));
     if (thread.valid()) static_cast<void>(thread.destroy());
     const Handle<Signal> signal(std::exchange(r.signal, abi::kNoHandle));
+    const Handle<Space> space(std::exchange(r.space, abi::kNoHandle));
     const Handle<Memory> memory(std::exchange(r.memory, abi::kNoHandle));
     Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
     if (run.valid()) static_cast<void>(run.destroy());
@@ -175,6 +176,7 @@ void System::end(u32 number, std::string_view cause, const Fault* fault, Death d
     r.died_at = now();
     report_crash(number, cause, fault);
     set_cause(r, cause);
+    r.ended = r.died_at;
     r.total_deaths++;
     take_down(number);
     reporter_.line(Severity::crash, "{} crashed: {}", name_of(number), cause);

@@ -37,6 +37,8 @@ class System {
     /// Looks whether it serves again, if it died.
     void note_recovery(u32 number);
     Result<u32> find(std::string_view name) const;
+    /// The injector ends it next: not a sign that it is broken (Process::Reach).
+    void forgive(u32 number) { records_->components[number].deaths = 0; }
     u32 count() const { return static_cast<u32>(composition_.components().size()); }
     const CompositionComponent& component(u32 number) const { return composition_.components()[number]; }
     const ComponentRecord& record(u32 number) const { return records_->components[number]; }

@@ -60,6 +60,17 @@ coproc listener { exec perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0) && b
     $| = 1; print +(sockaddr_in(getsockname(S)))[0], "\n"; <STDIN>'; }
 listener_process=$listener_PID
 read -r used <&"${listener[0]}"
+chaos() { usage "chaos_$1" "$2" run "${@:3}"; }
+chaos missing '--chaos needs a value' --chaos
+chaos zero '--chaos 0: must be from 1 to' --chaos 0
+chaos word '--chaos soon: must be from 1 to' --chaos soon
+chaos alone '--chaos-target and --chaos-seed go with --chaos only' --chaos-target log
+chaos seed_alone '--chaos-target and --chaos-seed go with --chaos only' --chaos-seed 5
+chaos seed_word '--chaos-seed x: must be from 1 to' --chaos 5 --chaos-seed x
+chaos nobody '--chaos-target nobody: not a component of system' --chaos 5 --chaos-target nobody
+chaos disk "--chaos-target virtio_blk: not a component of system 'default'" --chaos 5 --chaos-target virtio_blk
+chaos linux '--chaos-target linux: it may not be killed' --chaos 5 --chaos-target linux
+chaos root '--chaos-target root: it may not be killed' --chaos 5 --chaos-target root
 forward() { usage "forward_$1" "$2" run --system ethernet "${@:3}"; }
 forward missing '-p needs a value' -p
 forward word '-p http:80: must be HOSTPORT:GUESTPORT' -p http:80

@@ -74,15 +74,16 @@ u32 read_grants(TableReader& reader) {
         {"debug", grant_bit(CompositionGrant::debug_console) | grant_bit(CompositionGrant::machine_info)},
         {"budget", grant_bit(CompositionGrant::budget_manage)},
         {"devices", grant_bit(CompositionGrant::devices)},
+        {"inject", grant_bit(CompositionGrant::inject)},
     };
     u32 grants = 0;
     for (const auto& [name, place] : reader.strings("capabilities")) {
         const auto found = std::ranges::find(kGrants, std::string_view(name), &Named::name);
         if (found == std::end(kGrants)) {
-            reader.error(
-                place,
-                "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget, devices)",
-                name);
+            reader.error(place,
+                         "unknown capability '{}' (there are bundle, machine, shutdown, debug, budget, "
+                         "devices, inject)",
+                         name);
         }
         grants |= found->bits;
     }

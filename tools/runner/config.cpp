@@ -64,6 +64,12 @@ std::vector<u8> run_config(const Options& options, const Streams& streams) {
     if (!options.rootfs.empty()) config.add("root", "/dev/vda");
     if (!options.share.empty()) config.add("share", "/share");
     config.add("log", options.log ? "1" : "0");
+    if (options.chaos != 0) config.add("chaos", std::to_string(options.chaos));
+    for (const std::string& target : options.chaos_targets) config.add("chaos_target", target);
+    for (const std::string& spared : options.chaos_spared) config.add("chaos_spared", spared);
+    for (const std::string& fault : options.chaos_faults) config.add("chaos_fault", fault);
+    if (!options.chaos_log.empty()) config.add("chaos_log", "1");
+    if (options.chaos_seed != 0) config.add("chaos_seed", std::to_string(options.chaos_seed));
     config.add("seed", seed(options.icount));
     config.add("epoch", std::to_string(epoch(options.icount)));
     return config.take();

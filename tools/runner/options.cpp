@@ -90,6 +90,13 @@ Options parse_options(int argc, char** argv) {
         .number("--ring", options.trace_ring, 1, static_cast<u32>(abi::kTraceLargest >> 20),
                 "MiB for the trace of each CPU")
         .option("--plugin", options.plugin, "A plugin of QEMU: FILE[,ARGUMENT=VALUE...]")
+        .number("--chaos", options.chaos, 1, 3'600'000,
+                "Milliseconds from one killing of a component to the next")
+        .list("--chaos-target", options.chaos_targets, "A component that is killed")
+        .list("--chaos-spare", options.chaos_spared, "A component that is not")
+        .list("--chaos-fault", options.chaos_faults, "What is done to it (docs/fault_injection.md)")
+        .option("--chaos-log", options.chaos_log, "Gets a line for each fault")
+        .number("--chaos-seed", options.chaos_seed, 1, 0xffff'ffff, "Of which component is killed when")
         .flag("--no-iommu", no_iommu, "A machine without an IOMMU")
         .flag("--icount", options.icount, "Deterministic: one virtual nanosecond an instruction")
         .flag("--log", options.log, "System log to stderr")

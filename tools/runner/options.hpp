@@ -45,6 +45,12 @@ struct Options {
     bool network = false;              ///< a network interface, on QEMU's user network
     std::vector<Forward> forwards;     ///< with it
     bool iommu = true;
+    u32 chaos = 0;  ///< milliseconds from one killing of a component to the next; 0: none is
+    std::vector<std::string> chaos_targets;  ///< components; none: all that are started again
+    std::vector<std::string> chaos_spared;   ///< and not these
+    std::vector<std::string> chaos_faults;   ///< what is done to them; none: kill
+    std::string chaos_log;                   ///< file that gets a line for each fault; empty: none
+    u32 chaos_seed = 0;                      ///< 0: the run's
     std::vector<Added> added;
     std::vector<std::string> environment;
     std::vector<std::string> command;

@@ -63,7 +63,12 @@ int Session::run(int debugger) {
     debugger_ = debugger;
     while (!ended_) poll_once();
     finish();
-    return status(qemu_.wait());
+    const int result = status(qemu_.wait());
+    if (options_.chaos != 0 && report_.empty()) say("chaos: the run ended before it could report");
+    if (!options_.chaos_log.empty()) write_file(options_.chaos_log, hits_);
+    const std::string report = terminal_.for_stderr(report_);
+    (void)!::write(2, report.data(), report.size());
+    return result;
 }
 
 /// Milliseconds until something is due though no descriptor is ready; -1: nothing is.
@@ -273,7 +278,10 @@ void Session::take_control(mux::ControlKind kind, std::string_view payload) {
         if (!options_.ready_file.empty())
             write_file(options_.ready_file, std::format("{} {}\n", ready.ticks, now()));
     } else if (kind == mux::ControlKind::crash_line) {
-        say(payload);
+        // Whoever asked for chaos is told of what was killed at the end.
+        if (options_.chaos == 0 || options_.log || !payload.contains("crashed: killed")) say(payload);
+    } else if (kind == mux::ControlKind::report_line) {
+        (payload.starts_with("hit ") ? hits_ : report_) += std::string(payload) + '\n';
     }
 }
 

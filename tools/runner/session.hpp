@@ -63,6 +63,8 @@ class Session {
     std::string wire_;     ///< frames on their way to the serial line
     std::string console_;  ///< the debug console's last lines
     std::string errors_;   ///< QEMU's own complaints
+    std::string report_;   ///< lines for the end of the run
+    std::string hits_;     ///< those for options.chaos_log
     std::optional<mux::ExitStatus> exit_;
     Clock::time_point exit_time_;
     End end_ = End::running;

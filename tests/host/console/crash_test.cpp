@@ -177,6 +177,27 @@ TEST(Store, AHalfWrittenSlotDoesNotCount) {
     EXPECT_EQ(std::string(line, line + read.count), "half!\n");
 }
 
+TEST(Store, ATerminalInRawModeIsKept) {
+    std::vector<u64> memory(Store::size() / sizeof(u64) + 1);
+    const std::span<u8> bytes(reinterpret_cast<u8*>(memory.data()), memory.size() * sizeof(u64));
+    {
+        Guest guest(bytes);
+        tty::LineDiscipline& terminal = guest.streams.discipline();
+        tty::Termios raw = terminal.termios();
+        raw.local &= ~tty::kIcanon;
+        terminal.set_termios(raw);
+        u8 screen[64], key = 'k', read[8];
+        tty::Output echo(screen);
+        ASSERT_EQ(terminal.input({&key, 1}, echo), 1u);
+        ASSERT_EQ(terminal.read(read, true).count, 1u);
+        guest.store.tty_changed();
+        guest.commit();
+    }
+    Store store;
+    ASSERT_TRUE(store.open(bytes).ok());
+    EXPECT_FALSE(store.fresh());
+}
+
 TEST(Store, NonsenseIsAFreshStart) {
     std::vector<u8> memory(Store::size());
     {

@@ -11,11 +11,14 @@ namespace pith::lx {
 
 template <typename M>
 Result<typename M::Reply> ConsoleLink::call(const M& method) {
+    constexpr int kMostAttempts = 16;  // each time it was restarted between the two
     if (!connected_) return Error::peer_died;
     auto result = client_.call(method);
-    if (result.ok() || result.error() != Error::bad_state) return result;
-    PITH_CHECK(attach(false));
-    return client_.call(method);
+    for (int i = 0; i < kMostAttempts && !result.ok() && result.error() == Error::bad_state; ++i) {
+        PITH_CHECK(attach(false));
+        result = client_.call(method);
+    }
+    return result;
 }
 
 Result<> ConsoleLink::attach(bool fresh) {
@@ -136,6 +139,22 @@ bool ConsoleLink::set_window(const tty::WindowSize& window) {
 }
 
 void ConsoleLink::ready() { static_cast<void>(call(Console::Ready{})); }
+
+void ConsoleLink::report(u64 index, std::string_view line) {
+    constexpr abi::Time kRetry = kMillisecond, kPatience = 2 * kSecond;
+    Console::Report request{};
+    request.index = index;
+    request.length = std::min(line.size(), Console::Report::kMaxText);
+    std::memcpy(request.text, line.data(), request.length);
+    const abi::Time limit = now() + kPatience;
+    auto taken = call(request);
+    // The run is over: there is nobody else that this could keep waiting.
+    while (!taken.ok() && taken.error() == Error::would_block && now() < limit) {
+        const abi::Time next = now() + kRetry;
+        while (now() < next) yield_cpu();
+        taken = call(request);
+    }
+}
 
 SysResult<Tty::Piece> ConsoleTty::try_read(std::span<u8> into, bool last) {
     // A count beyond what a reply holds says that this is a piece of a longer read: `into` holds a whole reply then.

@@ -35,6 +35,8 @@ class ConsoleLink {
     bool set_window(const tty::WindowSize& window);
     /// The command's first instruction is about to run.
     void ready();
+    /// A line that `./pith` prints at the end of the run; `index`: how many came before.
+    void report(u64 index, std::string_view line);
 
     Ref<ConsoleTty> tty;
     WaitQueue stream_queues[3];

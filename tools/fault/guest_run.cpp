@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// One run: what it needs is made in a folder of its own, which goes with it.
+#include <stdlib.h>
+
+#include <filesystem>
+#include <optional>
+#include <sstream>
+
+#include "tools/base/host.hpp"
+#include "tools/fault/campaign.hpp"
+#include "tools/fault/text_server.hpp"
+#include "tools/suites/process.hpp"
+
+namespace pith::tools {
+
+namespace {
+
+constexpr u32 kBoot = 120;               // seconds that a run may take beyond its load's, on a busy host
+constexpr u32 kCommands = 60;            // that are typed
+constexpr u32 kDownloadLines = 320'000;  // as tests/fault/loads/download.sh knows
+constexpr const char* kDiskSize = "96M";
+
+/// A folder that is gone with the object.
+class Folder {
+  public:
+    Folder() {
+        std::string pattern = std::filesystem::temp_directory_path().string() + "/pith-fault-XXXXXX";
+        if (::mkdtemp(pattern.data()) == nullptr) fail(1, "{}", error_text(pattern));
+        path_ = pattern;
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    ~Folder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+void check(const Command& command) {
+    const Finished done = run_command(command);
+    if (done.status != 0) fail(1, "{}: {}", command.arguments.front(), done.output);
+}
+
+std::string shell_script(u32 seconds) {
+    std::string script = std::format("limit {}\nexpect #\n", kBoot);
+    for (u32 i = 0; i < kCommands; ++i) {
+        script += std::format("send echo sum $(({} * 7 + 1)) | cat\\r\nexpect sum {}\nexpect #\n", i + 1000,
+                              (i + 1000) * 7 + 1);
+        script += std::format("pause {}\n", seconds * 1000 / kCommands / 2);
+    }
+    return script + "send exit 0\\r\nend\n";
+}
+
+std::vector<std::string> machine(const FaultTree& tree, const FaultRun& run, const std::string& folder) {
+    std::vector<std::string> line = {tree.build + "/tools/pith_run",
+                                     "--kernel",
+                                     tree.build + "/kernel/pith-kernel.elf",
+                                     "--bundle",
+                                     std::format("{}/{}-chaos.bundle", tree.build, run.load.system),
+                                     "--timeout",
+                                     std::to_string(run.seconds + kBoot),
+                                     "--chaos",
+                                     std::to_string(run.kind.interval),
+                                     "--chaos-seed",
+                                     std::to_string(run.seed),
+                                     "--chaos-log",
+                                     folder + "/log",
+                                     "--network"};
+    for (const std::string& fault : run.kind.faults) line.insert(line.end(), {"--chaos-fault", fault});
+    for (const std::string& name : run.kind.spared) line.insert(line.end(), {"--chaos-spare", name});
+    const std::string disk = folder + "/disk";
+    if (run.load.needs == Load::Needs::share) {
+        std::filesystem::create_directory(folder + "/share");
+        line.insert(line.end(), {"--share", folder + "/share"});
+    } else if (run.load.needs != Load::Needs::nothing && run.load.needs != Load::Needs::server) {
+        check({{"truncate", "-s", kDiskSize, disk}});
+        if (run.load.needs == Load::Needs::disk) check({{"/sbin/mke2fs", "-q", "-t", "ext4", "-F", disk}});
+        line.insert(line.end(), {run.load.needs == Load::Needs::nvme ? "--nvme-disk" : "--disk", disk});
+    }
+    if (run.load.sqlite) {
+        const std::string program = "/usr/bin/sqlite3";
+        const Finished more = run_command(
+            {{tree.root + "/tools/runner/needed_libraries.sh", program, program}, 60, "", true, {}});
+        if (more.status != 0) fail(1, "sqlite3: {}", more.errors);
+        std::istringstream files(program + ":" + program + "\n" + more.output);
+        for (std::string file; std::getline(files, file);) line.insert(line.end(), {"--add", file});
+    }
+    for (const std::string& variable : run.load.environment) line.insert(line.end(), {"--env", variable});
+    line.insert(line.end(), {"--env", std::format("FAULT_SECONDS={}", run.seconds)});
+    return line;
+}
+
+std::vector<Hit> read_hits(const std::string& file) {
+    std::vector<Hit> hits;
+    if (!std::filesystem::exists(file)) return hits;
+    std::istringstream lines(read_text(file));
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string word;
+        Hit hit;
+        if (words >> word >> hit.target >> hit.fault >> hit.end >> hit.time && word == "hit")
+            hits.push_back(hit);
+    }
+    return hits;
+}
+
+}  // namespace
+
+bool FaultOutcome::passed() const {
+    if (!orderly || (!right && !run.kind.silent)) return false;
+    for (const Hit& hit : hits)
+        if (hit.end == "detected") return false;
+    return true;
+}
+
+FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run) {
+    const Folder own;
+    const std::string& folder = own.path();
+    FaultOutcome outcome{.run = run};
+    std::vector<std::string> line = machine(tree, run, folder);
+    std::optional<TextServer> server;
+    if (run.load.needs == Load::Needs::server) {
+        server.emplace(numbers(kDownloadLines));
+        line.insert(line.end(), {"--env", std::format("FAULT_PORT={}", server->port())});
+    }
+    if (run.load.script.empty()) {
+        write_file(folder + "/typed", shell_script(run.seconds));
+        line.insert(line.begin(), {tree.build + "/tools/pith_expect", folder + "/typed"});
+    } else {
+        line.insert(line.end(),
+                    {"--", "sh", "-c", read_text(tree.root + "/tests/fault/loads/" + run.load.script)});
+    }
+    const Finished done = run_command({line, static_cast<double>(run.seconds + 2 * kBoot), "", false, {}});
+    outcome.seconds = done.seconds;
+    outcome.output = done.output;
+    outcome.hits = read_hits(folder + "/log");
+    const bool typed = run.load.script.empty();  // there the output is shown only if something is amiss
+    outcome.orderly = done.status != 124 && done.status != 125 && !outcome.hits.empty() &&
+                      (typed || done.output.contains("chaos: seed "));
+    outcome.right = outcome.orderly && done.status == 0 && (typed || done.output.contains("right: "));
+    if (run.load.needs == Load::Needs::disk && outcome.right) {
+        const Finished whole = run_command({{"/sbin/e2fsck", "-fn", folder + "/disk"}, 60, "", false, {}});
+        outcome.right = whole.status == 0;
+        if (!outcome.right) outcome.output += whole.output;
+    }
+    return outcome;
+}
+
+}  // namespace pith::tools

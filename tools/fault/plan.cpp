@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Which loads, which faults, and how often.
+#include "tools/fault/campaign.hpp"
+
+namespace pith::tools {
+
+namespace {
+
+constexpr u32 kShortSeconds = 6, kLongSeconds = 30;
+
+const std::vector<Load>& loads() {
+    using Needs = Load::Needs;
+    static const std::vector<Load> list = {
+        {"files",
+         "storage",
+         "files.sh",
+         {"FAULT_MOUNT=mount -t ext4 /dev/vda /mnt", "FAULT_PLACE=/mnt", "FAULT_AGAIN=1"},
+         Needs::disk},
+        {"sqlite", "storage", "sqlite.sh", {}, Needs::disk, true},
+        {"forks", "storage", "forks.sh", {}, Needs::disk},
+        {"shell", "storage", "", {}, Needs::disk},
+        {"download", "default", "download.sh", {}, Needs::server},
+        {"nvme", "nvme", "device.sh", {"FAULT_DEVICE=/dev/nvme0n1"}, Needs::nvme},
+        {"share",
+         "share",
+         "files.sh",
+         {"FAULT_MOUNT=true", "FAULT_PLACE=/share", "FAULT_AGAIN="},
+         Needs::share},
+        {"memory",
+         "memory",
+         "files.sh",
+         {"FAULT_MOUNT=mount -t memory none /mnt", "FAULT_PLACE=/mnt", "FAULT_AGAIN="}},
+    };
+    return list;
+}
+
+const std::vector<FaultClass>& classes() {
+    static const std::vector<FaultClass> list = {
+        {"kills", {"kill", "kill_again"}, 50},
+        {"crashes", {"exit", "null", "wild", "execute", "stack"}, 50},
+        {"hangs", {"loop", "deadlock", "no_replies", "storm", "pool"}, 100},
+        {"lies", {"wrong_replies"}, 100, {"supervisor"}, true},
+        {"silent", {"registers", "code", "data", "heap", "shared"}, 100, {"supervisor"}, true},
+    };
+    return list;
+}
+
+}  // namespace
+
+std::vector<FaultRun> short_plan() {
+    std::vector<FaultRun> plan;
+    for (const Load& load : loads())
+        for (const FaultClass& kind : classes()) plan.push_back({load, kind, 1, kShortSeconds});
+    return plan;
+}
+
+std::vector<FaultRun> long_plan(u32 round) {
+    std::vector<FaultRun> plan;
+    for (const Load& load : loads())
+        for (const FaultClass& kind : classes()) plan.push_back({load, kind, 1000 + round, kLongSeconds});
+    return plan;
+}
+
+}  // namespace pith::tools
