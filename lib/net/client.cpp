@@ -18,8 +18,15 @@ Task<void> NetClient::teller() {
     for (;;) {
         co_await gathered_.wait();
         gathered_.reset();
-        settle();
+        if (waiting()) continue;
+        if (patient && patient()) delay_.arm(now() + kMostDelay);
+        else settle();
     }
+}
+
+void NetClient::tell() {
+    delay_.cancel();
+    settle();
 }
 
 Result<> NetClient::open(const Handle<Signal>& signal, u64 bits, abi::Time deadline) {
@@ -76,7 +83,7 @@ void NetClient::settle() {
 
 void NetClient::look() {
     sockets.serve();
-    settle();
+    tell();
 }
 
 void NetClient::watch() {

@@ -34,7 +34,17 @@ class NetClient {
         return server_.call(Net::Statistics{}, deadline);
     }
 
+    /// Tells the stack now what waits to be told.
+    void flush() {
+        if (waiting()) tell();
+    }
+    /// Something waits to be told: `patient` said that more may come at once.
+    bool waiting() const { return delay_.armed(); }
+
     NetSockets sockets;
+    /// Asked when there is something to tell. True: a program runs on, and may soon have more to tell; whoever says so calls flush() when it does not.
+    /// Nothing waits for longer than kMostDelay.
+    Callback<bool()> patient;
     /// The stack is back after it was held down, or had not been there at the start: what there was is lost, and can be made again.
     Callback<void()> returned;
 
@@ -42,6 +52,12 @@ class NetClient {
     static constexpr abi::Time kPatience = 50'000'000;
     static constexpr abi::Time kLookInterval = 1'000'000'000;
     static constexpr u32 kMostSilences = 5;
+    static constexpr abi::Time kMostDelay = 200'000;
+    struct Delay : Timer {
+        explicit Delay(NetClient& of) : Timer(&expired), client(of) {}
+        static void expired(Timer& timer) { static_cast<Delay&>(timer).client.tell(); }
+        NetClient& client;
+    };
     struct Watch : Timer {
         explicit Watch(NetClient& of) : Timer(&expired), client(of) {}
         static void expired(Timer& timer) { static_cast<Watch&>(timer).client.watch(); }
@@ -65,6 +81,8 @@ class NetClient {
     u32 silences_ = 0;
     bool lost_ = false;  ///< it was held down, or never there
     Watch watch_{*this};
+    Delay delay_{*this};
+    void tell();
     Event gathered_;  ///< there is something to tell the stack
     Task<void> teller();
 };

@@ -2,6 +2,7 @@
 #include "servers/linux/server.hpp"
 
 #include "servers/linux/address_space.hpp"
+#include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/syscall_table.hpp"
 #include "servers/linux/vfs/diskfs/page_cache.hpp"
 
@@ -148,7 +149,9 @@ bool handle_exception(Thread& thread, Message& message) {
 
 }  // namespace
 
-bool handle_event(Zone& zone, Message& message) {
+namespace {
+
+bool answer_event(Zone& zone, Message& message) {
     zone.bury();
     // Only the kernel sends such messages, with the badge that the thread was made with.
     Thread& thread = *reinterpret_cast<Thread*>(message.badge);
@@ -164,6 +167,15 @@ bool handle_event(Zone& zone, Message& message) {
             return leave(thread, message, Return::state, 0);
         default: return false;
     }
+}
+
+}  // namespace
+
+bool handle_event(Zone& zone, Message& message) {
+    zone.goes_on = answer_event(zone, message);
+    // A thread that waits now has told the network all that it had for it.
+    if (!zone.goes_on && zone.network != nullptr && zone.network->client) zone.network->client->flush();
+    return zone.goes_on;
 }
 
 }  // namespace pith::lx

@@ -89,9 +89,10 @@ class Zone {
 
     // The kernel's side
     StatePages states;
-    HandleIndex endpoint = 0;                        ///< where the events of threads arrive
-    HandleIndex budget = 0;                          ///< that programs run on
-    u8 priority = 64;                                ///< of programs with nice 0
+    bool goes_on = false;      ///< the last event of a thread was answered at once: it runs again
+    HandleIndex endpoint = 0;  ///< where the events of threads arrive
+    HandleIndex budget = 0;    ///< that programs run on
+    u8 priority = 64;          ///< of programs with nice 0
     std::vector<std::unique_ptr<Thread>> graveyard;  ///< ended; deleted before the next event is handled
     std::vector<std::unique_ptr<Process>> buried;    ///< reaped; deleted after those
     void bury();                                     ///< deletes both

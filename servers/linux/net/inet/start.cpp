@@ -117,6 +117,7 @@ void Network::start() {
     client = std::make_unique<NetClient>(std::move(services.net), session);
     loop.on_signal(bit, [this](u64) { client->look(); });
     loop.on_signal(kSignalReborn, [this](u64) { client->reborn(); });
+    client->patient = [this] { return zone.goes_on; };
     client->returned = [this] { remake_sockets(); };
     static_cast<void>(client->open(loop.signal(), bit, zone.now() + kOpenPatience));
     const Time deadline = zone.now() + kConfigurePatience;
