@@ -30,12 +30,13 @@ struct Net {
     static constexpr const char* kName = "net";
 
     // --- sizes ---
-    static constexpr u32 kSockets = 4096;         ///< a power of two: the rings of numbers have as many entries
-    static constexpr u32 kFirstServerSocket = 2048;  ///< from here on: connections that came in, numbered by the server; below: the client's own
+    static constexpr u32 kSockets = 4096;  ///< a power of two: the rings of numbers have as many entries
+    static constexpr u32 kFirstServerSocket =
+        2048;  ///< from here on: connections that came in, numbered by the server; below: the client's own
     static constexpr u32 kPageSize = 4096;
-    static constexpr u32 kRingPages = 64;                        ///< of a ring buffer
-    static constexpr u32 kRingSize = kRingPages * kPageSize;     ///< bytes between head and tail, at most
-    static constexpr u32 kPages = 2048;                          ///< of the window
+    static constexpr u32 kRingPages = 64;                     ///< of a ring buffer
+    static constexpr u32 kRingSize = kRingPages * kPageSize;  ///< bytes between head and tail, at most
+    static constexpr u32 kPages = 2048;                       ///< of the window
     static constexpr u32 kFirstSendPage = 1024;
     static constexpr u32 kMaxInterfaces = 4;
     static constexpr u32 kMaxAddresses = 8;  ///< of an interface
@@ -47,20 +48,20 @@ struct Net {
     struct Address {
         u8 family;  ///< 0: none (any), 4 or 6
         u8 reserved;
-        u16 port;   ///< in the machine's byte order
-        u32 scope;  ///< of a link-local address: the interface, counted from 1; 0: none
+        u16 port;      ///< in the machine's byte order
+        u32 scope;     ///< of a link-local address: the interface, counted from 1; 0: none
         u8 bytes[16];  ///< in network order; of IPv4 the first four, the others 0
         bool operator==(const Address&) const = default;
     };
     static_assert(sizeof(Address) == 24);
 
     enum class Kind : u8 {
-        none = 0,   ///< the client does not use this socket, or no longer
-        stream,     ///< a connection of TCP
-        listener,   ///< of TCP
-        datagram,   ///< UDP
-        raw,        ///< IP packets of protocol `protocol`, sent without their IP header; received with it (IPv4) or without (IPv6), as Linux does
-        echo,       ///< ICMP echo requests; `local.port` is their identifier (Linux: SOCK_DGRAM, IPPROTO_ICMP)
+        none = 0,  ///< the client does not use this socket, or no longer
+        stream,    ///< a connection of TCP
+        listener,  ///< of TCP
+        datagram,  ///< UDP
+        raw,  ///< IP packets of protocol `protocol`, sent without their IP header; received with it (IPv4) or without (IPv6), as Linux does
+        echo,  ///< ICMP echo requests; `local.port` is their identifier (Linux: SOCK_DGRAM, IPPROTO_ICMP)
     };
 
     enum class State : u8 {
@@ -68,81 +69,84 @@ struct Net {
         open,         ///< datagram, raw, echo, listener: it is there
         connecting,   ///< stream
         established,  ///< stream; also when one side or both have closed
-        closed,       ///< stream: nothing more will be sent or received by the network; `failure` says why. What is in the receive ring may be taken
+        closed,  ///< stream: nothing more will be sent or received by the network; `failure` says why. What is in the receive ring may be taken
     };
 
     enum class Failure : u8 {
-        none = 0,      ///< closed by both sides in order
-        refused,       ///< the peer does not listen there
-        reset,         ///< by the peer
-        timed_out,     ///< no answer; also of keep-alive
-        unreachable,   ///< there is no route
+        none = 0,     ///< closed by both sides in order
+        refused,      ///< the peer does not listen there
+        reset,        ///< by the peer
+        timed_out,    ///< no answer; also of keep-alive
+        unreachable,  ///< there is no route
         host_unreachable,
-        in_use,        ///< the address, or the pair of addresses
-        not_local,     ///< `local` is no address of this machine
-        no_memory,     ///< the server has no room for it
-        broken,        ///< the client has broken the protocol
-        too_long,      ///< a datagram that can't be sent
+        in_use,     ///< the address, or the pair of addresses
+        not_local,  ///< `local` is no address of this machine
+        no_memory,  ///< the server has no room for it
+        broken,     ///< the client has broken the protocol
+        too_long,   ///< a datagram that can't be sent
     };
 
     /// Bits of ClientHalf::flags.
     static constexpr u8 kSendClosed = 1;     ///< nothing more comes behind send_tail: FIN follows it
     static constexpr u8 kReceiveClosed = 2;  ///< what arrives is acknowledged and dropped
-    static constexpr u8 kAbort = 4;          ///< with Kind::none: RST, and what is in the send ring is dropped
-    static constexpr u8 kNoDelay = 8;        ///< Nagle's algorithm is off
+    static constexpr u8 kAbort = 4;    ///< with Kind::none: RST, and what is in the send ring is dropped
+    static constexpr u8 kNoDelay = 8;  ///< Nagle's algorithm is off
     static constexpr u8 kKeepAlive = 16;
     static constexpr u8 kBroadcast = 32;
     static constexpr u8 kV6Only = 64;
-    static constexpr u8 kCork = 128;         ///< segments that are not full wait, 200 ms at most
+    static constexpr u8 kCork = 128;  ///< segments that are not full wait, 200 ms at most
 
     /// Bits of ServerHalf::flags.
     static constexpr u8 kPeerClosed = 1;  ///< nothing more comes behind receive_tail
 
     /// What the client wants; the fields up to `generation` are fixed as long as that is.
     struct ClientHalf {
-        Kind kind;      ///< the last field to be written for a new use. none: the client lets go; the server sends what is left, and closes
-        u8 flags;       ///< may change at any time
-        u8 protocol;    ///< of raw
-        u8 ttl;         ///< 0: the default
+        Kind
+            kind;  ///< the last field to be written for a new use. none: the client lets go; the server sends what is left, and closes
+        u8 flags;  ///< may change at any time
+        u8 protocol;  ///< of raw
+        u8 ttl;       ///< 0: the default
         u8 tos;
         u8 reserved[3];
         /// Of the client's own sockets: counted up for each use, never 0. Of the server's: what the server's half says, once the client has seen it.
         u32 generation;
-        u32 backlog;    ///< of a listener: connections that the client has not yet seen, at most
-        Address local;  ///< the client chooses ports, and sees to it that they don't collide; family 0 or address 0: any
-        Address remote; ///< of a stream: to connect to; of datagrams: the only peer, or none
+        u32 backlog;  ///< of a listener: connections that the client has not yet seen, at most
+        Address
+            local;  ///< the client chooses ports, and sees to it that they don't collide; family 0 or address 0: any
+        Address remote;  ///< of a stream: to connect to; of datagrams: the only peer, or none
         u32 send_tail;
         u32 receive_head;
-        u32 receive_limit;  ///< bytes in the receive ring, at most; 0: kRingSize
+        u32 receive_limit;                         ///< bytes in the receive ring, at most; 0: kRingSize
         u32 keep_idle, keep_interval, keep_count;  ///< seconds, seconds, probes; 0: 7200, 75, 9
-        u32 user_timeout;   ///< milliseconds that sent bytes may stay unacknowledged; 0: the default
-        u32 pending;        ///< atomic: 1: this socket's number is in the ring to the server
+        u32 user_timeout;  ///< milliseconds that sent bytes may stay unacknowledged; 0: the default
+        u32 pending;       ///< atomic: 1: this socket's number is in the ring to the server
         u16 send_pages[kRingPages];
     };
 
     /// What there is.
     struct ServerHalf {
         State state;
-        Failure failure;   ///< of datagrams: that of the last one, an ICMP error perhaps; a new one has another `failures`
+        Failure
+            failure;  ///< of datagrams: that of the last one, an ICMP error perhaps; a new one has another `failures`
         u8 flags;
         u8 reserved;
         /// The client's, of which this half speaks; of the server's own sockets counted up for each use, never 0.
         u32 generation;
         u32 listener;             ///< of a connection that came in: by which socket
         u32 listener_generation;  ///< ... of which generation
-        Address local;    ///< as it is: of a stream the address that it uses
+        Address local;            ///< as it is: of a stream the address that it uses
         Address remote;
-        u32 send_head;    ///< bytes before it are acknowledged (stream), or have been sent (others)
+        u32 send_head;  ///< bytes before it are acknowledged (stream), or have been sent (others)
         u32 receive_tail;
-        u32 wake_at;      ///< the client tells the server (ring and Signal) when receive_head gets there or beyond
-        u32 failures;     ///< counted
-        u32 drops;        ///< datagrams that found no room
-        u32 mss;          ///< the rest of a stream's: for TCP_INFO
-        u32 round_trip;   ///< microseconds, smoothed; 0: not known
+        u32 wake_at;  ///< the client tells the server (ring and Signal) when receive_head gets there or beyond
+        u32 failures;           ///< counted
+        u32 drops;              ///< datagrams that found no room
+        u32 mss;                ///< the rest of a stream's: for TCP_INFO
+        u32 round_trip;         ///< microseconds, smoothed; 0: not known
         u32 congestion_window;  ///< bytes
         u32 send_window;        ///< bytes, as the peer last told
         u32 retransmissions;
-        u32 pending;      ///< atomic: 1: this socket's number is in the ring to the client
+        u32 pending;  ///< atomic: 1: this socket's number is in the ring to the client
         u16 receive_pages[kRingPages];
     };
 
@@ -174,7 +178,7 @@ struct Net {
     struct Interface {
         char name[16];  ///< ended by 0; "eth0". Empty: there is none, and none behind it
         u8 hardware_address[6];
-        u16 flags;      ///< kUp, kConfigured
+        u16 flags;  ///< kUp, kConfigured
         u32 mtu;
         u32 reserved;
         InterfaceAddress addresses[kMaxAddresses];
@@ -184,14 +188,15 @@ struct Net {
         u64 received_frames, received_bytes, receive_drops;
         u64 sent_frames, sent_bytes, send_drops;
     };
-    static constexpr u16 kUp = 1;          ///< there is a carrier
-    static constexpr u16 kConfigured = 2;  ///< it has an IPv4 address, or none is to be had: DHCP has given up for now
-    static constexpr u16 kTrying = 4;      ///< DHCP is under way
+    static constexpr u16 kUp = 1;  ///< there is a carrier
+    static constexpr u16
+        kConfigured = 2;  ///< it has an IPv4 address, or none is to be had: DHCP has given up for now
+    static constexpr u16 kTrying = 4;  ///< DHCP is under way
 
     /// A ring of socket numbers: one writer, one reader.
     struct NumberRing {
-        alignas(64) u32 tail;  ///< written by who enters
-        alignas(64) u32 head;  ///< written by who takes
+        alignas(64) u32 tail;          ///< written by who enters
+        alignas(64) u32 head;          ///< written by who takes
         alignas(64) u32 reader_awake;  ///< 1: the reader looks again before it waits: no need to notify it
         alignas(64) u16 numbers[kSockets];
     };
@@ -200,7 +205,8 @@ struct Net {
     struct Link {
         NumberRing to_server;
         NumberRing to_client;
-        alignas(64) u32 sequence;  ///< of what follows up to the Blocks: odd while the server writes it, another each time
+        alignas(64) u32
+            sequence;  ///< of what follows up to the Blocks: odd while the server writes it, another each time
         u32 name_server_count;
         Address name_servers[kMaxNameServers];
         char domain[64];  ///< ended by 0
@@ -228,7 +234,8 @@ struct Net {
     struct Statistics {
         static constexpr u16 kOpcode = 2;
         struct Reply {
-            u64 connections, listeners, datagram_sockets, half_open, waiting;  ///< now; `waiting`: in TIME_WAIT
+            u64 connections, listeners, datagram_sockets, half_open,
+                waiting;  ///< now; `waiting`: in TIME_WAIT
             u64 receive_pages_used;
             u64 opened_actively, opened_passively, failed_attempts, resets;  ///< since its first start
             u64 segments_received, segments_sent, segments_retransmitted, bad_segments;

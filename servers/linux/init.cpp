@@ -10,13 +10,13 @@
 #include "protocol/run.hpp"
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/exec.hpp"
+#include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/shutdown.hpp"
 #include "servers/linux/vfs/file_table.hpp"
 #include "servers/linux/vfs/fs_context.hpp"
 #include "servers/linux/vfs/tty/console.hpp"
 #include "servers/linux/vfs/vfs.hpp"
-#include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/wait_here.hpp"
 
 namespace pith::lx {
