@@ -209,6 +209,7 @@ bool NetSocket::next_datagram(Net::Datagram& header) {
         std::memcpy(reinterpret_cast<u8*>(&header) + done, piece.data(), count);
         done += static_cast<u32>(count);
     }
+    asm volatile("" ::: "memory");  // the copy is what is looked at
     if (header.length <= Net::kMaxDatagram && record_size(header.length) <= received()) return true;
     return break_off(), false;
 }

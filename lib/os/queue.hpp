@@ -35,6 +35,12 @@ constexpr usize queue_size(u32 entries) {
 
 namespace detail {
 
+/// Copies what a peer may change at any time: what is looked at is the copy, whatever the compiler makes of it.
+inline void copy_once(void* to, const void* from, usize size) {
+    std::memcpy(to, from, size);
+    asm volatile("" ::: "memory");
+}
+
 /// What both sides share: where things are, and indices with the right ordering.
 template <typename S, typename C>
 class QueueSide {
@@ -123,7 +129,7 @@ class QueueClient : public detail::QueueSide<S, C> {
             this->broken_ = true;  // more completions than requests
             return false;
         }
-        std::memcpy(&entry, &this->completions_[this->slot(completed_)], sizeof(C));
+        detail::copy_once(&entry, &this->completions_[this->slot(completed_)], sizeof(C));
         Base::store(this->header_->complete_head, ++completed_);
         return true;
     }
@@ -151,7 +157,7 @@ class QueueServer : public detail::QueueSide<S, C> {
     /// Takes a request, copied; false: there is none.
     bool take(S& entry) {
         if (this->distance(Base::load(this->header_->submit_tail), taken_) == 0) return false;
-        std::memcpy(&entry, &this->submissions_[this->slot(taken_)], sizeof(S));
+        detail::copy_once(&entry, &this->submissions_[this->slot(taken_)], sizeof(S));
         Base::store(this->header_->submit_head, ++taken_);
         return true;
     }

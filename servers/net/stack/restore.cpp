@@ -178,6 +178,7 @@ void Stack::restore_socket(u32 number) {
     const u64 count = socket.record_count;
     Net::ClientHalf copy;
     std::memcpy(static_cast<void*>(&copy), &client, sizeof copy);
+    asm volatile("" ::: "memory");
     begin(socket, copy);
     socket.record_count = count;
     if (socket.kind == Net::Kind::none || socket.state != Net::State::open || kind == Net::Kind::listener)

@@ -21,6 +21,7 @@ Net::ClientHalf read(Net::ClientHalf& half) {
     copy.kind = look(half.kind);
     std::atomic_thread_fence(std::memory_order_acquire);
     std::memcpy(static_cast<void*>(&copy), &half, offsetof(Net::ClientHalf, pending));
+    asm volatile("" ::: "memory");  // the copy is what is looked at
     copy.kind = look(half.kind);
     return copy;
 }
