@@ -234,6 +234,8 @@ static void in_proc(void) {
     snprintf(line, sizeof line, "socket:[%lu]", (unsigned long)st.st_ino);
     say("in /proc/self/fd: %d", strcmp(line, target) == 0);
     say("cannot be opened there: %s", result(open(path, O_RDWR)));
+    // In which order they come is not said.
+    char shown[100] = "", abstract[100] = "";
     FILE* f = fopen("/proc/net/unix", "r");
     while (f && fgets(line, sizeof line, f)) {
         char name[200] = "";
@@ -244,9 +246,13 @@ static void in_proc(void) {
             continue;
         }
         if (strcmp(name, "shown") == 0)
-            say("listed: flags %x type %x state %x inode %d", flags, type, state, inode == st.st_ino);
-        if (strcmp(name, "@abs") == 0) say("listed: flags %x type %x state %x", flags, type, state);
+            snprintf(shown, sizeof shown, "listed: flags %x type %x state %x inode %d", flags, type, state,
+                     inode == st.st_ino);
+        if (strcmp(name, "@abs") == 0)
+            snprintf(abstract, sizeof abstract, "listed: flags %x type %x state %x", flags, type, state);
     }
+    say("%s", shown);
+    say("%s", abstract);
     if (f) fclose(f);
     unlink("shown");
 }
