@@ -100,7 +100,8 @@ contains() {
     fi
 }
 contains rootfs_hostname /etc/hostname '^pith$'
-contains rootfs_resolv_conf /etc/resolv.conf '^nameserver '
+# Its name servers come with the network, at each start.
+contains rootfs_resolv_conf /etc/resolv.conf '^# From the network, at the start$'
 contains rootfs_hosts /etc/hosts pith
 contains rootfs_fstab /etc/fstab "^UUID=$(field 'Filesystem UUID') / ext4 "
 contains rootfs_no_password /etc/passwd '^root::0:0:root:/root:/bin/bash$'
