@@ -87,15 +87,19 @@ void Interface::restart() {
     serve();
 }
 
-/// What was sent is looked for now and then also when nothing else happens.
+/// Each kLookInterval while something is being sent: no interrupt tells of what was. A device that sends nothing for all its patience is reset.
 void Interface::watch() {
     if (!works_) return restart();
     const abi::Time time = now();
-    if (std::exchange(sent_, frames_.sent()) != frames_.sent()) sent_at_ = time;
+    watch_.arm(time + kLookInterval);  // before serve(), which begins to count anew where nothing is watched
     serve();
-    if (!works_ || frames_.sending() == 0) return;
-    if (virtio_.failed() || (frames_.sent() == sent_ && time - sent_at_ >= setup_.patience)) return restart();
-    watch_.arm(time + kLookInterval);
+    if (!works_) return;
+    if (frames_.sending() == 0) return watch_.cancel();
+    if (frames_.sent() != sent_) {
+        sent_ = frames_.sent();
+        sent_at_ = time;
+    }
+    if (virtio_.failed() || time - sent_at_ >= setup_.patience) restart();
 }
 
 /// The configuration interrupt came.

@@ -37,6 +37,17 @@ bool many_are_under_way() {
     return station->broken() == 0;
 }
 
+/// While there is always something to send, over many of the driver's looks at what was sent, a device that works is not reset: no frame fails.
+bool busy_device_is_left_alone() {
+    const u64 errors = station->client().errors();
+    const abi::Time end = now() + 8 * kSecond;
+    CHECK(station->ask_until(128, [end] { return now() >= end; }));
+    CHECK(station->client().errors() == errors);
+    auto counts = station->client().statistics(now() + kSecond);
+    CHECK(counts.ok() && counts->send_errors == 0);
+    return station->broken() == 0;
+}
+
 /// The host takes the carrier away when it reads so, and gives it back.
 bool carrier_goes_and_comes() {
     CHECK(station->client().link_up());

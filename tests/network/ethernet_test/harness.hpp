@@ -68,6 +68,7 @@ bool interface_is_opened();
 bool gateway_answers();
 bool every_size_is_sent_and_received();
 bool many_are_under_way();
+bool busy_device_is_left_alone();
 bool carrier_goes_and_comes();
 bool frames_without_answer_are_sent();
 bool buffers_run_out_and_come_back();

@@ -22,6 +22,7 @@ void run_all() {
     if (failures != 0) return;
     run("every_size_is_sent_and_received", every_size_is_sent_and_received);
     run("many_are_under_way", many_are_under_way);
+    run("busy_device_is_left_alone", busy_device_is_left_alone);
     run("carrier_goes_and_comes", carrier_goes_and_comes);
     run("frames_without_answer_are_sent", frames_without_answer_are_sent);
     run("buffers_run_out_and_come_back", buffers_run_out_and_come_back);
