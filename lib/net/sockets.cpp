@@ -222,10 +222,8 @@ void NetSockets::write_half(NetSocket& socket, const Net::ClientHalf& half) {
     copy.pending = 0;
     std::fill_n(copy.send_pages, Net::kRingPages, Net::kNoPage);
     std::fill_n(socket.pages_, Net::kRingPages, Net::kNoPage);
-    const u32 pending = shared::load(to.pending);
     // All but `pending`, which the server clears at any time.
     const usize before = offsetof(Net::ClientHalf, pending), after = before + sizeof(u32);
-    static_cast<void>(pending);
     std::memcpy(static_cast<void*>(&to), &copy, before);
     std::memcpy(reinterpret_cast<u8*>(&to) + after, reinterpret_cast<const u8*>(&copy) + after,
                 sizeof copy - after);

@@ -15,6 +15,10 @@ int main() {
     static auto mapping = Mapping::create(preserved, 0, stack::Records::kSize);
     if (!mapping.ok()) panic("no preserved memory");
     static EventLoop loop;
+    // With connections there is always a timer pending, and every frame would pay for it.
+    if (auto own = own_thread().thread_info(); own.ok())
+        static_cast<void>(loop.keep_deadlines(
+            own_pool(), {.name = "deadlines", .priority = own->priority, .cpu = own->cpu}));
     static const auto driver = Client<Ethernet>::from_start();
     static net_server::Service service(loop, driver, take_start_handle<Pool>("keep"),
                                        take_start_handle<CapTable>("kept"), mapping->bytes());

@@ -7,6 +7,7 @@
 
 #include <lwip/dns.h>
 #include <lwip/ip.h>
+#include <lwip/priv/tcp_priv.h>
 #include <lwip/prot/icmp.h>
 #include <lwip/prot/icmp6.h>
 #include <lwip/prot/tcp.h>
@@ -151,7 +152,12 @@ tcp_pcb* pith_lwip_find(const tcp_hdr* header, int time_wait) {
     tcp_pcb* pcb = Stack::current().demux().find(*ip_current_dest_addr(), header->dest,
                                                  *ip_current_src_addr(), header->src);
     if (pcb == nullptr || (pcb->state == TIME_WAIT) != (time_wait != 0)) return nullptr;
-    return pcb;
+    if (time_wait == 0) return pcb;
+    // A new connection of the same pair, beyond what the old one has had, need not wait (RFC 1122, 4.2.2.13).
+    constexpr pith::u32 kOpening = TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN;
+    if ((TCPH_FLAGS(header) & kOpening) != TCP_SYN || !TCP_SEQ_GT(header->seqno, pcb->rcv_nxt)) return pcb;
+    tcp_abort(pcb);
+    return nullptr;
 }
 
 err_t pith_lwip_segment(tcp_pcb* pcb, const tcp_hdr* header, pbuf* data) {

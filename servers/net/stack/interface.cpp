@@ -138,10 +138,16 @@ err_t Interface::transmit(netif* device, pbuf* packet) {
 /// The one time that the bytes are copied; a segment's checksum is made on the way.
 err_t Interface::transmit(pbuf* packet) {
     const u32 total = packet->tot_len;
-    u8* frame = total <= Ethernet::kHeaderSize + setup_.mtu ? port_.frame(std::max<u32>(total, 60)) : nullptr;
-    if (frame == nullptr) {
+    if (total > Ethernet::kHeaderSize + setup_.mtu) {
         send_drops_++;
-        return ERR_OK;  // lost, as frames are; TCP sends it again
+        return ERR_OK;  // nothing makes it shorter
+    }
+    u8* frame = port_.frame(std::max<u32>(total, 60));
+    if (frame == nullptr) {
+        // A segment stays where it is, and is sent when there is room (Stack::settle_stream); what is no segment is lost, as frames are.
+        starved_ = true;
+        send_drops_++;
+        return ERR_MEM;
     }
     const Segment tcp = find_tcp(static_cast<const u8*>(packet->payload), packet->len, total);
     u64 sum = tcp.pseudo;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <utility>
 
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
@@ -32,6 +33,8 @@ class Interface {
     /// Received frames that lwIP holds.
     u32 held() const { return held_; }
     const netif& device() const { return netif_; }
+    /// There was no room for a frame since the last time that it was asked.
+    bool take_starved() { return std::exchange(starved_, false); }
 
   private:
     static constexpr u32 kBuffers = 512;
@@ -58,6 +61,7 @@ class Interface {
     netif netif_{};
     InterfaceSetup setup_{};
     bool attached_ = false;
+    bool starved_ = false;
     bool dirty_ = true;
     u32 held_ = 0;
     u8 last_dhcp_state_ = 0;

@@ -12,7 +12,7 @@ class Port {
     virtual u64 now() const = 0;
     /// A number that nobody can guess.
     virtual u64 random() = 0;
-    /// Room for a frame of `length` bytes; nullptr: there is none, and the frame is lost.
+    /// Room for a frame of `length` bytes; nullptr: there is none now. When there is again, round() is called.
     virtual u8* frame(u32 length) = 0;
     /// The frame that was filled last is to be sent; the network sees nothing of it before publish(). `checksum_start`: 0, or where the device begins
     /// the checksum that it puts `checksum_offset` bytes behind it.

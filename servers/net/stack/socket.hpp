@@ -30,6 +30,7 @@ struct Socket {
     bool news : 1 = false;      ///< the client is to look at it
     bool deferred : 1 = false;  ///< lwIP had no room for what is to be sent
     bool v6_only : 1 = false;
+    bool starved : 1 = false;  ///< segments wait for room for their frames
     u32 generation = 0;
     u32 send_tail = 0;  ///< by the client
     u32 fed = 0;        ///< up to here lwIP has it

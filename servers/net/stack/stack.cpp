@@ -136,11 +136,12 @@ void Stack::start_use(Socket& socket, const Net::ClientHalf& client) {
 void Stack::begin(Socket& socket, const Net::ClientHalf& client) {
     const u16 number = socket.number;
     const u64 written = socket.record_count;
-    const bool touched = socket.touched;
+    const bool touched = socket.touched, starved = socket.starved;
     socket = Socket{};
     socket.number = number;
     socket.record_count = written;
     socket.touched = touched;
+    socket.starved = starved;
     socket.generation = client.generation;
     socket.kind = client.kind;
     socket.protocol = client.protocol;
@@ -293,6 +294,11 @@ void Stack::round() {
         for (Socket& socket : sockets_) {
             if (socket.corked) touch(socket);
         }
+    }
+    for (; starved_count_ > 0; starved_count_--) {
+        Socket& socket = sockets_[starved_[starved_count_ - 1]];
+        socket.starved = false;
+        if (socket.kind == Net::Kind::stream) touch(socket);
     }
     if (deferred_ > 0) {
         for (Socket& socket : sockets_) {

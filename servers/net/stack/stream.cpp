@@ -275,17 +275,28 @@ void Stack::settle_stream(Socket& socket) {
         }
         return;
     }
-    if (socket.half_open) return;
+    if (socket.half_open) {
+        if (pcb->unsent != nullptr) output(socket);  // its SYN had no room
+        return;
+    }
     feed(socket);
     if (socket.tcp == nullptr) return;
     if ((socket.flags & Net::kSendClosed) != 0 && !socket.fin_queued && socket.fed == socket.send_tail &&
         open_for_sending(*pcb)) {
         socket.fin_queued = true;
         static_cast<void>(tcp_shutdown(pcb, 0, 1));
-    } else {
-        static_cast<void>(tcp_output(pcb));
     }
+    output(socket);
     timers_.need_tcp();
+}
+
+/// Sends what may be sent. What finds no room for its frame is tried again in the next round, which comes when there is some.
+void Stack::output(Socket& socket) {
+    static_cast<void>(interface_.take_starved());
+    static_cast<void>(tcp_output(socket.tcp));
+    if (!interface_.take_starved() || socket.starved) return;
+    socket.starved = true;
+    starved_[starved_count_++] = socket.number;
 }
 
 err_t Stack::on_established(Socket& socket) {
@@ -321,9 +332,7 @@ err_t Stack::on_received(Socket& socket, pbuf* data) {
                !reserve(socket, socket.receive_tail + length)) {
         // Beyond every window, or pages of bytes that were out of order have gone: never acknowledged, so it must not go on.
         pbuf_free(data);
-        tcp_pcb* pcb = socket.tcp;
         abort_stream(socket);
-        static_cast<void>(pcb);
         socket.failure = Net::Failure::no_memory;
         return ERR_ABRT;
     } else {

@@ -42,6 +42,47 @@ TEST(Stream, ConnectsAndCarriesBytes) {
     EXPECT_TRUE(world.run([&] { return one.client().free(pair.a) && two.client().free(pair.b); }, 5'000));
 }
 
+/// What finds no room for its frame waits for it, and is not taken for sent: nothing has to be sent again.
+TEST(Stream, WaitsForRoomForItsFrames) {
+    World world(4);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    one.most_frames = two.most_frames = 3;
+    const Pair pair = connect(world, one, two);
+    Pump there{one, pair.a, two, pair.b, 3'000'000};
+    Pump back{two, pair.b, one, pair.a, 1'000'000};
+    EXPECT_TRUE(world.run(
+        [&] {
+            there.step();
+            back.step();
+            return there.done() && back.done();
+        },
+        60'000));
+    EXPECT_FALSE(there.wrong || back.wrong);
+    EXPECT_EQ(one.stack().statistics().segments_retransmitted, 0u);
+    EXPECT_EQ(two.stack().statistics().segments_retransmitted, 0u);
+}
+
+/// Who has closed first waits; a new connection from the same port of the peer's does not.
+TEST(Stream, PairInTimeWaitIsUsedAgain) {
+    World world(5);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    Pair pair = connect(world, one, two);
+    for (u32 round = 0; round < 5; round++) {
+        two.client().close(pair.b);
+        EXPECT_TRUE(world.run([&] { return one.client().peer_closed(pair.a); }, 1'000));
+        one.client().close(pair.a);
+        EXPECT_TRUE(world.run([&] { return one.client().free(pair.a) && two.client().free(pair.b); }, 1'000));
+        EXPECT_EQ(two.stack().statistics().waiting, 1u);
+        pair.a = one.client().connect(ipv4(1, 4000), ipv4(2, 80));
+        EXPECT_TRUE(world.run([&] { return one.client().state(pair.a) == Net::State::established; }, 1'000))
+            << round;
+        EXPECT_TRUE(world.run([&] { return (pair.b = two.client().accept(pair.listener)) != 0; }, 1'000));
+        EXPECT_EQ(two.stack().statistics().waiting, 0u);
+    }
+}
+
 /// Bytes both ways over a bad wire, none lost, none twice, in order.
 void carry(World& world, Machine& one, Machine& two, u64 length, const std::function<void()>& trouble = {}) {
     const Pair pair = connect(world, one, two);

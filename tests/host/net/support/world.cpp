@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "servers/net/stack/records.hpp"
 
@@ -95,7 +96,10 @@ u64 Machine::now() const { return world_.now; }
 u64 Machine::random() { return world_.random(); }
 
 u8* Machine::frame(u32 length) {
-    if (no_frames) return nullptr;
+    if (no_frames || queued_.size() >= most_frames) {
+        refused_ = !no_frames;
+        return nullptr;
+    }
     making_.assign(length, 0xee);
     return making_.data();
 }
@@ -142,7 +146,8 @@ void Machine::run() {
             start();
             return;
         }
-    } while (!blind && !stack_->sleep());
+        // As the driver tells when there is room again.
+    } while (std::exchange(refused_, false) || (!blind && !stack_->sleep()));
     if (!blind) client_.take_all();
 }
 

@@ -46,7 +46,8 @@ class Machine final : private Port {
     /// Dies in the round() to come, when that many frames were queued in it; or at its end, before anything is published.
     void die_in_round(u32 frames) { die_after_ = frames; }
     u64 session = 1;
-    bool no_frames = false;  ///< there is no room for a frame to send
+    bool no_frames = false;     ///< there is no room for a frame to send
+    u32 most_frames = ~u32{0};  ///< there is room for so many in a round
     u64 frames_sent = 0;
     u64 notifications = 0;
 
@@ -73,6 +74,7 @@ class Machine final : private Port {
     u64 next_id_ = 0;
     u32 die_after_ = ~u32{0};
     bool dying_ = false;
+    bool refused_ = false;  ///< a frame in this round
 };
 
 class World {
