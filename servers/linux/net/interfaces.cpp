@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "servers/linux/net/address.hpp"
+#include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/zone.hpp"
 
 namespace pith::lx {
@@ -66,8 +67,11 @@ InterfaceView view_of(const Net::Interface& interface, u32 index) {
 
 std::vector<InterfaceView> interfaces_of(Zone& zone) {
     std::vector<InterfaceView> all = {loopback()};
-    if (zone.network_view != nullptr)
-        std::ranges::move(zone.network_view->interfaces(), std::back_inserter(all));
+    if (zone.network == nullptr) return all;
+    for (const Net::Interface& interface : zone.network->configuration().interfaces) {
+        if (interface.name[0] == 0) break;
+        all.push_back(view_of(interface, static_cast<u32>(all.size()) + kLoopbackIndex));
+    }
     return all;
 }
 

@@ -49,16 +49,6 @@ struct InterfaceView {
     bool has_gateway6() const { return gateway6 != std::array<u8, 16>{}; }
 };
 
-/// Where the interfaces beside lo come from: whoever is the client of the stack.
-class NetworkView {
-  public:
-    /// All of them, in the order of their indexes, from kLoopbackIndex + 1 on.
-    virtual std::vector<InterfaceView> interfaces() = 0;
-
-  protected:
-    ~NetworkView() = default;
-};
-
 /// All of the zone's, lo first.
 std::vector<InterfaceView> interfaces_of(Zone& zone);
 /// What the stack says of one. A string that does not end, an address of no family and the like are left out: it is not believed.

@@ -18,6 +18,8 @@ InetAddress ipv6_loopback(u16 port = 0);
 /// Any address of a family, 4 or 6.
 InetAddress any_address(u8 family, u16 port = 0);
 u32 ipv4_value(const InetAddress& address);
+/// The mask of a prefix of so many bits, in the machine's order.
+constexpr u32 mask_of(u8 prefix) { return prefix == 0 ? 0 : ~u32{0} << (prefix >= 32 ? 0 : 32 - prefix); }
 
 /// All its bits are 0.
 bool is_any(const InetAddress& address);

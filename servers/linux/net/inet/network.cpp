@@ -33,11 +33,9 @@ bool any_address_of(const NetSockets::Configuration& configuration, Visit visit)
     return false;
 }
 
-u32 mask_of(u8 prefix) { return prefix == 0 ? 0 : ~u32{0} << (32 - std::min<u32>(prefix, 32)); }
-
 }  // namespace
 
-Network::Network(Zone& of) : zone(of) { zone.network_view = this; }
+Network::Network(Zone& of) : zone(of) {}
 Network::~Network() = default;
 
 const NetSockets::Configuration& Network::configuration() {
@@ -113,20 +111,11 @@ InetAddress Network::source_for(const InetAddress& to) {
     return source;
 }
 
-std::vector<InterfaceView> Network::interfaces() {
-    std::vector<InterfaceView> views;
-    for (const Net::Interface& interface : configuration().interfaces) {
-        if (interface.name[0] == 0) break;
-        views.push_back(view_of(interface, kLoopbackIndex + 1 + static_cast<u32>(views.size())));
-    }
-    return views;
-}
-
 u32 Network::interface_index(std::string_view name) {
-    if (name == "lo") return 1;
+    if (name == "lo") return kLoopbackIndex;
     const NetSockets::Configuration& known = configuration();
     for (u32 i = 0; i < Net::kMaxInterfaces && known.interfaces[i].name[0] != 0; ++i)
-        if (name == known.interfaces[i].name) return i + 2;
+        if (name == known.interfaces[i].name) return kLoopbackIndex + 1 + i;
     return 0;
 }
 

@@ -25,7 +25,7 @@ enum class Route : u8 {
     stack,
 };
 
-class Network final : public NetworkView {
+class Network {
   public:
     explicit Network(Zone& of);
     ~Network();
@@ -56,8 +56,6 @@ class Network final : public NetworkView {
     u32 interface_index(std::string_view name);
     /// As the stack says; without one, no interfaces.
     const NetSockets::Configuration& configuration();
-
-    std::vector<InterfaceView> interfaces() override;
 
     /// A connection whose ends are both closed: its address stays taken for a minute.
     void enter_time_wait(const Binding& ended);
