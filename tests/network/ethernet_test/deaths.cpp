@@ -7,19 +7,10 @@
 
 namespace pith::test {
 
-namespace {
-
-abi::KernelCounts kernel_counts() {
-    auto reply = context.process.call(Process::Counts{});
-    return reply.ok() ? reply->counts : abi::KernelCounts{};
-}
-
-}  // namespace
-
 /// The client isn't even told: it has only lost some frames.
 bool device_in_need_is_reset() {
     for (u32 round = 0; round < 3; round++) {
-        auto sabotage = Sabotage::begin(context.machine);
+        auto sabotage = Sabotage::begin(machine);
         CHECK(sabotage.ok());
         const u32 opened = station->opened();
         for (u32 i = 0; i < 32; i++) CHECK(station->ask(static_cast<u16>(i), 900));
@@ -36,7 +27,7 @@ bool device_in_need_is_reset() {
 }
 
 bool silent_device_is_reset() {
-    auto sabotage = Sabotage::begin(context.machine);
+    auto sabotage = Sabotage::begin(machine);
     CHECK(sabotage.ok());
     sabotage->silence();
     const u32 answers = station->answers(), opened = station->opened();
@@ -123,9 +114,9 @@ bool restarts_give_everything_back() {
         return station->ask_all(100, 16, 300);
     };
     CHECK(restart("virtio_net") && settle());
-    const abi::KernelCounts before = kernel_counts();
+    const abi::KernelCounts before = counts();
     for (u32 i = 0; i < 20; i++) CHECK(restart("virtio_net") && settle());
-    const abi::KernelCounts after = kernel_counts();
+    const abi::KernelCounts after = counts();
     const auto* x = reinterpret_cast<const u64*>(&before);
     const auto* y = reinterpret_cast<const u64*>(&after);
     bool equal = true;

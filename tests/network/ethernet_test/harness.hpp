@@ -1,37 +1,18 @@
 // SPDX-License-Identifier: MIT
-// What the test's parts share: printing, checking, restarting components, waiting.
+// What the test's parts share: what it was given, waiting.
 #pragma once
 
-#include "lib/base/format.hpp"
-#include "lib/os/protocol.hpp"
 #include "protocol/ethernet.hpp"
-#include "protocol/process.hpp"
+#include "tests/guest.hpp"
 
 namespace pith::test {
 
 /// What this component was given.
 struct Context {
     EventLoop* loop;
-    Handle<Machine> machine;
-    Client<Process> process;
     Client<Ethernet> driver, second;  ///< the second one is another client to the driver
 };
 extern Context context;
-
-template <typename... T>
-void print(std::string_view format, const T&... arguments) {
-    char text[240];
-    const auto line = format_to(text, format, arguments...);
-    context.machine.log(line.data(), line.size());
-}
-
-#define CHECK(condition)                                      \
-    do {                                                      \
-        if (!(condition)) {                                   \
-            print("    line {}: {}\n", __LINE__, #condition); \
-            return false;                                     \
-        }                                                     \
-    } while (false)
 
 /// Runs the event loop until the condition holds, which is asked when something has come; false: it does not come to hold, in a time that is
 /// long for anything.
@@ -57,11 +38,6 @@ bool look_until(Condition condition) {
 inline void run_for(abi::Time time) {
     for (const abi::Time end = now() + time; now() < end;) context.loop->run_once(end);
 }
-
-/// As a death, but it is started again at once, and never held down.
-bool restart(std::string_view name);
-u64 restarts(std::string_view name);
-bool control(std::string_view name, ControlAction action);
 
 // The tests.
 bool interface_is_opened();

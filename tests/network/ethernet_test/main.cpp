@@ -7,15 +7,6 @@ namespace pith::test {
 
 namespace {
 
-int failures = 0;
-
-void run(const char* name, bool (*test)()) {
-    const abi::Time start = now();
-    const bool passed = test();
-    print("{} {}\n# {} ms\n", passed ? "ok" : "FAIL", name, (now() - start) / kMillisecond);
-    if (!passed) failures++;
-}
-
 void run_all() {
     run("interface_is_opened", interface_is_opened);
     if (failures == 0) run("gateway_answers", gateway_answers);
@@ -49,15 +40,11 @@ int main() {
     using namespace pith::test;
     static EventLoop loop;
     context.loop = &loop;
-    context.machine = take_start_handle<Machine>("machine");
-    context.process = Client<Process>::from_start();
+    begin_tests();
     context.driver = Client<Ethernet>::from_start();
     context.second = Client<Ethernet>::from_start("second_ethernet");
     static Station only(context.driver);
     station = &only;
     run_all();
-    if (failures == 0) print("ethernet tests passed\n");
-    static_cast<void>(context.process.call(
-        Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
-    return 1;
+    return end_tests("ethernet");
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Tests the network stack from inside: an address by DHCP, echo requests to the gateway of QEMU's user network, a connection that is refused, all of it again
 // after the stack's death. With `serve` it is then an echo server under deaths. Prints a line a test, and ends the machine.
-#include "lib/base/format.hpp"
 #include "lib/os/mapping.hpp"
-#include "lib/os/protocol.hpp"
-#include "protocol/process.hpp"
+#include "tests/guest.hpp"
 #include "tests/host/net/support/client.hpp"
 
 namespace pith::test {
@@ -14,8 +12,6 @@ using stack::TestClient;
 
 struct Context {
     EventLoop* loop;
-    Handle<Machine> machine;
-    Client<Process> process;
     Client<Net> net;
     Mapping mapping;
     Handle<Signal> server;
@@ -26,13 +22,6 @@ struct Context {
     TestClient* client = nullptr;
 };
 Context context;
-
-template <typename... T>
-void print(std::string_view format, const T&... arguments) {
-    char text[240];
-    const auto line = format_to(text, format, arguments...);
-    context.machine.log(line.data(), line.size());
-}
 
 bool open() {
     ReceivedHandles received;
@@ -79,10 +68,7 @@ bool wait_for(Condition condition, abi::Time patience = 30 * kSecond) {
 
 bool kill() {
     const u32 before = context.opened;
-    Process::Control request{};
-    std::memcpy(request.name, "net", 4);
-    request.action = static_cast<u32>(ControlAction::restart);
-    return context.process.call(request).ok() && wait_for([&] { return context.opened > before; });
+    return restart("net") && wait_for([&] { return context.opened > before; });
 }
 
 const Net::Interface& interface() { return context.client->link().interfaces[0]; }
@@ -173,14 +159,6 @@ bool serve() {
     return true;
 }
 
-int failures = 0;
-void run(const char* name, bool (*test)()) {
-    const abi::Time start = now();
-    const bool passed = test();
-    print("{} {}\n# {} ms\n", passed ? "ok" : "FAIL", name, (now() - start) / kMillisecond);
-    if (!passed) failures++;
-}
-
 }  // namespace
 }  // namespace pith::test
 
@@ -189,8 +167,7 @@ int main() {
     using namespace pith::test;
     static EventLoop loop;
     context.loop = &loop;
-    context.machine = take_start_handle<Machine>("machine");
-    context.process = Client<Process>::from_start();
+    begin_tests();
     context.net = Client<Net>::from_start();
     context.bit = loop.allocate_signal_bit();
     context.session = now() | 1;
@@ -207,8 +184,5 @@ int main() {
         run("nobody_listens_again", nobody_listens);
         if (start_number("serve") != 0) run("serves", serve);
     }
-    if (failures == 0) print("net tests passed\n");
-    static_cast<void>(context.process.call(
-        Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
-    return 1;
+    return end_tests("net");
 }

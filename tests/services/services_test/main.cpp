@@ -11,8 +11,6 @@ namespace pith::test {
 
 namespace {
 
-int failures = 0;
-
 bool lists_components() {
     for (const char* name : {"log", "services_victim", "services_test", "supervisor"}) {
         auto reply = describe(name);
@@ -211,12 +209,6 @@ bool far_deadlines_are_kept() {
     return true;
 }
 
-void run(const char* name, bool (*test)()) {
-    const bool passed = test();
-    print("{} {}\n", passed ? "ok" : "FAIL", name);
-    if (!passed) failures++;
-}
-
 }  // namespace
 
 }  // namespace pith::test
@@ -224,8 +216,7 @@ void run(const char* name, bool (*test)()) {
 int main() {
     using namespace pith;
     using namespace pith::test;
-    machine = take_start_handle<Machine>("machine");
-    process = Client<Process>::from_start();
+    begin_tests();
     victim = Client<Victim>::from_start();
     log_client = Client<Log>::from_start();
     const u64 entry = info_page().entry_tsc;
@@ -250,8 +241,5 @@ int main() {
     run("update_takes_over", update_takes_over);
     run("bad_updates_are_undone", bad_updates_are_undone);
     run("updates_outlive_the_supervisor", updates_outlive_the_supervisor);
-    if (failures == 0) print("services tests passed\n");
-    static_cast<void>(
-        process.call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
-    return 1;
+    return end_tests("services");
 }

@@ -20,7 +20,7 @@ const Client<Devices>& foreign_devices() {
 /// A device that says it needs a reset gets one, and the requests that it had get done.
 bool device_in_need_is_reset() {
     for (u32 round = 0; round < 8; round++) {
-        auto sabotage = Sabotage::begin(context.machine, context.driver);
+        auto sabotage = Sabotage::begin(machine, context.driver);
         CHECK(sabotage.ok());
         constexpr u32 kDepth = 32;
         for (u32 i = 0; i < kDepth; i++)
@@ -41,7 +41,7 @@ bool device_in_need_is_reset() {
 }
 
 bool silent_device_is_reset() {
-    auto sabotage = Sabotage::begin(context.machine, context.driver);
+    auto sabotage = Sabotage::begin(machine, context.driver);
     CHECK(sabotage.ok());
     sabotage->silence();
     CHECK(first.read(10, 30));
@@ -99,23 +99,6 @@ bool phases(Tracked& disk, bool with_kills) {
         CHECK(disk.disk.run(Block::Operation::flush, 0, 0) == Error::ok);
     }
     return true;
-}
-
-abi::KernelCounts counts() {
-    auto reply = context.process.call(Process::Counts{});
-    return reply.ok() ? reply->counts : abi::KernelCounts{};
-}
-
-bool same(const abi::KernelCounts& a, const abi::KernelCounts& b) {
-    const auto* x = reinterpret_cast<const u64*>(&a);
-    const auto* y = reinterpret_cast<const u64*>(&b);
-    bool equal = true;
-    for (usize i = 0; i < sizeof(a) / 8; i++)
-        if (x[i] != y[i]) {
-            print("    count {}: {} before, {} after\n", i, x[i], y[i]);
-            equal = false;
-        }
-    return equal;
 }
 
 /// All disks are had again, from whoever serves them now.

@@ -9,26 +9,6 @@ namespace pith::test {
 
 Context context;
 
-void sleep(abi::Time time) {
-    static Handle<Signal> never = std::move(*own_pool().create_signal());
-    static_cast<void>(never.wait(1, now() + time));
-}
-
-bool restart(std::string_view name) {
-    Process::Control request{};
-    std::memcpy(request.name, name.data(), name.size());
-    request.action = static_cast<u32>(ControlAction::restart);
-    return context.process.call(request).ok();
-}
-
-u64 restarts(std::string_view name) {
-    for (u64 index = 0;; index++) {
-        auto reply = context.process.call(Process::Describe{index});
-        if (!reply.ok()) return 0;
-        if (name == reply->name) return reply->restarts;
-    }
-}
-
 namespace {
 
 struct {

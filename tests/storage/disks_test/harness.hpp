@@ -2,45 +2,20 @@
 // What the test's parts share: printing, checking, restarting components, and killing them from a thread.
 #pragma once
 
-#include "lib/base/format.hpp"
-#include "lib/os/protocol.hpp"
 #include "protocol/block.hpp"
-#include "protocol/process.hpp"
+#include "tests/guest.hpp"
 
 namespace pith::test {
 
 /// What this component was given, and the driver's name (parameter "driver").
 struct Context {
-    Handle<Machine> machine;
-    Client<Process> process;
     Client<Block> blocks[Block::kMaxClients + 1];  ///< each is another client to the driver
     std::string_view driver;
 };
 extern Context context;
 inline const Client<Block>& block() { return context.blocks[0]; }
 
-template <typename... T>
-void print(std::string_view format, const T&... arguments) {
-    char text[240];
-    const auto line = format_to(text, format, arguments...);
-    context.machine.log(line.data(), line.size());
-}
-
-#define CHECK(condition)                                      \
-    do {                                                      \
-        if (!(condition)) {                                   \
-            print("    line {}: {}\n", __LINE__, #condition); \
-            return false;                                     \
-        }                                                     \
-    } while (false)
-
-void sleep(abi::Time time);
-
-/// As a death, but it is started again at once, and never held down.
-bool restart(std::string_view name);
 inline bool restart_driver() { return restart(context.driver); }
-/// A component's number of restarts.
-u64 restarts(std::string_view name);
 
 /// A thread that restarts the driver and the devices server again and again while it is told to.
 class Killer {

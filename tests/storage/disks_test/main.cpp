@@ -10,15 +10,6 @@ namespace pith::test {
 
 namespace {
 
-int failures = 0;
-
-void run(const char* name, bool (*test)()) {
-    const abi::Time start = now();
-    const bool passed = test();
-    print("{} {}\n# {} ms\n", passed ? "ok" : "FAIL", name, (now() - start) / kMillisecond);
-    if (!passed) failures++;
-}
-
 void run_all() {
     if (first.disk.open(0).ok() && first.disk.facts().granularity != 1)
         return run("large_blocks_work", large_blocks_work);
@@ -56,8 +47,7 @@ void run_all() {
 int main() {
     using namespace pith;
     using namespace pith::test;
-    context.machine = take_start_handle<Machine>("machine");
-    context.process = Client<Process>::from_start();
+    begin_tests();
     context.driver = start_parameter("driver");
     constexpr std::string_view kBlocks[] = {"block", "second_block", "third_block", "fourth_block",
                                             "fifth_block"};
@@ -67,8 +57,5 @@ int main() {
     const auto [others, reads, writes, flushes] = Disk::counts;
     print("    {}: {} reads, {} writes, {} flushes, {} others\n", context.driver, reads, writes, flushes,
           others);
-    if (failures == 0) print("disks tests passed\n");
-    static_cast<void>(context.process.call(
-        Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
-    return 1;
+    return end_tests("disks");
 }

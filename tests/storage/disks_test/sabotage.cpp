@@ -42,22 +42,22 @@ u64 bar_address(const Mapping& configuration, u32 bar) {
 
 }  // namespace
 
-Result<> Sabotage::map(const Handle<Machine>& machine, u64 address) {
+Result<> Sabotage::map(const Handle<Machine>& access, u64 address) {
     const u64 first = round_down(address, abi::kPageSize);
-    memory_ = PITH_TRY(machine.device_memory(own_pool(), first, abi::kPageSize, abi::kDeviceUncached));
+    memory_ = PITH_TRY(access.device_memory(own_pool(), first, abi::kPageSize, abi::kDeviceUncached));
     mapping_ = PITH_TRY(Mapping::create(memory_, 0, abi::kPageSize));
     offset_ = address - first;
     return {};
 }
 
-Result<Sabotage> Sabotage::begin(const Handle<Machine>& machine, std::string_view driver) {
+Result<Sabotage> Sabotage::begin(const Handle<Machine>& access, std::string_view driver) {
     Owned<Memory> memory;
     Mapping mapping;
     Sabotage result;
     result.nvme_ = driver == "nvme";
-    PITH_CHECK(find_device(machine, result.nvme_ ? kNvmeDisk : kVirtioDisk, memory, mapping));
+    PITH_CHECK(find_device(access, result.nvme_ ? kNvmeDisk : kVirtioDisk, memory, mapping));
     if (result.nvme_) {
-        PITH_CHECK(result.map(machine, bar_address(mapping, 0)));
+        PITH_CHECK(result.map(access, bar_address(mapping, 0)));
         return result;
     }
     const auto read8 = [&](u32 offset) { return *mapping.as<const volatile u8>(offset); };
@@ -66,7 +66,7 @@ Result<Sabotage> Sabotage::begin(const Handle<Machine>& machine, std::string_vie
     });
     if (at == 0) return Error::not_found;
     const u64 offset = *mapping.as<volatile u32>(at + kCapabilityOffset);
-    PITH_CHECK(result.map(machine, bar_address(mapping, read8(at + kCapabilityBar)) + offset));
+    PITH_CHECK(result.map(access, bar_address(mapping, read8(at + kCapabilityBar)) + offset));
     return result;
 }
 

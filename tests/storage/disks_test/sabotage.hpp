@@ -9,8 +9,8 @@ namespace pith::test {
 
 class Sabotage {
   public:
-    /// `machine`: with right devices. `driver`: whose disk. The device must be in use.
-    static Result<Sabotage> begin(const Handle<Machine>& machine, std::string_view driver);
+    /// `access`: with right devices. `driver`: whose disk. The device must be in use.
+    static Result<Sabotage> begin(const Handle<Machine>& access, std::string_view driver);
     /// Does what has the device say that it needs a reset.
     void spoil() const;
     /// Resets it: it forgets what it was to do, and says nothing.
@@ -19,7 +19,7 @@ class Sabotage {
     bool spoilt() const;
 
   private:
-    Result<> map(const Handle<Machine>& machine, u64 address);
+    Result<> map(const Handle<Machine>& access, u64 address);
     MmioBlock registers() const { return MmioBlock(mapping_.as<u8>(offset_)); }
 
     bool nvme_ = false;

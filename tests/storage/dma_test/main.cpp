@@ -3,11 +3,10 @@
 // device is stopped and everybody else goes on; without one, nothing holds it.
 #include <cstring>
 
-#include "lib/base/format.hpp"
 #include "lib/driver/acpi.hpp"
 #include "lib/driver/dmar.hpp"
 #include "protocol/log.hpp"
-#include "protocol/process.hpp"
+#include "tests/guest.hpp"
 #include "tests/storage/bystander.hpp"
 #include "tests/storage/dma_test/edu.hpp"
 
@@ -15,29 +14,11 @@ namespace pith::test {
 
 namespace {
 
-Handle<Machine> machine;
 Client<Devices> devices;
-Client<Process> process;
 Client<Bystander> bystander;
 Client<Log> log_client;
 Edu edu;
-int failures = 0;
 u64 next_record = 0;
-
-template <typename... T>
-void print(std::string_view format, const T&... arguments) {
-    char text[240];
-    const auto line = format_to(text, format, arguments...);
-    machine.log(line.data(), line.size());
-}
-
-#define CHECK(condition)                                      \
-    do {                                                      \
-        if (!(condition)) {                                   \
-            print("    line {}: {}\n", __LINE__, #condition); \
-            return false;                                     \
-        }                                                     \
-    } while (false)
 
 Bystander::Look::Reply look() {
     auto reply = bystander.call(Bystander::Look{});
@@ -70,13 +51,6 @@ u32 lines_about(u64 address) {
         if (std::strcmp(record->name, "devices") != 0 || !text.starts_with("dma_test's device")) continue;
         if (address == 0 || text.find(wanted) != std::string_view::npos) count++;
     }
-}
-
-bool restart(std::string_view name) {
-    Process::Control request{};
-    std::memcpy(request.name, name.data(), name.size());
-    request.action = static_cast<u32>(ControlAction::restart);
-    return process.call(request).ok();
 }
 
 Devices::Domain::Reply domain_of(std::string_view name) {
@@ -268,13 +242,6 @@ bool nothing_holds_it() {
     return look().spoilt == Edu::kBufferSize / sizeof(u64);
 }
 
-void run(const char* name, bool (*test)()) {
-    const abi::Time start = now();
-    const bool passed = test();
-    print("{} {}\n# {} ms\n", passed ? "ok" : "FAIL", name, (now() - start) / kMillisecond);
-    if (!passed) failures++;
-}
-
 void run_confined() {
     run("it_interrupts", it_interrupts);
     run("every_driver_has_a_domain", every_driver_has_a_domain);
@@ -295,9 +262,8 @@ void run_confined() {
 int main() {
     using namespace pith;
     using namespace pith::test;
-    machine = take_start_handle<Machine>("machine");
+    begin_tests();
     devices = Client<Devices>::from_start();
-    process = Client<Process>::from_start();
     bystander = Client<Bystander>::from_start();
     log_client = Client<Log>::from_start();
     run("device_is_found", device_is_found);
@@ -306,8 +272,5 @@ int main() {
             run("nothing_holds_it", nothing_holds_it);
         else run_confined();
     }
-    if (failures == 0) print("dma tests passed\n");
-    static_cast<void>(
-        process.call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
-    return 1;
+    return end_tests("dma");
 }

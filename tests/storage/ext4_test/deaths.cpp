@@ -22,13 +22,6 @@ u64 random() {
     return state ^= state << 17;
 }
 
-bool restart(std::string_view name) {
-    Process::Control request{};
-    std::memcpy(request.name, name.data(), name.size());
-    request.action = static_cast<u32>(ControlAction::restart);
-    return process().call(request).ok();
-}
-
 /// Bit n: victim n dies, a little later.
 const Handle<Signal>& orders() {
     static const Handle<Signal> signal = std::move(*own_pool().create_signal());

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Tests the ext4 server from inside: prints a line a test on the debug console and ends the machine. tests/system/ext4.sh makes the disk
 // (a file system of 64 MiB), and looks at it afterwards.
-#include "lib/base/format.hpp"
 #include "lib/os/clock.hpp"
-#include "protocol/process.hpp"
 #include "tests/storage/ext4_test/files.hpp"
 #include "tests/storage/ext4_test/tests.hpp"
 
@@ -17,29 +15,8 @@ void assertion_failed(const char* text) { panic(text); }
 
 namespace pith::test {
 
-namespace {
-
-Handle<Machine> machine;
-int failures = 0;
-
-void run(const char* name, bool (*test)()) {
-    const abi::Time start = now();
-    const bool passed = test();
-    print("{} {}\n# {} ms\n", passed ? "ok" : "FAIL", name, (now() - start) / kMillisecond);
-    if (!passed) failures++;
-}
-
-}  // namespace
-
-void print_line(std::string_view line) { machine.log(line.data(), line.size()); }
-
 Client<Fs>& server() {
     static Client<Fs> client = Client<Fs>::from_start();
-    return client;
-}
-
-Client<Process>& process() {
-    static Client<Process> client = Client<Process>::from_start();
     return client;
 }
 
@@ -48,7 +25,7 @@ Client<Process>& process() {
 int main() {
     using namespace pith;
     using namespace pith::test;
-    machine = take_start_handle<Machine>("machine");
+    begin_tests();
     run("mounts", mounts);
     if (failures == 0) {
         run("files_are_made_and_read", files_are_made_and_read);
@@ -57,8 +34,5 @@ int main() {
         run("deaths_lose_nothing", deaths_lose_nothing);
         run("many_work_at_once", many_work_at_once);
     }
-    if (failures == 0) print("ext4 tests passed\n");
-    static_cast<void>(
-        process().call(Process::Shutdown{static_cast<u32>(ShutdownKind::exit), failures == 0 ? 0u : 1u}));
-    return 1;
+    return end_tests("ext4");
 }

@@ -2,29 +2,12 @@
 // What the tests of the component share.
 #pragma once
 
-#include "lib/base/format.hpp"
-#include "protocol/process.hpp"
+#include "tests/guest.hpp"
 #include "tests/storage/ext4_test/files.hpp"
 
 namespace pith::test {
 
 Client<Fs>& server();
-Client<Process>& process();
-void print_line(std::string_view line);
-template <typename... T>
-void print(std::string_view format, const T&... arguments) {
-    char text[240];
-    print_line(format_to(text, format, arguments...));
-}
-
-#define CHECK(condition)                                      \
-    do {                                                      \
-        if (!(condition)) {                                   \
-            print("    line {}: {}\n", __LINE__, #condition); \
-            return false;                                     \
-        }                                                     \
-    } while (false)
-
 inline constexpr u64 kDiskSectors = (u64{64} << 20) / 512;
 
 /// tests/system/ext4.sh knows the numbers of steps too.
