@@ -74,9 +74,11 @@ check_that scp_folder test "$(remote 'cd /tmp/folder && cat one sub/two')" = $'a
 # Several sessions at a time; and a port forwarded through one.
 for i in 1 2 3 4; do (remote "echo session $i; seq 1 50000 | sha256sum" >"session$i" 2>&1 </dev/null) & sessions[i]=$!; done
 wait "${sessions[@]}"
-good=0
-for i in 1 2 3 4; do [[ $(<"session$i") != "session $i"$'\n'"$(seq 1 50000 | sha256sum)" ]] || ((++good)); done
-check_that ssh_sessions test "$good" = 4
+sum=$(seq 1 50000 | sha256sum)
+for i in 1 2 3 4; do
+    [[ $(<"session$i") == "session $i"$'\n'"$sum" ]] || { bad+=" $i"; sed "s/^/    session $i: /" "session$i"; }
+done
+check_that ssh_sessions test -z "${bad-}"
 free_port forward
 timeout 60 ssh -N -L "127.0.0.1:$forward:127.0.0.1:22" -p "$port" "${options[@]}" root@127.0.0.1 </dev/null & children+=("$!")
 scan() { timeout 10 ssh -p "$forward" "${options[@]}" -o "UserKnownHostsFile=$work/known2" root@127.0.0.1 'echo through'; }

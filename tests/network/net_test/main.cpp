@@ -122,21 +122,19 @@ bool nobody_listens() {
 
 /// Carries bytes back, for as many as connect, while the stack dies.
 bool serve() {
-    const abi::Time pause = start_number("pause") * kMillisecond;
+    const u64 between_deaths = start_number("bytes");
     const u32 echo = context.client->listen(7), end = context.client->listen(9);
     std::vector<u32> open_ones;
     bool over = false;
     u64 carried = 0, deaths = 0;
-    abi::Time next = now() + pause;
     print("serving\n");
     static u8 bytes[65536];
     while (!over) {
         flush();
         context.loop->run_once(now() + kMillisecond);
-        if (pause != 0 && now() >= next) {
+        if (carried / between_deaths > deaths) {
             if (!kill()) return false;
             deaths++;
-            next = now() + pause;
         }
         while (const u32 one = context.client->accept(echo)) open_ones.push_back(one);
         over = context.client->accept(end) != 0;
