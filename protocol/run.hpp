@@ -18,6 +18,7 @@
 //   chaos_target, chaos_spared, chaos_fault   whom it hits, whom not, and how (docs/fault_injection.md), each repeatable. Default: all, kill
 //   chaos_log    "1": each fault is told. Default: 0
 //   chaos_seed   of its choices, 32 bits. Default: of `seed`
+//   clock    "skips": idle time is skipped (--icount), so that the host may not have had a moment of it. Default: it is the host's time
 //   seed     64 hexadecimal digits of entropy from the host (fixed with --icount)
 //   epoch    nanoseconds since 1970 (UTC) when the machine was started (fixed with --icount)
 #pragma once

@@ -31,10 +31,7 @@ void Service::pump() {
 }
 
 abi::Time Service::deadline() {
-    // The limit of an exit is for a host that says nothing. With one that does, the exit waits for its
-    // acknowledgements, which are the link's.
-    const bool limited = exit_call_.pending() && !plain() && !link_.synced();
-    const abi::Time time = limited ? exit_limit_ : abi::kNoDeadline;
+    const abi::Time time = exit_is_limited() ? exit_limit_ : abi::kNoDeadline;
     if (!line_.is_open()) return earlier(time, line_.retry_time());
     return plain() ? time : earlier(time, link_.deadline());
 }
@@ -104,6 +101,12 @@ void Service::line_lost() {
     if (exit_call_.pending()) exit_limit_ = now() + kHostPatience;  // the host has to answer anew
 }
 
+/// The limit of an exit is for a host that says nothing. With one that does, the exit waits for its acknowledgements, which are the link's. Where
+/// the clock skips what is idle, seconds can be over before the host has had a moment: there it is waited for.
+bool Service::exit_is_limited() {
+    return exit_call_.pending() && !plain() && core().setup.skips == 0 && !link_.synced();
+}
+
 /// All output has arrived.
 bool Service::drained() {
     constexpr Channel kOutput[] = {Channel::output, Channel::error, Channel::tty, Channel::log};
@@ -112,7 +115,7 @@ bool Service::drained() {
 
 void Service::finish_exit() {
     if (!exit_call_.pending()) return;
-    const bool no_host = !plain() && !link_.synced() && now() >= exit_limit_;
+    const bool no_host = exit_is_limited() && now() >= exit_limit_;
     if (!no_host) {
         if (!drained()) return;
         if (!plain() && core().exit_sent == 0) {

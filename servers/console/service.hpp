@@ -72,6 +72,7 @@ class Service {
     void fill_plain();
     void take_wire(std::span<const u8> bytes);
     void line_lost();
+    bool exit_is_limited();
     void finish_exit();
     bool drained();
 

@@ -23,6 +23,13 @@ Names names;
 
 bool has(u32 grants, CompositionGrant grant) { return (grants & static_cast<u32>(grant)) != 0; }
 
+/// Ends the system, which cannot be without this.
+[[noreturn]] void cannot(std::string_view name, std::string_view what, Error error) {
+    char text[96];
+    if (error == Error::no_memory) panic(format_to(text, "{}: {}: not enough memory", name, what));
+    panic(format_to(text, "{}: {}: error {}", name, what, error));
+}
+
 }  // namespace
 
 void System::create_permanent(u32 number) {
@@ -30,9 +37,7 @@ void System::create_permanent(u32 number) {
     const CompositionComponent& c = component(number);
     r.intent = Intent::creating;
     const auto keep = [this, number](auto result, abi::HandleIndex& slot) {
-        char text[96];
-        if (!result.ok())
-            panic(format_to(text, "{}: cannot be built: error {}", name_of(number), result.error()));
+        if (!result.ok()) cannot(name_of(number), "cannot be built", result.error());
         slot = result->release();
     };
     keep(system_pool_.create_endpoint(), r.endpoint);
@@ -41,10 +46,8 @@ void System::create_permanent(u32 number) {
     if (c.preserved_pages != 0)
         keep(Borrowed<Pool>(r.keep).create_memory(u64{c.preserved_pages} * abi::kPageSize), r.preserved);
     if (c.kept_slots != 0) keep(Borrowed<Pool>(r.keep).create_captable(c.kept_slots), r.kept);
-    if (auto devices = create_devices(number); !devices.ok()) {
-        char text[96];
-        panic(format_to(text, "{}: a device cannot be had: error {}", name_of(number), devices.error()));
-    }
+    if (auto devices = create_devices(number); !devices.ok())
+        cannot(name_of(number), "a device cannot be had", devices.error());
     r.permanent = 1;
     r.intent = Intent::none;
 }

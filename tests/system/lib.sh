@@ -85,3 +85,16 @@ debian_root() {
         "$tree/pith" rootfs "$debian_root" "$@" >"$work/out" 2>"$work/err"
     ) 8>"$tree/build/rootfs/.lock"
 }
+
+taken_ports=()
+# free_port VARIABLE: a port of this host that nobody listens on; none of those that the host gives to who connects.
+free_port() {
+    local chosen_port
+    while :; do
+        chosen_port=$((20000 + RANDOM % 12000))
+        [[ " ${taken_ports[*]} " != *" $chosen_port "* ]] || continue
+        grep -Eq "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$chosen_port") " /proc/net/{tcp,tcp6,udp,udp6} || break
+    done
+    taken_ports+=("$chosen_port")
+    printf -v "$1" %s "$chosen_port"
+}

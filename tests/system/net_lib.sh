@@ -6,7 +6,7 @@
 net_packages=(redis-server redis-tools lighttpd curl wget python3 iperf3 netcat-openbsd socat openssh-server
     openssh-client iproute2 busybox)
 readonly host_address=10.0.2.2 guest_address=10.0.2.15
-children=() taken_ports=()
+children=()
 trap 'end_children; rm -rf "$work"' EXIT
 
 end_children() {
@@ -14,18 +14,6 @@ end_children() {
     for child in "${children[@]}"; do kill "$child" 2>/dev/null; done
     for child in "${children[@]}"; do wait "$child" 2>/dev/null; done
     children=()
-}
-
-# free_port VARIABLE: a port of this host that nobody listens on.
-free_port() {
-    local chosen_port
-    while :; do
-        chosen_port=$((20000 + (RANDOM << 15 | RANDOM) % 40000))
-        [[ " ${taken_ports[*]} " != *" $chosen_port "* ]] || continue
-        grep -Eq "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$chosen_port") " /proc/net/{tcp,tcp6,udp,udp6} || break
-    done
-    taken_ports+=("$chosen_port")
-    printf -v "$1" %s "$chosen_port"
 }
 
 # until_ok SECONDS COMMAND...: again and again until it succeeds. Fails when the time is over, or the guest has ended.

@@ -14,8 +14,9 @@ grep -Eh '^(ok|FAIL) ' out err
 grep -qx 'net tests passed' out err || fail_test net_stack "it does not pass"
 
 # Bytes that come back are those that were sent, over deaths of the stack. (QEMU's side needs seconds to get over each: it sends one lost segment a time-out.)
-port=$((20000 + $$ % 20000))
-boot --network --log --bundle net_serve.bundle --forward $port:7 --forward $((port + 1)):9 --timeout 120 >out 2>err </dev/null &
+free_port port
+free_port end_port
+boot --network --log --bundle net_serve.bundle --forward $port:7 --forward $end_port:9 --timeout 120 >out 2>err </dev/null &
 machine=$!
 for ((tries = 0; tries < 600; tries++)); do grep -q serving out err && break; sleep 0.1; done
 head -c 6000000 /dev/urandom >bulk
@@ -31,7 +32,7 @@ for ((round = 0; round < 6; round++)); do
     wait "${carriers[@]}"
     for one in 1 2 3; do cmp -s bulk back$one || different+=" $round.$one"; done
 done
-(exec 3<>/dev/tcp/127.0.0.1/$((port + 1)))
+(exec 3<>/dev/tcp/127.0.0.1/$end_port)
 wait $machine
 check_that bytes_come_back test -z "${different-}"
 grep -Eho '(ok|FAIL) serves' out err || fail_test serves "it did not end"

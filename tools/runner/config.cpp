@@ -70,6 +70,7 @@ std::vector<u8> run_config(const Options& options, const Streams& streams) {
     for (const std::string& fault : options.chaos_faults) config.add("chaos_fault", fault);
     if (!options.chaos_log.empty()) config.add("chaos_log", "1");
     if (options.chaos_seed != 0) config.add("chaos_seed", std::to_string(options.chaos_seed));
+    if (options.icount) config.add("clock", "skips");
     config.add("seed", seed(options.icount));
     config.add("epoch", std::to_string(epoch(options.icount)));
     return config.take();
