@@ -48,7 +48,8 @@ bool on_fewer(const std::string& script) {
     static const std::set<std::string> scripts = {
         "block_devices", "disks",     "ethernet",  "ext4",      "ext4_linux",  "iommu",
         "memory",        "net_http",  "net_iperf", "net_redis", "net_ssh",     "net_tools",
-        "nvme",          "power_cut", "recovery",  "share",     "share_linux", "streams"};
+        "nvme",          "power_cut", "recovery",  "share",     "share_linux", "streams",
+        "zone"};
     return scripts.contains(script);
 }
 
