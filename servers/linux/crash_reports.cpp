@@ -45,9 +45,8 @@ Task<SysResult<std::string>> last_in_file(Vfs& vfs, Thread& thread) {
         PITH_AWAIT(place.inode().open(thread, place, O_READ_ONLY | O_LARGE_FILE)));
     std::string text(length, '\0');
     for (usize at = 0; at < length;) {
-        const usize count = PITH_CO_TRY(
-            PITH_AWAIT(file->read(thread, UserIo::kernel(text.data() + at, length - at),
-                                  size - static_cast<i64>(length - at))));
+        const usize count = PITH_CO_TRY(PITH_AWAIT(file->read(
+            thread, UserIo::kernel(text.data() + at, length - at), size - static_cast<i64>(length - at))));
         if (count == 0) break;
         at += count;
     }

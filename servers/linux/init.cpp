@@ -152,8 +152,9 @@ u32 load_command(Thread& thread, const Run& run) {
 /// After a death of the server: it is no mistake of the command's that it begins again.
 void tell_of_restart(const Zone& zone, const Run& run) {
     const std::string text = "linux has started again: all of its programs have ended, " +
-                             (run.interactive() ? "and a new shell is run"
-                                                : "and '" + run.arguments.front() + "' is run from its beginning");
+                             (run.interactive()
+                                  ? "and a new shell is run"
+                                  : "and '" + run.arguments.front() + "' is run from its beginning");
     Log::Write record{};
     // Whoever asked for chaos is told of everything at the end.
     record.severity = static_cast<u32>(zone.services->chaos.valid() ? Severity::notice : Severity::crash);

@@ -20,7 +20,8 @@ constexpr abi::Time kFlushPatience = 60 * kSecond;
 
 /// A call whose answer may take long: meanwhile the event loop goes on, and answers its heartbeat.
 template <typename Protocol, typename M>
-Task<Result<typename M::Reply>> call_patiently(const EventLoop& loop, const Client<Protocol>& client, M method) {
+Task<Result<typename M::Reply>> call_patiently(const EventLoop& loop, const Client<Protocol>& client,
+                                               M method) {
     constexpr abi::Time kTurn = 50 * kMillisecond;
     while (true) {
         auto reply = client.call(method, now() + kTurn);
@@ -113,7 +114,8 @@ void end_zone(Zone& zone, EndKind kind, u32 status) {
 }
 
 bool finish_end(Zone& zone) {
-    const std::optional<Console::Exit> ending = zone.vfs->console ? zone.vfs->console->ending() : std::nullopt;
+    const std::optional<Console::Exit> ending = zone.vfs->console ? zone.vfs->console->ending()
+                                                                  : std::nullopt;
     if (!ending) return false;
     begin(zone, static_cast<EndKind>(std::min(ending->reason, static_cast<u32>(EndKind::reboot))),
           ending->status, true);

@@ -51,8 +51,7 @@ void System::destroy_unknown() {
             Handle<Pool> object(slot);
             if (type == abi::ObjectType::pool) destroy_pool(std::move(object));
             else static_cast<void>(object.destroy());
-        }
-        else HandleBase<Memory>(slot).reset();
+        } else HandleBase<Memory>(slot).reset();
     }
 }
 
