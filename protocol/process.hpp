@@ -110,8 +110,8 @@ struct Process {
             u32 number;      ///< of the component; what it was asked for by
         };
     };
-    /// Kill, restart, stop, start or hang the component of that name; "supervisor", the caller itself, and what is marked
-    /// essential can be killed, restarted or hung. Errors: not_found; bad_state: it does not run; access: not this one, or not this
+    /// Kill, restart, stop, start or hang the component of that name; "supervisor", the caller itself (where its policy
+    /// has it start again), and what is marked essential can be killed, restarted or hung. Errors: not_found; bad_state: it does not run; access: not this one, or not this
     /// caller; invalid. Who has himself killed or restarted gets no answer.
     struct Control {
         static constexpr u16 kOpcode = 2;

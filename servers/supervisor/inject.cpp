@@ -57,7 +57,7 @@ void Services::handle(const Process::Reach& message, Request<Process::Reach> req
     }
     auto number = system_.find(name);
     if (!number.ok()) return request.fail(number.error());
-    const bool again = static_cast<RestartPolicy>(system_.component(*number).restart) != RestartPolicy::never;
+    const bool again = policy(*number) != RestartPolicy::never;
     if (!again || *number == request.badge().client()) return request.fail(Error::access);
     const ComponentRecord& r = system_.record(*number);
     HandleList handles;
@@ -73,7 +73,8 @@ void Services::handle(const Process::Reach& message, Request<Process::Reach> req
         add_insides(handles, Borrowed<Thread>(r.thread), Borrowed<Space>(r.space), Borrowed<Pool>(r.run),
                     Borrowed<Signal>(r.signal));
     }
-    request.reply({r.generation, r.ended, essential(*number) ? u64{1} : u64{0}}, handles);
+    request.reply({r.generation, r.ended, policy(*number) == RestartPolicy::essential ? u64{1} : u64{0}},
+                  handles);
 }
 
 }  // namespace pith::supervisor

@@ -77,9 +77,11 @@ Result<> Services::control_self(ControlAction action) {
 
 Result<> Services::control(u32 number, ControlAction action, Badge badge) {
     // Nobody could start it again: not who is down himself, and without what is essential nobody is there that would.
-    const bool comes_back = action == ControlAction::kill || action == ControlAction::restart ||
-                            action == ControlAction::hang;
-    if ((number == badge.client() || essential(number)) && !comes_back) return Error::access;
+    const bool comes_back = (action == ControlAction::kill || action == ControlAction::restart ||
+                             action == ControlAction::hang) &&
+                            policy(number) != RestartPolicy::never;
+    if ((number == badge.client() || policy(number) == RestartPolicy::essential) && !comes_back)
+        return Error::access;
     return system_.control(number, action);
 }
 
@@ -120,7 +122,8 @@ void Services::handle(const Process::Update& message, Request<Process::Update> r
     if (name_in(message.name) == kOwnName) return request.fail(Error::access);
     auto number = system_.find(name_in(message.name));
     if (!number.ok()) return request.fail(number.error());
-    if (*number == badge.client() || essential(*number)) return request.fail(Error::access);
+    if (*number == badge.client() || policy(*number) == RestartPolicy::essential)
+        return request.fail(Error::access);
     auto file = request.handles().take<Memory>(0);
     if (!file.ok()) return request.fail(file.error());
     const auto done = system_.update(*number, *file, message.size);

@@ -36,8 +36,8 @@ class Services {
     bool may_control(Badge badge) const;
     bool may_inject(Badge badge) const;
     Result<> reach_self(u64 what, Request<Process::Reach>& request);
-    bool essential(u32 number) const {
-        return static_cast<RestartPolicy>(system_.component(number).restart) == RestartPolicy::essential;
+    RestartPolicy policy(u32 number) const {
+        return static_cast<RestartPolicy>(system_.component(number).restart);
     }
     Result<> control_self(ControlAction action);
     Result<> control(u32 number, ControlAction action, Badge badge);
