@@ -133,6 +133,9 @@ void System::bring_up(u32 number) {
         char text[64];
         set_cause(r, format_to(text, "cannot be started: error {}", started.error()));
         reporter_.line(Severity::crash, "{} cannot be started: error {}", name_of(number), started.error());
+        // It never ran, and nothing is going to change.
+        if (!again && static_cast<RestartPolicy>(component(number).restart) == RestartPolicy::essential)
+            give_up(number);
         return after_death(number);
     }
     if (!again) return;
@@ -219,8 +222,10 @@ void System::after_death(u32 number, Death death) {
 void System::give_up(u32 number) {
     const ComponentRecord& r = record(number);
     Root::Shutdown end{static_cast<u32>(ShutdownKind::exit), 125, {}};
-    const auto text = format_to(end.cause, "{} died {} times and is given up: {}", name_of(number), r.deaths,
-                                std::string_view(r.cause));
+    const std::string_view cause = r.cause;
+    const auto text = r.deaths == 0 ? format_to(end.cause, "{} is given up: {}", name_of(number), cause)
+                                    : format_to(end.cause, "{} died {} times and is given up: {}",
+                                                name_of(number), r.deaths, cause);
     end.cause[std::min(text.size(), sizeof(end.cause) - 1)] = 0;
     static_cast<void>(root_.call(end));
 }
