@@ -14,14 +14,15 @@ constexpr abi::Time kBeat = 20 * kMillisecond;
 struct Work {
     abi::HandleIndex object;
     abi::HandleIndex signal;
-    u64 done;  ///< the bit that it gets
+    u64 done;                ///< the bit that it gets
+    abi::HandleIndex never;  ///< a Signal that nobody notifies
 };
 
 [[noreturn]] void destroy_object(void* argument) {
     const Work work = *static_cast<const Work*>(argument);
     static_cast<void>(Handle<Pool>(work.object).destroy());
     static_cast<void>(Borrowed<Signal>(work.signal).notify(work.done));
-    for (;;) yield_cpu();  // it is ended
+    for (;;) static_cast<void>(Borrowed<Signal>(work.never).wait(1));  // it is ended
 }
 
 }  // namespace
@@ -33,12 +34,16 @@ void System::destroy_pool(Handle<Pool> pool) {
 }
 
 void System::destroy_large(Handle<Pool> object) {
-    Work work{object.index(), loop_.signal().index(), destroyed_bit_};
     ThreadOptions options;
     options.name = "destruction";
-    if (auto own = own_thread().thread_info(); own.ok()) options.priority = own->priority;
     options.stack_size = abi::kPageSize;
-    const auto thread = NativeThread::start(own_pool(), destroy_object, &work, options);
+    // Not above what this thread has from who called it: it could not answer meanwhile.
+    if (auto own = own_thread().thread_info(); own.ok()) options.priority = own->effective_priority;
+    auto made = own_pool().create_signal();
+    const Owned<Signal> never = made.ok() ? std::move(*made) : Owned<Signal>();
+    Work work{object.index(), loop_.signal().index(), destroyed_bit_, never.index()};
+    const auto thread = never.valid() ? NativeThread::start(own_pool(), destroy_object, &work, options)
+                                      : Result<NativeThread>(Error::no_memory);
     if (!thread.ok()) return static_cast<void>(object.destroy());
     object.release();
     while (!loop_.signal().wait(destroyed_bit_, now() + kBeat).ok()) answer_heartbeat();
