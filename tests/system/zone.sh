@@ -47,15 +47,17 @@ told hang_is_told 1 'is stuck: no heartbeat' "'sh' is run from its beginning"
         "$tree/build/busybox/bin/busybox" --skeleton "$tree/systems/rootfs" --programs "$build/rootfs" || exit
 run "${runner[@]}" --bundle chaos.bundle --chaos 300 --chaos-target linux --chaos-fault null --chaos-fault stack --chaos-fault exit --chaos-log hits -- sh -c \
     "$life"'; [ $life -lt 4 ] || exit 3; while :; do :; done' </dev/null
-check_that faults_are_survived test "$status $(grep -c '^hit linux [a-z]* recovered' hits) $(grep -vc ' recovered ' hits)" = '3 4 0'
-check_that faults_are_told test "$(grep -c '^pith: linux crashed: ' err)" = 4
+# (The command may be hit once more while it ends: then it is run again.)
+recovered() { grep -c "^hit linux [a-z]* recovered" hits; }
+check_that faults_are_survived test $status = 3 -a "$(recovered)" -ge 4 -a "$(recovered)" = "$(wc -l <hits)"
+check_that faults_are_told test "$(grep -c '^pith: linux crashed: ' err)" = "$(recovered)"
 run "${runner[@]}" --bundle chaos.bundle --chaos 300 --chaos-target linux --chaos-fault loop --chaos-log hits -- sh -c \
     "$life"'; [ $life = 0 ] || { grep ^cause /proc/pith/services/linux/status; exit; }; while :; do :; done' </dev/null
-check_that spinning_is_found test "$status $(cat out)" = '0 cause: hangs: no heartbeat'
+check_that spinning_is_found test "$status $(sort -u out)" = '0 cause: hangs: no heartbeat'
 # Whoever calls lends the supervisor his priority: killing a zone keeps it from nothing.
 run "${runner[@]}" --bundle chaos.bundle --chaos 300 --chaos-target linux --chaos-log hits -- sh -c "$life"'; [ $life -lt 3 ] || { grep ^deaths /proc/pith/services/supervisor/status; exit; }
     head -c 40000000 /dev/zero >/tmp/file; while :; do :; done' </dev/null
-check_that chaos_kills_it test "$status $(cat out) $(grep -c '^hit linux kill recovered' hits)" = '0 deaths: 0 3'
+check_that chaos_kills_it test "$status $(sort -u out)" = '0 deaths: 0' -a "$(recovered)" -ge 3
 # Without its name it is not hit.
 run "${runner[@]}" --bundle chaos.bundle --chaos 50 -- sh -c 'i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo $i >/tmp/file; done; sleep 1; grep ^restarts /proc/pith/services/linux/status' </dev/null
 check_that chaos_spares_it test "$status $(cat out)" = '0 restarts: 0'
