@@ -46,7 +46,11 @@ struct CompositionRange {
     u32 count;
 };
 
-enum class RestartPolicy : u32 { always = 0, never = 1, essential = 2 };
+enum class RestartPolicy : u32 {
+    always = 0,
+    never = 1,
+    essential = 2,  ///< always; but when it would be held down, the machine ends
+};
 
 /// Bits of CompositionComponent::grants: capabilities that are not protocols.
 enum class CompositionGrant : u32 {

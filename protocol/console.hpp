@@ -49,15 +49,19 @@ struct Console {
     static constexpr usize kMaxData = 512;
 
     /// The caller becomes the one client. Sent along: a Signal (right notify), notified with `bits`. `fresh`:
-    /// 1 at the first Attach of a new client (terminal settings go back to the default, input typed before
-    /// stays); 0 after the server's rebirth. Errors: protocol: no Signal came along.
+    /// kFirst at the first Attach of a new client (terminal settings go back to the default, input typed before
+    /// stays); kNext if an earlier one died (and what was typed for that one's programs goes too; output that they stopped goes on); 0 after
+    /// the server's rebirth. Errors: protocol: no Signal came along.
     struct Attach {
         static constexpr u16 kOpcode = 1;
+        static constexpr u64 kFirst = 1, kNext = 2;
         u64 bits;
         u64 fresh;
         struct Reply {
-            u32 ttys;  ///< bit n: descriptor n of the command leads to the terminal, else to its stream
-            u32 reserved;
+            u32 ttys;    ///< bit n: descriptor n of the command leads to the terminal, else to its stream
+            u32 ending;  ///< 1: the run is over, Exit was called already, with the following
+            u32 status;
+            u32 reason;
             u64 id;                        ///< of the last numbered request
             u64 written[kConsoleStreams];  ///< next offset for Write of each stream
         };

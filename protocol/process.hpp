@@ -110,9 +110,9 @@ struct Process {
             u32 number;      ///< of the component; what it was asked for by
         };
     };
-    /// Kill, restart, stop, start or hang the component of that name; "supervisor" can be killed, restarted or hung.
-    /// Errors: not_found; bad_state: it does not run; access: not this one (the caller itself, a component
-    /// marked essential), or not this caller; invalid.
+    /// Kill, restart, stop, start or hang the component of that name; "supervisor", the caller itself (where its policy
+    /// has it start again), and what is marked essential can be killed, restarted or hung. Errors: not_found; bad_state: it does not run; access: not this one, or not this
+    /// caller; invalid. Who has himself killed or restarted gets no answer.
     struct Control {
         static constexpr u16 kOpcode = 2;
         char name[kNameSize];
@@ -154,10 +154,12 @@ struct Process {
         struct Reply {
             u64 generation;  ///< starts so far
             u64 ended;  ///< when its last life ended; 0: there was none, or it is not known (the supervisor)
+            u64 essential;  ///< 1: its policy says that it is
         };
     };
     /// Has a component run another executable from now on (docs/recovery.md: updates). With it comes a Memory (right read) with the ELF
-    /// file. Answered when the new one has been started; whether it stays, or the old one comes back, is in Describe. Errors: those of Control;
+    /// file. Answered when the new one has been started; whether it stays, or the old one comes back, is in Describe. Errors: those of Control (access
+    /// too for "supervisor", the caller itself, and what is essential);
     /// protocol: not such a file; no_memory; busy: an update of it is on trial.
     struct Update {
         static constexpr u16 kOpcode = 6;

@@ -7,6 +7,7 @@
 #include "lib/base/round.hpp"
 #include "lib/fs/call.hpp"
 #include "lib/os/clock.hpp"
+#include "lib/os/heartbeat.hpp"
 #include "lib/os/violation.hpp"
 
 namespace pith {
@@ -185,6 +186,7 @@ struct FsClient::NowCall : FsCaller {
 Result<> FsClient::wait_now(const NowCall& call, u64& taken) {
     settle();
     while (!call.done_now) {
+        answer_heartbeat();  // if somebody is stuck it is the server
         if (notifier_.linked()) tell_server();
         const abi::Time deadline = watch_.armed() ? watch_.deadline() : now() + kLookInterval;
         Result<u64> waited = signal_->wait(bits_ | kSignalReborn, std::max(deadline, abi::kPoll));

@@ -2,10 +2,23 @@
 // The receive loop, and the fate of replies.
 #include "lib/os/event_loop.hpp"
 
+#include "lib/os/heartbeat.hpp"
 #include "lib/os/life_record.hpp"
 #include "lib/os/start_info.hpp"
 
 namespace pith {
+
+namespace {
+
+/// Of the loop that has the component's heartbeat.
+constinit abi::HandleIndex beat_signal = abi::kNoHandle, beat_pong = abi::kNoHandle;
+
+}  // namespace
+
+void answer_heartbeat() {
+    if (beat_pong == abi::kNoHandle || Borrowed<Signal>(beat_signal).poll(kSignalPing) == 0) return;
+    static_cast<void>(Borrowed<Signal>(beat_pong).notify(1));
+}
 
 EventLoop::EventLoop()
     : EventLoop(take_start_handle<Endpoint>("endpoint"), take_start_handle<Signal>("signal"),
@@ -14,6 +27,9 @@ EventLoop::EventLoop()
 EventLoop::EventLoop(Handle<Endpoint> endpoint, Handle<Signal> signal, Handle<Signal> pong)
     : endpoint_(std::move(endpoint)), signal_(std::move(signal)), pong_(std::move(pong)) {
     thread_context().loop = this;
+    if (!pong_.valid()) return;
+    beat_signal = signal_.index();
+    beat_pong = pong_.index();
 }
 
 void EventLoop::on_protocol(u16 protocol, RequestHandler handler) {

@@ -33,7 +33,11 @@ void Service::find_targets() {
         const bool wanted = settings_.targets.empty() ||
                             std::ranges::find(settings_.targets, name) != settings_.targets.end();
         if (!wanted || std::ranges::find(settings_.spared, name) != settings_.spared.end()) continue;
-        if (auto target = Target::find(process_, name); target.ok()) targets_.push_back(std::move(*target));
+        auto target = Target::find(process_, name);
+        if (!target.ok()) continue;
+        // What takes programs along is hit only by name.
+        if (settings_.targets.empty() && target->essential()) continue;
+        targets_.push_back(std::move(*target));
     }
 }
 
@@ -51,8 +55,8 @@ void Service::act() {
     Target& target = targets_[random_.below(targets_.size())];
     const Fault fault = settings_.faults[random_.below(settings_.faults.size())];
     hit(target, fault);
-    // From one to the next, and not from an end: where recovering takes longer, the next comes at once.
-    next_ = std::max(next_ + settings_.interval, now());
+    // From one to the next, and not from an end: where recovering takes longer, the next comes at once. But programs that begin anew have all of it.
+    next_ = target.essential() ? now() + settings_.interval : std::max(next_ + settings_.interval, now());
 }
 
 void Service::hit(Target& target, Fault fault) {

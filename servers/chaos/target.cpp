@@ -26,8 +26,9 @@ void pause_until(abi::Time time) {
 
 Result<Target> Target::find(const Client<Process>& process, std::string_view name) {
     ReceivedHandles received;
-    PITH_CHECK(process.call(request_for(name, 0), HandleList(), received));
+    const auto reply = PITH_TRY(process.call(request_for(name, 0), HandleList(), received));
     Target target;
+    target.essential_ = reply.essential != 0;
     target.name_ = std::string(name);
     target.endpoint_ = PITH_TRY(received.take<Endpoint>(0));
     return target;

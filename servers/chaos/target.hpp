@@ -34,6 +34,8 @@ class Target {
     /// Errors: access: it may not be hit; not_found.
     static Result<Target> find(const Client<Process>& process, std::string_view name);
     std::string_view name() const { return name_; }
+    /// Programs die with it.
+    bool essential() const { return essential_; }
 
     Result<Insides> reach(const Client<Process>& process) const;
     /// Starts so far, and when the last life ended.
@@ -52,6 +54,7 @@ class Target {
 
   private:
     std::string name_;
+    bool essential_ = false;
     Handle<Endpoint> endpoint_;
 };
 

@@ -70,6 +70,10 @@ void Service::handle(const Console::Attach& request, Request<Console::Attach> ca
         tty::Termios standard = tty::kDefaultTermios;
         standard.line = streams_.discipline().termios().line;
         streams_.discipline().set_termios(standard);
+        if (request.fresh == Console::Attach::kNext) {
+            flush_tty(true, false);
+            streams_.start_output();
+        }
         store_.tty_changed();
         streams_.advance_tty();
     }
@@ -77,6 +81,9 @@ void Service::handle(const Console::Attach& request, Request<Console::Attach> ca
     trace_.add({Console::Attach::kOpcode, 0, request.fresh});
     Console::Attach::Reply reply{};
     reply.ttys = core().setup.ttys;
+    reply.ending = core().exit_asked;
+    reply.status = core().exit.status;
+    reply.reason = static_cast<u32>(core().exit.reason);
     reply.id = core().last_id;
     reply.written[static_cast<u32>(ConsoleStream::output)] = core().written[index(Channel::output)];
     reply.written[static_cast<u32>(ConsoleStream::error)] = core().written[index(Channel::error)];

@@ -2,9 +2,16 @@
 // fork: the child gets the same areas and pages; what is private loses the right to write on both sides, and is
 // copied by whoever writes first.
 #include "abi/memory.hpp"
+#include "lib/os/heartbeat.hpp"
 #include "servers/linux/address_space.hpp"
 
 namespace pith::lx {
+
+namespace {
+
+constexpr u64 kHeartbeatPages = 4096;  ///< are as many as can be copied between two looks at the heartbeat
+
+}  // namespace
 
 /// Maps in the child's Space what ours maps: a system call for each run of areas of one kind.
 bool AddressSpace::share_with(AddressSpace& child) {
@@ -45,6 +52,8 @@ SysResult<Ref<AddressSpace>> AddressSpace::fork() {
         if (area.dont_fork) continue;
         const bool shared = area.shared;
         pages_.for_each(area.start / kPageSize, area.end / kPageSize, [&](u64 page, Pte pte) {
+            if (page % kHeartbeatPages == 0) [[unlikely]]
+                answer_heartbeat();
             frames_.take(pte & kPteFrame);
             const Pte kept = shared ? pte : pte & ~kPteWritable;
             child->pages_.set(page, kept);

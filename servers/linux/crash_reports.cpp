@@ -28,11 +28,37 @@ Task<SysResult<Path>> enter(Vfs& vfs, Path directory, std::string name, u32 mode
     co_return Path{directory.mount, vfs.dentries.add(directory.dentry, name, inode.value())};
 }
 
-Task<SysResult<>> add_to_file(Vfs& vfs, Thread& thread, std::string text) {
+Task<SysResult<Path>> enter_file(Vfs& vfs) {
     Path place = vfs.root();
     for (const char* name : {"var", "log", "pith"})
         place = PITH_CO_TRY(co_await enter(vfs, place, name, S_DIRECTORY | 0755));
-    place = PITH_CO_TRY(co_await enter(vfs, place, "crashes", S_REGULAR | 0644));
+    co_return co_await enter(vfs, place, "crashes", S_REGULAR | 0644);
+}
+
+/// The first line of the file's last report, with its newline; empty: there is none.
+Task<SysResult<std::string>> last_in_file(Vfs& vfs, Thread& thread) {
+    constexpr std::string_view kBegin = "crash ";
+    const Path place = PITH_CO_TRY(co_await enter_file(vfs));
+    const i64 size = place.inode().size();
+    const auto length = static_cast<usize>(std::min<i64>(size, kLongestReport));
+    const Ref<File> file = PITH_CO_TRY(
+        PITH_AWAIT(place.inode().open(thread, place, O_READ_ONLY | O_LARGE_FILE)));
+    std::string text(length, '\0');
+    for (usize at = 0; at < length;) {
+        const usize count = PITH_CO_TRY(PITH_AWAIT(file->read(
+            thread, UserIo::kernel(text.data() + at, length - at), size - static_cast<i64>(length - at))));
+        if (count == 0) break;
+        at += count;
+    }
+    usize at = text.rfind('\n' + std::string(kBegin));
+    if (at != text.npos) at++;
+    else if (text.starts_with(kBegin)) at = 0;
+    else co_return std::string();
+    co_return text.substr(at, text.find('\n', at) + 1 - at);
+}
+
+Task<SysResult<>> add_to_file(Vfs& vfs, Thread& thread, std::string text) {
+    const Path place = PITH_CO_TRY(co_await enter_file(vfs));
     Inode& inode = place.inode();
     if (inode.size() > kLongestFile) PITH_CO_CHECK(PITH_AWAIT(inode.truncate(0)));
     const Ref<File> file = PITH_CO_TRY(
@@ -44,6 +70,16 @@ Task<SysResult<>> add_to_file(Vfs& vfs, Thread& thread, std::string text) {
         at += written;
     }
     co_return PITH_AWAIT(inode.synchronise(false));
+}
+
+/// The number behind that of the report which begins with `line`; 0: there is none.
+u64 number_behind(const Zone& zone, std::string_view line) {
+    for (u64 sequence = 0;;) {
+        const auto part = zone.services->process.call(pith::Process::Crash{sequence, 0});
+        if (line.empty() || !part.ok() || part.value().length > sizeof part.value().text) return 0;
+        sequence = part.value().sequence + 1;
+        if (std::string_view(part.value().text, part.value().length).starts_with(line)) return sequence;
+    }
 }
 
 /// Adds what is new, one time after the other.
@@ -75,6 +111,11 @@ class CrashKeeper {
     }
     Task<void> add_new() {
         busy_ = true;
+        // What an earlier life of this server has added is there.
+        if (std::exchange(first_, false) && zone_.reborn) {
+            const SysResult<std::string> last = co_await last_in_file(*zone_.vfs, actor_);
+            if (last.ok()) next_ = number_behind(zone_, last.value());
+        }
         while (std::exchange(again_, false)) {
             u64 next = next_;
             std::string text = crash_reports(zone_, next);
@@ -91,7 +132,7 @@ class CrashKeeper {
     Thread actor_;  ///< init's, for the file: it never runs, and nobody else knows of it
     u64 bit_ = 0;
     u64 next_ = 0;  ///< what is older is in the file
-    bool busy_ = false, again_ = false, told_ = false;
+    bool first_ = true, busy_ = false, again_ = false, told_ = false;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "abi/memory.hpp"
 #include "lib/os/handle.hpp"
+#include "lib/os/heartbeat.hpp"
 
 namespace pith::lx {
 
@@ -15,6 +16,14 @@ namespace {
 /// Smallest chunk worth having when the quota is nearly used up.
 constexpr u32 kSmallestChunk = 16;
 constexpr u64 kReclaimBatch = 64;
+
+/// What takes or gives back a lot of memory for one program may keep the event loop from its heartbeat.
+void note_work() {
+    constexpr u32 kFrames = 4096;
+    static constinit u32 work = 0;
+    if (++work % kFrames == 0) [[unlikely]]
+        answer_heartbeat();
+}
 
 void clear_page(void* page) {
     u64 count = kPageSize / 8;
@@ -71,6 +80,7 @@ SysResult<FrameRef> FrameAllocator::allocate(bool zeroed, u64 keep) {
         if (fresh_next_ == fresh_end_) return Errno::ENOMEM;
         frame = fresh_next_++;
     }
+    note_work();
     --free_frames_;
     record(frame).references = 1;
     return FrameRef::adopt(*this, frame);
@@ -96,6 +106,7 @@ SysResult<FrameRef> FrameAllocator::zero_frame() {
 void FrameAllocator::drop(FrameNumber frame) {
     Record& entry = record(frame);
     if (--entry.references != 0) return;
+    note_work();
     entry.next_free = free_list_;
     free_list_ = frame;
     ++free_frames_;

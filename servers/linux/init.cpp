@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "servers/linux/init.hpp"
 
-#include <string.h>
-
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -150,6 +149,27 @@ u32 load_command(Thread& thread, const Run& run) {
     return error == Errno::ENOENT ? 127 : 126;
 }
 
+/// After a death of the server: it is no mistake of the command's that it begins again.
+void tell_of_restart(const Zone& zone, const Run& run) {
+    const std::string text = "linux has started again: all of its programs have ended, " +
+                             (run.interactive()
+                                  ? "and a new shell is run"
+                                  : "and '" + run.arguments.front() + "' is run from its beginning");
+    Log::Write record{};
+    // Whoever asked for chaos is told of everything at the end.
+    record.severity = static_cast<u32>(zone.services->chaos.valid() ? Severity::notice : Severity::crash);
+    record.length = static_cast<u32>(std::min(text.size(), Log::kMaxText));
+    std::memcpy(record.text, text.data(), record.length);
+    if (zone.services->log.valid()) static_cast<void>(zone.services->log.call(record));
+}
+
+/// Who kills components while the command runs may begin. After a death of this server it has begun, and may be waiting for us.
+void begin_chaos(const Zone& zone) {
+    constexpr abi::Time kMoment = kMillisecond;
+    const abi::Time deadline = zone.reborn ? zone.now() + kMoment : abi::kNoDeadline;
+    if (zone.services->chaos.valid()) static_cast<void>(zone.services->chaos.call(Chaos::Begin{}, deadline));
+}
+
 }  // namespace
 
 SysResult<> start_init(Zone& zone, std::string_view run_config) {
@@ -171,6 +191,7 @@ SysResult<> start_init(Zone& zone, std::string_view run_config) {
     if (auto root = zone.vfs->open(*thread, -100, "/root", kDirectory); root.ok())
         process.fs->working = (*root)->path;
     zone.network->write_name_servers(*thread);
+    if (zone.reborn) tell_of_restart(zone, run);
     const auto opened = zone.vfs->open_standard(*thread);
     u32 status = 126;
     if (opened.ok()) status = load_command(*thread, run);
@@ -180,7 +201,7 @@ SysResult<> start_init(Zone& zone, std::string_view run_config) {
         return {};
     }
     if (zone.vfs->console) zone.vfs->console->ready();
-    if (zone.services->chaos.valid()) static_cast<void>(zone.services->chaos.call(Chaos::Begin{}));
+    begin_chaos(zone);
     thread->at_event = false;
     thread->go_on(Return::state, 0);
     return {};

@@ -13,6 +13,7 @@
 #include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/server.hpp"
 #include "servers/linux/services.hpp"
+#include "servers/linux/shutdown.hpp"
 #include "servers/linux/vfs/diskfs/page_cache.hpp"
 #include "servers/linux/vfs/diskfs/root.hpp"
 #include "servers/linux/vfs/vfs.hpp"
@@ -58,6 +59,10 @@ void set_up_clock_and_random(Zone& zone, std::string_view config) {
         }
     }
     if (!fixed) zone.random_source.add_processor_entropy();
+    if (!zone.reborn) return;
+    // With the same seed: what the dead one's programs got, and its sessions with other servers, must not come again.
+    const u64 life[] = {start_info().generation, now()};
+    zone.random_source.add_entropy({reinterpret_cast<const u8*>(life), sizeof life});
 }
 
 /// What run/config says of `key`; empty: nothing.
@@ -69,11 +74,7 @@ std::string_view record_of(std::string_view config, std::string_view key) {
 }
 
 void run_server() {
-    auto endpoint = own_pool().create_endpoint();
-    if (!endpoint.ok()) panic("no Endpoint");
-    const abi::HandleIndex events = endpoint->index();
-    EventLoop loop(std::move(*endpoint), take_start_handle<Signal>("signal"),
-                   take_start_handle<Signal>("pong"));
+    EventLoop loop;
     lx::Services services(loop);
     services.console = Client<Console>::from_start();
     services.process = Client<Process>::from_start();
@@ -95,8 +96,9 @@ void run_server() {
     const Handle<Pool> pool = make_zone_pool();
     Zone& zone = *new Zone(pool.index(), own_space().index());
     zone.services = &services;
+    zone.reborn = start_info().generation != 0;
     zone.page_cache = new lx::PageCache(zone);
-    zone.endpoint = events;
+    zone.endpoint = loop.endpoint().index();
     zone.budget = own_budget().index();
     zone.cpus = start_info().cpus;
     auto own = own_thread().thread_info();
@@ -122,6 +124,7 @@ void run_server() {
     set_up_clock_and_random(zone, config);
     loop.on_kernel_event([&zone](Message& message) { return lx::handle_event(zone, message); });
     if (!lx::Vfs::start(zone, bytes, *first_frame).ok()) panic("no root file system");
+    if (lx::finish_end(zone)) loop.run();
     if (const auto root = record_of(config, "root"); !root.empty() && !lx::mount_root(zone, root).ok())
         loop.run();
     if (const auto place = record_of(config, "share"); !place.empty()) lx::mount_share(zone, place);

@@ -10,5 +10,7 @@ enum class EndKind : u8 { exited, poweroff, reboot };
 
 /// Begins the end; it happens from the event loop. `status`: 0 to 255. The first call counts.
 void end_zone(Zone& zone, EndKind kind, u32 status);
+/// True: an earlier life of this server had come to its end but for the machine's; it is ended now, and nothing is to run.
+bool finish_end(Zone& zone);
 
 }  // namespace pith::lx

@@ -104,6 +104,7 @@ class Zone {
     u32 cpus = 1;
     Balancer balancer;
     bool shutting_down = false;
+    bool reborn = false;  ///< an earlier life of this server has died, with all of its programs
 };
 
 }  // namespace pith::lx

@@ -226,7 +226,7 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     plan.slots = c.slots;
     plan.stack_pages = c.stack_pages;
     plan.component = number;
-    plan.generation = r.generation;
+    plan.generation = r.generation - 1;
     plan.jit = has(c.grants, CompositionGrant::jit);
     plan.budget_manage = has(c.grants, CompositionGrant::budget_manage);
     plan.priority = static_cast<u8>(c.priority);

@@ -43,7 +43,7 @@ Result<> Services::reach_self(u64 what, Request<Process::Reach>& request) {
     } else {
         add_insides(handles, own_thread(), own_space(), own_pool(), system_.loop().signal());
     }
-    request.reply({start_info().generation + 1, 0}, handles);
+    request.reply({start_info().generation + 1, 0, 0}, handles);
     return {};
 }
 
@@ -57,8 +57,7 @@ void Services::handle(const Process::Reach& message, Request<Process::Reach> req
     }
     auto number = system_.find(name);
     if (!number.ok()) return request.fail(number.error());
-    const bool again = static_cast<RestartPolicy>(system_.component(*number).restart) ==
-                       RestartPolicy::always;
+    const bool again = policy(*number) != RestartPolicy::never;
     if (!again || *number == request.badge().client()) return request.fail(Error::access);
     const ComponentRecord& r = system_.record(*number);
     HandleList handles;
@@ -74,7 +73,8 @@ void Services::handle(const Process::Reach& message, Request<Process::Reach> req
         add_insides(handles, Borrowed<Thread>(r.thread), Borrowed<Space>(r.space), Borrowed<Pool>(r.run),
                     Borrowed<Signal>(r.signal));
     }
-    request.reply({r.generation, r.ended}, handles);
+    request.reply({r.generation, r.ended, policy(*number) == RestartPolicy::essential ? u64{1} : u64{0}},
+                  handles);
 }
 
 }  // namespace pith::supervisor

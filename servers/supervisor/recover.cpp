@@ -47,8 +47,11 @@ void System::destroy_unknown() {
                           type == abi::ObjectType::interrupt || type == abi::ObjectType::io_ports ||
                           (type == abi::ObjectType::endpoint && info.r2 == 0) ||
                           type == abi::ObjectType::signal || type == abi::ObjectType::memory;
-        if (ours && (info.r1 & abi::kRightManage) != 0) static_cast<void>(Handle<Pool>(slot).destroy());
-        else HandleBase<Memory>(slot).reset();
+        if (ours && (info.r1 & abi::kRightManage) != 0) {
+            Handle<Pool> object(slot);
+            if (type == abi::ObjectType::pool) destroy_pool(std::move(object));
+            else static_cast<void>(object.destroy());
+        } else HandleBase<Memory>(slot).reset();
     }
 }
 
@@ -102,6 +105,9 @@ void System::recover() {
         r.intent = Intent::ending;
     }
     destroy_unknown();
+    bool ending = false;
+    for (u32 i = 0; i < count(); i++) ending = ending || record(i).intent == Intent::ending;
+    if (ending) finish_destructions();
     for (u32 i = 0; i < count(); i++) recover_component(i);
 }
 

@@ -67,29 +67,36 @@ Result<Process::Describe::Reply> Services::handle(const Process::Describe& reque
     return reply;
 }
 
-Result<u32> Services::find_controlled(Badge badge, std::string_view name) const {
-    if (!may_control(badge) && !may_inject(badge)) return Error::access;
-    const u32 number = PITH_TRY(system_.find(name));
-    // Whoever asks cannot be answered if it is he that goes; and what is essential does not go by order.
-    if (number == badge.client() ||
-        static_cast<RestartPolicy>(system_.component(number).restart) == RestartPolicy::essential)
+Result<> Services::control_self(ControlAction action) {
+    Timer& order = action == ControlAction::hang ? hang_ : end_;
+    if (&order != &hang_ && action != ControlAction::kill && action != ControlAction::restart)
         return Error::access;
-    return number;
+    order.arm(now() + 100 * kMicrosecond);  // the answer goes out first
+    return {};
 }
 
-Result<Process::Control::Reply> Services::handle(const Process::Control& request, Badge badge) {
-    if (!may_control(badge) && !may_inject(badge)) return Error::access;
-    if (name_in(request.name) == kOwnName) {
-        const auto action = static_cast<ControlAction>(request.action);
-        Timer& order = action == ControlAction::hang ? hang_ : end_;
-        if (&order != &hang_ && action != ControlAction::kill && action != ControlAction::restart)
-            return Error::access;
-        order.arm(now() + 100 * kMicrosecond);  // the answer goes out first
-        return Process::Control::Reply{};
-    }
-    const u32 number = PITH_TRY(find_controlled(badge, name_in(request.name)));
-    PITH_CHECK(system_.control(number, static_cast<ControlAction>(request.action)));
-    return Process::Control::Reply{};
+Result<> Services::control(u32 number, ControlAction action, Badge badge) {
+    // Nobody could start it again: not who is down himself, and without what is essential nobody is there that would.
+    const bool comes_back = (action == ControlAction::kill || action == ControlAction::restart ||
+                             action == ControlAction::hang) &&
+                            policy(number) != RestartPolicy::never;
+    if ((number == badge.client() || policy(number) == RestartPolicy::essential) && !comes_back)
+        return Error::access;
+    return system_.control(number, action);
+}
+
+void Services::handle(const Process::Control& message, Request<Process::Control> request) {
+    const Badge badge = request.badge();
+    if (!may_control(badge) && !may_inject(badge)) return request.fail(Error::access);
+    const auto action = static_cast<ControlAction>(message.action);
+    const std::string_view name = name_in(message.name);
+    auto number = name == kOwnName ? Result<u32>(kSupervisorComponent) : system_.find(name);
+    if (!number.ok()) return request.fail(number.error());
+    const auto done = *number == kSupervisorComponent ? control_self(action)
+                                                      : control(*number, action, badge);
+    // Who has ordered his own end is not there any more to be answered.
+    if (done.ok()) request.reply({});
+    else request.fail(done.error());
 }
 
 Result<Process::Counts::Reply> Services::handle(const Process::Counts&, Badge) {
@@ -110,9 +117,13 @@ Result<Process::Shutdown::Reply> Services::handle(const Process::Shutdown& reque
 }
 
 void Services::handle(const Process::Update& message, Request<Process::Update> request) {
+    const Badge badge = request.badge();
+    if (!may_control(badge) && !may_inject(badge)) return request.fail(Error::access);
     if (name_in(message.name) == kOwnName) return request.fail(Error::access);
-    auto number = find_controlled(request.badge(), name_in(message.name));
+    auto number = system_.find(name_in(message.name));
     if (!number.ok()) return request.fail(number.error());
+    if (*number == badge.client() || policy(*number) == RestartPolicy::essential)
+        return request.fail(Error::access);
     auto file = request.handles().take<Memory>(0);
     if (!file.ok()) return request.fail(file.error());
     const auto done = system_.update(*number, *file, message.size);

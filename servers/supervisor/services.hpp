@@ -20,11 +20,11 @@ class Services {
         : system_(system), process_(system.loop(), *this), parent_(system.loop(), *this) {}
 
     Result<Process::Describe::Reply> handle(const Process::Describe& request, Badge badge);
-    Result<Process::Control::Reply> handle(const Process::Control& request, Badge badge);
     Result<Process::Counts::Reply> handle(const Process::Counts& request, Badge badge);
     Result<Process::Cpu::Reply> handle(const Process::Cpu& request, Badge badge);
     Result<Process::Shutdown::Reply> handle(const Process::Shutdown& request, Badge badge);
     void handle(const Process::Reach& message, Request<Process::Reach> request);  // inject.cpp
+    void handle(const Process::Control& message, Request<Process::Control> request);
     void handle(const Process::Update& message, Request<Process::Update> request);
     Result<Process::Crash::Reply> handle(const Process::Crash& request, Badge badge);
     void handle(const Lifecycle::Violation& message, Request<Lifecycle::Violation> request);
@@ -36,8 +36,11 @@ class Services {
     bool may_control(Badge badge) const;
     bool may_inject(Badge badge) const;
     Result<> reach_self(u64 what, Request<Process::Reach>& request);
-    /// The number of one that `badge` may control.
-    Result<u32> find_controlled(Badge badge, std::string_view name) const;
+    RestartPolicy policy(u32 number) const {
+        return static_cast<RestartPolicy>(system_.component(number).restart);
+    }
+    Result<> control_self(ControlAction action);
+    Result<> control(u32 number, ControlAction action, Badge badge);
     Process::Describe::Reply describe_self();
     System& system_;
     abi::Time started_ = now();

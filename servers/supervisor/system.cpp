@@ -120,7 +120,7 @@ void System::take_down(u32 number) {
     const Handle<Space> space(std::exchange(r.space, abi::kNoHandle));
     const Handle<Memory> memory(std::exchange(r.memory, abi::kNoHandle));
     Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
-    if (run.valid()) static_cast<void>(run.destroy());
+    if (run.valid()) destroy_pool(std::move(run));
     r.state = ComponentState::stopped;
     r.intent = Intent::none;
 }
@@ -133,6 +133,9 @@ void System::bring_up(u32 number) {
         char text[64];
         set_cause(r, format_to(text, "cannot be started: error {}", started.error()));
         reporter_.line(Severity::crash, "{} cannot be started: error {}", name_of(number), started.error());
+        // It never ran, and nothing is going to change.
+        if (!again && static_cast<RestartPolicy>(component(number).restart) == RestartPolicy::essential)
+            give_up(number);
         return after_death(number);
     }
     if (!again) return;
@@ -189,12 +192,6 @@ void System::after_death(u32 number, Death death) {
     ComponentRecord& r = records_->components[number];
     const CompositionComponent& c = component(number);
     const abi::Time time = now();
-    if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::essential) {
-        Root::Shutdown end{static_cast<u32>(ShutdownKind::exit), 125, {}};
-        const auto text = format_to(end.cause, "{} ended: {}", name_of(number), std::string_view(r.cause));
-        end.cause[std::min(text.size(), sizeof(end.cause) - 1)] = 0;
-        static_cast<void>(root_.call(end));
-    }
     if (r.update == UpdateState::trial) {
         roll_back(number);
         death = Death::ordered;  // it was not what runs from now on
@@ -210,6 +207,7 @@ void System::after_death(u32 number, Death death) {
     }
     r.deaths++;
     if (c.hold_after != 0 && r.deaths >= c.hold_after) {
+        if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::essential) give_up(number);
         r.state = ComponentState::held_down;
         reporter_.line(Severity::crash, "{} died {} times and is held down", name_of(number), r.deaths);
         return hold(number);
@@ -218,6 +216,18 @@ void System::after_death(u32 number, Death death) {
     if (r.deaths < 2) return;
     const u32 doublings = std::min(r.deaths - 2, 20u);
     r.restart_at = time + std::min(c.backoff << doublings, c.ceiling);
+}
+
+/// What the system is for does not stay up: it ends, with an error. Returns only where the machine can't be ended.
+void System::give_up(u32 number) {
+    const ComponentRecord& r = record(number);
+    Root::Shutdown end{static_cast<u32>(ShutdownKind::exit), 125, {}};
+    const std::string_view cause = r.cause;
+    const auto text = r.deaths == 0 ? format_to(end.cause, "{} is given up: {}", name_of(number), cause)
+                                    : format_to(end.cause, "{} died {} times and is given up: {}",
+                                                name_of(number), r.deaths, cause);
+    end.cause[std::min(text.size(), sizeof(end.cause) - 1)] = 0;
+    static_cast<void>(root_.call(end));
 }
 
 /// Of ours: root has told the cause.

@@ -107,6 +107,10 @@ class System {
     void recover_component(u32 number);
     void destroy_unknown();
     bool known_slot(abi::HandleIndex slot) const;
+    // destroy.cpp
+    void destroy_pool(Handle<Pool> pool);
+    void destroy_large(Handle<Pool> object);
+    void finish_destructions();
     // hold.cpp
     void hold(u32 number);
     void release(u32 number);
@@ -117,6 +121,7 @@ class System {
     void kill(u32 number);
     void report_own_crash(std::string_view cause);
     void after_death(u32 number, Death death = Death::own);
+    void give_up(u32 number);
     void notify_clients(u32 number);
     void set_cause(ComponentRecord& record, std::string_view cause);
     bool fault(Message& message);
@@ -147,6 +152,7 @@ class System {
     Client<Root> root_;
     Reporter reporter_;
     Tick tick_;
+    const u64 destroyed_bit_ = loop_.allocate_signal_bit();
     Life lives_[kMaxComponents];
 };
 

@@ -69,7 +69,6 @@ chaos seed_alone '--chaos-target and --chaos-seed go with --chaos only' --chaos-
 chaos seed_word '--chaos-seed x: must be from 1 to' --chaos 5 --chaos-seed x
 chaos nobody '--chaos-target nobody: not a component of system' --chaos 5 --chaos-target nobody
 chaos disk "--chaos-target virtio_blk: not a component of system 'default'" --chaos 5 --chaos-target virtio_blk
-chaos linux '--chaos-target linux: it may not be killed' --chaos 5 --chaos-target linux
 chaos root '--chaos-target root: it may not be killed' --chaos 5 --chaos-target root
 forward() { usage "forward_$1" "$2" run --system ethernet "${@:3}"; }
 forward missing '-p needs a value' -p

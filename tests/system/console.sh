@@ -29,6 +29,13 @@ cat >script <<'E'
 expect ready
 send hello, wurld\x7f\x7f\x7f\x7forld\r
 expect [hello, world]
+send next\r
+expect raw
+send lost\r
+expect next
+send kept\r
+expect [kept]
+absent lost
 send exit\r
 E
 TERM=xterm "$tools/pith_expect" script "${runner[@]}" --bundle console.bundle >out 2>err

@@ -25,7 +25,7 @@ check_that hang_is_found cmp -s out <(printf 'state: running\nrestarts: 1\ncause
 
 # Orders that can't be carried out say why.
 run boot -- sh -c "order() { echo \"\$1\" > $services/\$2/control; }
-    order nonsense console; order kill linux; order 'update /nowhere' console; order 'update /etc/passwd' console
+    order nonsense console; order stop linux; order 'update /nowhere' console; order 'update /etc/passwd' console
     order 'updates' console; order update console; order kill nobody; order stop supervisor
     order stop log; order kill log; order hang log; order start log; grep '^restarts' $services/log/status" </dev/null
 said=$(sed 's/^sh: //; s/^.*write error: //; s/^can.t create .*: nonex/nonex/' err | tr '\n' ';')

@@ -18,6 +18,10 @@ struct Load {
     std::vector<std::string> environment;
     enum class Needs { nothing, disk, nvme, share, server } needs = Needs::nothing;
     bool sqlite = false;  ///< the host's sqlite3 goes along
+    /// Only this component is hit; empty: all but the Linux server.
+    std::string target = {};
+    /// Times the class's interval is that of the faults: what is hit takes longer to come up than others, or the load to get further.
+    u32 pace = 1;
 };
 
 /// Faults that belong together.
@@ -66,6 +70,9 @@ std::vector<FaultRun> short_plan();
 std::vector<FaultRun> long_plan(u32 round);
 
 FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run);
+
+/// Whether all that a load says to have been acknowledged ("acknowledged N", counted from 1) is there when it looks ("found N").
+bool keeps_its_word(const std::string& output);
 
 /// Sums of many runs.
 class FaultTable {

@@ -2,6 +2,7 @@
 // One run: what it needs is made in a folder of its own, which goes with it.
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <sstream>
@@ -64,13 +65,14 @@ std::vector<std::string> machine(const FaultTree& tree, const FaultRun& run, con
                                      "--timeout",
                                      std::to_string(run.seconds + kBoot),
                                      "--chaos",
-                                     std::to_string(run.kind.interval),
+                                     std::to_string(u64{run.kind.interval} * run.load.pace),
                                      "--chaos-seed",
                                      std::to_string(run.seed),
                                      "--chaos-log",
                                      folder + "/log",
                                      "--network"};
     for (const std::string& fault : run.kind.faults) line.insert(line.end(), {"--chaos-fault", fault});
+    if (!run.load.target.empty()) line.insert(line.end(), {"--chaos-target", run.load.target});
     for (const std::string& name : run.kind.spared) line.insert(line.end(), {"--chaos-spare", name});
     const std::string disk = folder + "/disk";
     if (run.load.needs == Load::Needs::share) {
@@ -110,6 +112,20 @@ std::vector<Hit> read_hits(const std::string& file) {
 
 }  // namespace
 
+bool keeps_its_word(const std::string& output) {
+    std::istringstream lines(output);
+    u64 acknowledged = 0;
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string word;
+        u64 number = 0;
+        if (!(words >> word >> number)) continue;
+        if (word == "acknowledged") acknowledged = std::max(acknowledged, number);
+        if (word == "found" && number < acknowledged) return false;
+    }
+    return true;
+}
+
 bool FaultOutcome::passed() const {
     if (!orderly || (!right && !run.kind.silent)) return false;
     for (const Hit& hit : hits)
@@ -141,7 +157,8 @@ FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run) {
     const bool typed = run.load.script.empty();  // there the output is shown only if something is amiss
     outcome.orderly = done.status != 124 && done.status != 125 && !outcome.hits.empty() &&
                       (typed || done.output.contains("chaos: seed "));
-    outcome.right = outcome.orderly && done.status == 0 && (typed || done.output.contains("right: "));
+    outcome.right = outcome.orderly && done.status == 0 &&
+                    (typed || (done.output.contains("right: ") && keeps_its_word(done.output)));
     if (run.load.needs == Load::Needs::disk && outcome.right) {
         const Finished whole = run_command({{"/sbin/e2fsck", "-fn", folder + "/disk"}, 60, "", false, {}});
         outcome.right = whole.status == 0;

@@ -30,6 +30,7 @@ const std::vector<Load>& loads() {
          "memory",
          "files.sh",
          {"FAULT_MOUNT=mount -t memory none /mnt", "FAULT_PLACE=/mnt", "FAULT_AGAIN="}},
+        {"service", "storage", "service.sh", {}, Needs::disk, false, "linux", 30},
     };
     return list;
 }
@@ -45,20 +46,21 @@ const std::vector<FaultClass>& classes() {
     return list;
 }
 
+/// A Linux server that goes on wrongly may do to its files whatever its programs may: that proves nothing.
+bool fits(const Load& load, const FaultClass& kind) { return load.target.empty() || !kind.silent; }
+
+std::vector<FaultRun> plan_for(u32 seed, u32 seconds) {
+    std::vector<FaultRun> plan;
+    for (const Load& load : loads())
+        for (const FaultClass& kind : classes())
+            if (fits(load, kind)) plan.push_back({load, kind, seed, seconds * (load.target.empty() ? 1 : 4)});
+    return plan;
+}
+
 }  // namespace
 
-std::vector<FaultRun> short_plan() {
-    std::vector<FaultRun> plan;
-    for (const Load& load : loads())
-        for (const FaultClass& kind : classes()) plan.push_back({load, kind, 1, kShortSeconds});
-    return plan;
-}
+std::vector<FaultRun> short_plan() { return plan_for(1, kShortSeconds); }
 
-std::vector<FaultRun> long_plan(u32 round) {
-    std::vector<FaultRun> plan;
-    for (const Load& load : loads())
-        for (const FaultClass& kind : classes()) plan.push_back({load, kind, 1000 + round, kLongSeconds});
-    return plan;
-}
+std::vector<FaultRun> long_plan(u32 round) { return plan_for(1000 + round, kLongSeconds); }
 
 }  // namespace pith::tools

@@ -80,7 +80,7 @@ SysResult<> Vfs::start(Zone& zone, std::span<const u8> bundle, FrameNumber first
     PITH_CHECK(vfs->mount_standard());
 
     vfs->console = std::make_unique<ConsoleLink>(zone.services->console);
-    if (vfs->console->connect(zone.services->loop).ok()) {
+    if (vfs->console->connect(zone.services->loop, zone.reborn).ok()) {
         vfs->console->tty = Ref<ConsoleTty>::make(zone, *vfs->console, make_device(4, 64));
     } else {
         vfs->console.reset();

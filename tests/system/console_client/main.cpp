@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // A client of the console server, in place of the Linux server. With streams it copies stdin to stdout, tells
 // the byte count on stderr at the end, and exits 42. On a terminal it answers each line in brackets; "exit"
-// exits 7. Parameter kill_every: after so many bytes it kills the serial driver or the console server, in
+// exits 7; "next" has it begin anew as the next client of one that died. Parameter kill_every: after so many bytes it kills the serial driver or the console server, in
 // turns.
 #include <cstring>
 
 #include "lib/base/format.hpp"
 #include "lib/os/event_loop.hpp"
 #include "lib/os/protocol.hpp"
+#include "lib/tty/termios.hpp"
 #include "protocol/console.hpp"
 #include "protocol/process.hpp"
 
@@ -23,11 +24,12 @@ class Copier {
   private:
     template <typename M>
     Result<typename M::Reply> call(const M& method);
-    void attach(bool fresh);
+    void attach(u64 fresh);
     void write(ConsoleStream stream, std::span<const u8> bytes);
     Result<Console::Read::Reply> read(ConsoleStream stream);
     void copy();
     void answer();
+    void be_the_next();
     void maybe_kill(usize moved);
     void wait() { static_cast<void>(signal_.wait(kBit | kSignalReborn)); }
     void end(u32 status);
@@ -46,14 +48,14 @@ std::span<const u8> bytes_of(std::string_view text) {
     return {reinterpret_cast<const u8*>(text.data()), text.size()};
 }
 
-void Copier::attach(bool fresh) {
+void Copier::attach(u64 fresh) {
     HandleList handles;
     handles.add(signal_, rights(abi::SignalRight::notify));
     ReceivedHandles unwanted;
-    auto reply = console_.call(Console::Attach{kBit, fresh ? u64{1} : u64{0}}, handles, unwanted);
+    auto reply = console_.call(Console::Attach{kBit, fresh}, handles, unwanted);
     if (!reply.ok()) panic("the console refuses");
     attached_ = *reply;
-    if (!fresh) return;
+    if (fresh == 0) return;
     id_ = reply->id;
     memcpy(written_, reply->written, sizeof(written_));
 }
@@ -63,7 +65,7 @@ Result<typename M::Reply> Copier::call(const M& method) {
     for (;;) {
         auto result = console_.call(method);
         if (result.ok() || result.error() != Error::bad_state) return result;
-        attach(false);
+        attach(0);
     }
 }
 
@@ -130,6 +132,26 @@ void Copier::copy() {
     end(42);
 }
 
+/// A client dies with the terminal in raw mode and unread input: to the next one it is as at the start, and empty.
+void Copier::be_the_next() {
+    constexpr u32 kTyped = 5;
+    const auto before = call(Console::GetTermios{});
+    if (!before.ok()) panic("bad terminal");
+    ConsoleTermios raw = before.value().termios;
+    raw.local &= ~(tty::kIcanon | tty::kEcho);
+    if (!call(Console::SetTermios{++id_, 0, raw}).ok()) panic("bad settings");
+    write(ConsoleStream::tty, bytes_of("raw\n"));
+    for (auto now = call(Console::Poll{}); now.ok() && now->tty_input < kTyped; now = call(Console::Poll{}))
+        wait();
+    attach(Console::Attach::kNext);
+    const auto after = call(Console::GetTermios{});
+    const auto state = call(Console::Poll{});
+    if (!after.ok() || after.value().termios.local != before.value().termios.local)
+        panic("the terminal stays raw");
+    if (!state.ok() || state.value().tty_input != 0) panic("what was typed for the dead is there");
+    write(ConsoleStream::tty, bytes_of("next\n"));
+}
+
 void Copier::answer() {
     write(ConsoleStream::tty, bytes_of("ready\n"));
     for (;;) {
@@ -137,6 +159,10 @@ void Copier::answer() {
         std::string_view line(reinterpret_cast<const char*>(got->data), got->length);
         if ((got->flags & Console::Read::kEnd) != 0 || line == "exit\n") end(7);
         if (line.ends_with('\n')) line.remove_suffix(1);
+        if (line == "next") {
+            be_the_next();
+            continue;
+        }
         write(ConsoleStream::tty, bytes_of("["));
         write(ConsoleStream::tty, bytes_of(line));
         write(ConsoleStream::tty, bytes_of("]\n"));
@@ -145,6 +171,12 @@ void Copier::answer() {
 }
 
 void Copier::end(u32 status) {
+    if (kill_every_ == 0) {
+        // One that dies right after it has told the end: the next one knows.
+        static_cast<void>(console_.call(Console::Exit{status, 0}, now() + kSecond));
+        attach(Console::Attach::kNext);
+        if (attached_.ending != 1 || attached_.status != status) panic("the end is forgotten");
+    }
     if (!call(Console::Exit{status, 0}).ok()) panic("bad exit");
     if (process_.valid())
         static_cast<void>(process_.call(Process::Shutdown{static_cast<u32>(ShutdownKind::poweroff), 0}));
@@ -153,7 +185,7 @@ void Copier::end(u32 status) {
 
 void Copier::run() {
     kill_every_ = start_number("kill_every");
-    attach(true);
+    attach(Console::Attach::kFirst);
     if (!call(Console::Ready{}).ok()) panic("bad ready");
     if ((attached_.ttys & 1) != 0) answer();
     copy();

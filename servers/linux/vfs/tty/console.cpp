@@ -15,39 +15,40 @@ Result<typename M::Reply> ConsoleLink::call(const M& method) {
     if (!connected_) return Error::peer_died;
     auto result = client_.call(method);
     for (int i = 0; i < kMostAttempts && !result.ok() && result.error() == Error::bad_state; ++i) {
-        PITH_CHECK(attach(false));
+        PITH_CHECK(attach(0));
         result = client_.call(method);
     }
     return result;
 }
 
-Result<> ConsoleLink::attach(bool fresh) {
+Result<> ConsoleLink::attach(u64 fresh) {
     Console::Attach request{};
     request.bits = bits_;
-    request.fresh = fresh ? 1 : 0;
+    request.fresh = fresh;
     HandleList handles;
     handles.add(loop_->signal(), static_cast<abi::RightsBits>(abi::SignalRight::notify));
     ReceivedHandles received;
     auto reply = PITH_TRY(client_.call(request, handles, received));
     ttys_ = reply.ttys;
-    if (fresh) {
+    if (fresh != 0) {
+        if (reply.ending != 0) ending_ = Console::Exit{reply.status, reply.reason};
         id_ = reply.id;
         std::copy_n(reply.written, kConsoleStreams, written_);
     }
     return {};
 }
 
-Result<> ConsoleLink::connect(EventLoop& loop) {
+Result<> ConsoleLink::connect(EventLoop& loop, bool next) {
     if (!client_.valid()) return Error::not_found;
     loop_ = &loop;
     bits_ = loop.allocate_signal_bit();
     if (bits_ == 0) return Error::no_slot;
-    PITH_CHECK(attach(true));
+    PITH_CHECK(attach(next ? Console::Attach::kNext : Console::Attach::kFirst));
     connected_ = true;
     last_ = poll();
     loop.on_signal(bits_, [this](u64) { changed(); });
     loop.on_signal(kSignalReborn, [this](u64) {
-        static_cast<void>(attach(false));
+        static_cast<void>(attach(0));
         changed();
     });
     return {};

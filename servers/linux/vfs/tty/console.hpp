@@ -4,6 +4,8 @@
 // server's notifications into wake-ups and signals.
 #pragma once
 
+#include <optional>
+
 #include "lib/os/event_loop.hpp"
 #include "lib/os/protocol.hpp"
 #include "protocol/console.hpp"
@@ -17,9 +19,12 @@ class ConsoleLink {
   public:
     explicit ConsoleLink(const Client<Console>& client) : client_(client) {}
 
-    /// Attaches; from now on `loop` hears of changes. Without a console server: an error, and all reads are at their end.
-    Result<> connect(EventLoop& loop);
+    /// Attaches; from now on `loop` hears of changes. `next`: an earlier life of this server has died. Without a console server: an
+    /// error, and all reads are at their end.
+    Result<> connect(EventLoop& loop, bool next);
     bool connected() const { return connected_; }
+    /// How the run has ended, if an earlier life of this server has told the console already.
+    std::optional<Console::Exit> ending() const { return ending_; }
     /// Bit n: descriptor n of the command leads to the terminal.
     u32 ttys() const { return ttys_; }
 
@@ -45,7 +50,7 @@ class ConsoleLink {
     /// Calls; after bad_state attaches and calls once more.
     template <typename M>
     Result<typename M::Reply> call(const M& method);
-    Result<> attach(bool fresh);
+    Result<> attach(u64 fresh);
     void changed();
 
     const Client<Console>& client_;
@@ -54,6 +59,7 @@ class ConsoleLink {
     u64 id_ = 0;
     u64 written_[kConsoleStreams] = {};
     u32 ttys_ = 0;
+    std::optional<Console::Exit> ending_;
     bool connected_ = false;
     Console::Poll::Reply last_{};
 };
