@@ -11,7 +11,7 @@ readonly first=$((churn < 10000 ? churn : 10000))
 serve() {
     rm -f guest.in; mkfifo guest.in
     free_port port
-    boot --bundle "$build/default.bundle" --network --timeout 390 --forward "$port:7" --add "$program" -- sh -c '
+    boot --bundle "$build/storage.bundle" --network --timeout 390 --forward "$port:7" --add "$program" -- sh -c '
         ./connections serve 7 &
         while read -r name open && [ "$name" != end ]; do
             until grep -q "^TCP: inuse $open " /proc/net/sockstat; do sleep 0.05; done
