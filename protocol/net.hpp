@@ -89,8 +89,9 @@ struct Net {
     /// Bits of ClientHalf::flags.
     static constexpr u8 kSendClosed = 1;     ///< nothing more comes behind send_tail: FIN follows it
     static constexpr u8 kReceiveClosed = 2;  ///< what arrives is acknowledged and dropped
-    static constexpr u8 kAbort = 4;    ///< with Kind::none: RST, and what is in the send ring is dropped
-    static constexpr u8 kNoDelay = 8;  ///< Nagle's algorithm is off
+    static constexpr u8 kAbort = 4;         ///< with Kind::none: RST, and what is in the send ring is dropped
+    static constexpr u8 kNoDelay = 8;       ///< of a stream: Nagle's algorithm is off
+    static constexpr u8 kReportErrors = 8;  ///< of datagrams: ICMP errors come as records (Datagram::report)
     static constexpr u8 kKeepAlive = 16;
     static constexpr u8 kBroadcast = 32;
     static constexpr u8 kV6Only = 64;
@@ -164,7 +165,12 @@ struct Net {
         Address local;   ///< received: to which address; sent: from (family 0: as the route says)
         u8 ttl;          ///< received: of the packet; sent: 0 is the socket's
         u8 tos;
-        u8 reserved[6];
+        /// Received: 1 where this is no datagram but an ICMP error about one that was sent (kReportErrors): `remote` is where that was to go, `local`
+        /// who says so, and the bytes are what is quoted of its own bytes (of raw and echo: from its ICMP or other header on).
+        u8 report;
+        u8 icmp_type, icmp_code;
+        u8 reserved;
+        u16 mtu;  ///< of a report that it was too big: what fits
     };
     static_assert(sizeof(Datagram) == 64);
 

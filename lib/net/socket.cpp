@@ -198,21 +198,26 @@ void NetSocket::consume(u32 bytes) {
     enter();
 }
 
-bool NetSocket::next_datagram(Net::Datagram& header) {
-    if (received() == 0 || dead_) return false;
-    if (received() < sizeof header) return break_off(), false;
+bool NetSocket::next_datagram(Net::Datagram& header) { return datagram_at(0, header); }
+
+bool NetSocket::datagram_at(u32 skip, Net::Datagram& header) {
+    if (received() <= skip || dead_) return false;
+    const u32 there = received() - skip;
+    if (there < sizeof header) return break_off(), false;
     u32 done = 0;
     while (done < sizeof header) {
-        const std::span<const u8> piece = received_piece(done);
+        const std::span<const u8> piece = received_piece(skip + done);
         if (piece.empty()) return false;
         const usize count = std::min<usize>(piece.size(), sizeof header - done);
         std::memcpy(reinterpret_cast<u8*>(&header) + done, piece.data(), count);
         done += static_cast<u32>(count);
     }
     asm volatile("" ::: "memory");  // the copy is what is looked at
-    if (header.length <= Net::kMaxDatagram && record_size(header.length) <= received()) return true;
+    if (header.length <= Net::kMaxDatagram && record_size(header.length) <= there) return true;
     return break_off(), false;
 }
+
+u32 NetSocket::datagram_size(const Net::Datagram& header) { return record_size(header.length); }
 
 std::span<const u8> NetSocket::datagram_piece(const Net::Datagram& header, u32 skip) {
     if (skip >= header.length) return {};

@@ -107,6 +107,10 @@ class NetSocket {
     /// Bytes of the first datagram from `skip` on; as received_piece().
     std::span<const u8> datagram_piece(const Net::Datagram& header, u32 skip);
     void consume_datagram(const Net::Datagram& header);
+    /// The header of the datagram that begins `skip` bytes into the ring, where one ends. False: there is none.
+    bool datagram_at(u32 skip, Net::Datagram& header);
+    /// Bytes that it takes of the ring.
+    static u32 datagram_size(const Net::Datagram& header);
 
     /// RST instead of an orderly end, when it is let go of.
     void abort_on_release() { abort_ = true; }

@@ -24,6 +24,34 @@ static void try(int fd, const char* what, int level, int name, int first, int se
     say("%s", line);
 }
 
+/// What a file of /proc/sys/net/ipv4 says, without the newline.
+static const char* setting(const char* file) {
+    static char texts[2][128];
+    static int next;
+    char* text = texts[next++ % 2];
+    char path[128];
+    snprintf(path, sizeof path, "/proc/sys/net/ipv4/%s", file);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = read(fd, text, sizeof texts[0] - 1);
+    close(fd);
+    text[n > 0 ? n - 1 : 0] = 0;
+    return text;
+}
+
+/// The congestion control of a new socket is what the setting says, and one that is available.
+static void congestion(int fd) {
+    char name[32] = {0};
+    socklen_t length = sizeof name;
+    getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length);
+    say("as set %d, available %d, all of these:", strcmp(name, setting("tcp_congestion_control")) == 0,
+        strstr(setting("tcp_available_congestion_control"), name) != 0);
+    char all[128];
+    strcpy(all, setting("tcp_available_congestion_control"));
+    int refused = 0;
+    for (char* one = strtok(all, " "); one; one = strtok(0, " ")) refused += setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, one, (socklen_t)strlen(one)) != 0;
+    say("  refused %d", refused);
+}
+
 int main(void) {
     int s = socket(AF_INET, SOCK_STREAM, 0), d = socket(AF_INET, SOCK_DGRAM, 0), s6 = socket(AF_INET6, SOCK_STREAM, 0), d6 = socket(AF_INET6, SOCK_DGRAM, 0);
     try(s, "TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, 1, 0, 7);
@@ -41,6 +69,7 @@ int main(void) {
     char name[32] = {0};
     socklen_t length = sizeof name;
     say("congestion unknown %s, empty %s", result(setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, "none such", 9)), result(setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, "", 0)));
+    congestion(s);
     say("reno %s", result(setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, "reno", 4)));
     getsockopt(s, IPPROTO_TCP, TCP_CONGESTION, name, &length);
     say("%s %d", name, (int)length);

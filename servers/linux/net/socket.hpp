@@ -19,7 +19,7 @@ enum class SocketType : u8 { stream = 1, datagram = 2, raw = 3, sequenced_packet
 inline constexpr u32 kMsgOutOfBand = 0x1, kMsgPeek = 0x2, kMsgDontRoute = 0x4, kMsgControlTruncated = 0x8,
                      kMsgTruncated = 0x20, kMsgDontWait = 0x40, kMsgEndOfRecord = 0x80, kMsgWaitAll = 0x100,
                      kMsgConfirm = 0x800, kMsgErrorQueue = 0x2000, kMsgNoSignal = 0x4000, kMsgMore = 0x8000,
-                     kMsgWaitForOne = 0x10000, kMsgCloseOnExec = 0x40000000;
+                     kMsgWaitForOne = 0x10000, kMsgFastOpen = 0x20000000, kMsgCloseOnExec = 0x40000000;
 
 // shutdown's `how`.
 enum class Shutdown : u32 { read = 0, write = 1, both = 2 };

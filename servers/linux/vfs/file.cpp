@@ -30,6 +30,7 @@ Async<> File::synchronise(Thread&, bool data_only) { return inode().synchronise(
 u32 File::poll(Poller*) { return kPollIn | kPollOut | kPollReadNormal | kPollWriteNormal; }
 SysResult<Ref<PageSource>> File::pages() { return Errno::ENODEV; }
 SysResult<> File::flags_changed(u32) { return {}; }
+Async<> File::last_close(Thread&) { return {}; }
 
 void File::descriptor_closed(FileTable& table) {
     if (inode().locks) inode().locks->release_owner(&table);

@@ -78,6 +78,8 @@ class File : public RefCounted {
     virtual SysResult<> flags_changed(u32 new_flags);
     /// A descriptor to it was closed in `table` (POSIX locks go with the first close).
     virtual void descriptor_closed(FileTable& table);
+    /// close() has taken its last descriptor away: what the call waits for before the file goes (SO_LINGER).
+    virtual Async<> last_close(Thread& thread);
     /// What /proc/PID/fd/N and maps show.
     virtual std::string describe(const Path& root) const;
     /// Further lines of /proc/PID/fdinfo/N.

@@ -131,15 +131,29 @@ void Stack::close_datagrams(Socket& socket) {
     socket.raw = nullptr;
 }
 
-/// A datagram has come: it is in the ring as a whole, or it is dropped.
+/// A datagram has come.
 bool Stack::on_datagram(Socket& socket, pbuf* data, const ip_addr_t& remote, u16 remote_port) {
     const bool six = ip_current_is_v6();
     u32 skip = 0;
     if (socket.kind != Net::Kind::datagram && (six || socket.kind == Net::Kind::echo))
         skip = ip_current_header_tot_len();
     if (data->tot_len < skip) return false;
-    const u32 length = data->tot_len - skip;
-    const u32 size = kHeader + padded(length);
+    Net::Datagram header{};
+    header.length = data->tot_len - skip;
+    header.interface = 1;
+    header.remote = from_lwip(remote, remote_port);
+    header.local = from_lwip(*ip_current_dest_addr(),
+                             socket.udp != nullptr ? socket.udp->local_port : u16{0});
+    header.ttl = six ? IP6H_HOPLIM(ip6_current_header()) : IPH_TTL(ip4_current_header());
+    header.tos = six ? IP6H_TC(ip6_current_header()) : IPH_TOS(ip4_current_header());
+    if (!store(socket, header, data, skip)) return false;
+    counts().datagrams_received++;
+    return true;
+}
+
+/// header.length bytes of `data` from `skip` on: they are in the ring as a whole, or they are dropped.
+bool Stack::store(Socket& socket, const Net::Datagram& header, const pbuf* data, u32 skip) {
+    const u32 size = kHeader + padded(header.length);
     touch(socket);
     const bool told = take_head(socket);
     const u32 unread = socket.receive_tail - socket.receive_head;
@@ -150,24 +164,17 @@ bool Stack::on_datagram(Socket& socket, pbuf* data, const ip_addr_t& remote, u16
         counts().datagram_drops++;
         return false;
     }
-    Net::Datagram header{};
-    header.length = length;
-    header.interface = 1;
-    header.remote = from_lwip(remote, remote_port);
-    header.local = from_lwip(*ip_current_dest_addr(),
-                             socket.udp != nullptr ? socket.udp->local_port : u16{0});
-    header.ttl = six ? IP6H_HOPLIM(ip6_current_header()) : IPH_TTL(ip4_current_header());
-    header.tos = six ? IP6H_TC(ip6_current_header()) : IPH_TOS(ip4_current_header());
-    u32 at = socket.receive_tail;
+    u32 at = socket.receive_tail, left = header.length;
     put_bytes(socket, at, &header, kHeader);
     at += kHeader;
     for_bytes(data, skip, [&](const u8* bytes, u32 count) {
+        count = std::min(count, left);
         put_bytes(socket, at, bytes, count);
         at += count;
+        left -= count;
     });
     socket.receive_tail += size;
     socket.news = true;
-    counts().datagrams_received++;
     return true;
 }
 

@@ -8,11 +8,9 @@
 #include <lwip/dns.h>
 #include <lwip/ip.h>
 #include <lwip/priv/tcp_priv.h>
-#include <lwip/prot/icmp.h>
-#include <lwip/prot/icmp6.h>
 #include <lwip/prot/tcp.h>
 #include "lib/base/assert.hpp"
-#include "lib/lwip/checksum.hpp"
+#include "servers/net/stack/icmp_errors.hpp"
 #include "servers/net/stack/stack.hpp"
 
 namespace pith::stack {
@@ -29,79 +27,6 @@ struct Piece {
 };
 usize used = 0;
 Piece* small = nullptr;
-
-Net::Failure failure_of(bool six, u8 type, u8 code) {
-    using enum Net::Failure;
-    if (six) {
-        if (type != ICMP6_TYPE_DUR) return none;
-        return code == ICMP6_DUR_PORT ? refused : code == ICMP6_DUR_NO_ROUTE ? unreachable : host_unreachable;
-    }
-    if (type != ICMP_DUR) return none;
-    return code == ICMP_DUR_PORT || code == ICMP_DUR_PROTO ? refused
-           : code == ICMP_DUR_NET                          ? unreachable
-           : code == ICMP_DUR_FRAG                         ? none
-                                                           : host_unreachable;
-}
-
-/// The checksum of an ICMP message of `length` bytes that begins `skip` bytes into the packet is right; `sum`: of the pseudo-header.
-bool checksum_right(const pbuf* packet, u32 skip, u32 length, u64 sum) {
-    u32 done = 0;
-    for (; packet != nullptr && done < length; packet = packet->next) {
-        if (skip >= packet->len) {
-            skip -= packet->len;
-            continue;
-        }
-        const u32 part = packet->len - skip < length - done ? packet->len - skip : length - done;
-        const u64 piece = checksum(static_cast<const u8*>(packet->payload) + skip, part, 0);
-        sum += (done & 1) == 0 ? u64{fold_checksum(piece)} : swap_checksum(piece);
-        done += part;
-        skip = 0;
-    }
-    return done == length && fold_checksum(sum) == 0xffff;
-}
-
-/// An ICMP error quotes the packet that it is about.
-void look_for_error(const pbuf* packet) {
-    const u8* ip = static_cast<const u8*>(packet->payload);
-    const u32 length = packet->len;
-    const bool six = length >= 40 && ip[0] >> 4 == 6;
-    const u32 header = six ? 40 : (ip[0] & 15u) * 4;
-    if (header < 20 || length < header + 8) return;
-    if (six ? ip[6] != IP6_NEXTH_ICMP6 : ip[9] != IP_PROTO_ICMP || (ip[6] & 0x1f) != 0 || ip[7] != 0) return;
-    const u8* icmp = ip + header;
-    const Net::Failure failure = failure_of(six, icmp[0], icmp[1]);
-    if (failure == Net::Failure::none) return;
-    const u32 total = six ? 40u + static_cast<u32>(ip[4] << 8 | ip[5]) : static_cast<u32>(ip[2] << 8 | ip[3]);
-    if (total < header + 8) return;
-    u64 pseudo = 0;
-    if (six)
-        pseudo = checksum(ip + 8, 32, 0) % 0xffff + __builtin_bswap16(static_cast<u16>(total - 40)) +
-                 u64{IP6_NEXTH_ICMP6} * 256;
-    if (!checksum_right(packet, header, total - header, pseudo)) return;
-    const u8* quoted = icmp + 8;
-    const u32 left = length - header - 8;
-    if (left < (six ? 40u : 20u)) return;
-    const u32 quoted_header = six ? 40 : (quoted[0] & 15u) * 4;
-    if (quoted_header < 20 || left < quoted_header + 8) return;
-    ip_addr_t from{}, to{};
-    u8 protocol;
-    if (six) {
-        protocol = quoted[6];
-        IP_SET_TYPE_VAL(from, IPADDR_TYPE_V6);
-        IP_SET_TYPE_VAL(to, IPADDR_TYPE_V6);
-        std::memcpy(ip_2_ip6(&from)->addr, quoted + 8, 16);
-        std::memcpy(ip_2_ip6(&to)->addr, quoted + 24, 16);
-    } else {
-        protocol = quoted[9];
-        IP_SET_TYPE_VAL(from, IPADDR_TYPE_V4);
-        IP_SET_TYPE_VAL(to, IPADDR_TYPE_V4);
-        std::memcpy(&ip_2_ip4(&from)->addr, quoted + 12, 4);
-        std::memcpy(&ip_2_ip4(&to)->addr, quoted + 16, 4);
-    }
-    const u8* ports = quoted + quoted_header;
-    Stack::current().on_unreachable(six, protocol, from, static_cast<u16>(ports[0] << 8 | ports[1]), to,
-                                    static_cast<u16>(ports[2] << 8 | ports[3]), failure);
-}
 
 }  // namespace
 }  // namespace pith::stack
@@ -169,7 +94,7 @@ err_t pith_lwip_segment(tcp_pcb* pcb, const tcp_hdr* header, pbuf* data) {
 }
 
 int pith_lwip_packet(pbuf* packet, netif*) {
-    pith::stack::look_for_error(packet);
+    if (const auto error = pith::stack::icmp_error_in(packet)) Stack::current().on_icmp_error(*error);
     return 0;
 }
 

@@ -19,6 +19,8 @@ struct tcp_pcb_listen;
 
 namespace pith::stack {
 
+struct IcmpError;
+
 class Stack {
   public:
     static constexpr u32 kMaxOpening = 1024;  ///< half-open connections, of all listeners
@@ -64,8 +66,7 @@ class Stack {
     void on_error(Socket& socket, err_t error);
     void on_freed(Socket& socket);
     bool on_datagram(Socket& socket, pbuf* data, const ip_addr_t& remote, u16 remote_port);
-    void on_unreachable(bool six, u8 protocol, const ip_addr_t& local, u16 local_port,
-                        const ip_addr_t& remote, u16 remote_port, Net::Failure failure);
+    void on_icmp_error(const IcmpError& error);
     /// After lwIP's timers of TCP: what they sent is recorded, and limits of time are kept. Whether they have to go on.
     bool after_timers();
     void touch(Socket& socket);
@@ -126,7 +127,13 @@ class Stack {
     void open_datagrams(Socket& socket, const Net::ClientHalf& client);
     void close_datagrams(Socket& socket);
     void send_datagrams(Socket& socket);
+    bool store(Socket& socket, const Net::Datagram& header, const pbuf* data, u32 skip);
     err_t send_datagram(Socket& socket, const Net::Datagram& header, u32 position);
+
+    // icmp_errors.cpp
+    void udp_error(Socket& socket, const IcmpError& error);
+    void raw_error(Socket& socket, const IcmpError& error);
+    void report(Socket& socket, const IcmpError& error, u32 skip);
 
     // restore.cpp
     void restore();

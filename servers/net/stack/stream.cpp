@@ -393,27 +393,6 @@ err_t Stack::on_segment(tcp_pcb* pcb, u32 sequence, u8 flags, u32 length) {
     return reserve(socket, socket.receive_tail + ahead) ? ERR_OK : ERR_MEM;
 }
 
-void Stack::on_unreachable(bool six, u8 protocol, const ip_addr_t& local, u16 local_port,
-                           const ip_addr_t& remote, u16 remote_port, Net::Failure failure) {
-    if (protocol == IP_PROTO_TCP) {
-        // RFC 5927: only an attempt to connect ends by it, and only if the ports are right.
-        tcp_pcb* pcb = demux_.find(local, local_port, remote, remote_port);
-        if (pcb == nullptr || pcb->state != SYN_SENT || pcb->callback_arg == nullptr) return;
-        fail(*static_cast<Socket*>(pcb->callback_arg), failure);
-        return;
-    }
-    for (Socket& socket : sockets_) {
-        const udp_pcb* udp = socket.udp;
-        if (udp == nullptr || protocol != IP_PROTO_UDP || udp->local_port != local_port) continue;
-        if ((udp->flags & UDP_FLAGS_CONNECTED) == 0 || udp->remote_port != remote_port) continue;
-        if (IP_IS_V6(&udp->remote_ip) != six || !ip_addr_cmp_zoneless(&udp->remote_ip, &remote)) continue;
-        socket.failure = failure;
-        socket.failures++;
-        socket.news = true;
-        touch(socket);
-    }
-}
-
 bool Stack::after_timers() {
     const u64 now = port_.now();
     bool needed = tcp_tw_pcbs != nullptr;

@@ -74,6 +74,41 @@ TEST_F(Datagrams, NobodyThereIsTold) {
     EXPECT_EQ(one.client().failure(client), Net::Failure::refused);
 }
 
+TEST_F(Datagrams, ErrorsAreReportedWithWhatTheyQuote) {
+    const u32 client = one.client().datagram(Net::Kind::datagram, port_only(9000));
+    one.client().set_flags(client, Net::kReportErrors);
+    Net::Datagram to{};
+    to.remote = ipv4(2, 53);
+    for (u32 length : {10u, 400u}) {
+        ASSERT_TRUE(one.client().send_datagram(client, to, pattern(length, 1)));
+        ASSERT_TRUE(receive(one, client));
+        EXPECT_EQ(header.report, 1);
+        EXPECT_EQ(header.icmp_type, 3);
+        EXPECT_EQ(header.icmp_code, 3);
+        EXPECT_EQ(header.remote, ipv4(2, 53));
+        EXPECT_EQ(header.local, ipv4(2, 0));
+        ASSERT_LE(bytes.size(), length);
+        EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), pattern(length, 1).begin()));
+    }
+    EXPECT_EQ(one.client().server(client).failures, 0u);
+    // A router's: time exceeded, too big. They quote the IP header and eight bytes, as they have to at least.
+    for (const auto& [type, code, mtu] : {std::array<u16, 3>{11, 0, 0}, {3, 4, 1280}}) {
+        std::vector<u8> message = {static_cast<u8>(type),     static_cast<u8>(code), 0, 0, 0, 0,
+                                   static_cast<u8>(mtu >> 8), static_cast<u8>(mtu)};
+        const Frame lost = packet4(1, 2, 17, udp(9000, 53, {}));
+        message.insert(message.end(), lost.begin() + 14, lost.begin() + 14 + 28);
+        const u16 sum = internet_checksum(message.data(), message.size());
+        message[2] = static_cast<u8>(sum >> 8), message[3] = static_cast<u8>(sum);
+        one.deliver(packet4(9, 1, 1, message));
+        ASSERT_TRUE(receive(one, client));
+        EXPECT_EQ(header.icmp_type, type);
+        EXPECT_EQ(header.icmp_code, code);
+        EXPECT_EQ(header.mtu, mtu);
+        EXPECT_EQ(header.local, ipv4(9, 0));
+        EXPECT_TRUE(bytes.empty());
+    }
+}
+
 TEST_F(Datagrams, FullRingDrops) {
     const u32 server = two.client().datagram(Net::Kind::datagram, port_only(53));
     const u32 client = one.client().datagram(Net::Kind::datagram, port_only(9000), ipv4(2, 53));

@@ -78,6 +78,42 @@ TEST(Hostile, MutatedFrames) {
     }
 }
 
+/// A peer whose window is closed takes the byte that a probe carries, and says so, but its window stays closed: nothing is left to probe with.
+TEST(Hostile, ClosedWindowTakesTheLastByte) {
+    World world(1);
+    Machine& one = world.add(1);  // answers for its address only
+    Machine& two = world.add(2);
+    const u32 listener = two.client().listen(80);
+    world.run_for(10);
+    u32 theirs = 0, flags = 0, bytes = 0;
+    world.tap = [&](Machine& from, Frame& frame) {
+        if (from.number() != 2 || frame.size() < 54 || frame[12] != 8 || frame[13] != 0) return true;
+        theirs = 0;
+        for (u32 i = 38; i < 42; i++) theirs = theirs << 8 | frame[i];
+        flags = frame[47];
+        bytes = static_cast<u32>(frame[16] << 8 | frame[17]) - 20 - (frame[46] >> 4) * 4u;
+        return false;
+    };
+    const auto say = [&](u32 sequence, u32 acknowledged, u8 what) {
+        two.deliver(segment(1, 4000, 2, 80, sequence, acknowledged, what, {}, {}, 0));
+    };
+    say(1000, 0, kSyn);
+    ASSERT_TRUE(world.run([&] { return flags == (kSyn | kAck); }, 5'000));
+    const u32 first = theirs + 1;
+    say(1001, first, kAck);
+    u32 accepted = 0;
+    ASSERT_TRUE(world.run([&] { return (accepted = two.client().accept(listener)) != 0; }, 5'000));
+    const u8 last = 7;
+    two.client().send(accepted, &last, 1);
+    ASSERT_TRUE(world.run([&] { return bytes == 1 && theirs == first; }, 60'000));
+    say(1001, first + 1, kAck);
+    world.run_for(10'000);
+    EXPECT_TRUE(two.client().drained(accepted));
+    two.client().close(accepted, true);
+    world.tap = nullptr;
+    works(world, one, two, 5001);
+}
+
 TEST(Hostile, RandomFrames) {
     World world(1);
     Machine& one = world.add(1);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "lib/net/client.hpp"
 #include "servers/linux/net/inet/ports.hpp"
@@ -17,6 +18,9 @@ namespace pith::lx {
 class Thread;
 class Zone;
 using abi::Time;
+
+/// The only congestion control there is: the stack's.
+inline constexpr std::string_view kCongestionControl = "reno";
 
 /// Where packets to an address go.
 enum class Route : u8 {

@@ -2,6 +2,7 @@
 // Connecting within the zone, and listeners.
 #include <algorithm>
 
+#include "lib/os/clock.hpp"
 #include "servers/linux/heap_guard.hpp"
 #include "servers/linux/net/inet/tcp_end.hpp"
 #include "servers/linux/zone.hpp"
@@ -36,8 +37,8 @@ void TcpEnd::connect_loopback() {
     if (found == nullptr) return receive_reset();
     TcpEnd& listener = *static_cast<TcpEnd*>(found->holder);
     if (heap_low()) return fail(Errno::ENOBUFS);
-    // Linux takes one more than the backlog; what comes then is not answered, and comes again.
-    if (listener.listener_->queue.size() > listener.listener_->backlog) {
+    // What finds no room is not answered, and comes again.
+    if (listener.listener_->full()) {
         waits_at_ = &listener;
         listener.listener_->waiting.push_back(this);
         return;
@@ -49,6 +50,7 @@ Ref<TcpEnd> TcpEnd::make_accepted(const InetAddress& to, const InetAddress& from
     auto end = Ref<TcpEnd>::make(network, family);
     end->state = TcpState::established;
     end->tcp = tcp;
+    end->tcp.defer_accept = 0;
     end->send_buffer = send_buffer;
     end->receive_buffer = receive_buffer;
     end->keep_alive = keep_alive;
@@ -69,8 +71,7 @@ void TcpEnd::admit(TcpEnd& client) {
     client.state = TcpState::established;
     client.set_capacity();
     accepted->set_capacity();
-    listener_->queue.push_back(accepted);
-    readers.wake(kPollIn | kPollReadNormal);
+    offer(accepted);
     client.wake(kPollOut | kPollWriteNormal);
 }
 
@@ -82,7 +83,7 @@ SysResult<> TcpEnd::listen(u32 backlog) {
         return {};
     }
     PITH_CHECK(network.tcp.set_listening(binding, true));
-    listener_ = std::make_unique<Listener>();
+    listener_ = std::make_unique<Listener>(*this);
     listener_->backlog = backlog;
     state = TcpState::listening;
     receive_shutdown = send_shutdown = false;
@@ -93,13 +94,48 @@ SysResult<> TcpEnd::listen(u32 backlog) {
 Ref<TcpEnd> TcpEnd::take_accepted() {
     Ref<TcpEnd> accepted = std::move(listener_->queue.front());
     listener_->queue.pop_front();
-    while (!listener_->waiting.empty() && listener_->queue.size() <= listener_->backlog) {
+    admit_waiting();
+    return accepted;
+}
+
+void TcpEnd::admit_waiting() {
+    while (!listener_->waiting.empty() && !listener_->full()) {
         TcpEnd& client = *listener_->waiting.front();
         listener_->waiting.pop_front();
         client.waits_at_ = nullptr;
         admit(client);
     }
-    return accepted;
+}
+
+void TcpEnd::offer(const Ref<TcpEnd>& end) {
+    if (tcp.defer_accept == 0) {
+        listener_->queue.push_back(end);
+        readers.wake(kPollIn | kPollReadNormal);
+        return;
+    }
+    end->deferred_at_ = this;
+    const Time patience = static_cast<Time>(tries_to_seconds(tcp.defer_accept)) * kSecond;
+    listener_->deferred.push_back({end, network.zone.now() + patience});
+    if (!listener_->alarm.armed()) listener_->alarm.arm(listener_->deferred.front().until);
+}
+
+void TcpEnd::stop_deferring(bool dropped) {
+    TcpEnd* const listener = std::exchange(deferred_at_, nullptr);
+    if (listener == nullptr) return;
+    const Ref<TcpEnd> self(this);
+    Listener& at = *listener->listener_;
+    std::erase_if(at.deferred, [this](const Listener::Deferred& entry) { return entry.end.get() == this; });
+    if (dropped) return listener->admit_waiting();
+    at.queue.push_back(self);
+    listener->readers.wake(kPollIn | kPollReadNormal);
+}
+
+void TcpEnd::Listener::expired(Timer& timer) {
+    Listener& self = static_cast<Alarm&>(timer).listener;
+    const Time time = self.end.network.zone.now();
+    while (!self.deferred.empty() && self.deferred.front().until <= time)
+        Ref<TcpEnd>(self.deferred.front().end)->stop_deferring();
+    if (!self.deferred.empty()) self.alarm.arm(self.deferred.front().until);
 }
 
 void TcpEnd::leave_waiting() {
@@ -121,6 +157,10 @@ void TcpEnd::stop_listening() {
         if (next != nullptr) static_cast<TcpEnd*>(next->holder)->make_stack_listener();
     }
     for (TcpEnd* client : ended->waiting) client->waits_at_ = nullptr;
+    for (const Listener::Deferred& entry : ended->deferred) {
+        entry.end->deferred_at_ = nullptr;
+        ended->queue.push_back(entry.end);
+    }
     for (const Ref<TcpEnd>& accepted : ended->queue) accepted->close(true);
     const std::deque<TcpEnd*> waiting = std::move(ended->waiting);
     std::vector<Ref<TcpEnd>> kept;

@@ -147,7 +147,9 @@ SysResult<usize> TcpEnd::add(UserIo& io, const AddressSpace* from) {
         if (!added.ok() && done == 0) return added.error();
         if (added.ok()) done += added.value();
     }
-    if (done != 0) other.readers.wake_all(kIn);
+    if (done == 0) return done;
+    other.stop_deferring();
+    other.readers.wake_all(kIn);
     return done;
 }
 
@@ -182,6 +184,7 @@ void TcpEnd::fin_acknowledged() {
 void TcpEnd::receive_fin() {
     receive_shutdown = true;
     finished = true;
+    stop_deferring();
     switch (state) {
         case TcpState::established: state = TcpState::close_wait; break;
         case TcpState::fin_wait1: state = TcpState::closing; break;
@@ -215,6 +218,7 @@ void TcpEnd::done() {
     state = TcpState::closed;
     receive_shutdown = send_shutdown = true;
     leave_waiting();
+    stop_deferring(true);
     peer_.reset();
     // What came in before the end can still be read; the stack keeps it as long as there is a socket.
     if (net_ && net_->received() == 0) net_.reset();

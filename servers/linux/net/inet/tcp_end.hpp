@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 
+#include "lib/os/waiter.hpp"
 #include "servers/linux/net/inet/network.hpp"
 #include "servers/linux/net/socket.hpp"
 #include "servers/linux/vfs/byte_ring.hpp"
@@ -37,8 +38,11 @@ struct TcpOptions {
     i32 keep_idle = 7200, keep_interval = 75, keep_count = 9;  ///< seconds, seconds, probes
     i32 max_segment = 0, defer_accept = 0, user_timeout = 0, linger2 = 60, syn_count = 6;
     i32 window_clamp = 0, fast_open = 0, not_sent_low_water = 0, fast_open_connect = 0, thin = 0;
-    char congestion[16] = "cubic";
 };
+
+/// Seconds of TCP_DEFER_ACCEPT are kept as tries to send a SYN-ACK, as Linux does: after 1, 2, 4 ... up to 120 seconds each.
+i32 seconds_to_tries(i32 seconds);
+i32 tries_to_seconds(i32 tries);
 
 class TcpEnd : public RefCounted, private NetWatcher {
   public:
@@ -64,6 +68,10 @@ class TcpEnd : public RefCounted, private NetWatcher {
     bool connected() const { return peer_ || net_; }
     bool listening() const { return state == TcpState::listening; }
     bool external() const { return net_ != nullptr; }
+    /// Its FIN is on its way, and not acknowledged.
+    bool closing() const {
+        return state == TcpState::fin_wait1 || state == TcpState::closing || state == TcpState::last_ack;
+    }
 
     // Bytes
     /// That can be read.
@@ -112,8 +120,23 @@ class TcpEnd : public RefCounted, private NetWatcher {
 
   private:
     struct Listener {
+        explicit Listener(TcpEnd& owner) : end(owner) {}
+        /// Linux takes one more than the backlog.
+        bool full() const { return queue.size() + deferred.size() > backlog; }
+        TcpEnd& end;
         u32 backlog = 0;
         std::deque<Ref<TcpEnd>> queue;
+        struct Deferred {
+            Ref<TcpEnd> end;
+            Time until;
+        };
+        std::deque<Deferred> deferred;  ///< nothing has come on them yet (TCP_DEFER_ACCEPT)
+        struct Alarm : Timer {
+            explicit Alarm(Listener& owner) : Timer(&expired), listener(owner) {}
+            Listener& listener;
+        };
+        Alarm alarm{*this};  ///< the first of them may be accepted all the same
+        static void expired(Timer& timer);
         std::deque<TcpEnd*> waiting;  ///< ends that found the queue full
         NetSocketRef net;
     };
@@ -124,6 +147,12 @@ class TcpEnd : public RefCounted, private NetWatcher {
     void connect_stack();
     /// Of a listener: `client` has found room in the queue.
     void admit(TcpEnd& client);
+    /// Of a listener: lets in those that wait, as far as there is room.
+    void admit_waiting();
+    /// Of a listener: `end` may be accepted, at once or when something has come.
+    void offer(const Ref<TcpEnd>& end);
+    /// Something has come on a connection that is kept back at its listener; or (`dropped`) nothing will.
+    void stop_deferring(bool dropped = false);
     Ref<TcpEnd> make_accepted(const InetAddress& to, const InetAddress& from);
     void stop_listening();
     void leave_waiting();
@@ -142,7 +171,8 @@ class TcpEnd : public RefCounted, private NetWatcher {
     void wake_writers();
 
     Ref<TcpEnd> peer_;
-    TcpEnd* waits_at_ = nullptr;  ///< the listener in whose queue there is no room yet
+    TcpEnd* waits_at_ = nullptr;     ///< the listener in whose queue there is no room yet
+    TcpEnd* deferred_at_ = nullptr;  ///< the listener that keeps it back until something comes
     ByteRing incoming_;
     NetSocketRef net_;
     std::unique_ptr<Listener> listener_;

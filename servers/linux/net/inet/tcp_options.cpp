@@ -31,8 +31,21 @@ struct TcpInfo {
 static_assert(sizeof(TcpInfo) == 232);
 
 constexpr u32 kLoopbackMss = 32768;
+constexpr usize kCongestionName = 16;  ///< bytes of the name, padded by 0
 
-/// Linux counts retransmissions of a SYN instead of seconds, of 1, 2, 4 ... up to 120 seconds.
+SysResult<> set_between(i32& to, i32 number, i32 least, i32 most) {
+    if (number < least || number > most) return Errno::EINVAL;
+    to = number;
+    return {};
+}
+
+void append_number(std::vector<u8>& to, i32 number) {
+    const auto* bytes = reinterpret_cast<const u8*>(&number);
+    to.insert(to.end(), bytes, bytes + sizeof number);
+}
+
+}  // namespace
+
 i32 seconds_to_tries(i32 seconds) {
     i32 tries = 0, timeout = 1, period = 1;
     if (seconds <= 0) return 0;
@@ -53,30 +66,15 @@ i32 tries_to_seconds(i32 tries) {
     return period;
 }
 
-SysResult<> set_between(i32& to, i32 number, i32 least, i32 most) {
-    if (number < least || number > most) return Errno::EINVAL;
-    to = number;
-    return {};
-}
-
-void append_number(std::vector<u8>& to, i32 number) {
-    const auto* bytes = reinterpret_cast<const u8*>(&number);
-    to.insert(to.end(), bytes, bytes + sizeof number);
-}
-
-}  // namespace
-
 SysResult<> TcpSocket::set_tcp_option(i32 name, std::span<const u8> value) {
     TcpOptions& tcp = end_->tcp;
     const bool fresh = end_->state == TcpState::closed || end_->state == TcpState::listening;
     if (name == kCongestion) {
         const std::string_view given(reinterpret_cast<const char*>(value.data()),
-                                     std::min<usize>(value.size(), sizeof tcp.congestion - 1));
+                                     std::min<usize>(value.size(), kCongestionName - 1));
         const std::string_view wanted = given.substr(0, given.find('\0'));
         if (wanted.empty()) return Errno::EINVAL;
-        if (wanted != "cubic" && wanted != "reno") return Errno::ENOENT;
-        std::memset(tcp.congestion, 0, sizeof tcp.congestion);
-        std::memcpy(tcp.congestion, wanted.data(), wanted.size());
+        if (wanted != kCongestionControl) return Errno::ENOENT;
         return {};
     }
     i32 number;
@@ -203,8 +201,8 @@ SysResult<> TcpSocket::get_option(Thread& thread, i32 level, i32 name, std::vect
         case kFastOpenConnect: return give(tcp.fast_open_connect);
         case kNotSentLowWater: return give(tcp.not_sent_low_water);
         case kCongestion: {
-            const auto* bytes = reinterpret_cast<const u8*>(tcp.congestion);
-            value.insert(value.end(), bytes, bytes + sizeof tcp.congestion);
+            value.insert(value.end(), kCongestionControl.begin(), kCongestionControl.end());
+            value.resize(kCongestionName);
             return {};
         }
         case kInfo: append_information(value); return {};

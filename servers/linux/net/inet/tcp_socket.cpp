@@ -2,6 +2,7 @@
 // Names, connecting, accepting, closing, poll.
 #include "servers/linux/net/inet/tcp_socket.hpp"
 
+#include "lib/os/clock.hpp"
 #include "servers/linux/thread.hpp"
 #include "servers/linux/zone.hpp"
 
@@ -29,6 +30,21 @@ TcpSocket::TcpSocket(Thread& thread, u32 open_flags, u16 socket_family, Ref<TcpE
 }
 
 TcpSocket::~TcpSocket() { end_->close(options.linger && options.linger_seconds == 0); }
+
+Async<> TcpSocket::last_close(Thread& thread) {
+    if (!options.linger || options.linger_seconds <= 0 || end_->unread() != 0) return {};
+    const bool open = end_->state == TcpState::established || end_->state == TcpState::close_wait;
+    if (open) end_->close_sending();
+    if (!end_->closing()) return {};
+    return wait_sent(thread, Ref<TcpSocket>(this));
+}
+
+Task<SysResult<>> TcpSocket::wait_sent(Thread& thread, Ref<TcpSocket>) {
+    const Time deadline = thread.zone().now() + static_cast<Time>(options.linger_seconds) * kSecond;
+    while (end_->closing() && (co_await wait_on(thread, end_->writers, deadline)).ok()) {}
+    // Sent or not: the descriptor is closed.
+    co_return SysResult<>();
+}
 
 SysResult<> TcpSocket::enter_port(const InetAddress& local) {
     Binding& binding = end_->binding;
@@ -100,6 +116,10 @@ Async<> TcpSocket::finish_connecting() {
 }
 
 Async<> TcpSocket::connect(Thread& thread, const SocketAddress& address) {
+    return connect_to(thread, address, !nonblocking());
+}
+
+Async<> TcpSocket::connect_to(Thread& thread, const SocketAddress& address, bool waits_for_it) {
     if (address.length < 2) return Errno::EINVAL;
     if (address.family() == AF_UNSPECIFIED) {
         end_->disconnect();
@@ -114,10 +134,10 @@ Async<> TcpSocket::connect(Thread& thread, const SocketAddress& address) {
         if (end_->state != TcpState::closed) return Errno::EISCONN;
         PITH_CHECK(start_connecting(thread, address));
         // What has been settled at once is known a moment later, as on Linux.
-        if (nonblocking()) return Errno::EINPROGRESS;
+        if (!waits_for_it) return Errno::EINPROGRESS;
     }
     if (end_->state == TcpState::syn_sent) {
-        if (nonblocking()) return meanwhile;
+        if (!waits_for_it) return meanwhile;
         return wait_connected(thread, Ref<TcpSocket>(this));
     }
     return finish_connecting();

@@ -23,6 +23,8 @@ class TcpSocket : public InetSocket {
     Async<usize> send(Thread& thread, UserIo&& io, SendExtras&& extras) override;
     Async<usize> receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) override;
     Async<usize> read(Thread& thread, UserIo&& io, i64 position) override;
+    /// SO_LINGER: waits until what was sent is with the peer, so many seconds at most.
+    Async<> last_close(Thread& thread) override;
     SysResult<> shutdown(Thread& thread, Shutdown how) override;
     SysResult<> set_option(Thread& thread, i32 level, i32 name, std::span<const u8> value) override;
     SysResult<> get_option(Thread& thread, i32 level, i32 name, std::vector<u8>& value) override;
@@ -39,8 +41,11 @@ class TcpSocket : public InetSocket {
     enum class Phase : u8 { unconnected, connecting, connected };
 
     SysResult<> enter_port(const InetAddress& local);
+    /// `waits`: until it is connected.
+    Async<> connect_to(Thread& thread, const SocketAddress& address, bool waits_for_it);
     SysResult<> start_connecting(Thread& thread, const SocketAddress& address);
     Async<> finish_connecting();
+    Task<SysResult<>> wait_sent(Thread& thread, Ref<TcpSocket> self);
     Task<SysResult<>> wait_connected(Thread& thread, Ref<TcpSocket> self);
     Ref<Socket> make_accepted(Thread& thread, u32 open_flags);
     Task<SysResult<Ref<Socket>>> wait_accept(Thread& thread, Ref<TcpSocket> self, u32 open_flags);
@@ -50,6 +55,8 @@ class TcpSocket : public InetSocket {
     Async<usize> receive_flags(Thread& thread, UserIo&& io, u32 message_flags);
     Task<SysResult<usize>> wait_receive(Thread& thread, Ref<TcpSocket> self, UserIo io, u32 message_flags,
                                         usize done);
+    /// MSG_FASTOPEN: connects, then sends. Nobody has a cookie, so nothing goes with the SYN.
+    Async<usize> connect_and_send(Thread& thread, UserIo&& io, SendExtras&& extras);
     Task<SysResult<usize>> wait_send(Thread& thread, Ref<TcpSocket> self, UserIo io, usize done);
     SysResult<> set_tcp_option(i32 name, std::span<const u8> value);
     void append_information(std::vector<u8>& value) const;

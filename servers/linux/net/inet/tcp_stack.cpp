@@ -73,8 +73,7 @@ void TcpEnd::make_stack_listener() {
 }
 
 void TcpEnd::net_accepted(NetSocket& at, NetSocketRef connection) {
-    if (!listener_ || listener_->net.get() != &at || heap_low() ||
-        listener_->queue.size() > listener_->backlog) {
+    if (!listener_ || listener_->net.get() != &at || heap_low() || listener_->full()) {
         connection->abort_on_release();
         return;
     }
@@ -83,8 +82,7 @@ void TcpEnd::net_accepted(NetSocket& at, NetSocketRef connection) {
     connection->set_watcher(end.get());
     end->net_ = std::move(connection);
     end->options_changed();
-    listener_->queue.push_back(end);
-    readers.wake(kIn);
+    offer(end);
     // It may have got data, or be over, by now.
     end->net_changed(*end->net_);
 }
@@ -128,8 +126,14 @@ void TcpEnd::net_changed(NetSocket& changed) {
         receive_fin();
         if (state == TcpState::closed) return;
     }
-    if (state == TcpState::fin_wait1 && changed.unsent() == 0) state = TcpState::fin_wait2;
-    if (changed.received() != 0) readers.wake_all(kIn);
+    if (state == TcpState::fin_wait1 && changed.unsent() == 0) {
+        state = TcpState::fin_wait2;
+        writers.wake_all();  // a close that lingers
+    }
+    if (changed.received() != 0) {
+        stop_deferring();
+        readers.wake_all(kIn);
+    }
     wake_writers();
 }
 

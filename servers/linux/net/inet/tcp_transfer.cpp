@@ -102,7 +102,24 @@ Task<SysResult<usize>> TcpSocket::wait_receive(Thread& thread, Ref<TcpSocket>, U
     }
 }
 
+Async<usize> TcpSocket::connect_and_send(Thread& thread, UserIo&& io, SendExtras&& extras) {
+    if (!extras.to) return phase_ == Phase::connected ? Errno::EISCONN : Errno::EINVAL;
+    if (extras.to->length >= 2 && extras.to->family() == AF_UNSPECIFIED) return Errno::EOPNOTSUPP;
+    Async<> connected = connect_to(thread, *extras.to, waits(extras.flags));
+    extras.flags &= ~kMsgFastOpen;
+    if (connected.ready()) {
+        PITH_CHECK(connected.take());
+        return send(thread, std::move(io), std::move(extras));
+    }
+    return [](Thread& sender, Ref<TcpSocket> self, UserIo from, SendExtras with,
+              Task<SysResult<>> task) -> Task<SysResult<usize>> {
+        PITH_CO_CHECK(co_await std::move(task));
+        co_return PITH_AWAIT(self->send(sender, std::move(from), std::move(with)));
+    }(thread, Ref<TcpSocket>(this), std::move(io), std::move(extras), connected.task());
+}
+
 Async<usize> TcpSocket::send(Thread& thread, UserIo&& io, SendExtras&& extras) {
+    if ((extras.flags & kMsgFastOpen) != 0) return connect_and_send(thread, std::move(io), std::move(extras));
     if ((extras.flags & kMsgOutOfBand) != 0) return Errno::EOPNOTSUPP;
     TcpEnd& end = *end_;
     const bool open = end.state == TcpState::established || end.state == TcpState::close_wait;

@@ -131,8 +131,7 @@ SysResult<> DatagramSocket::make_net() {
     NetSockets::Settings settings;
     settings.kind = type == SocketType::raw ? Net::Kind::raw : echo() ? Net::Kind::echo : Net::Kind::datagram;
     settings.protocol = type == SocketType::raw ? static_cast<u8>(protocol) : u8{0};
-    if (options.broadcast) settings.flags |= Net::kBroadcast;
-    if (v6_only()) settings.flags |= Net::kV6Only;
+    settings.flags = stack_flags();
     settings.ttl = static_cast<u8>(number(v6() ? InetOption::hops : InetOption::ttl));
     settings.tos = static_cast<u8>(number(v6() ? InetOption::traffic_class : InetOption::tos));
     settings.local = local;
@@ -146,31 +145,28 @@ void DatagramSocket::remake_net() {
     if (!net_ && type != SocketType::raw && !binding_.bound()) return;
     if (net_) {
         // What has come is still read from where it is.
-        while (net_->received() != 0) {
-            Net::Datagram header;
-            if (!net_->next_datagram(header)) break;
-            Datagram kept{{}, header.remote, header.local, header.interface + 1, header.ttl, header.tos};
-            for (u32 done = 0; done < header.length;) {
-                const std::span<const u8> piece = net_->datagram_piece(header, done);
-                if (piece.empty()) break;
-                kept.bytes.insert(kept.bytes.end(), piece.begin(), piece.end());
-                done += static_cast<u32>(piece.size());
-            }
-            net_->consume_datagram(header);
-            static_cast<void>(deliver(std::move(kept)));
-        }
+        Net::Datagram header;
+        while (net_->received() != 0 && net_->next_datagram(header)) keep_first(header);
         net_.reset();
     }
     static_cast<void>(make_net());
 }
 
+u8 DatagramSocket::stack_flags() const {
+    u8 flags = 0;
+    if (options.broadcast) flags |= Net::kBroadcast;
+    if (v6_only()) flags |= Net::kV6Only;
+    if (reports_errors()) flags |= Net::kReportErrors;
+    return flags;
+}
+
 void DatagramSocket::option_changed() {
+    if (!reports_errors()) forget_errors();
     if (!net_) return;
     net_->change([this](Net::ClientHalf& half) {
         half.ttl = static_cast<u8>(number(v6() ? InetOption::hops : InetOption::ttl));
         half.tos = static_cast<u8>(number(v6() ? InetOption::traffic_class : InetOption::tos));
-        half.flags = static_cast<u8>((half.flags & ~Net::kBroadcast) |
-                                     (options.broadcast ? Net::kBroadcast : u8{0}));
+        half.flags = stack_flags();
     });
 }
 
@@ -217,17 +213,16 @@ void DatagramSocket::net_changed(NetSocket& changed) {
         return;
     }
     if (failure != Net::Failure::none) {
-        // ICMP errors are told only where the socket is of one peer, or has asked for them.
-        const bool wanted = binding_.remote.family != 0 ||
-                            number(v6() ? InetOption::receive_errors6 : InetOption::receive_errors) != 0;
-        if (wanted) {
+        // They are told only where the socket is of one peer, or has asked for them.
+        if (binding_.remote.family != 0 || reports_errors()) {
             pending_error = errno_of(failure);
             readers_.wake_all(kIn | kPollError);
             writers_.wake_all(kPollError);
         }
     }
     drop_filtered();
-    if (changed.received() != 0) readers_.wake_all(kIn);
+    take_reports();
+    if (something()) readers_.wake_all(kIn);
     writers_.wake_all(kOut);
 }
 
@@ -248,7 +243,7 @@ u32 DatagramSocket::poll(Poller* poller) {
     if (receive_shutdown_ && send_shutdown_) bits |= kPollHangUp;
     if (something()) bits |= kIn;
     if (!net_ || net_->unsent() < static_cast<u32>(options.send_buffer) / 2) bits |= kOut;
-    if (pending_error != Errno::ok) bits |= kPollError;
+    if (pending_error != Errno::ok || !errors_.empty()) bits |= kPollError;
     return bits;
 }
 

@@ -49,6 +49,16 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
         Route route = Route::none;
         u8 ttl = 0, tos = 0;
     };
+    /// An ICMP error about one that was sent.
+    struct ErrorReport {
+        std::vector<u8> bytes;           ///< what it quotes
+        InetAddress to, offender, from;  ///< where that was to go, who says so, who had sent it
+        u32 interface = 0;
+        u8 type = 0, code = 0, ttl = 0, tos = 0;
+        u16 mtu = 0;
+        Errno error = Errno::ok;
+    };
+    static constexpr usize kOverhead = 256;  ///< of a datagram in a queue, beside its bytes
     void net_changed(NetSocket& changed) override;
     void option_changed() override;
     bool bound() const override { return binding_.bound(); }
@@ -64,6 +74,22 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     SysResult<usize> send_within(UserIo& io, const Destination& way);
     SysResult<usize> answer_echo(std::vector<u8>&& bytes, const Destination& way);
     SysResult<usize> send_outside(UserIo& io, const Destination& way);
+    // udp_errors.cpp
+    /// The program has asked for those of IPv4 or IPv6 (IP_RECVERR, IPV6_RECVERR); for any.
+    bool reports_errors(bool six) const;
+    bool reports_errors() const;
+    /// Bits of the stack's socket, by the options.
+    u8 stack_flags() const;
+    /// Tells the program as far as it wants to know.
+    void receive_error(ErrorReport&& report);
+    /// What was sent within the zone has found nobody.
+    void refuse_within(std::vector<u8>&& bytes, const Destination& way);
+    void forget_errors();
+    SysResult<usize> take_report(UserIo& io, ReceiveExtras& extras);
+    /// Errors that the stack has put into its ring.
+    void take_reports();
+    /// Moves the first record of the stack's ring here.
+    void keep_first(const Net::Datagram& header);
     /// Into the queue. False: it is full.
     bool deliver(Datagram&& datagram);
     void deliver_raw(const Datagram& datagram, i32 of_protocol);
@@ -88,6 +114,8 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     std::deque<Datagram> queue_;
     usize queued_bytes_ = 0;
     u64 drops_ = 0;
+    std::deque<ErrorReport> errors_;
+    usize error_bytes_ = 0;
     NetSocketRef net_;
     std::array<u32, 8> filter_{};
     WaitQueue readers_, writers_;

@@ -14,7 +14,6 @@ namespace {
 
 constexpr u32 kIn = kPollIn | kPollReadNormal;
 constexpr usize kMostPayload = 65507;
-constexpr usize kOverhead = 256;  ///< of a datagram in a queue, beside its bytes
 constexpr u8 kEchoRequest4 = 8, kEchoReply4 = 0, kEchoRequest6 = 128, kEchoReply6 = 129;
 constexpr u32 kEchoHeader = 8;
 constexpr i32 kPktInfo = 8, kTtl = 2, kTos = 1, kPktInfo6 = 50, kHopLimit = 52, kTrafficClass = 67;
@@ -191,14 +190,7 @@ SysResult<usize> DatagramSocket::send_within(UserIo& io, const Destination& way)
     }
     Binding* const found = network.udp.find(way.to, way.from, false, flow_hash(way.from, way.to));
     if (found == nullptr) {
-        // Nobody is there: an ICMP error comes back, which a socket of one peer is told.
-        const bool wanted = binding_.remote.family != 0 ||
-                            number(v6() ? InetOption::receive_errors6 : InetOption::receive_errors) != 0;
-        if (wanted) {
-            pending_error = Errno::ECONNREFUSED;
-            readers_.wake_all(kIn | kPollError);
-            writers_.wake_all(kPollError);
-        }
+        refuse_within(std::move(datagram.bytes), way);
         return length;
     }
     static_cast<void>(static_cast<DatagramSocket*>(found->holder)->deliver(std::move(datagram)));
@@ -338,13 +330,14 @@ SysResult<usize> DatagramSocket::take_outside(UserIo& io, ReceiveExtras& extras)
     if ((extras.flags & kMsgPeek) == 0) {
         net_->consume_datagram(header);
         drop_filtered();
+        take_reports();
     }
     return (extras.flags & kMsgTruncated) != 0 ? usize{header.length} : done;
 }
 
 Async<usize> DatagramSocket::receive(Thread& thread, UserIo&& io, ReceiveExtras& extras) {
     if ((extras.flags & kMsgOutOfBand) != 0) return Errno::EOPNOTSUPP;
-    if ((extras.flags & kMsgErrorQueue) != 0) return Errno::EAGAIN;
+    if ((extras.flags & kMsgErrorQueue) != 0) return take_report(io, extras);
     if (pending_error != Errno::ok) return take_error();
     if (something()) return take(io, extras);
     if (receive_shutdown_) return usize{0};

@@ -130,6 +130,8 @@ TextResult text_most_backlog(Subject subject, Thread&) {
     return decimal(subject.zone->network->most_backlog) + "\n";
 }
 
+TextResult text_congestion_control(Subject, Thread&) { return std::string(kCongestionControl) + "\n"; }
+
 constinit const ProcEntry kIpv4[] = {
     {"icmp_echo_ignore_all", kRead, number<0>},
     {"ip_default_ttl", kRead, number<64>},
@@ -138,8 +140,10 @@ constinit const ProcEntry kIpv4[] = {
     {"ip_nonlocal_bind", kRead, number<0>},
     {"ip_unprivileged_port_start", kRead, number<1024>},
     {"ping_group_range", kRead, text_ping_range},
-    {"tcp_available_congestion_control", kRead, constant<Constant{"reno cubic"}>},
-    {"tcp_congestion_control", kRead, constant<Constant{"cubic"}>},
+    {"tcp_allowed_congestion_control", kRead, text_congestion_control},
+    {"tcp_available_congestion_control", kRead, text_congestion_control},
+    {"tcp_congestion_control", kRead, text_congestion_control},
+    {"tcp_fastopen", kRead, number<1>},
     {"tcp_fin_timeout", kRead, number<60>},
     {"tcp_keepalive_intvl", kRead, number<75>},
     {"tcp_keepalive_probes", kRead, number<9>},

@@ -14,7 +14,14 @@
 namespace pith::lx {
 
 Outcome sys_close(Thread& thread, const SyscallArgs& args) {
-    return thread.process.files->close(as_int(args.a0));
+    FileTable& table = *thread.process.files;
+    const i32 descriptor = as_int(args.a0);
+    File* const file = table.find(descriptor);
+    if (file == nullptr || file->kind() != FileKind::socket) return table.close(descriptor);
+    const Ref<File> kept(file);
+    if (const SysResult<> closed = table.close(descriptor); !closed.ok()) return closed;
+    if (kept->ref_count() != 1) return 0;
+    return finish(thread, zero_when_done(kept->last_close(thread)));
 }
 
 Outcome sys_close_range(Thread& thread, const SyscallArgs& args) {

@@ -37,7 +37,7 @@ Frame packet4(u8 from, u8 to, u8 protocol, const std::vector<u8>& payload) {
 }
 
 Frame segment(u8 from, u16 from_port, u8 to, u16 to_port, u32 sequence, u32 acknowledged, u8 flags,
-              const std::vector<u8>& data, const std::vector<u8>& options) {
+              const std::vector<u8>& data, const std::vector<u8>& options, u16 window) {
     std::vector<u8> tcp;
     put16(tcp, from_port);
     put16(tcp, to_port);
@@ -45,7 +45,7 @@ Frame segment(u8 from, u16 from_port, u8 to, u16 to_port, u32 sequence, u32 ackn
     put32(tcp, acknowledged);
     tcp.push_back(static_cast<u8>((5 + options.size() / 4) << 4));
     tcp.push_back(flags);
-    put16(tcp, 65535);
+    put16(tcp, window);
     put32(tcp, 0);
     tcp.insert(tcp.end(), options.begin(), options.end());
     tcp.insert(tcp.end(), data.begin(), data.end());

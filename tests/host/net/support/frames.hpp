@@ -13,7 +13,7 @@ u16 internet_checksum(const u8* bytes, usize length, u32 sum = 0);
 Frame packet4(u8 from, u8 to, u8 protocol, const std::vector<u8>& payload);
 /// A segment of TCP, with all checksums right.
 Frame segment(u8 from, u16 from_port, u8 to, u16 to_port, u32 sequence, u32 acknowledged, u8 flags,
-              const std::vector<u8>& data = {}, const std::vector<u8>& options = {});
+              const std::vector<u8>& data = {}, const std::vector<u8>& options = {}, u16 window = 65535);
 /// A datagram of UDP; without a checksum.
 std::vector<u8> udp(u16 from_port, u16 to_port, const std::vector<u8>& data);
 

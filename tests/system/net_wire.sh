@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+# Sockets of the guest whose peer is the host, where it matters that bytes and errors take their time: SO_LINGER, IP_RECVERR.
+. "$PITH_TREE/tests/system/net_lib.sh"
+
+readonly program=$tree/build/debug/system-programs/wire
+for name in sink_port closed_port; do free_port "$name"; done
+mkfifo sink.in
+"$program" sink "$sink_port" <sink.in >sink.out & children+=("$!")
+exec 8>sink.in
+boot --bundle "$build/storage.bundle" --network --add "$program" -- sh -c "
+    ./wire errors $host_address $closed_port
+    ./wire linger $host_address $sink_port" </dev/null >guest.out 2>guest.err &
+guest=$!
+children+=("$guest")
+check_that wire_full guest_says full
+# (QEMU's network says that the host's own loopback has said so.)
+check_that wire_error grep -aqx "'is anybody there' comes back: ECONNREFUSED, type 3 code 3, by [0-9.]*" guest.out
+check_that linger_a_second grep -aqx 'first: closed, a second later' guest.out
+# Nobody has read anything: so it is still closing.
+sleep 1
+check_that linger_waits test -z "$(grep -a '^second' guest.out)"
+echo >&8
+check_that linger_ends guest_says 'second: closed'
+check_that linger_bytes until_ok 20 cmp -s <(sed -n 's/^sent/came/p' guest.out) sink.out
+wait "$guest"
+check_that wire_ends test $? = 0
+[[ -s guest.err ]] && show_guest
