@@ -136,12 +136,13 @@ void Stack::start_use(Socket& socket, const Net::ClientHalf& client) {
 void Stack::begin(Socket& socket, const Net::ClientHalf& client) {
     const u16 number = socket.number;
     const u64 written = socket.record_count;
-    const bool touched = socket.touched, starved = socket.starved;
+    const bool touched = socket.touched, starved = socket.starved, telling = socket.telling;
     socket = Socket{};
     socket.number = number;
     socket.record_count = written;
     socket.touched = touched;
     socket.starved = starved;
+    socket.telling = telling;
     socket.generation = client.generation;
     socket.kind = client.kind;
     socket.protocol = client.protocol;
@@ -279,6 +280,7 @@ void Stack::publish(Socket& socket) {
 
 void Stack::round() {
     shared_.awake(true);
+    note_told();
     for (u32 number, taken = 0; taken < Net::kSockets && shared_.take(number); taken++) {
         look_at(number);
         timers_.active(port_.now());

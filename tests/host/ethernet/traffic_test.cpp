@@ -2,6 +2,7 @@
 // EthernetRings, Frames and a device, one behind the other: frames go from end to end unharmed, each once, with one pair of queues and with
 // several, whatever is full; the device is reset in between, the driver dies, or it lies.
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -48,7 +49,7 @@ class Network {
         sending.clear();
         for (u32 i = 0; i < shape.pairs; i++) {
             const u64 at = 2 * i * FrameQueue::kBytes;
-            QueuePair& pair = frames.pair(i);
+            QueuePair& pair = frames->pair(i);
             EXPECT_TRUE(pair.receive
                             .attach(rings + at, kRings + at, shape.size, FrameQueue::Direction::receive,
                                     shape.indirect)
@@ -60,21 +61,36 @@ class Network {
             receiving.emplace_back(bus, kRings + at, shape.size);
             sending.emplace_back(bus, kRings + at + FrameQueue::kBytes, shape.size);
         }
-        frames.begin(shape.pairs, kMtu, features);
+        frames->begin(shape.pairs, kMtu, features);
     }
     void open() {
-        frames.attach({link, kLink});
-        EXPECT_TRUE(client.check(reply_of(features)).ok());
-        client.attach({link, Frames::kLinkSize}, reply_of(features));
+        frames->attach({link, kLink});
+        EXPECT_TRUE(client->check(reply_of(features)).ok());
+        Ethernet::Open::Reply reply = reply_of(features);
+        reply.sent = sent;
+        client->attach({link, Frames::kLinkSize}, reply);
         told = 0;
     }
+    /// The device is stopped, and a next life of the driver, or of the client, opens it. What the one that dies knew is gone.
+    void reopen(bool driver_dies, bool client_dies) {
+        if (client_dies) client.emplace();
+        else client->detach();
+        if (driver_dies) frames.emplace(counts, *handover);
+        else frames->detach(), frames->end();
+        std::vector<std::span<u8>> memory;
+        for (u32 i = 0; i < handover->pairs; i++)
+            memory.emplace_back(rings + 2 * i * FrameQueue::kBytes, 2 * FrameQueue::kBytes);
+        sent = frames->collect({link, kLink}, memory);
+        begin();
+        open();
+    }
     void serve() {
-        while (!frames.serve()) {}
-        told += frames.take_news();
+        while (!frames->serve()) {}
+        told += frames->take_news();
     }
     /// The client's round: true if the driver was told.
     bool flush() {
-        const bool notify = client.flush();
+        const bool notify = client->flush();
         if (notify) serve();
         return notify;
     }
@@ -96,9 +112,11 @@ class Network {
     Bus bus;
     u8 *link, *rings;
     Ethernet::Statistics::Reply counts{};
-    Frames frames{counts};
-    EthernetRings client;
+    std::unique_ptr<Handover> handover = std::make_unique<Handover>();
+    std::optional<Frames> frames{std::in_place, counts, *handover};
+    std::optional<EthernetRings> client{std::in_place};
     std::vector<DeviceQueue> receiving, sending;
+    u32 sent = 0;  ///< as the last Open was answered
     u32 told = 0;  ///< notifications of the client
 };
 
@@ -131,12 +149,12 @@ TEST_P(Traffic, EveryFrameArrivesOnceAndUnharmed) {
     for (u32 step = 0; step < 8'000; step++) {
         // The client sends.
         for (u32 i = random() % 8; i != 0; i--) {
-            auto buffer = network.client.buffer();
+            auto buffer = network.client->buffer();
             if (!buffer.ok()) break;
             const u32 flow = random() % 5;
             sent[sent_number] = frame_of(sent_number, flow, 60 + random() % 1400);
             std::ranges::copy(sent[sent_number], buffer->bytes().begin());
-            network.client.queue(std::move(*buffer), static_cast<u32>(sent[sent_number].size()));
+            network.client->queue(std::move(*buffer), static_cast<u32>(sent[sent_number].size()));
             sent_number++;
         }
         network.flush();
@@ -165,7 +183,7 @@ TEST_P(Traffic, EveryFrameArrivesOnceAndUnharmed) {
         }
         network.serve();
         // The client receives, and gives back some time.
-        for (EthernetFrame frame; network.client.receive(frame);) {
+        for (EthernetFrame frame; network.client->receive(frame);) {
             u32 number;
             std::memcpy(&number, frame.bytes.data(), 4);
             ASSERT_TRUE(incoming.contains(number));
@@ -176,26 +194,26 @@ TEST_P(Traffic, EveryFrameArrivesOnceAndUnharmed) {
             in++;
         }
         while (!held.empty() && random() % 8 != 0) {
-            network.client.give_back(held.back());
+            network.client->give_back(held.back());
             held.pop_back();
         }
-        ASSERT_TRUE(network.client.attached());
-        ASSERT_FALSE(network.frames.broken());
+        ASSERT_TRUE(network.client->attached());
+        ASSERT_FALSE(network.frames->broken());
     }
     EXPECT_GT(out, 2'000u);
     EXPECT_GT(in, 2'000u);
     EXPECT_EQ(network.counts.sent_frames, out);
     EXPECT_EQ(network.counts.received_frames, in + incoming.size());
     EXPECT_EQ(network.counts.send_errors + network.counts.receive_errors, 0u);
-    EXPECT_EQ(network.client.errors(), 0u);
+    EXPECT_EQ(network.client->errors(), 0u);
 }
 
 TEST_P(Traffic, NothingIsSeenBeforeTheFlush) {
     Network network(GetParam());
     network.flush();
-    auto buffer = network.client.buffer();
+    auto buffer = network.client->buffer();
     ASSERT_TRUE(buffer.ok());
-    network.client.queue(std::move(*buffer), 60);
+    network.client->queue(std::move(*buffer), 60);
     network.serve();
     for (DeviceQueue& queue : network.sending) EXPECT_FALSE(queue.next());
     EXPECT_TRUE(network.flush());
@@ -212,26 +230,26 @@ TEST_P(Traffic, ADeviceThatIsResetLosesOnlyWhatItHadToSend) {
     u32 received = 0, arrived = 0;
     for (u32 round = 0; round < 200; round++) {
         for (u32 i = 0; i < 20; i++) {
-            auto buffer = network.client.buffer();
+            auto buffer = network.client->buffer();
             if (!buffer.ok()) break;
-            network.client.queue(std::move(*buffer), 60);
+            network.client->queue(std::move(*buffer), 60);
         }
         network.flush();
         for (u32 q = 0; q < network.shape.pairs; q++) arrived += network.arrive(q, frame_of(1, 0, 100));
         if (random() % 2 == 0) network.serve();
         else arrived = received;  // what it has not told before the reset never was
-        network.frames.end();
+        network.frames->end();
         network.serve();
         network.begin();
         network.serve();
-        for (EthernetFrame frame; network.client.receive(frame);) {
+        for (EthernetFrame frame; network.client->receive(frame);) {
             received++;
-            network.client.give_back(frame.id);
+            network.client->give_back(frame.id);
         }
         EXPECT_EQ(received, arrived);
-        ASSERT_TRUE(network.client.attached());
+        ASSERT_TRUE(network.client->attached());
         // Every buffer is there again.
-        auto buffer = network.client.buffer();
+        auto buffer = network.client->buffer();
         EXPECT_TRUE(buffer.ok());
     }
     EXPECT_NE(network.counts.send_errors, 0u);
@@ -241,38 +259,146 @@ TEST_P(Traffic, ADriverThatDiesLosesNoBuffer) {
     Network network(GetParam());
     for (u32 round = 0; round < 100; round++) {
         network.flush();
-        auto kept = network.client.buffer();
+        auto kept = network.client->buffer();
         ASSERT_TRUE(kept.ok());
         kept->bytes()[0] = static_cast<u8>(round);
         for (u32 i = 0; i < 300; i++) {
-            auto buffer = network.client.buffer();
-            if (buffer.ok()) network.client.queue(std::move(*buffer), 60);
+            auto buffer = network.client->buffer();
+            if (buffer.ok()) network.client->queue(std::move(*buffer), 60);
         }
-        EXPECT_TRUE(network.client.wants_buffers());
+        EXPECT_TRUE(network.client->wants_buffers());
         if (round % 2 == 0) network.flush();
         EthernetFrame frame;
         network.arrive(0, frame_of(round, 0, 100));
         network.serve();
-        const bool received = network.client.receive(frame);
-        network.client.detach();
-        EXPECT_FALSE(network.client.buffer().ok());
-        network.frames.detach();
-        network.frames.end();
-        network.begin();
-        network.open();
+        const bool received = network.client->receive(frame);
+        network.client->detach();
+        EXPECT_FALSE(network.client->buffer().ok());
+        network.reopen(true, false);
         // What the client holds stays as it is.
         EXPECT_EQ(kept->bytes()[0], static_cast<u8>(round));
         if (received) EXPECT_TRUE(std::ranges::equal(frame_of(round, 0, 100), frame.bytes));
-        if (received) network.client.give_back(frame.id);
+        if (received) network.client->give_back(frame.id);
+    }
+    network.flush();
+    for (u32 i = 0; i < EthernetRings::kBuffers; i++) {
+        for (DeviceQueue& queue : network.sending)
+            while (const auto request = queue.next()) queue.complete(request->id, 0);
+        network.serve();
     }
     u32 buffers = 0;
     std::vector<EthernetBuffer> all;
     for (;; buffers++) {
-        auto buffer = network.client.buffer();
+        auto buffer = network.client->buffer();
         if (!buffer.ok()) break;
         all.push_back(std::move(*buffer));
     }
     EXPECT_EQ(buffers, EthernetRings::kBuffers);
+}
+
+/// Whoever dies, at whatever moment: what the device has received arrives, and in order; and what the client has submitted is sent. What the client had
+/// in its hands when it died comes again.
+TEST_P(Traffic, ADeathLosesNoFrame) {
+    Network network(GetParam());
+    std::mt19937 random(4);
+    const bool ordered = network.shape.pairs == 1;
+    std::set<u32> unsent, coming, in_hands;
+    u32 next_out = 0, next_in = 0, deaths = 0, last_in = 0, twice = 0;
+    const auto take_frames = [&] {
+        for (EthernetFrame frame; network.client->receive(frame);) {
+            u32 number;
+            std::memcpy(&number, frame.bytes.data(), 4);
+            EXPECT_TRUE(std::ranges::equal(frame_of(number, 0, 100), frame.bytes));
+            EXPECT_EQ(frame.checksum_good, number % 2 == 1);
+            if (coming.erase(number) == 0) twice++;
+            in_hands.insert(number);
+            if (ordered) EXPECT_GE(number, last_in);
+            last_in = number;
+            network.client->give_back(frame.id);
+        }
+    };
+    const auto send_frames = [&] {
+        for (DeviceQueue& queue : network.sending)
+            for (u32 i = random() % 4; i != 0; i--)
+                if (const auto request = queue.next()) {
+                    u32 number;
+                    std::memcpy(&number, request->frame, 4);
+                    if (unsent.erase(number) == 0) twice++;
+                    queue.complete(request->id, 0);
+                }
+    };
+    network.flush();
+    for (u32 step = 0; step < 4'000; step++) {
+        for (u32 i = random() % 4; i != 0; i--) {
+            auto buffer = network.client->buffer();
+            if (!buffer.ok()) break;
+            unsent.insert(next_out);
+            std::ranges::copy(frame_of(next_out++, 0, 100), buffer->bytes().begin());
+            network.client->queue(std::move(*buffer), 100);
+        }
+        if (random() % 4 != 0) {
+            network.flush();
+            in_hands.clear();
+        }
+        send_frames();
+        for (u32 q = 0; q < network.shape.pairs; q++)
+            for (u32 i = random() % 4; i != 0; i--) {
+                if (!network.arrive(q, frame_of(next_in, 0, 100), next_in % 2 == 1 ? kDataValid : u8{0}))
+                    break;
+                coming.insert(next_in++);
+            }
+        if (random() % 3 != 0) network.serve();
+        if (random() % 3 != 0) take_frames();
+        if (random() % 8 != 0) continue;
+        const u32 who = 1 + random() % 3;
+        network.reopen((who & 1) != 0, (who & 2) != 0);
+        if ((who & 2) != 0) {
+            unsent.clear();  // nobody is left who could
+            if (!in_hands.empty()) last_in = *in_hands.begin();
+            coming.merge(in_hands);
+        }
+        in_hands.clear();
+        deaths++;
+        network.flush();
+    }
+    while (!unsent.empty() || !coming.empty()) {
+        const usize before = unsent.size() + coming.size();
+        network.flush();
+        for (u32 i = 0; i < 64; i++) send_frames();
+        network.serve();
+        take_frames();
+        ASSERT_LT(unsent.size() + coming.size(), before);
+    }
+    EXPECT_GT(deaths, 300u);
+    EXPECT_GT(next_in, 3'000u);
+    EXPECT_EQ(twice, 0u);
+    EXPECT_FALSE(network.frames->broken());
+}
+
+/// What is kept may be nonsense: frames are lost by it, or others come, but only in buffers that the client has submitted.
+TEST_P(Traffic, NonsenseThatIsKeptDoesNoHarm) {
+    std::mt19937 random(5);
+    for (u32 round = 0; round < 300; round++) {
+        Network network(GetParam());
+        network.flush();
+        for (u32 i = 0; i < 5; i++) network.arrive(0, frame_of(i, 0, 100));
+        if (round % 2 == 0) network.serve();
+        auto* kept = reinterpret_cast<u8*>(network.handover.get());
+        for (u32 i = 1 + random() % 200; i != 0; i--)
+            kept[random() % sizeof(Handover)] = static_cast<u8>(random());
+        const u32 header = Frames::kReceiveOffset + random() % sizeof(QueueHeader);
+        for (u32 i = random() % 3; i != 0; i--) network.link[header] = static_cast<u8>(random());
+        for (u32 i = random() % 100; i != 0; i--)
+            network.rings[random() % (2 * FrameQueue::kBytes)] = static_cast<u8>(random());
+        network.handover->pairs %= Handover::kMaxPairs + 1;
+        network.reopen(true, round % 3 == 0);
+        network.flush();
+        network.serve();
+        for (EthernetFrame frame; network.client->receive(frame);) network.client->give_back(frame.id);
+        EXPECT_TRUE(network.client->attached());
+        EXPECT_FALSE(network.frames->broken());
+        EXPECT_TRUE(network.arrive(0, frame_of(7, 0, 100)));
+    }
 }
 
 /// The driver is told of what is to be sent, and of buffers only when it has few; the client of frames, and of what was sent if it waits.
@@ -285,16 +411,16 @@ TEST(Notifications, AreFew) {
         network.serve();
         EXPECT_EQ(network.told, i + 1);
         EthernetFrame frame;
-        ASSERT_TRUE(network.client.receive(frame));
-        network.client.give_back(frame.id);
+        ASSERT_TRUE(network.client->receive(frame));
+        network.client->give_back(frame.id);
         EXPECT_FALSE(network.flush());
     }
     // Sent without a word, and without an interrupt.
     const u32 told = network.told;
     for (u32 i = 0; i < 100; i++) {
-        auto buffer = network.client.buffer();
+        auto buffer = network.client->buffer();
         ASSERT_TRUE(buffer.ok());
-        network.client.queue(std::move(*buffer), 60);
+        network.client->queue(std::move(*buffer), 60);
         EXPECT_TRUE(network.flush());
         EXPECT_FALSE(network.sending[0].wants_interrupt());
         network.sending[0].complete(network.sending[0].next()->id, 0);
@@ -303,19 +429,19 @@ TEST(Notifications, AreFew) {
     EXPECT_EQ(network.told, told);
     // All are under way: it waits.
     for (u32 i = 0; i < 256; i++) {
-        auto buffer = network.client.buffer();
+        auto buffer = network.client->buffer();
         ASSERT_TRUE(buffer.ok());
-        network.client.queue(std::move(*buffer), 60);
+        network.client->queue(std::move(*buffer), 60);
     }
-    EXPECT_FALSE(network.client.buffer().ok());
+    EXPECT_FALSE(network.client->buffer().ok());
     EXPECT_TRUE(network.flush());
     EXPECT_TRUE(network.sending[0].wants_interrupt());
     const u32 before = network.told;
     network.sending[0].complete(network.sending[0].next()->id, 0);
     network.serve();
     EXPECT_EQ(network.told, before + 1);
-    EXPECT_TRUE(network.client.buffer().ok());
-    EXPECT_FALSE(network.client.wants_buffers());
+    EXPECT_TRUE(network.client->buffer().ok());
+    EXPECT_FALSE(network.client->wants_buffers());
     network.serve();
     EXPECT_FALSE(network.sending[0].wants_interrupt());
 }
@@ -328,21 +454,21 @@ TEST(Notifications, AreEnough) {
     EthernetFrame frame;
     while (network.arrive(0, frame_of(1, 0, 60))) {
         network.serve();
-        ASSERT_TRUE(network.client.receive(frame));
+        ASSERT_TRUE(network.client->receive(frame));
         held.push_back(frame.id);
     }
     EXPECT_EQ(held.size(), 256u);
-    network.client.give_back(held.back());
+    network.client->give_back(held.back());
     EXPECT_TRUE(network.flush());
     EXPECT_TRUE(network.arrive(0, frame_of(1, 0, 60)));
 }
 
 TEST(Checksums, AreTheDevices) {
     Network network({1, 256, true});
-    auto buffer = network.client.buffer();
-    network.client.queue(std::move(*buffer), 100, {34, 16});
-    buffer = network.client.buffer();
-    network.client.queue(std::move(*buffer), 100);
+    auto buffer = network.client->buffer();
+    network.client->queue(std::move(*buffer), 100, {34, 16});
+    buffer = network.client->buffer();
+    network.client->queue(std::move(*buffer), 100);
     network.flush();
     FrameHeader header;
     std::memcpy(&header, network.sending[0].next()->header, sizeof(header));
@@ -356,7 +482,7 @@ TEST(Checksums, AreTheDevices) {
         ASSERT_TRUE(network.arrive(0, frame_of(1, 0, 60), flags));
         network.serve();
         EthernetFrame frame;
-        ASSERT_TRUE(network.client.receive(frame));
+        ASSERT_TRUE(network.client->receive(frame));
         EXPECT_EQ(frame.checksum_good, good);
     }
 }
@@ -366,7 +492,7 @@ TEST(BadClients, AreRefused) {
     Network network({2, 16, true});
     QueueClient<Ethernet::Send, Ethernet::Sent> send;
     QueueClient<Ethernet::Buffer, Ethernet::Received> receive;
-    network.frames.attach({network.link, kLink});
+    network.frames->attach({network.link, kLink});
     ASSERT_TRUE(send.attach(network.link, Frames::kReceiveOffset, 256, Handle<Signal>(), 0).ok());
     ASSERT_TRUE(
         receive.attach(network.link + Frames::kReceiveOffset, Frames::kStateOffset, 256, Handle<Signal>(), 0)
@@ -413,13 +539,13 @@ TEST(BadClients, AreRefused) {
         header.complete_head = header.complete_tail;
         network.serve();
         if (i % 1000 == 999) {
-            network.frames.end();
+            network.frames->end();
             network.begin();
         }
     }
     header.submit_tail += 1000;
     network.serve();
-    EXPECT_FALSE(network.frames.broken());
+    EXPECT_FALSE(network.frames->broken());
 }
 
 /// A driver that lies costs a new Open, and no more.
