@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which loads, which faults, and how often.
+#include <algorithm>
+
 #include "tools/fault/campaign.hpp"
 
 namespace pith::tools {
@@ -19,7 +21,10 @@ const std::vector<Load>& loads() {
         {"sqlite", "storage", "sqlite.sh", {}, Needs::disk, true},
         {"forks", "storage", "forks.sh", {}, Needs::disk},
         {"shell", "storage", "", {}, Needs::disk},
-        {"download", "default", "download.sh", {}, Needs::server},
+        {"download", "default", "download.sh", {}, Needs::server, false, 320'000},
+        {"transfer", "default", "transfer.sh", {}, Needs::server, false, 8'600'000},
+        {"redis", "storage", "redis.sh", {}, Needs::root, false, 0, "redis_visitor.sh", 6379},
+        {"ssh", "storage", "ssh.sh", {}, Needs::root, false, 0, "ssh_visitor.sh", 22},
         {"nvme", "nvme", "device.sh", {"FAULT_DEVICE=/dev/nvme0n1"}, Needs::nvme},
         {"share",
          "share",
@@ -51,6 +56,28 @@ std::vector<FaultRun> short_plan() {
     std::vector<FaultRun> plan;
     for (const Load& load : loads())
         for (const FaultClass& kind : classes()) plan.push_back({load, kind, 1, kShortSeconds});
+    return plan;
+}
+
+std::vector<FaultRun> steady_plan() {
+    static const std::vector<std::pair<std::string, std::vector<std::string>>> of = {
+        {"virtio_blk", {"files", "sqlite"}},
+        {"nvme", {"nvme"}},
+        {"ext4", {"files", "sqlite"}},
+        {"virtio_9p", {"share"}},
+        {"devices", {"files", "transfer"}},
+        {"virtio_net", {"transfer", "redis", "ssh"}},
+        {"net", {"transfer", "redis", "ssh"}},
+        {"uart16550", {"shell"}},
+        {"console", {"shell"}},
+        {"log", {"forks"}},
+        {"supervisor", {"files", "shell", "transfer", "redis"}},
+    };
+    std::vector<FaultRun> plan;
+    for (const auto& [target, names] : of)
+        for (const Load& load : loads())
+            if (std::ranges::find(names, load.name) != names.end())
+                plan.push_back({load, {target, {"kill"}, 200, {}, false, {target}}, 1, 60});
     return plan;
 }
 
