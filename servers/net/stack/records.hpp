@@ -79,6 +79,10 @@ class Records {
 
     /// The newest good record of a socket; false: there is none.
     bool read(u32 socket, Record& out) const;
+    /// There may be one: false only if none was ever written.
+    bool written(u32 socket) const {
+        return area_.records[socket][0].count != 0 || area_.records[socket][1].count != 0;
+    }
     /// Writes `record`, numbered on from `count`.
     void write(u32 socket, Record& record);
     Told& told(u32 socket) { return area_.told[socket]; }

@@ -80,7 +80,10 @@ void Stack::restore() {
         if (look(shared_.client(i).kind) == Net::Kind::listener) restore_socket(i);
     }
     for (u32 i = 0; i < Net::kSockets; i++) {
-        if (sockets_[i].kind == Net::Kind::none) restore_socket(i);
+        // Most were never used: the time that this takes is time that connections stand still.
+        const bool used = records_.written(i) || look(shared_.client(i).kind) != Net::Kind::none ||
+                          look(shared_.server(i).state) != Net::State::free;
+        if (used && sockets_[i].kind == Net::Kind::none) restore_socket(i);
     }
 }
 
