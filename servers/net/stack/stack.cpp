@@ -71,11 +71,14 @@ void Stack::open(u64 session) {
 }
 
 void Stack::attach(const InterfaceSetup& setup) {
+    const bool again = interface_.attached() && setup.link_up;
     interface_.attach(setup);
     timers_.active(port_.now());
     patience_ = 0;
     for (Socket& socket : sockets_) {
-        if (socket.kind != Net::Kind::none) touch(socket);
+        if (socket.kind == Net::Kind::none) continue;
+        if (again) prompt(socket);
+        touch(socket);
     }
 }
 void Stack::set_link(bool up) {

@@ -90,6 +90,7 @@ class Stack {
     void apply_stream(Socket& socket);
     void apply_options(Socket& socket, u8 flags);
     void settle_stream(Socket& socket);
+    void prompt(Socket& socket);
     void note_told();
     void output(Socket& socket);
     void feed(Socket& socket);

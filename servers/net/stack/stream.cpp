@@ -298,6 +298,18 @@ void Stack::settle_stream(Socket& socket) {
     socket.telling = true;
 }
 
+/// What came while the interface was away is lost, and its peer need not wait for a time-out to find that out: three acknowledgements that repeat the last one
+/// have it send the first segment that is missing again (R. Caceres and L. Iftode, Improving the Performance of Reliable Transport Protocols in Mobile
+/// Computing Environments, 1995, section V).
+void Stack::prompt(Socket& socket) {
+    constexpr u32 kRepeats = 3;
+    tcp_pcb* pcb = socket.tcp;
+    if (socket.kind != Net::Kind::stream || pcb == nullptr || pcb->state < ESTABLISHED ||
+        pcb->state > FIN_WAIT_2)
+        return;
+    for (u32 i = 0; i < kRepeats; i++) static_cast<void>(tcp_send_empty_ack(pcb));
+}
+
 /// What the rounds before have told the peers has gone out by now.
 void Stack::note_told() {
     for (; telling_count_ > 0; telling_count_--) {
