@@ -6,9 +6,12 @@
 // moves them itself, nothing copies them between driver and client. What is in the window belongs to the device from its submission to its
 // completion. Requests of a Queue may be completed in any order; frames are sent in the order of their submission within one device queue.
 //
-// Resuming: lost frames are lost frames. After kSignalReborn the client opens again (the link is the same), resets both rings, and submits
-// its buffers again; frames whose sending was not completed may have been sent, or may not. The driver keeps nothing but the link. A device that has to be reset
-// is no reason to open again: frames that it had to send are completed with `io`, and it is given its buffers again.
+// Resuming: after kSignalReborn the client opens again (the link is the same), resets both rings, and submits its buffers again, all those that it
+// doesn't hold at once. Frames that had been received into them, and that it had not taken, are completed anew. Reply::sent tells which frames were
+// not sent: it may submit them again. (With several device queues the number is right, but others may be meant; and a frame that was under way in the very moment may be sent
+// or received twice. Lost frames are lost frames, but a death is no reason to lose any: the other side would wait for its time-out.) A client that has died itself
+// gets received frames in the same way: it had better say that it has taken some (complete_head) when what follows from them is where it outlives it. A device that has to be reset is no reason to open again: frames that it had to send are completed with `io`, and it is given
+// its buffers again.
 #pragma once
 
 #include "protocol/ipc.hpp"
@@ -91,6 +94,8 @@ struct Ethernet {
             u32 features;
             u8 address[6];  ///< of the interface
             u16 reserved;
+            u32 sent;  ///< frames submitted since the Open before that were sent or refused; the rest, submitted last, were not
+            u32 reserved_too;
         };
     };
 

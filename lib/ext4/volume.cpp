@@ -52,6 +52,7 @@ Result<> Volume::fail(Error error) {
 void Volume::broken() {
     PITH_ASSERT(!operation_);
     if (read_only_ || options_.change_broken) return;
+    if (options_.observer != nullptr) options_.observer->doubtful();
     read_only_ = failed_ = true;
     // Who can't be told is not worse off than before.
     static_cast<void>(note_error());

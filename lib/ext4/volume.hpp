@@ -29,6 +29,9 @@ class TransactionObserver {
     virtual void committing(u32 number) = 0;
     /// It is: nothing is lost any more.
     virtual void committed(u32 number) = 0;
+    /// What is in memory makes no sense. Whether the disk doesn't either shows a new mount: whoever can begin one does not return. Else the file system is
+    /// taken for broken.
+    virtual void doubtful() {}
 };
 
 struct MountOptions {

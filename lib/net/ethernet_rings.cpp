@@ -46,10 +46,37 @@ void EthernetRings::attach(std::span<u8> link, const Ethernet::Open::Reply& repl
     open_ = true;
     broken_ = queued_ = false;
     notify_ = true;
-    for (u32 id = 0; id < kBuffers; ++id) {
+    for (u32 id = 0; id < kBuffers; ++id)
         if (receive_owner_[id] == Owner::driver) enter(id);
-        if (send_owner_[id] == Owner::driver) free(static_cast<u16>(id));
+    resubmit(reply.sent);
+}
+
+/// Of the frames of the link before, `sent` were sent: the rest is entered again, and the other buffers are free.
+void EthernetRings::resubmit(u32 sent) {
+    const u32 last = submissions_, unsent = last - first_ - sent;
+    first_ = last;
+    bool again[kBuffers] = {};
+    // A number that can't be means that none is known to be unsent.
+    for (u32 i = unsent <= kBuffers ? last - unsent : last; i != last; ++i) {
+        const Ethernet::Send frame = submitted_[i % kBuffers];
+        if (send_owner_[frame.id] != Owner::driver || again[frame.id]) continue;
+        again[frame.id] = submit(frame);
     }
+    for (u32 id = 0; id < kBuffers; ++id)
+        if (send_owner_[id] == Owner::driver && !again[id]) free(static_cast<u16>(id));
+}
+
+bool EthernetRings::submit(const Ethernet::Send& frame) {
+    if (!send_.enter(frame).ok()) return false;
+    submitted_[submissions_++ % kBuffers] = frame;
+    send_owner_[frame.id] = Owner::driver;
+    queued_ = notify_ = true;
+    return true;
+}
+
+void EthernetRings::detach() {
+    if (open_) receive_.settle();
+    open_ = false;
 }
 
 void EthernetRings::violated() {
@@ -67,7 +94,7 @@ void EthernetRings::enter(u32 id) {
 
 bool EthernetRings::receive(EthernetFrame& frame) {
     Ethernet::Received done;
-    while (open_ && receive_.poll(done)) {
+    while (open_ && receive_.take(done)) {
         const u32 id = static_cast<u32>(done.id);
         const bool failed = static_cast<Error>(done.error) == Error::io;
         if (done.id >= kBuffers || receive_owner_[id] != Owner::driver || (done.error != 0 && !failed) ||
@@ -128,17 +155,16 @@ void EthernetRings::queue(EthernetBuffer&& buffer, u32 length, EthernetChecksum 
         return;
     const u16 number = taken.number_;
     const u32 flags = checksum.start != 0 ? Ethernet::kNeedsChecksum : 0;
-    const Ethernet::Send entry{
-        number, u64{kBuffers + number} * kBufferSize, length, checksum.start, checksum.offset, flags, 0};
     // There is room for as many as there are buffers, unless the driver has broken the ring.
-    if (!send_.enter(entry).ok()) return violated();
+    if (!submit({number, u64{kBuffers + number} * kBufferSize, length, checksum.start, checksum.offset, flags,
+                 0}))
+        return violated();
     taken.owner_ = nullptr;
-    send_owner_[number] = Owner::driver;
-    queued_ = notify_ = true;
 }
 
 bool EthernetRings::flush() {
     if (!open_) return false;
+    receive_.settle();
     if (queued_) {
         send_.publish();
         receive_.publish();

@@ -66,13 +66,14 @@ class EthernetRings {
     /// protocol: an answer to Open that can't be, or isn't what the first one said of the link.
     Result<> check(const Ethernet::Open::Reply& reply) const;
     /// Begins with empty rings in `link`, whose reply was checked. Frames that were received and not given back stay as they are, and so
-    /// do buffers that were taken and not queued; what was queued is free again, sent or not. A later link is at the same address.
+    /// do buffers that were taken and not queued; what was queued and, by the reply, not sent is queued again, the rest is free. A later link is at the
+    /// same address.
     void attach(std::span<u8> link, const Ethernet::Open::Reply& reply);
     /// The driver has gone: nothing is received, and there are no buffers, until `attach`.
-    void detach() { open_ = false; }
+    void detach();
     bool attached() const { return open_; }
 
-    /// Takes the next frame; false: there is none.
+    /// Takes the next frame; false: there is none. If this component dies before the next flush(), its successor gets the frame again.
     bool receive(EthernetFrame& frame);
     /// The frame's buffer is to be received into again.
     void give_back(u32 id);
@@ -106,6 +107,8 @@ class EthernetRings {
 
     static u32 load(u32& word) { return std::atomic_ref(word).load(std::memory_order_acquire); }
     void enter(u32 id);
+    bool submit(const Ethernet::Send& frame);
+    void resubmit(u32 sent);
     void free(u16 number) {
         send_owner_[number] = Owner::nobody;
         free_[free_count_++] = number;
@@ -129,6 +132,9 @@ class EthernetRings {
     Owner send_owner_[kBuffers];
     u16 free_[kBuffers];  ///< buffers to send from
     u32 free_count_ = 0;
+    Ethernet::Send submitted_[kBuffers];  ///< the last frames to send, by their number
+    u32 submissions_ = 0;                 ///< ever
+    u32 first_ = 0;                       ///< of them, the first of this link
 };
 
 inline std::span<u8> EthernetBuffer::bytes() const {

@@ -124,15 +124,22 @@ class QueueClient : public detail::QueueSide<S, C> {
     void publish() { Base::store(this->header_->submit_tail, submitted_); }
     /// Takes a completion; false: there is none.
     bool poll(C& entry) {
+        if (!take(entry)) return false;
+        settle();
+        return true;
+    }
+    /// The same, but the server does not see that it was taken before `settle`: whoever dies in between has not taken it.
+    bool take(C& entry) {
         if (this->distance(Base::load(this->header_->complete_tail), completed_) == 0) return false;
         if (submitted_ == completed_) {
             this->broken_ = true;  // more completions than requests
             return false;
         }
         detail::copy_once(&entry, &this->completions_[this->slot(completed_)], sizeof(C));
-        Base::store(this->header_->complete_head, ++completed_);
+        ++completed_;
         return true;
     }
+    void settle() { Base::store(this->header_->complete_head, completed_); }
     u32 outstanding() const { return submitted_ - completed_; }
     /// Of these: entries that the server has not taken, by what it says.
     u32 untaken() { return this->distance(submitted_, Base::load(this->header_->submit_head)); }

@@ -149,6 +149,17 @@ image disk 20M
 run boot --disk disk --add "$tree/build/debug/system-programs/fsync_losses" --add lost.sh -- sh lost.sh </dev/null
 check_that losses_are_told cmp -s out <(printf '%s\n' stopped made 'Input/output error' 'Input/output error')
 
+# A directory whose block makes no sense: the server looks at the disk again, in a new life, once; then it takes it for broken, and changes it no more.
+rm -rf broken && mkdir -p broken/d && : >broken/d/f
+image disk 20M broken
+block=$(debugfs -R 'blocks /d' disk 2>/dev/null)
+printf '\377' | dd of=disk bs=1 seek=$((block * $(dumpe2fs -h disk 2>/dev/null | sed -n 's/^Block size: *//p') + 30)) conv=notrunc 2>/dev/null
+run boot --disk disk -- sh -c 'mount -t ext4 /dev/vda /mnt; ls /mnt/d 2>/dev/null || echo broken; sleep 0.2; mkdir /mnt/e 2>/dev/null || echo read-only
+    ls -d /mnt/d; grep "^restarts\|^cause" /proc/pith/services/ext4/status' </dev/null
+check_that broken_is_looked_at_twice grep -qx 'restarts: 1' out
+check_that broken_is_not_changed grep -qx read-only out
+check_that broken_is_told grep -q 'looked at again' err
+
 # The root.
 mkdir -p root/bin root/dev root/proc root/tmp root/run root/root
 cp "$tree/build/busybox/bin/busybox" root/bin && for name in sh cat ls cut; do ln -s busybox root/bin/$name; done

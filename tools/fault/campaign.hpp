@@ -16,8 +16,13 @@ struct Load {
     std::string system;
     std::string script;  ///< of tests/fault/loads; empty: an interactive shell, to which pith_expect types
     std::vector<std::string> environment;
-    enum class Needs { nothing, disk, nvme, share, server } needs = Needs::nothing;
+    /// server: a TCP port of the host that sends text; root: Debian with what the load needs.
+    enum class Needs { nothing, disk, nvme, share, server, root } needs = Needs::nothing;
     bool sqlite = false;  ///< the host's sqlite3 goes along
+    u32 lines = 0;        ///< of the server's text
+    std::string
+        visitor;  ///< a script of tests/fault/loads that is run on the host, first to `prepare`, then to `visit` the guest
+    u16 visited_port = 0;  ///< the guest's, which it visits
     /// Only this component is hit; empty: all but the Linux server.
     std::string target = {};
     /// Times the class's interval is that of the faults: what is hit takes longer to come up than others, or the load to get further.
@@ -32,6 +37,7 @@ struct FaultClass {
     std::vector<std::string> spared = {};  ///< components that they are not for
     /// They may spoil what the component is trusted with, without its noticing: the load may see that.
     bool silent = false;
+    std::vector<std::string> targets = {};  ///< none: every component
 };
 
 struct FaultRun {
@@ -62,10 +68,13 @@ struct FaultOutcome {
 struct FaultTree {
     std::string root;   ///< the source tree
     std::string build;  ///< build/release
+    std::string image;  ///< of Debian's root with redis-server and openssh-server; empty: there is none
 };
 
 /// Every load with every class, once, with fixed seeds: minutes.
 std::vector<FaultRun> short_plan();
+/// Each component by itself, killed every 200 ms for a minute under the loads that use it.
+std::vector<FaultRun> steady_plan();
 /// The `round`th part of a long campaign.
 std::vector<FaultRun> long_plan(u32 round);
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <sstream>
+#include <thread>
 
 #include "tools/base/host.hpp"
 #include "tools/fault/campaign.hpp"
@@ -16,9 +17,8 @@ namespace pith::tools {
 
 namespace {
 
-constexpr u32 kBoot = 120;               // seconds that a run may take beyond its load's, on a busy host
-constexpr u32 kCommands = 60;            // that are typed
-constexpr u32 kDownloadLines = 320'000;  // as tests/fault/loads/download.sh knows
+constexpr u32 kBoot = 120;     // seconds that a run may take beyond its load's, on a busy host
+constexpr u32 kCommands = 60;  // that are typed
 constexpr const char* kDiskSize = "96M";
 
 /// A folder that is gone with the object.
@@ -73,12 +73,16 @@ std::vector<std::string> machine(const FaultTree& tree, const FaultRun& run, con
                                      "--network"};
     for (const std::string& fault : run.kind.faults) line.insert(line.end(), {"--chaos-fault", fault});
     if (!run.load.target.empty()) line.insert(line.end(), {"--chaos-target", run.load.target});
+    for (const std::string& name : run.kind.targets) line.insert(line.end(), {"--chaos-target", name});
     for (const std::string& name : run.kind.spared) line.insert(line.end(), {"--chaos-spare", name});
     const std::string disk = folder + "/disk";
     if (run.load.needs == Load::Needs::share) {
         std::filesystem::create_directory(folder + "/share");
         line.insert(line.end(), {"--share", folder + "/share"});
-    } else if (run.load.needs != Load::Needs::nothing && run.load.needs != Load::Needs::server) {
+    } else if (run.load.needs == Load::Needs::root) {
+        check({{"cp", "--sparse=always", tree.image, disk}});
+        line.insert(line.end(), {"--rootfs", disk, "--mem", "512M"});
+    } else if (run.load.needs == Load::Needs::disk || run.load.needs == Load::Needs::nvme) {
         check({{"truncate", "-s", kDiskSize, disk}});
         if (run.load.needs == Load::Needs::disk) check({{"/sbin/mke2fs", "-q", "-t", "ext4", "-F", disk}});
         line.insert(line.end(), {run.load.needs == Load::Needs::nvme ? "--nvme-disk" : "--disk", disk});
@@ -95,6 +99,49 @@ std::vector<std::string> machine(const FaultTree& tree, const FaultRun& run, con
     line.insert(line.end(), {"--env", std::format("FAULT_SECONDS={}", run.seconds)});
     return line;
 }
+
+/// Whoever visits the guest from the host while the load runs there.
+class Visitor {
+  public:
+    Visitor(const FaultTree& tree, const FaultRun& run, const std::string& folder)
+        : script_(tree.root + "/tests/fault/loads/" + run.load.visitor), folder_(folder), run_(run) {
+        if (there()) port_ = free_port();
+    }
+    bool there() const { return !run_.load.visitor.empty(); }
+    /// What the runner is told for it.
+    std::vector<std::string> options() const {
+        if (!there()) return {};
+        std::vector<std::string> options = {"--forward", std::format("{}:{}", port_, run_.load.visited_port)};
+        const Finished prepared = run_command({{"bash", script_, "prepare"}, 60, folder_, false, {}});
+        if (prepared.status != 0) fail(1, "{}: {}", script_, prepared.output);
+        std::istringstream lines(prepared.output);
+        for (std::string line; std::getline(lines, line);) options.insert(options.end(), {"--env", line});
+        return options;
+    }
+    void begin() {
+        if (!there()) return;
+        thread_ = std::thread([this] {
+            visit_ = run_command(
+                {{"bash", script_, "visit"},
+                 static_cast<double>(run_.seconds + kBoot),
+                 folder_,
+                 false,
+                 {std::format("FAULT_FORWARD={}", port_), std::format("FAULT_SECONDS={}", run_.seconds)}});
+        });
+    }
+    /// Waits for its end. What it found.
+    Finished end() {
+        if (thread_.joinable()) thread_.join();
+        return visit_;
+    }
+
+  private:
+    const std::string script_, folder_;
+    const FaultRun& run_;
+    u16 port_ = 0;
+    std::thread thread_;
+    Finished visit_;
+};
 
 std::vector<Hit> read_hits(const std::string& file) {
     std::vector<Hit> hits;
@@ -140,9 +187,15 @@ FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run) {
     std::vector<std::string> line = machine(tree, run, folder);
     std::optional<TextServer> server;
     if (run.load.needs == Load::Needs::server) {
-        server.emplace(numbers(kDownloadLines));
-        line.insert(line.end(), {"--env", std::format("FAULT_PORT={}", server->port())});
+        const std::string text = numbers(run.load.lines);
+        write_file(folder + "/text", text);
+        const Finished sum = run_command({{"sha256sum", folder + "/text"}, 60, "", false, {}});
+        server.emplace(text);
+        line.insert(line.end(), {"--env", std::format("FAULT_PORT={}", server->port()), "--env",
+                                 "FAULT_SUM=" + sum.output.substr(0, sum.output.find(' '))});
     }
+    Visitor visitor(tree, run, folder);
+    line.append_range(visitor.options());
     if (run.load.script.empty()) {
         write_file(folder + "/typed", shell_script(run.seconds));
         line.insert(line.begin(), {tree.build + "/tools/pith_expect", folder + "/typed"});
@@ -150,16 +203,18 @@ FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run) {
         line.insert(line.end(),
                     {"--", "sh", "-c", read_text(tree.root + "/tests/fault/loads/" + run.load.script)});
     }
+    visitor.begin();
     const Finished done = run_command({line, static_cast<double>(run.seconds + 2 * kBoot), "", false, {}});
+    const Finished visit = visitor.end();
     outcome.seconds = done.seconds;
-    outcome.output = done.output;
+    outcome.output = done.output + visit.output;
     outcome.hits = read_hits(folder + "/log");
     const bool typed = run.load.script.empty();  // there the output is shown only if something is amiss
     outcome.orderly = done.status != 124 && done.status != 125 && !outcome.hits.empty() &&
                       (typed || done.output.contains("chaos: seed "));
-    outcome.right = outcome.orderly && done.status == 0 &&
-                    (typed || (done.output.contains("right: ") && keeps_its_word(done.output)));
-    if (run.load.needs == Load::Needs::disk && outcome.right) {
+    outcome.right = outcome.orderly && done.status == 0 && visit.status == 0 &&
+                    (typed || (outcome.output.contains("right: ") && keeps_its_word(done.output)));
+    if ((run.load.needs == Load::Needs::disk || run.load.needs == Load::Needs::root) && outcome.right) {
         const Finished whole = run_command({{"/sbin/e2fsck", "-fn", folder + "/disk"}, 60, "", false, {}});
         outcome.right = whole.status == 0;
         if (!outcome.right) outcome.output += whole.output;

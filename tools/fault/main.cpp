@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // pith_fault: the campaign. A line for each run, then the tables, then "N passed, N failed".
 //
+//   --steady      each component by itself, for a minute, instead of the short plan
 //   --long N      goes on until N faults have been injected, instead of the short plan
 //   --output F    also writes seed, commit and tables to a file
 #include <cstdio>
@@ -21,9 +22,9 @@ using namespace pith::tools;
 /// Hands out runs, and takes in what came of them.
 class Campaign {
   public:
-    Campaign(FaultTree tree, u64 goal, std::string only)
-        : tree_(std::move(tree)), goal_(goal), only_(std::move(only)) {
-        plan_ = goal_ != 0 ? long_plan(0) : short_plan();
+    Campaign(FaultTree tree, u64 goal, bool steady, std::string only, u32 seconds)
+        : tree_(std::move(tree)), goal_(goal), only_(std::move(only)), seconds_(seconds) {
+        plan_ = goal_ != 0 ? long_plan(0) : steady ? steady_plan() : short_plan();
     }
 
     void run(unsigned workers) {
@@ -49,6 +50,8 @@ class Campaign {
                 next_ = 0;
             }
             FaultRun run = plan_[next_++];
+            if (run.load.needs == Load::Needs::root && tree_.image.empty()) continue;
+            if (seconds_ != 0) run.seconds = seconds_;
             if (run.name().contains(only_)) return run;
         }
     }
@@ -88,6 +91,7 @@ class Campaign {
     const FaultTree tree_;
     const u64 goal_;
     const std::string only_;
+    const u32 seconds_;  ///< of each run's load; 0: the plan's
     std::mutex mutex_;
     std::vector<FaultRun> plan_;
     usize next_ = 0;
@@ -100,19 +104,25 @@ class Campaign {
 
 int main(int argc, char** argv) {
     return guarded_main("pith", [&] {
-        std::string root, build, output, commit = "unknown", only;
-        u32 goal = 0, jobs = std::max(1u, std::thread::hardware_concurrency());
+        std::string root, build, output, commit = "unknown", only, image;
+        u32 goal = 0, seconds = 0, jobs = std::max(1u, std::thread::hardware_concurrency());
+        bool steady = false;
         CommandLine line("Injects faults under load");
         line.option("--tree", root, "The source tree", true)
             .option("--build", build, "build/release", true)
             .number("--long", goal, 1, 100'000'000, "Faults to be injected")
+            .flag("--steady", steady, "Each component by itself, killed every 200 ms for a minute, instead")
             .number("--jobs", jobs, 1, 256, "Guests at a time")
+            .option("--image", image,
+                    "Debian's root with redis-server and openssh-server; without it loads that need it are "
+                    "left out")
+            .number("--seconds", seconds, 1, 86'400, "Of each run's load, instead of the plan's")
             .option("--only", only, "Only runs with this in their names")
             .option("--output", output, "Gets the tables")
             .option("--commit", commit, "What is told of there");
         line.parse(argc, argv);
         std::filesystem::create_directories(root + "/build/test-logs");
-        Campaign campaign({root, build}, goal, only);
+        Campaign campaign({root, build, image}, goal, steady, only, seconds);
         std::printf("seeds: %s\n", goal != 0 ? "1000, 1001, ... (one a round)" : "1");
         campaign.run(jobs);
         const std::string text = campaign.table().text();

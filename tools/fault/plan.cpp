@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which loads, which faults, and how often.
+#include <algorithm>
+
 #include "tools/fault/campaign.hpp"
 
 namespace pith::tools {
@@ -19,7 +21,10 @@ const std::vector<Load>& loads() {
         {"sqlite", "storage", "sqlite.sh", {}, Needs::disk, true},
         {"forks", "storage", "forks.sh", {}, Needs::disk},
         {"shell", "storage", "", {}, Needs::disk},
-        {"download", "default", "download.sh", {}, Needs::server},
+        {"download", "default", "download.sh", {}, Needs::server, false, 320'000},
+        {"transfer", "default", "transfer.sh", {}, Needs::server, false, 8'600'000},
+        {"redis", "storage", "redis.sh", {}, Needs::root, false, 0, "redis_visitor.sh", 6379},
+        {"ssh", "storage", "ssh.sh", {}, Needs::root, false, 0, "ssh_visitor.sh", 22},
         {"nvme", "nvme", "device.sh", {"FAULT_DEVICE=/dev/nvme0n1"}, Needs::nvme},
         {"share",
          "share",
@@ -30,7 +35,13 @@ const std::vector<Load>& loads() {
          "memory",
          "files.sh",
          {"FAULT_MOUNT=mount -t memory none /mnt", "FAULT_PLACE=/mnt", "FAULT_AGAIN="}},
-        {"service", "storage", "service.sh", {}, Needs::disk, false, "linux", 30},
+        {.name = "service",
+         .system = "storage",
+         .script = "service.sh",
+         .environment = {},
+         .needs = Needs::disk,
+         .target = "linux",
+         .pace = 30},
     };
     return list;
 }
@@ -62,5 +73,27 @@ std::vector<FaultRun> plan_for(u32 seed, u32 seconds) {
 std::vector<FaultRun> short_plan() { return plan_for(1, kShortSeconds); }
 
 std::vector<FaultRun> long_plan(u32 round) { return plan_for(1000 + round, kLongSeconds); }
+
+std::vector<FaultRun> steady_plan() {
+    static const std::vector<std::pair<std::string, std::vector<std::string>>> of = {
+        {"virtio_blk", {"files", "sqlite"}},
+        {"nvme", {"nvme"}},
+        {"ext4", {"files", "sqlite"}},
+        {"virtio_9p", {"share"}},
+        {"devices", {"files", "transfer"}},
+        {"virtio_net", {"transfer", "redis", "ssh"}},
+        {"net", {"transfer", "redis", "ssh"}},
+        {"uart16550", {"shell"}},
+        {"console", {"shell"}},
+        {"log", {"forks"}},
+        {"supervisor", {"files", "shell", "transfer", "redis"}},
+    };
+    std::vector<FaultRun> plan;
+    for (const auto& [target, names] : of)
+        for (const Load& load : loads())
+            if (std::ranges::find(names, load.name) != names.end())
+                plan.push_back({load, {target, {"kill"}, 200, {}, false, {target}}, 1, 60});
+    return plan;
+}
 
 }  // namespace pith::tools

@@ -17,18 +17,36 @@ std::string numbers(u32 last) {
     return text;
 }
 
-TextServer::TextServer(std::string text) : text_(std::move(text)) {
-    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    stop_ = ::eventfd(0, EFD_CLOEXEC);
+namespace {
+
+/// Gives a socket a port of 127.0.0.1; 0: it did not work.
+u16 bind_anywhere(int socket) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
     auto* generic = reinterpret_cast<sockaddr*>(&address);
-    if (socket_ < 0 || stop_ < 0 || ::bind(socket_, generic, size) != 0 || ::listen(socket_, 16) != 0 ||
-        ::getsockname(socket_, generic, &size) != 0)
+    if (socket < 0 || ::bind(socket, generic, size) != 0 || ::getsockname(socket, generic, &size) != 0)
+        return 0;
+    return ntohs(address.sin_port);
+}
+
+}  // namespace
+
+u16 free_port() {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const u16 port = bind_anywhere(socket);
+    if (port == 0) fail(1, "{}", error_text("a free port"));
+    ::close(socket);
+    return port;
+}
+
+TextServer::TextServer(std::string text) : text_(std::move(text)) {
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    stop_ = ::eventfd(0, EFD_CLOEXEC);
+    port_ = bind_anywhere(socket_);
+    if (stop_ < 0 || port_ == 0 || ::listen(socket_, 16) != 0)
         fail(1, "{}", error_text("a port to serve on"));
-    port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { serve(); });
 }
 

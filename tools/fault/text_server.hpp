@@ -28,6 +28,9 @@ class TextServer {
     std::thread thread_;
 };
 
+/// A TCP port of 127.0.0.1 that nobody uses now.
+u16 free_port();
+
 /// The lines 1 to `last`.
 std::string numbers(u32 last);
 

@@ -19,6 +19,11 @@ constexpr u16 kMaxControl = 16;  // descriptors
 Result<> Interface::start() {
     PITH_CHECK(device_.open());
     works_ = true;  // it is to be closed
+    return bring_up();
+}
+
+/// After a reset.
+Result<> Interface::bring_up() {
     if (!attached_) PITH_CHECK(virtio_.attach(device_));
     const u32 pairs = PITH_TRY(agree());
     PITH_CHECK(read_address());
@@ -116,11 +121,17 @@ Result<> Interface::get_interrupts() {
     return {};
 }
 
-Result<> Interface::start_queues(u32 pairs) {
-    const bool indirect = (features_ & kFeatureIndirect) != 0;
-    for (u32 i = 0; i < pairs; i++) {
+Result<> Interface::get_rings(u32 pairs) {
+    for (u32 i = 0; i < pairs; i++)
         if (!rings_[i].mapping.valid())
             rings_[i] = PITH_TRY(device_.dma_memory(kRingsKey + i, 2 * FrameQueue::kBytes));
+    return {};
+}
+
+Result<> Interface::start_queues(u32 pairs) {
+    PITH_CHECK(get_rings(pairs));
+    const bool indirect = (features_ & kFeatureIndirect) != 0;
+    for (u32 i = 0; i < pairs; i++) {
         const auto start_one = [&](FrameQueue& queue, u32 number, FrameQueue::Direction direction,
                                    u64 offset) -> Result<> {
             const u16 index = static_cast<u16>(number);

@@ -38,6 +38,9 @@ inline constexpr u8 kNeedsChecksum =
     1;  ///< the checksum from checksum_start on is to be made; of a received frame: it was not, nor was it sent anywhere
 inline constexpr u8 kDataValid = 2;  ///< of a received frame: its checksum was verified
 
+/// Whether the device vouches for a received frame's checksum, by its header's flags.
+constexpr bool checksum_good(u8 flags) { return (flags & (kNeedsChecksum | kDataValid)) != 0; }
+
 /// A request in the control queue: this, the number of pairs (u16), and a byte for the answer.
 struct ControlHeader {
     u8 group;

@@ -70,6 +70,31 @@ bool FrameQueue::take(Done& done) {
     return true;
 }
 
+u16 FrameQueue::done_since(std::span<u8> memory, const Position& position) {
+    const u16 size = position.size;
+    if (memory.size() < kBytes || size < 2 || size > kMaxSize || (size & (size - 1)) != 0) return 0;
+    u16 index;
+    std::memcpy(&index, &memory[Virtqueue::used_offset(size) + 2], sizeof(index));
+    const u16 count = static_cast<u16>(index - position.taken);
+    return count <= size ? count : u16{0};
+}
+
+bool FrameQueue::find_received(std::span<u8> memory, const Position& position, u16 index, Found& found) {
+    if (index >= done_since(memory, position)) return false;
+    const u32 shift = position.indirect != 0 ? 0 : 1;
+    const u32 at = (position.taken + index) & (position.size - 1u);
+    u32 element[2];  // number and length
+    std::memcpy(element, &memory[Virtqueue::used_offset(position.size) + 4 + 8 * at], sizeof(element));
+    const u32 slot = element[0] >> shift;
+    if (slot >= position.size >> shift || slot << shift != element[0]) return false;
+    Descriptor room;
+    const u64 pairs = position.indirect != 0 ? kTables : 0;
+    std::memcpy(&room, &memory[pairs + (2 * slot + 1) * sizeof(Descriptor)], sizeof(room));
+    if (element[1] < kHeaderSize || element[1] - kHeaderSize > room.length) return false;
+    found = {room.address, room.length, element[1] - kHeaderSize, memory[kHeaders + slot * kHeaderStride]};
+    return true;
+}
+
 void FrameQueue::set_interrupts(bool on) {
     if (std::exchange(interrupts_, on) == on) return;
     store(available_[0], on ? 0 : kNoInterrupt);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 
 #include "drivers/net/virtio_net/format.hpp"
 #include "lib/base/result.hpp"
@@ -61,6 +62,25 @@ class FrameQueue {
 
     /// Whether the device is to raise interrupts; at first it is. After `true` it has to be looked whether it is `ready`.
     void set_interrupts(bool on);
+
+    /// What has to be kept to find, when this object is no more, what the device has done in the queue's memory.
+    struct Position {
+        u16 size;      ///< 0: there was no queue
+        u16 indirect;  ///< 1: its descriptors are
+        u16 taken;     ///< of the used ring
+        u16 reserved;
+    };
+    Position position() const { return {size_, shift_ == 0 ? u16{1} : u16{0}, taken_, 0}; }
+    /// In `memory` (kBytes) of a queue that was there: how many frames the device was done with beyond that position. 0 too if that can't be.
+    static u16 done_since(std::span<u8> memory, const Position& position);
+    struct Found {
+        u64 address;  ///< the device's, of the frame or the room for one
+        u32 length;   ///< of that
+        u32 written;  ///< bytes of a received frame, not more than that
+        u8 flags;     ///< of the header
+    };
+    /// The received frame number `index` of them. Nothing of it is more than the device's word. False: it can't be.
+    static bool find_received(std::span<u8> memory, const Position& position, u16 index, Found& found);
 
     /// Calls `function` with each frame that the device has, in no order.
     template <typename Function>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "drivers/net/virtio_net/frames.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace pith::virtio_net {
@@ -25,10 +26,23 @@ u32 flow_of(const u8* frame, u32 length) {
     return hash >> 16;
 }
 
+/// Of what a successor reads: after what was written before it, though this life ends at any instruction.
+template <typename Word>
+void store(Word& word, u32 value) {
+    std::atomic_ref(word).store(static_cast<Word>(value), std::memory_order_release);
+}
+
 }  // namespace
+
+u32 Frames::collect(const Link& link, std::span<const std::span<u8>> rings) {
+    leftovers_.collect(handover_, *reinterpret_cast<const QueueHeader*>(link.bytes + kReceiveOffset), rings);
+    return leftovers_.sent();
+}
 
 void Frames::attach(const Link& link) {
     link_ = link;
+    handover_.delivered = handover_.sent = 0;
+    handover_.window = link.address + kWindowOffset;
     const QueueHeader empty{kQueueMagic, Ethernet::kEntries, 0, 0, 0, 0};
     *reinterpret_cast<QueueHeader*>(link.bytes) = empty;
     *reinterpret_cast<QueueHeader*>(link.bytes + kReceiveOffset) = empty;
@@ -52,7 +66,10 @@ void Frames::begin(u32 pairs, u32 mtu, u32 features) {
     for (u32 i = 0; i < pairs; i++) {
         pairs_[i].kick_receive = pairs_[i].kick_send = false;
         pairs_[i].send.set_interrupts(false);
+        handover_.pair[i] = {pairs_[i].receive.position(), pairs_[i].send.position()};
     }
+    handover_.pairs = pairs;
+    handover_.checksums = (features & Ethernet::kReceiveChecksum) != 0 ? 1 : 0;
 }
 
 /// What was to be sent may have been, or not: its sender is told that it was not. Buffers are given to the device again.
@@ -72,11 +89,15 @@ void Frames::end() {
 void Frames::answer(const Ethernet::Sent& sent) {
     // A client that has no room for it has broken its own ring.
     static_cast<void>(send_.complete(sent));
+    store(handover_.sent, handover_.sent + 1);
     news_ |= tell_sent_;
 }
 
-void Frames::answer(const Ethernet::Received& received) {
+void Frames::answer(const Ethernet::Received& received, u64 offset) {
+    handover_.last[handover_.delivered % Ethernet::kEntries] = {
+        static_cast<u32>(offset), static_cast<u16>(received.length), static_cast<u16>(received.flags)};
     static_cast<void>(receive_.complete(received));
+    store(handover_.delivered, handover_.delivered + 1);
     news_ = true;
 }
 
@@ -116,9 +137,10 @@ bool Frames::serve() {
 /// True: the device has done something meanwhile, and may not have said so.
 bool Frames::serve_once() {
     for (u32 i = 0; i < pair_count_; i++) {
-        collect_received(pairs_[i].receive);
-        collect_sent(pairs_[i].send);
+        collect_received(pairs_[i], handover_.pair[i]);
+        collect_sent(pairs_[i], handover_.pair[i]);
     }
+    if (!leftovers_.frames().empty()) deliver_leftovers();
     submit_buffers();
     submit_frames();
     bool ready = false;
@@ -136,30 +158,52 @@ bool Frames::serve_once() {
     return ready;
 }
 
-void Frames::collect_received(FrameQueue& queue) {
+void Frames::collect_received(QueuePair& pair, Handover::Pair& kept) {
+    FrameQueue& queue = pair.receive;
     FrameQueue::Done done;
     while (queue.take(done)) {
         if (done.written < Ethernet::kHeaderSize) {
             counts_.receive_errors++;
             queue.add(done.frame, link_.address + kWindowOffset + done.frame.offset);
-            continue;
+        } else {
+            counts_.received_frames++;
+            counts_.received_bytes += done.written;
+            const bool good = checksum_good(done.flags) && (features_ & Ethernet::kReceiveChecksum) != 0;
+            answer(Ethernet::Received{done.frame.id, 0, done.written, good ? Ethernet::kChecksumGood : 0, 0},
+                   done.frame.offset);
         }
-        counts_.received_frames++;
-        counts_.received_bytes += done.written;
-        const bool good = (done.flags & (kNeedsChecksum | kDataValid)) != 0 &&
-                          (features_ & Ethernet::kReceiveChecksum) != 0;
-        answer(Ethernet::Received{done.frame.id, 0, done.written, good ? Ethernet::kChecksumGood : 0, 0});
+        store(kept.receive.taken, queue.position().taken);
     }
 }
 
-void Frames::collect_sent(FrameQueue& queue) {
+void Frames::collect_sent(QueuePair& pair, Handover::Pair& kept) {
     FrameQueue::Done done;
-    while (queue.take(done)) {
+    while (pair.send.take(done)) {
         counts_.sent_frames++;
         counts_.sent_bytes += done.frame.length;
         sent_++;
         answer(Ethernet::Sent{done.frame.id, 0, 0});
+        store(kept.send.taken, pair.send.position().taken);
     }
+}
+
+/// A client submits the buffers that it does not hold all at once, when it has opened. A frame of which it holds the buffer it has had before.
+void Frames::deliver_leftovers() {
+    while (waiting_count_ < Ethernet::kEntries && take_buffer(waiting_[waiting_count_])) waiting_count_++;
+    if (waiting_count_ == 0) return;
+    for (const Handover::Received& frame : leftovers_.frames()) {
+        Frame* const end = waiting_ + waiting_count_;
+        Frame* const buffer = std::find_if(waiting_, end, [&](const Frame& b) {
+            return b.offset == frame.offset && frame.length <= b.length;
+        });
+        if (buffer == end || frame.length < Ethernet::kHeaderSize) continue;
+        counts_.received_frames++;
+        counts_.received_bytes += frame.length;
+        answer(Ethernet::Received{buffer->id, 0, frame.length, frame.flags & Ethernet::kChecksumGood, 0},
+               frame.offset);
+        *buffer = waiting_[--waiting_count_];
+    }
+    leftovers_.clear();
 }
 
 /// Of the queues to receive with, the one with the most room; nullptr: none has any.
@@ -180,7 +224,7 @@ bool Frames::take_buffer(Frame& buffer) {
             buffer = {next.id, next.offset, next.capacity};
             return true;
         }
-        answer(Ethernet::Received{next.id, static_cast<u32>(Error::invalid), 0, 0, 0});
+        answer(Ethernet::Received{next.id, static_cast<u32>(Error::invalid), 0, 0, 0}, 0);
     }
     return false;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "drivers/net/virtio_net/frame_queue.hpp"
+#include "drivers/net/virtio_net/handover.hpp"
 #include "lib/base/round.hpp"
 #include "lib/os/queue.hpp"
 #include "protocol/ethernet.hpp"
@@ -28,7 +29,7 @@ struct QueuePair {
 
 class Frames {
   public:
-    static constexpr u32 kMaxPairs = 4;
+    static constexpr u32 kMaxPairs = Handover::kMaxPairs;
     // A link's layout.
     static constexpr u64 kReceiveOffset = round_up(
         queue_size<Ethernet::Send, Ethernet::Sent>(Ethernet::kEntries), 64);
@@ -38,12 +39,16 @@ class Frames {
     static constexpr u64 kWindowSize = 2 * Ethernet::kEntries * 2048;
     static constexpr u64 kLinkSize = kWindowOffset + kWindowSize;
 
-    /// Counts on in `counts`.
-    explicit Frames(Ethernet::Statistics::Reply& counts) : counts_(counts) {}
+    /// Counts on in `counts`; keeps in `handover` what a successor needs.
+    Frames(Ethernet::Statistics::Reply& counts, Handover& handover) : counts_(counts), handover_(handover) {}
     Frames(const Frames&) = delete;
     Frames& operator=(const Frames&) = delete;
 
-    /// Serves a client through empty rings in `link` from now on; the device has nothing of an earlier one's.
+    /// Looks what was left under way: in `link`, as a client or an earlier life of the driver left it, and in `rings`, the memory of each pair of
+    /// device queues. The device has been stopped, and neither it nor a client been attached since. How many frames of those that the client had submitted were sent or refused.
+    u32 collect(const Link& link, std::span<const std::span<u8>> rings);
+    /// Serves a client through empty rings in `link` from now on; the device has nothing of an earlier one's. It gets the received frames that
+    /// were left first of all, in the buffers in which they lie.
     void attach(const Link& link);
     void detach() { attached_ = false; }
     /// The first `pairs` device queues have been attached anew: what the device had of the client's, it has no more.
@@ -70,8 +75,9 @@ class Frames {
     static constexpr u32 kInHand = 64;
 
     bool serve_once();
-    void collect_received(FrameQueue& queue);
-    void collect_sent(FrameQueue& queue);
+    void collect_received(QueuePair& pair, Handover::Pair& kept);
+    void collect_sent(QueuePair& pair, Handover::Pair& kept);
+    void deliver_leftovers();
     void submit_buffers();
     void submit_frames();
     bool take_buffer(Frame& buffer);
@@ -82,10 +88,12 @@ class Frames {
         return offset <= kWindowSize && length <= kWindowSize - offset;
     }
     void answer(const Ethernet::Sent& sent);
-    void answer(const Ethernet::Received& received);
+    void answer(const Ethernet::Received& received, u64 offset);
     Ethernet::State& state() const { return *reinterpret_cast<Ethernet::State*>(link_.bytes + kStateOffset); }
 
     Ethernet::Statistics::Reply& counts_;
+    Handover& handover_;
+    Leftovers leftovers_;
     Link link_;
     QueueServer<Ethernet::Send, Ethernet::Sent> send_;
     QueueServer<Ethernet::Buffer, Ethernet::Received> receive_;

@@ -2,6 +2,8 @@
 // The client's side: Open, serving, the watch over the device. The device's: device.cpp.
 #include "drivers/net/virtio_net/interface.hpp"
 
+#include <algorithm>
+
 #include "lib/os/start_info.hpp"
 
 namespace pith::virtio_net {
@@ -32,12 +34,22 @@ void Interface::open(const Ethernet::Open& request, Request<Ethernet::Open> call
     trace_.add({Record::opened, setup_.index, frames_.pairs()});
 }
 
-/// Starts the device, with empty rings.
+/// Starts the device, with empty rings. What was under way when its driver or its client died is looked for in between: the device does
+/// nothing any more then, and nothing has been overwritten yet.
 Result<Ethernet::Open::Reply> Interface::take_up() {
-    PITH_CHECK(start());
+    PITH_CHECK(device_.open());
+    works_ = true;  // it is to be closed
     if (!link_.mapping.valid()) link_ = PITH_TRY(device_.dma_memory(kLinkKey, Frames::kLinkSize));
-    frames_.attach({link_.mapping.as<u8>(), link_.address});
+    const Link link{link_.mapping.as<u8>(), link_.address};
+    const u32 pairs = std::min(kept_.handover.pairs, Frames::kMaxPairs);
+    PITH_CHECK(get_rings(pairs));
+    std::span<u8> rings[Frames::kMaxPairs];
+    for (u32 i = 0; i < pairs; i++) rings[i] = {rings_[i].mapping.as<u8>(), 2 * FrameQueue::kBytes};
+    const u32 sent = frames_.collect(link, {rings, pairs});
+    PITH_CHECK(bring_up());
+    frames_.attach(link);
     Ethernet::Open::Reply reply{};
+    reply.sent = sent;
     reply.instance = start_info().generation + 1;
     reply.bits = setup_.submitted_bit;
     reply.receive_offset = Frames::kReceiveOffset;

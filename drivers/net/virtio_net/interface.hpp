@@ -13,6 +13,7 @@ namespace pith::virtio_net {
 struct Kept {
     u64 client;  ///< its badge; 0: nobody's
     Ethernet::Statistics::Reply counts;
+    Handover handover;
 };
 
 /// For the driver's trace.
@@ -41,7 +42,11 @@ class Interface {
         abi::Time patience;  ///< a device that has sent nothing for so long, though it should have, is reset
     };
     Interface(PciDevice&& device, EventLoop& loop, Kept& kept, const Setup& setup)
-        : device_(std::move(device)), loop_(loop), kept_(kept), setup_(setup), frames_(kept.counts) {}
+        : device_(std::move(device)),
+          loop_(loop),
+          kept_(kept),
+          setup_(setup),
+          frames_(kept.counts, kept.handover) {}
     Interface(const Interface&) = delete;
     Interface& operator=(const Interface&) = delete;
 
@@ -67,6 +72,8 @@ class Interface {
 
     // device.cpp
     Result<> start();
+    Result<> bring_up();
+    Result<> get_rings(u32 pairs);
     Result<u32> agree();
     Result<u32> try_features(u64& wanted);
     Result<> start_queues(u32 pairs);

@@ -9,7 +9,7 @@ Service::Service(EventLoop& loop)
     : loop_(loop), submitted_(loop.allocate_signal_bit()), changed_(loop.allocate_signal_bit()) {
     const u64 seconds = start_number("patience");
     patience_ = (seconds == 0 ? 30 : seconds) * kSecond;
-    auto mapping = Mapping::create(take_start_handle<Memory>("preserved"), 0, abi::kPageSize);
+    auto mapping = Mapping::create(take_start_handle<Memory>("preserved"), 0, kKeptSize);
     if (!mapping.ok()) panic("no preserved memory");
     kept_ = reinterpret_cast<Kept*>(mapping->release());
     loop.on_signal(submitted_, [this](u64) {

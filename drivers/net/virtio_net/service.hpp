@@ -16,7 +16,8 @@ class Service {
     void handle(const Ethernet::Statistics& request, Request<Ethernet::Statistics> call);
 
   private:
-    static_assert(Ethernet::kMaxInterfaces * sizeof(Kept) <= abi::kPageSize);
+    static constexpr u64 kKeptSize = 3 * abi::kPageSize;
+    static_assert(Ethernet::kMaxInterfaces * sizeof(Kept) <= kKeptSize);
     Result<Interface*> find(u64 index);
 
     EventLoop& loop_;

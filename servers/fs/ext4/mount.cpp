@@ -14,9 +14,11 @@ constexpr abi::Time kDiskRetry = 20 * kMillisecond;
 
 }  // namespace
 
-Mount::Mount(Disks& disks, Logger& log, std::span<u8> link, CommitRecords records, const Limits& limits)
+Mount::Mount(Disks& disks, Logger& log, std::span<u8> link, CommitRecords records, const Limits& limits,
+             abi::Time& started_over)
     : disks_(disks),
       log_(log),
+      started_over_(started_over),
       link_(link),
       session_(*this, records, link.subspan(kWindowOffset, kWindowSize), limits) {
     disks.add(disk_);
@@ -181,6 +183,13 @@ bool Mount::memory_short() {
     const HeapUse use = heap_use();
     // Programs, stacks and tables are in the Pool too; the reserve is for them and for what one request takes.
     return use.allocated + 2 * kReserve > limit;
+}
+
+void Mount::start_over() {
+    const abi::Time time = pith::now(), last = started_over_;
+    if (last != 0 && last <= time && time - last < kDoubt) return;
+    started_over_ = time;
+    panic("a file system makes no sense: what is on the disk is looked at again");
 }
 
 void Mount::report(std::string_view text) { log_.write(text); }

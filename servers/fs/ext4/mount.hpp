@@ -24,7 +24,9 @@ class Mount final : private Port, private Sleeper {
     static constexpr u64 kLinkSize = kWindowOffset + kWindowSize;
 
     /// On `link`, mapped; it is started by the first `open`.
-    Mount(Disks& disks, Logger& log, std::span<u8> link, CommitRecords records, const Limits& limits);
+    /// `started_over` outlives the server: when it last ended because its memory made no sense; 0: never.
+    Mount(Disks& disks, Logger& log, std::span<u8> link, CommitRecords records, const Limits& limits,
+          abi::Time& started_over);
 
     /// A client has opened: what was under way for an earlier one comes to nothing.
     Result<> open(u64 session, u32 client, Handle<Signal> signal, u64 bits);
@@ -40,6 +42,8 @@ class Mount final : private Port, private Sleeper {
   private:
     static constexpr u64 kStackSize = 64 * 1024;
     static constexpr abi::Time kCommitInterval = 5 * kSecond;
+    static constexpr abi::Time
+        kDoubt = 60 * kSecond;        ///< memory that makes no sense again, so soon: it is the disk
     static constexpr u32 kTurn = 64;  ///< requests, until others have their turn
 
     struct DataRead : Disk::Batch {
@@ -66,12 +70,14 @@ class Mount final : private Port, private Sleeper {
     void finish_reads() override;
     ext4::Time now() override;
     bool memory_short() override;
+    void start_over() override;
     void report(std::string_view text) override;
     void sleep() override;
     void wake() override { fiber_.wake(); }
 
     Disks& disks_;
     Logger& log_;
+    abi::Time& started_over_;
     const std::span<u8> link_;
     QueueServer<Fs::Submission, Fs::Completion> queue_;
     u32 client_ = 0;

@@ -58,8 +58,9 @@ Result<> Service::prepare(u64 number) {
     if (slot.mount) return {};
     Handle<Memory> link = PITH_TRY(this->link(static_cast<abi::HandleIndex>(number + 1)));
     Mapping mapping = PITH_TRY(Mapping::create(link, 0, Mount::kLinkSize));
-    std::unique_ptr<Mount> mount(new (std::nothrow) Mount(
-        disks_, log_, mapping.bytes(), CommitRecords(preserved_.records[number]), share_limits()));
+    std::unique_ptr<Mount> mount(new (std::nothrow) Mount(disks_, log_, mapping.bytes(),
+                                                          CommitRecords(preserved_.records[number]),
+                                                          share_limits(), preserved_.started_over));
     if (!mount) return Error::no_memory;
     slot.link = std::move(link);
     slot.mapping = std::move(mapping);

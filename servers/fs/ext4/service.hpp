@@ -13,6 +13,7 @@ namespace pith::ext4fs {
 /// In preserved Memory; all zero at first.
 struct Preserved {
     CommitRecord records[Fs::kMaxMounts][CommitRecords::kCount];
+    abi::Time started_over;  ///< when the server last ended because its memory made no sense
 };
 
 class Service {

@@ -36,6 +36,15 @@ struct Record {
 };
 static_assert(sizeof(Record) == 128);
 
+/// Of a connection, what its peer was told last: beside the record, as it changes with each acknowledgement. Whether it is right decides only whether the
+/// peer is told again.
+struct Told {
+    u32 generation;
+    u32 acknowledged;
+    u32 edge;  ///< of the window
+    u32 reserved;
+};
+
 /// What DHCP has given.
 struct Lease {
     u64 count;
@@ -57,7 +66,7 @@ class Records {
             restored;
     };
 
-    static constexpr usize kSize = 4096 + 2 * Net::kSockets * sizeof(Record);
+    static constexpr usize kSize = 4096 + Net::kSockets * (2 * sizeof(Record) + sizeof(Told));
 
     /// `memory`: kSize bytes, zeroed at the very first start.
     explicit Records(std::span<u8> memory) : area_(*reinterpret_cast<Area*>(memory.data())) {}
@@ -70,21 +79,27 @@ class Records {
 
     /// The newest good record of a socket; false: there is none.
     bool read(u32 socket, Record& out) const;
+    /// There may be one: false only if none was ever written.
+    bool written(u32 socket) const {
+        return area_.records[socket][0].count != 0 || area_.records[socket][1].count != 0;
+    }
     /// Writes `record`, numbered on from `count`.
     void write(u32 socket, Record& record);
+    Told& told(u32 socket) { return area_.told[socket]; }
     bool read(Lease& out) const;
     void write(Lease& lease);
     /// Forgets all connections.
     void clear();
 
   private:
-    static constexpr u64 kMagic = 0x70697468'6e657431;
+    static constexpr u64 kMagic = 0x70697468'6e657432;
     struct Area {
         u64 magic;
         u64 session;
         Counts counts;
         Lease leases[2];
         alignas(4096) Record records[Net::kSockets][2];
+        Told told[Net::kSockets];
     };
     static_assert(sizeof(Area) == kSize);
     Area& area_;

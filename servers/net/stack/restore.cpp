@@ -80,7 +80,10 @@ void Stack::restore() {
         if (look(shared_.client(i).kind) == Net::Kind::listener) restore_socket(i);
     }
     for (u32 i = 0; i < Net::kSockets; i++) {
-        if (sockets_[i].kind == Net::Kind::none) restore_socket(i);
+        // Most were never used: the time that this takes is time that connections stand still.
+        const bool used = records_.written(i) || look(shared_.client(i).kind) != Net::Kind::none ||
+                          look(shared_.server(i).state) != Net::State::free;
+        if (used && sockets_[i].kind == Net::Kind::none) restore_socket(i);
     }
 }
 
@@ -340,7 +343,16 @@ bool Stack::restore_stream(Socket& socket, const Record& record) {
     socket.state = Net::State::established;
     const u32 unread = socket.receive_tail - socket.receive_head;
     pcb->rcv_wnd = pcb->rcv_ann_wnd = TCP_WND_MAX(pcb) - std::min<u32>(unread, TCP_WND_MAX(pcb));
-    tcp_ack_now(pcb);  // the peer may be waiting for one
+    // The peer may be waiting to be told. One that knows is not told again: it would take that for the sign of a lost segment (RFC 5681, section 3.2), and with
+    // every third death begin anew to wait for its time-out.
+    const Told told = records_.told(socket.number);
+    const bool knows = told.generation == socket.generation && told.acknowledged == pcb->rcv_nxt &&
+                       told.edge - pcb->rcv_nxt <= TCP_WND_MAX(pcb);
+    if (knows) {
+        socket.told_acknowledged = told.acknowledged;
+        socket.told_edge = pcb->rcv_ann_right_edge = told.edge;
+    }
+    if (tcp_update_rcv_ann_wnd(pcb) >= pcb->mss || !knows) tcp_ack_now(pcb);
     return true;
 }
 

@@ -31,6 +31,7 @@ struct Socket {
     bool deferred : 1 = false;  ///< lwIP had no room for what is to be sent
     bool v6_only : 1 = false;
     bool starved : 1 = false;  ///< segments wait for room for their frames
+    bool telling : 1 = false;  ///< its `told` is to be written down
     u32 generation = 0;
     u32 send_tail = 0;  ///< by the client
     u32 fed = 0;        ///< up to here lwIP has it
@@ -64,6 +65,8 @@ struct Socket {
     u32 recorded_sent = 0, recorded_received = 0;  ///< sequence numbers in the newest record
     u16 recorded_flags = 0;
     u8 recorded_state = 0;
+    u32 told_acknowledged = 0,
+        told_edge = 0;  ///< what the peer was told of: the last byte received, and the window's edge
 };
 
 }  // namespace pith::stack

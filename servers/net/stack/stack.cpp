@@ -71,11 +71,14 @@ void Stack::open(u64 session) {
 }
 
 void Stack::attach(const InterfaceSetup& setup) {
+    const bool again = interface_.attached() && setup.link_up;
     interface_.attach(setup);
     timers_.active(port_.now());
     patience_ = 0;
     for (Socket& socket : sockets_) {
-        if (socket.kind != Net::Kind::none) touch(socket);
+        if (socket.kind == Net::Kind::none) continue;
+        if (again) prompt(socket);
+        touch(socket);
     }
 }
 void Stack::set_link(bool up) {
@@ -136,12 +139,13 @@ void Stack::start_use(Socket& socket, const Net::ClientHalf& client) {
 void Stack::begin(Socket& socket, const Net::ClientHalf& client) {
     const u16 number = socket.number;
     const u64 written = socket.record_count;
-    const bool touched = socket.touched, starved = socket.starved;
+    const bool touched = socket.touched, starved = socket.starved, telling = socket.telling;
     socket = Socket{};
     socket.number = number;
     socket.record_count = written;
     socket.touched = touched;
     socket.starved = starved;
+    socket.telling = telling;
     socket.generation = client.generation;
     socket.kind = client.kind;
     socket.protocol = client.protocol;
@@ -279,6 +283,7 @@ void Stack::publish(Socket& socket) {
 
 void Stack::round() {
     shared_.awake(true);
+    note_told();
     for (u32 number, taken = 0; taken < Net::kSockets && shared_.take(number); taken++) {
         look_at(number);
         timers_.active(port_.now());

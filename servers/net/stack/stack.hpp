@@ -91,6 +91,8 @@ class Stack {
     void apply_stream(Socket& socket);
     void apply_options(Socket& socket, u8 flags);
     void settle_stream(Socket& socket);
+    void prompt(Socket& socket);
+    void note_told();
     void output(Socket& socket);
     void feed(Socket& socket);
     bool feed_some(Socket& socket, u32 length, bool more);
@@ -167,6 +169,8 @@ class Stack {
     u32 deferred_ = 0;
     u16 starved_[Net::kSockets];  ///< whose segments wait for room
     u32 starved_count_ = 0;
+    u16 telling_[Net::kSockets];  ///< what whose peers were told is to be written down
+    u32 telling_count_ = 0;
     u32 corked_ = 0;
     u64 cork_deadline_ = ~u64{0};
     u16 hand_ = 0;  ///< where reclaim() goes on

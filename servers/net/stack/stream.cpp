@@ -288,6 +288,35 @@ void Stack::settle_stream(Socket& socket) {
     }
     output(socket);
     timers_.need_tcp();
+    // An acknowledgement that is still due was not sent.
+    if (pcb->state < ESTABLISHED || (pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0 ||
+        (socket.told_acknowledged == pcb->rcv_nxt && socket.told_edge == pcb->rcv_ann_right_edge))
+        return;
+    socket.told_acknowledged = pcb->rcv_nxt;
+    socket.told_edge = pcb->rcv_ann_right_edge;
+    if (!socket.telling) telling_[telling_count_++] = socket.number;
+    socket.telling = true;
+}
+
+/// What came while the interface was away is lost, and its peer need not wait for a time-out to find that out: three acknowledgements that repeat the last one
+/// have it send the first segment that is missing again (R. Caceres and L. Iftode, Improving the Performance of Reliable Transport Protocols in Mobile
+/// Computing Environments, 1995, section V).
+void Stack::prompt(Socket& socket) {
+    constexpr u32 kRepeats = 3;
+    tcp_pcb* pcb = socket.tcp;
+    if (socket.kind != Net::Kind::stream || pcb == nullptr || pcb->state < ESTABLISHED ||
+        pcb->state > FIN_WAIT_2)
+        return;
+    for (u32 i = 0; i < kRepeats; i++) static_cast<void>(tcp_send_empty_ack(pcb));
+}
+
+/// What the rounds before have told the peers has gone out by now.
+void Stack::note_told() {
+    for (; telling_count_ > 0; telling_count_--) {
+        Socket& socket = sockets_[telling_[telling_count_ - 1]];
+        socket.telling = false;
+        records_.told(socket.number) = {socket.generation, socket.told_acknowledged, socket.told_edge, 0};
+    }
 }
 
 /// Sends what may be sent. What finds no room for its frame is tried again in the next round, which comes when there is some.

@@ -59,6 +59,10 @@ class Life final : private Port, private ext4::BlockDevice {
     /// Carries out a request; returns what came.
     Fs::Completion send(Fs::Submission request, std::string_view content = {});
     u8* window() { return window_.data(); }
+    /// How often it would have begun anew: its memory made no sense.
+    u32 doubts() const { return doubts_; }
+    const std::vector<u8>& at_doubt() const { return at_doubt_; }  ///< the disk, then
+    ext4::test::RecordingDisk& device() { return disk_; }
     void begin() { session_.open(kSession); }
     /// "" or what was wrong.
     std::string attach();
@@ -82,6 +86,10 @@ class Life final : private Port, private ext4::BlockDevice {
     void finish_reads() override {}
     ext4::Time now() override { return {1'710'000'000, 0}; }
     bool memory_short() override { return false; }
+    void start_over() override {
+        doubts_++;
+        at_doubt_ = disk_.content();
+    }
     void report(std::string_view) override {}
 
     u64 size() const override { return disk_.size(); }
@@ -106,6 +114,8 @@ class Life final : private Port, private ext4::BlockDevice {
     std::vector<Fs::Completion> completed_;
     std::function<void()> answered_;  ///< by the completion that comes next
     std::mt19937_64 random_;
+    u32 doubts_ = 0;
+    std::vector<u8> at_doubt_;
 };
 
 }  // namespace pith::ext4fs::test

@@ -149,6 +149,47 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Damage,
                                          Kind{"Default", "", false}, Kind{"DefaultDirty", "", true}),
                          [](const auto& kind) { return kind.param.name; });
 
+/// What makes no sense in memory is looked at again, by a new life, before the disk is taken for broken and told so.
+TEST(Doubt, ComesBeforeTheVerdict) {
+    const std::vector<u8> image = ext4::test::make_image(kKilobytes, "-N 256 -b 1024");
+    const Script none(1, 1);
+    Life life(none, {image}, 1);
+    life.begin();
+    ASSERT_EQ(life.attach(), "");
+    Fs::Submission lookup{};
+    lookup.operation = static_cast<u32>(Fs::Operation::lookup);
+    lookup.file = {2, 0};
+    const std::string name = "lost+found";
+    lookup.name_size = static_cast<u16>(name.size());
+    ASSERT_EQ(life.send(lookup, name).error, 0u);
+    Fs::Attributes found;
+    std::memcpy(&found, life.window(), sizeof found);
+    // The directory's block, by the name of its parent: here what was read of it is wrong, and what is on the disk is not.
+    std::vector<u8>& disk = life.device().content();
+    const u8 names[] = {'.', '.', 0, 0};
+    std::vector<usize> blocks;
+    for (usize at = 0; at + 1024 <= disk.size(); at += 1024)
+        if (std::ranges::equal(names, std::span(&disk[at + 20], 4)) && disk[at] != 2) blocks.push_back(at);
+    ASSERT_EQ(blocks.size(), 1u);
+    disk[blocks[0] + 21] ^= 1;
+    lookup.file = found.id;
+    EXPECT_EQ(life.send(lookup, name).error, static_cast<u32>(Error::io));
+    EXPECT_EQ(life.doubts(), 1u);
+    // It ends there; what it leaves is as it was.
+    std::vector<u8> left = life.at_doubt();
+    left[blocks[0] + 21] ^= 1;
+    Life next(none, {left}, 2);
+    next.begin();
+    ASSERT_EQ(next.attach(), "");
+    const Fs::Completion answer = next.send(lookup, name);
+    EXPECT_EQ(answer.error, static_cast<u32>(Error::not_found));
+    EXPECT_EQ(answer.flags & Fs::kReadOnly, 0u);
+    EXPECT_EQ(next.doubts(), 0u);
+    // One that goes on, as the disk is broken, changes nothing more, and raises no doubts again.
+    EXPECT_NE(life.send(lookup, name).flags & Fs::kReadOnly, 0u);
+    EXPECT_EQ(life.doubts(), 1u);
+}
+
 }  // namespace
 
 }  // namespace pith::ext4fs::test

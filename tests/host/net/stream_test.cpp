@@ -188,5 +188,55 @@ TEST(Stream, StackDiesUnderTransfers) {
     EXPECT_GT(all_deaths, 250u);
 }
 
+/// A segment that was lost while the interface was away comes when it is there again, and not after a time-out.
+TEST(Stream, InterfaceThatComesAgainPromptsPeers) {
+    World world(7);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    const Pair pair = connect(world, one, two);
+    Pump there{one, pair.a, two, pair.b, 10'000};
+    EXPECT_TRUE(world.run([&] { return there.step(), there.done(); }, 1'000));
+    world.run_for(500);
+    bool lose = true;
+    there.length += 1'000;
+    world.tap = [&](Machine& from, Frame&) { return !(lose && &from == &one); };
+    there.step();
+    world.run_for(5);
+    lose = false;
+    EXPECT_EQ(there.received, 10'000u);
+    two.interface_again();
+    EXPECT_TRUE(world.run([&] { return there.step(), there.done(); }, 20));
+    EXPECT_FALSE(there.wrong);
+}
+
+/// A peer that has heard everything hears nothing of a death: the same acknowledgement again would mean to it that a segment is lost.
+TEST(Stream, StackThatDiesDoesNotRepeatItself) {
+    World world(6);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    const Pair pair = connect(world, one, two);
+    Pump there{one, pair.a, two, pair.b, 100'000};
+    const auto carried = [&] { return there.step(), there.done(); };
+    EXPECT_TRUE(world.run(carried, 10'000));
+    const auto die = [&] {
+        two.kill();
+        two.start();
+        world.run_for(500);
+    };
+    die();  // what its last round has said need not be written down before the next
+    for (u32 round = 0; round < 5; round++) {
+        const u64 sent = two.stack().statistics().segments_sent;
+        die();
+        EXPECT_EQ(two.stack().statistics().segments_sent, sent) << round;
+    }
+    // Of what was not yet acknowledged it does hear.
+    there.length += 1'000;
+    two.die_in_round(0);
+    EXPECT_TRUE(world.run(carried, 10'000));
+    world.run_for(500);
+    EXPECT_FALSE(there.wrong);
+    EXPECT_EQ(one.stack().statistics().segments_retransmitted, 0u);
+}
+
 }  // namespace
 }  // namespace pith::stack

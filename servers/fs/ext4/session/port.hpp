@@ -29,6 +29,9 @@ class Port {
     virtual ext4::Time now() = 0;
     /// Memory is running out: nothing new is to be begun.
     virtual bool memory_short() = 0;
+    /// What is in memory makes no sense: ends this life, for the next one to look at what is on the disk. Returns if an earlier one ended so a short while ago:
+    /// then it is the disk.
+    virtual void start_over() = 0;
     /// For the log.
     virtual void report(std::string_view text) = 0;
 };

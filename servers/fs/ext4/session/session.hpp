@@ -54,6 +54,7 @@ class Session final : private ext4::TransactionObserver {
     void found(u32 last) override;
     void committing(u32 number) override;
     void committed(u32 number) override;
+    void doubtful() override { port_.start_over(); }
 
     // attach.cpp
     Result<u64> attach(Request request);

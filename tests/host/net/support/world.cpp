@@ -78,11 +78,19 @@ void Machine::start() {
     MakeStack make;
     std::memcpy(&make, &symbol, sizeof make);
     stack_ = make(*this, link_.data(), records_.data());
-    InterfaceSetup setup{{2, 0, 0, 0, 0, last_ == 0 ? u8{200} : last_}, 1500, true, false};
-    stack_->attach(setup);
+    stack_->attach(setup());
     stack_->open(session);
     if (blind) return;
     client_.enter_all();
+    run();
+}
+
+InterfaceSetup Machine::setup() const {
+    return {{2, 0, 0, 0, 0, last_ == 0 ? u8{200} : last_}, 1500, true, false};
+}
+
+void Machine::interface_again() {
+    stack_->attach(setup());
     run();
 }
 

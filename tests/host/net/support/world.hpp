@@ -30,6 +30,8 @@ class Machine final : private Port {
     void start();
     /// The same for a client that does not know what it has written: it enters nothing.
     void start_quietly();
+    /// Its driver has died, and is there again.
+    void interface_again();
     /// The client never looks at its ring.
     bool blind = false;
     bool alive() const { return stack_ != nullptr; }
@@ -53,6 +55,7 @@ class Machine final : private Port {
 
   private:
     friend class World;
+    InterfaceSetup setup() const;
     u64 now() const override;
     u64 random() override;
     u8* frame(u32 length) override;
