@@ -52,7 +52,7 @@ class NetClient {
     static constexpr abi::Time kPatience = 50'000'000;
     static constexpr abi::Time kLookInterval = 1'000'000'000;
     static constexpr u32 kMostSilences = 5;
-    static constexpr abi::Time kMostDelay = 200'000;
+    static constexpr abi::Time kMostDelay = 1'000'000;
     struct Delay : Timer {
         explicit Delay(NetClient& of) : Timer(&expired), client(of) {}
         static void expired(Timer& timer) { static_cast<Delay&>(timer).client.tell(); }
