@@ -9,9 +9,8 @@ Result<> Lull::start(const Handle<Pool>& pool, const Handle<Signal>& signal, u64
     signal_ = &signal;
     bit_ = bit;
     wanted_ = PITH_TRY(pool.create_signal());
-    thread_ = PITH_TRY(
-        NativeThread::start(pool, &run, this,
-                            {.name = "lull", .priority = kPriority, .cpu = cpu, .stack_size = abi::kPageSize}));
+    thread_ = PITH_TRY(NativeThread::start(
+        pool, &run, this, {.name = "lull", .priority = kPriority, .cpu = cpu, .stack_size = abi::kPageSize}));
     return {};
 }
 

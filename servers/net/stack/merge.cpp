@@ -71,10 +71,11 @@ struct Mask {
 constexpr u32 kTcp4 = kIp + kIp4Size, kTcp6 = kIp + kIp6Size;
 // In TCP: the sequence number, the flags (which find_mergeable has looked at), the checksum. In IPv4: the length, the identification, the checksum. In IPv6:
 // the length.
-constexpr Mask kMask4(kTcp4 + TCP_HLEN, {kIp + 2, kIp + 3, kIp + 4, kIp + 5, kIp + 10, kIp + 11, kTcp4 + 4, kTcp4 + 5,
-                                         kTcp4 + 6, kTcp4 + 7, kTcp4 + 13, kTcp4 + 16, kTcp4 + 17});
-constexpr Mask kMask6(kTcp6 + TCP_HLEN, {kIp + 4, kIp + 5, kTcp6 + 4, kTcp6 + 5, kTcp6 + 6, kTcp6 + 7, kTcp6 + 13,
-                                         kTcp6 + 16, kTcp6 + 17});
+constexpr Mask kMask4(kTcp4 + TCP_HLEN,
+                      {kIp + 2, kIp + 3, kIp + 4, kIp + 5, kIp + 10, kIp + 11, kTcp4 + 4, kTcp4 + 5,
+                       kTcp4 + 6, kTcp4 + 7, kTcp4 + 13, kTcp4 + 16, kTcp4 + 17});
+constexpr Mask kMask6(kTcp6 + TCP_HLEN, {kIp + 4, kIp + 5, kTcp6 + 4, kTcp6 + 5, kTcp6 + 6, kTcp6 + 7,
+                                         kTcp6 + 13, kTcp6 + 16, kTcp6 + 17});
 /// Words may be read beyond the headers.
 constexpr u32 kLeast = (kTcp6 + TCP_HLEN + 7) / 8 * 8;
 
@@ -127,14 +128,16 @@ bool expected(const pbuf& packet, const Segment& segment, const Demux& connectio
 
 /// All but the lengths, the sequence number, PSH and the sums is the same in both headers.
 bool Merger::continued_by(const pbuf& packet, const Segment& segment) const {
-    if (first_ == nullptr || complete_ || segment.sequence != segment_.end() || segment.start != segment_.start ||
-        segment.headers != segment_.headers)
+    if (first_ == nullptr || complete_ || segment.sequence != segment_.end() ||
+        segment.start != segment_.start || segment.headers != segment_.headers ||
+        segment_.headers + segment_.length + segment.length > kMostBytes)
         return false;
     const auto* ours = static_cast<const u8*>(first_->payload);
     const auto* theirs = static_cast<const u8*>(packet.payload);
     const Mask& mask = segment.start == kIp + kIp4Size ? kMask4 : kMask6;
     u64 differs = 0;
-    for (u32 i = 0; i < mask.words; i++) differs |= (word(ours + 8 * i) ^ word(theirs + 8 * i)) & mask.bits[i];
+    for (u32 i = 0; i < mask.words; i++)
+        differs |= (word(ours + 8 * i) ^ word(theirs + 8 * i)) & mask.bits[i];
     const u32 options = segment.start + TCP_HLEN;
     return differs == 0 && std::memcmp(ours + options, theirs + options, segment.headers - options) == 0;
 }

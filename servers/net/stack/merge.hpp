@@ -19,8 +19,9 @@ struct Segment {
     u32 end() const { return sequence + length; }
 };
 
-/// A segment that can be merged with others: with data, of which nothing but ACK and perhaps PSH is said; its frame holds it and nothing else, and its
-/// headers lie in the `copied` first bytes of `packet`. Its checksums are right: with `checksum_good` that of TCP is known to be. False: lwIP is to see.
+/// A segment that can be merged with others: with data, of which nothing but ACK and perhaps PSH is said, and the frame holds it and nothing else. Its
+/// checksums are right; with `checksum_good` that of TCP is known to be. The headers lie in the packet's first piece, which nobody else can change; no piece
+/// but the last has an odd length. False: lwIP is to see.
 bool find_mergeable(const pbuf& packet, bool checksum_good, Segment& found);
 
 /// It is what its connection waits for. What comes out of order is passed on one by one, as a sender counts the answers to it.
@@ -41,6 +42,7 @@ class Merger {
 
   private:
     static constexpr u32 kMost = 32;
+    static constexpr u32 kMostBytes = 0xffff;  ///< of a packet of lwIP's
 
     pbuf* first_ = nullptr;
     pbuf* last_ = nullptr;  ///< of the chain

@@ -2,6 +2,7 @@
 // Segments that come one behind the other are taken as one (servers/net/stack/merge.hpp), and nobody's bytes or answers are lost by that.
 #include <gtest/gtest.h>
 
+#include "tests/host/net/support/frames.hpp"
 #include "tests/host/net/support/pump.hpp"
 
 namespace pith::stack {
@@ -67,6 +68,43 @@ TEST(Merge, BadChecksumAmongOthers) {
         };
         transfer.run();
     }
+}
+
+/// Frames as large as an interface could bring them: what is merged is never longer than a packet of IP's can be.
+TEST(Merge, LargeFrames) {
+    constexpr u32 kSize = 8000, kCount = 24, kFirst = 1000;
+    World world(1);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    one.kill();
+    const u32 listener = two.client().listen(80);
+    world.run_for(1);
+    u32 theirs = 0;
+    world.tap = [&](Machine&, Frame& frame) {
+        if (frame.size() >= 54 && frame[23] == 6 && frame[47] == (kSyn | kAck))
+            theirs = static_cast<u32>(frame[38] << 24 | frame[39] << 16 | frame[40] << 8 | frame[41]);
+        return true;
+    };
+    // The address of who asks is learnt from this, as no stack is there to answer for it.
+    two.deliver({2, 0, 0, 0, 0, 2, 2, 0,  0, 0, 0, 1, 8, 6, 0, 1, 8, 0,  6, 4, 0,
+                 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2});
+    two.deliver(segment(1, 4000, 2, 80, kFirst - 1, 0, kSyn, {}, {3, 3, 3, 1}));
+    two.run();
+    ASSERT_NE(theirs, 0u);
+    two.deliver(segment(1, 4000, 2, 80, kFirst, theirs + 1, kAck));
+    two.run();
+    const u32 socket = two.client().accept(listener);
+    ASSERT_NE(socket, 0u);
+    const auto byte = [](u64 at) { return static_cast<u8>((at * 2654435761u) >> 13); };
+    for (u32 i = 0; i < kCount; i++) {
+        std::vector<u8> data(kSize);
+        for (u32 j = 0; j < kSize; j++) data[j] = byte(i * kSize + j);
+        two.deliver(segment(1, 4000, 2, 80, kFirst + i * kSize, theirs + 1, kAck, data));
+    }
+    two.run();
+    std::vector<u8> got(kSize * kCount + 1);
+    ASSERT_EQ(two.client().receive(socket, got.data(), static_cast<u32>(got.size())), kSize * kCount);
+    for (u32 at = 0; at < kSize * kCount; at++) ASSERT_EQ(got[at], byte(at)) << at;
 }
 
 /// Another field of the header differs in each: nothing is merged, and everything arrives.
