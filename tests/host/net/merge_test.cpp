@@ -79,10 +79,15 @@ TEST(Merge, LargeFrames) {
     one.kill();
     const u32 listener = two.client().listen(80);
     world.run_for(1);
-    u32 theirs = 0;
+    u32 theirs = 0, acknowledged = 0;
     world.tap = [&](Machine&, Frame& frame) {
-        if (frame.size() >= 54 && frame[23] == 6 && frame[47] == (kSyn | kAck))
-            theirs = static_cast<u32>(frame[38] << 24 | frame[39] << 16 | frame[40] << 8 | frame[41]);
+        const auto number = [&](usize at) {
+            return static_cast<u32>(frame[at] << 24 | frame[at + 1] << 16 | frame[at + 2] << 8 |
+                                    frame[at + 3]);
+        };
+        if (frame.size() < 54 || frame[23] != 6) return true;
+        if (frame[47] == (kSyn | kAck)) theirs = number(38);
+        acknowledged = number(42);
         return true;
     };
     // The address of who asks is learnt from this, as no stack is there to answer for it.
@@ -102,6 +107,7 @@ TEST(Merge, LargeFrames) {
         two.deliver(segment(1, 4000, 2, 80, kFirst + i * kSize, theirs + 1, kAck, data));
     }
     two.run();
+    EXPECT_EQ(acknowledged, kFirst + kCount * kSize);
     std::vector<u8> got(kSize * kCount + 1);
     ASSERT_EQ(two.client().receive(socket, got.data(), static_cast<u32>(got.size())), kSize * kCount);
     for (u32 at = 0; at < kSize * kCount; at++) ASSERT_EQ(got[at], byte(at)) << at;
