@@ -8,12 +8,6 @@
 namespace pith {
 namespace {
 
-u64 load(const u8* from) {
-    u64 word;
-    std::memcpy(&word, from, sizeof word);
-    return word;
-}
-
 /// Adds with the carry of the addition before.
 u64 add(u64 a, u64 b, u64& carry) {
     unsigned long long out = 0;
@@ -22,12 +16,40 @@ u64 add(u64 a, u64 b, u64& carry) {
     return sum;
 }
 
-constexpr usize kBlock = 32;
+/// The next `sizeof(T)` bytes, as the lowest ones of a word.
+template <typename T, bool kCopy>
+u64 take(u8*& to, const u8*& from) {
+    T piece;
+    std::memcpy(&piece, from, sizeof piece);
+    from += sizeof piece;
+    if constexpr (kCopy) {
+        std::memcpy(to, &piece, sizeof piece);
+        to += sizeof piece;
+    }
+    return piece;
+}
+
+constexpr usize kLargeBlock = 128, kBlock = 32;
 
 #if defined(__x86_64__)
-/// The carry goes from one addition to the next, also around the loop: nothing in between touches it. (No compiler makes that of the loop below.)
+// The carry goes from one addition to the next, also around the loop: nothing in between touches it. (No compiler makes that of the loops below.)
+#define PITH_SUM(at) "adcq " at "(%[from]), %[sum]\n"
+#define PITH_SUM_32(a, b, c, d) PITH_SUM(a) PITH_SUM(b) PITH_SUM(c) PITH_SUM(d)
+u64 sum_large_blocks(const u8*& from, usize blocks, u64 sum) {
+    asm volatile("clc\n"
+                 "1: " PITH_SUM_32("", "8", "16", "24") PITH_SUM_32("32", "40", "48", "56")
+                     PITH_SUM_32("64", "72", "80", "88") PITH_SUM_32("96", "104", "112", "120")
+                 "leaq 128(%[from]), %[from]\n"
+                 "decq %[blocks]\n jnz 1b\n"
+                 "adcq $0, %[sum]\n"
+                 : [sum] "+r"(sum), [from] "+r"(from), [blocks] "+r"(blocks)
+                 :
+                 : "cc", "memory");
+    return sum;
+}
+
 template <bool kCopy>
-u64 sum_blocks(u8* to, const u8* from, usize blocks, u64 sum) {
+u64 sum_blocks(u8*& to, const u8*& from, usize blocks, u64 sum) {
     if constexpr (kCopy) {
         u64 a, b;
         asm volatile(
@@ -46,59 +68,53 @@ u64 sum_blocks(u8* to, const u8* from, usize blocks, u64 sum) {
             :
             : "cc", "memory");
     } else {
-        asm volatile(
-            "clc\n"
-            "1: adcq (%[from]), %[sum]\n adcq 8(%[from]), %[sum]\n"
-            "adcq 16(%[from]), %[sum]\n adcq 24(%[from]), %[sum]\n"
-            "leaq 32(%[from]), %[from]\n"
-            "decq %[blocks]\n jnz 1b\n"
-            "adcq $0, %[sum]\n"
-            : [sum] "+r"(sum), [from] "+r"(from), [blocks] "+r"(blocks)
-            :
-            : "cc", "memory");
+        asm volatile("clc\n"
+                     "1: " PITH_SUM_32("", "8", "16", "24")
+                     "leaq 32(%[from]), %[from]\n"
+                     "decq %[blocks]\n jnz 1b\n"
+                     "adcq $0, %[sum]\n"
+                     : [sum] "+r"(sum), [from] "+r"(from), [blocks] "+r"(blocks)
+                     :
+                     : "cc", "memory");
     }
     return sum;
 }
+#undef PITH_SUM_32
+#undef PITH_SUM
 #else
 template <bool kCopy>
-u64 sum_blocks(u8* to, const u8* from, usize blocks, u64 sum) {
+u64 sum_blocks(u8*& to, const u8*& from, usize blocks, u64 sum) {
     u64 carry = 0;
-    for (usize i = 0; i < blocks * (kBlock / 8); i++) {
-        const u64 word = load(from + 8 * i);
-        if constexpr (kCopy) std::memcpy(to + 8 * i, &word, 8);
-        sum = add(sum, word, carry);
-    }
+    for (usize left = blocks * (kBlock / 8); left != 0; left--)
+        sum = add(sum, take<u64, kCopy>(to, from), carry);
     return add(sum, 0, carry);
+}
+
+u64 sum_large_blocks(const u8*& from, usize blocks, u64 sum) {
+    u8* none = nullptr;
+    return sum_blocks<false>(none, from, blocks * (kLargeBlock / kBlock), sum);
 }
 #endif
 
 template <bool kCopy>
 u64 sum_bytes(u8* to, const u8* from, usize length, u64 sum) {
+    if constexpr (!kCopy) {
+        if (length >= kLargeBlock) sum = sum_large_blocks(from, length / kLargeBlock, sum);
+        length %= kLargeBlock;
+    }
+    if (length >= kBlock) sum = sum_blocks<kCopy>(to, from, length / kBlock, sum);
+    length %= kBlock;
     u64 carry = 0;
-    const usize blocks = length / kBlock;
-    if (blocks != 0) {
-        sum = sum_blocks<kCopy>(to, from, blocks, sum);
-        from += blocks * kBlock;
-        if constexpr (kCopy) to += blocks * kBlock;
-        length -= blocks * kBlock;
-    }
-    for (; length >= 8; length -= 8, from += 8) {
-        const u64 a = load(from);
-        if constexpr (kCopy) {
-            std::memcpy(to, &a, 8);
-            to += 8;
-        }
-        sum = add(sum, a, carry);
-        sum = add(sum, 0, carry);
-    }
-    u64 last = 0;
-    for (usize i = 0; i < length; i++) {
-        last |= u64{from[i]} << (8 * i);
-        if constexpr (kCopy) to[i] = from[i];
-    }
-    sum = add(sum, last, carry);
+    for (; length >= 8; length -= 8) sum = add(sum, take<u64, kCopy>(to, from), carry);
     sum = add(sum, 0, carry);
-    return sum;
+    // Each of them begins at an even offset.
+    u64 last = 0;
+    if ((length & 4) != 0) last = take<u32, kCopy>(to, from);
+    if ((length & 2) != 0) last += take<u16, kCopy>(to, from);
+    if ((length & 1) != 0) last += take<u8, kCopy>(to, from);
+    carry = 0;
+    sum = add(sum, last, carry);
+    return add(sum, 0, carry);
 }
 
 }  // namespace

@@ -11,6 +11,16 @@ namespace pith {
 u64 checksum(const void* data, usize length, u64 sum);
 /// The same, and copies them.
 u64 copy_and_checksum(void* to, const void* from, usize length, u64 sum);
+/// That of `count` words of four bytes; for few of known number.
+inline u64 checksum_words(const u8* data, u32 count) {
+    u64 sum = 0;
+    for (u32 i = 0; i < count; i++) {
+        u32 word;
+        __builtin_memcpy(&word, data + 4 * i, sizeof word);
+        sum += word;
+    }
+    return sum;
+}
 /// To 16 bits, not inverted.
 u16 fold_checksum(u64 sum);
 /// The sum of bytes that began at an odd offset, as if it had been an even one.

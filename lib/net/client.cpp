@@ -19,7 +19,7 @@ Task<void> NetClient::teller() {
         co_await gathered_.wait();
         gathered_.reset();
         if (waiting()) continue;
-        if (patient && patient()) delay_.arm(now() + kMostDelay);
+        if (patient && patient()) delay_.arm((now() / kMostDelay + 1) * kMostDelay);
         else settle();
     }
 }

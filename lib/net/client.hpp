@@ -11,6 +11,7 @@
 #pragma once
 
 #include "lib/net/sockets.hpp"
+#include "lib/os/deadline_keeper.hpp"
 #include "lib/os/mapping.hpp"
 #include "lib/os/protocol.hpp"
 #include "lib/os/task.hpp"
@@ -52,7 +53,8 @@ class NetClient {
     static constexpr abi::Time kPatience = 50'000'000;
     static constexpr abi::Time kLookInterval = 1'000'000'000;
     static constexpr u32 kMostSilences = 5;
-    static constexpr abi::Time kMostDelay = 200'000;
+    /// A deadline that a thread keeps (lib/os/deadline_keeper.hpp), so that the loop receives quickly meanwhile.
+    static constexpr abi::Time kMostDelay = DeadlineKeeper::kStep;
     struct Delay : Timer {
         explicit Delay(NetClient& of) : Timer(&expired), client(of) {}
         static void expired(Timer& timer) { static_cast<Delay&>(timer).client.tell(); }

@@ -93,14 +93,17 @@ bool NetSocket::look() {
     return changed;
 }
 
+void NetSocket::give_up_page(u32 position) {
+    u16& page = pages_[slot(position)];
+    if (page == Net::kNoPage) return;
+    owner_.give_page(std::exchange(page, Net::kNoPage));
+    --page_count_;
+}
+
 void NetSocket::free_sent_pages(u32 to) {
     u32 at = send_head_ - send_head_ % kPageSize;
-    const auto give = [&] {
-        u16& page = pages_[slot(at)];
-        if (page != Net::kNoPage) owner_.give_page(std::exchange(page, Net::kNoPage));
-    };
-    for (; to - at >= kPageSize && to - at <= Net::kRingSize; at += kPageSize) give();
-    if (to == send_tail_ && to != at) give();
+    for (; to - at >= kPageSize && to - at <= Net::kRingSize; at += kPageSize) give_up_page(at);
+    if (to == send_tail_ && to != at) give_up_page(at);
 }
 
 void NetSocket::set_send_limit(u32 bytes) {
@@ -150,7 +153,7 @@ bool NetSocket::reserve_datagram(u32 length) {
         while (at != first) {
             at -= kPageSize;
             if (at == first && unsent() != 0 && send_tail_ != first) break;
-            owner_.give_page(std::exchange(pages_[slot(at)], Net::kNoPage));
+            give_up_page(at);
         }
         return false;
     }

@@ -139,6 +139,7 @@ class NetSocket {
     void break_off();
     void free_sent_pages(u32 to);
     bool reserve_page(u32 position);
+    void give_up_page(u32 position);
     static u32 slot(u32 position) { return position / Net::kPageSize % kPages; }
     bool reserve_datagram(u32 length);
     std::span<u8> reserved_space(u32 limit);
@@ -162,7 +163,8 @@ class NetSocket {
     u32 failures_ = 0;
     u32 told_at_ = 0;  ///< the last wake_at that the server was told of
     bool told_any_ = false;
-    u16 pages_[kPages];  ///< of the send ring; kNoPage where there is none
+    u16 pages_[kPages];   ///< of the send ring; kNoPage where there is none
+    u32 page_count_ = 0;  ///< how many there are
     NetWatcher* watcher_ = nullptr;
     ListLink waiting_link_;
 };

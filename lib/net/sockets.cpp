@@ -222,6 +222,7 @@ void NetSockets::write_half(NetSocket& socket, const Net::ClientHalf& half) {
     copy.pending = 0;
     std::fill_n(copy.send_pages, Net::kRingPages, Net::kNoPage);
     std::fill_n(socket.pages_, Net::kRingPages, Net::kNoPage);
+    socket.page_count_ = 0;
     // All but `pending`, which the server clears at any time.
     const usize before = offsetof(Net::ClientHalf, pending), after = before + sizeof(u32);
     std::memcpy(static_cast<void*>(&to), &copy, before);
@@ -261,8 +262,7 @@ void NetSockets::remove(u16 number) {
 }
 
 u16 NetSockets::take_page(NetSocket& socket) {
-    const auto held = static_cast<u32>(
-        std::ranges::count_if(socket.pages_, [](u16 number) { return number != Net::kNoPage; }));
+    const u32 held = socket.page_count_;
     if (free_pages_.empty() || held >= page_quota(free_pages_.size())) {
         // One that has pages is told when they have been sent; the others when there are any.
         if (held == 0 && !List<NetSocket, &NetSocket::waiting_link_>::linked(socket))
@@ -271,6 +271,7 @@ u16 NetSockets::take_page(NetSocket& socket) {
     }
     const u16 number = free_pages_.back();
     free_pages_.pop_back();
+    ++socket.page_count_;
     return number;
 }
 

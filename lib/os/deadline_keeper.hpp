@@ -14,7 +14,7 @@ namespace pith {
 class DeadlineKeeper {
   public:
     /// Deadlines nearer than that are the loop's own; those of the thread are multiples of it. Nanoseconds.
-    static constexpr abi::Time kStep = 4'000'000;
+    static constexpr abi::Time kStep = 1'000'000;
 
     DeadlineKeeper() = default;
     DeadlineKeeper(const DeadlineKeeper&) = delete;

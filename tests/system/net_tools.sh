@@ -5,8 +5,9 @@
 seq 1 700000 >large
 sum=$(sha256sum <large)
 for name in port echo_port; do free_port "$name"; done
-for name in sink_port source_port udp_port; do free_port "$name"; done
+for name in sink_port source_port busy_port udp_port; do free_port "$name"; done
 nc -l -N 127.0.0.1 "$source_port" <large >/dev/null & children+=("$!")
+nc -l -N 127.0.0.1 "$busy_port" <large >/dev/null & children+=("$!")
 nc -l 127.0.0.1 "$sink_port" >from_guest & children+=("$!")
 socat "UDP4-RECVFROM:$udp_port,bind=127.0.0.1,fork" 'SYSTEM:tr a-z A-Z' & children+=("$!")
 start_guest '
@@ -20,6 +21,10 @@ socat TCP-LISTEN:7001,fork,reuseaddr EXEC:cat & echoer=$!
 # With the host.
 is from_host "$(nc -d '"$host_address $source_port"' | sum)" $sum
 nc -N '"$host_address $sink_port"' </tmp/large >/dev/null && echo "is to_host"
+# A program that never waits holds nobody up.
+while :; do :; done & busy=$!
+is from_host_busy "$(nc -d '"$host_address $busy_port"' | sum)" $sum
+kill $busy
 is udp_host "$(echo datagram | socat -t 5 - UDP4:'$host_address:$udp_port')" DATAGRAM
 # Within the guest.
 nc -l 127.0.0.1 7002 >/tmp/nc & nc=$!
@@ -89,7 +94,7 @@ wait
 ' "$port:7000" "$echo_port:7001"
 
 check_that tools_done guest_says 'done' 120
-for name in from_host to_host udp_host nc_tcp nc_unix socat_unix socat_unix_datagram socat_abstract socat_udp socat_tcp6 socat_tcp refused open \
+for name in from_host from_host_busy to_host udp_host nc_tcp nc_unix socat_unix socat_unix_datagram socat_abstract socat_udp socat_tcp6 socat_tcp refused open \
     ip_lo ip_eth0 ip_up ip_hardware ip_default ip_on_link ip_route_get ip_route_get_far ip_neigh lo_up ip_none busybox_ip busybox_route \
     busybox_ifconfig busybox_route_n proc_dev netstat ping_gateway ping_lo getent python_names python_config python_fds python_tcp; do
     check_that "tools_$name" grep -aqx "is $name" guest.out

@@ -119,6 +119,11 @@ u32 Frames::sending() const {
     return count;
 }
 
+void Frames::set_gathering(bool on) {
+    gathering_ = on;
+    for (u32 i = 0; on && i < pair_count_; i++) pairs_[i].receive.set_interrupts(false);
+}
+
 bool Frames::serve() {
     if (!attached_) return true;
     const bool tell_sent = std::atomic_ref(state().wants_sent).load(std::memory_order_acquire) == 1;
@@ -148,8 +153,10 @@ bool Frames::serve_once() {
         QueuePair& pair = pairs_[i];
         pair.kick_receive |= pair.receive.publish();
         pair.kick_send |= pair.send.publish();
-        pair.receive.set_interrupts(true);
-        ready |= pair.receive.ready();
+        if (!gathering_) {
+            pair.receive.set_interrupts(true);
+            ready |= pair.receive.ready();
+        }
         // Somebody waits: the client for buffers, or a frame for room.
         if (!tell_sent_ && !ahead_) continue;
         pair.send.set_interrupts(true);

@@ -61,6 +61,9 @@ class Frames {
     /// Takes what the device is done with, and what the client has submitted; with that, kick_... say where it is to be notified. False: there
     /// is more, and it is to be called again.
     bool serve();
+    /// While frames are gathered the device does not say that it has received some: who has it so calls `serve` often enough.
+    void set_gathering(bool on);
+    bool gathering() const { return gathering_; }
     /// The device has broken a queue.
     bool broken() const;
     /// True, once, if the client is to be told of something.
@@ -100,6 +103,7 @@ class Frames {
     bool attached_ = false;
     bool link_up_ = false;
     bool news_ = false;
+    bool gathering_ = false;
     bool tell_sent_ = false;  ///< the client waits for what was sent
     u32 mtu_ = 0;
     u32 features_ = 0;

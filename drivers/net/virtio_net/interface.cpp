@@ -73,12 +73,31 @@ void Interface::serve() {
         sent_at_ = now();
         watch_.arm(sent_at_ + kLookInterval);
     }
+    if (received != kept_.counts.received_frames) gather();
     if (traced_ && received != kept_.counts.received_frames)
         trace_.add({Record::served, setup_.index, kept_.counts.received_frames - received});
 }
 
+/// Frames seldom come alone, and each interrupt stops whoever runs for several switches of address spaces. So after some have come, further ones wait
+/// until the CPU has nothing else to do, or kGatherTime.
+void Interface::gather() {
+    if (!works_ || !setup_.lull.started()) return;
+    frames_.set_gathering(true);
+    setup_.lull.ask();
+    if (!gather_.armed()) gather_.arm(now() + kGatherTime);
+}
+
+void Interface::gathered() {
+    if (!frames_.gathering()) return;
+    gather_.cancel();
+    frames_.set_gathering(false);
+    serve();
+}
+
 void Interface::stop() {
     watch_.cancel();
+    gather_.cancel();
+    frames_.set_gathering(false);
     if (works_) static_cast<void>(device_.close());
     works_ = false;
     frames_.end();

@@ -5,6 +5,7 @@
 #include "drivers/net/virtio_net/frames.hpp"
 #include "lib/driver/device.hpp"
 #include "lib/driver/virtio/device.hpp"
+#include "lib/os/lull.hpp"
 #include "lib/os/trace.hpp"
 
 namespace pith::virtio_net {
@@ -39,6 +40,7 @@ class Interface {
         u32 index;
         u64 submitted_bit;  ///< of the loop's Signal: the client has submitted something. Whoever handles it calls `serve`
         u64 changed_bit;     ///< the device's state or configuration has changed: `look`
+        const Lull& lull;    ///< after it is asked, `gathered` is called
         abi::Time patience;  ///< a device that has sent nothing for so long, though it should have, is reset
     };
     Interface(PciDevice&& device, EventLoop& loop, Kept& kept, const Setup& setup)
@@ -55,6 +57,8 @@ class Interface {
     /// Takes what the client has submitted and the device has done; tells them what is new.
     void serve();
     void look();
+    /// There is nothing more urgent to do than to take what the device has received meanwhile.
+    void gathered();
 
   private:
     static constexpr u64 kRingsKey = 1;  // of the first pair of queues; the others' follow
@@ -62,11 +66,18 @@ class Interface {
     static constexpr u64 kControlKey = 17;
     static constexpr u32 kLeastMtu = 68, kMostMtu = 2048 - Ethernet::kHeaderSize, kUsualMtu = 1500;
     static constexpr abi::Time kLookInterval = kSecond;
+    /// What comes soon after other frames waits for so long at most while programs run.
+    static constexpr abi::Time kGatherTime = 500'000;
     static constexpr abi::Time kControlPatience = 200 * kMillisecond;
 
     struct Watch : Timer {
         explicit Watch(Interface& interface)
             : Timer([](Timer& timer) { static_cast<Watch&>(timer).self.watch(); }), self(interface) {}
+        Interface& self;
+    };
+    struct Gather : Timer {
+        explicit Gather(Interface& interface)
+            : Timer([](Timer& timer) { static_cast<Gather&>(timer).self.gathered(); }), self(interface) {}
         Interface& self;
     };
 
@@ -88,6 +99,7 @@ class Interface {
     void stop();
     void restart();
     void watch();
+    void gather();
 
     PciDevice device_;
     EventLoop& loop_;
@@ -110,6 +122,7 @@ class Interface {
     u64 client_bits_ = 0;
     Frames frames_;
     Watch watch_{*this};
+    Gather gather_{*this};
     u64 sent_ = 0;           ///< frames_.sent(), as it was
     abi::Time sent_at_ = 0;  ///< when that changed
     abi::Time restarted_at_ = 0;

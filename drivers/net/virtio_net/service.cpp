@@ -18,6 +18,13 @@ Service::Service(EventLoop& loop)
     loop.on_signal(changed_, [this](u64) {
         for (u32 i = 0; i < count_; i++) interfaces_[i]->look();
     });
+    const u64 gathered = loop.allocate_signal_bit();
+    loop.on_signal(gathered, [this](u64) {
+        for (u32 i = 0; i < count_; i++) interfaces_[i]->gathered();
+    });
+    // Without it each frame is taken at once.
+    if (auto own = own_thread().thread_info(); own.ok())
+        static_cast<void>(lull_.start(own_pool(), loop.signal(), gathered, own->cpu));
 }
 
 Result<Interface*> Service::find(u64 index) {
@@ -26,7 +33,7 @@ Result<Interface*> Service::find(u64 index) {
         if (!device.ok() && device.error() != Error::not_found) return device.error();
         complete_ = !device.ok();
         if (complete_) break;
-        const Interface::Setup setup{count_, submitted_, changed_, patience_};
+        const Interface::Setup setup{count_, submitted_, changed_, lull_, patience_};
         interfaces_[count_].reset(new (std::nothrow)
                                       Interface(std::move(*device), loop_, kept_[count_], setup));
         if (interfaces_[count_] == nullptr) return Error::no_memory;

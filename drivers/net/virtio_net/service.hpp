@@ -23,6 +23,7 @@ class Service {
     EventLoop& loop_;
     const Client<Devices> devices_ = Client<Devices>::from_start();
     const u64 submitted_, changed_;
+    Lull lull_;
     abi::Time patience_;
     Kept* kept_;  ///< of kMaxInterfaces
     std::unique_ptr<Interface> interfaces_[Ethernet::kMaxInterfaces];

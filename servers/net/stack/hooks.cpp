@@ -87,7 +87,7 @@ tcp_pcb* pith_lwip_find(const tcp_hdr* header, int time_wait) {
 
 err_t pith_lwip_segment(tcp_pcb* pcb, const tcp_hdr* header, pbuf* data) {
     Stack& stack = Stack::current();
-    stack.counts().segments_received++;
+    stack.counts().segments_received += stack.interface().merged();
     const pith::u8 flags = TCPH_FLAGS(header);
     if (pcb->state == LISTEN) return stack.on_listener_segment(pcb, flags);
     return stack.on_segment(pcb, header->seqno, flags, data->tot_len);

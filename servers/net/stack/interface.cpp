@@ -13,21 +13,22 @@
 #include <netif/ethernet.h>
 #include "lib/lwip/checksum.hpp"
 #include "protocol/ethernet.hpp"
+#include "servers/net/stack/stack.hpp"
 
 namespace pith::stack {
 namespace {
 
-struct Segment {
+struct Sent {
     u32 start = 0;   ///< of the TCP header in the frame; 0: it is no segment of TCP
     u64 pseudo = 0;  ///< the sum of the pseudo-header (RFC 793, RFC 8200 section 8.1)
 };
 
 /// What of a frame is TCP; `length` bytes of it lie contiguously, `total` are all of it.
-Segment find_tcp(const u8* frame, u32 length, u32 total) {
+Sent find_tcp(const u8* frame, u32 length, u32 total) {
     if (length < Ethernet::kHeaderSize + 20) return {};
     const u16 type = static_cast<u16>(frame[12] << 8 | frame[13]);
     const u8* ip = frame + Ethernet::kHeaderSize;
-    Segment found;
+    Sent found;
     if (type == 0x0800) {
         const bool fragment = (ip[6] & 0x3f) != 0 || ip[7] != 0;
         if (ip[9] != IP_PROTO_TCP || fragment) return {};
@@ -47,6 +48,9 @@ Segment find_tcp(const u8* frame, u32 length, u32 total) {
 }
 
 constexpr u32 kChecksumOffset = 16;  ///< in a TCP header
+
+/// What lwIP is still to check of a segment whose checksums are known to be right.
+constexpr u16 kVerified = NETIF_CHECKSUM_ENABLE_ALL & ~(NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP);
 
 }  // namespace
 
@@ -85,9 +89,26 @@ void Interface::receive(u64 id, std::span<u8> frame, bool checksum_good) {
         receive_drops_++;
         return;
     }
-    constexpr u16 kTransport = NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP;
-    netif_.chksum_flags = checksum_good ? static_cast<u16>(NETIF_CHECKSUM_ENABLE_ALL & ~kTransport)
-                                        : NETIF_CHECKSUM_ENABLE_ALL;
+    Segment segment;
+    const bool mergeable = frame.size() > kCopied && find_mergeable(*packet, checksum_good, segment);
+    if (!mergeable || !merger_.continued_by(*packet, segment)) flush();
+    if (mergeable && (!merger_.empty() || expected(*packet, segment, Stack::current().demux())))
+        return merger_.add(packet, segment);
+    u16 checks = NETIF_CHECKSUM_ENABLE_ALL;
+    if (checksum_good) checks &= static_cast<u16>(~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP));
+    else if (mergeable) checks = kVerified;
+    pass_on(packet, checks);
+}
+
+void Interface::flush() {
+    if (merger_.empty()) return;
+    merged_ = merger_.count();
+    pass_on(merger_.take(), kVerified);
+    merged_ = 1;
+}
+
+void Interface::pass_on(pbuf* packet, u16 checks) {
+    netif_.chksum_flags = checks;
     if (ethernet_input(packet, &netif_) != ERR_OK) pbuf_free(packet);
 }
 
@@ -149,7 +170,7 @@ err_t Interface::transmit(pbuf* packet) {
         send_drops_++;
         return ERR_MEM;
     }
-    const Segment tcp = find_tcp(static_cast<const u8*>(packet->payload), packet->len, total);
+    const Sent tcp = find_tcp(static_cast<const u8*>(packet->payload), packet->len, total);
     u64 sum = tcp.pseudo;
     u32 at = 0;
     for (const pbuf* piece = packet; piece != nullptr; piece = piece->next) {

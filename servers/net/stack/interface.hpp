@@ -7,6 +7,7 @@
 
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
+#include "servers/net/stack/merge.hpp"
 #include "servers/net/stack/port.hpp"
 #include "servers/net/stack/records.hpp"
 
@@ -19,6 +20,10 @@ class Interface {
     void attach(const InterfaceSetup& setup);
     void set_link(bool up);
     void receive(u64 id, std::span<u8> frame, bool checksum_good);
+    /// Passes on what may have waited for further segments.
+    void flush();
+    /// Segments of which the one that lwIP is given consists.
+    u32 merged() const { return merged_; }
     bool attached() const { return attached_; }
     /// DHCP waits for an answer.
     bool configuring() const;
@@ -53,6 +58,7 @@ class Interface {
     static void returned(pbuf* packet);
     err_t transmit(pbuf* packet);
     pbuf* take_frame(u64 id, std::span<u8> frame);
+    void pass_on(pbuf* packet, u16 checks);
     void use_lease();
     void keep_lease();
 
@@ -64,6 +70,8 @@ class Interface {
     bool starved_ = false;
     bool dirty_ = true;
     u32 held_ = 0;
+    Merger merger_;
+    u32 merged_ = 1;
     u8 last_dhcp_state_ = 0;
     Lease lease_{};
     Lent* free_ = nullptr;

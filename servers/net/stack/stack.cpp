@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <lwip/init.h>
 #include <lwip/stats.h>
@@ -87,7 +88,7 @@ void Stack::set_link(bool up) {
 }
 
 void Stack::receive(u64 id, std::span<u8> frame, bool checksum_good) {
-    timers_.active(port_.now());
+    received_ = true;
     interface_.receive(id, frame, checksum_good);
 }
 
@@ -282,6 +283,8 @@ void Stack::publish(Socket& socket) {
 }
 
 void Stack::round() {
+    if (std::exchange(received_, false)) timers_.active(port_.now());
+    interface_.flush();
     shared_.awake(true);
     note_told();
     for (u32 number, taken = 0; taken < Net::kSockets && shared_.take(number); taken++) {

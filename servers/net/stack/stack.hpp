@@ -156,6 +156,7 @@ class Stack {
     Timers timers_;
     u64 secret_[2];
     u64 patience_ = 0;
+    bool received_ = false;       ///< frames, since the last round
     bool someone_waits_ = false;  ///< for the interface
     u64 session_ = 0;
     u16 touched_[2 * Net::kSockets];  ///< some settled already, and touched again by others

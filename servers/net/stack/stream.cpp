@@ -371,6 +371,8 @@ err_t Stack::on_received(Socket& socket, pbuf* data) {
         }
     }
     pbuf_free(data);
+    // Every second segment is acknowledged at least (RFC 9293, 3.8.6.3).
+    if (interface_.merged() > 1) tcp_ack_now(socket.tcp);
     return ERR_OK;
 }
 

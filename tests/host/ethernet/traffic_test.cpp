@@ -170,6 +170,31 @@ TEST(Notifications, AreFew) {
     EXPECT_FALSE(network.sending[0].wants_interrupt());
 }
 
+/// While frames are gathered none is told of by an interrupt, all are there to be taken, and afterwards the next one is told of.
+TEST(Notifications, ComeAgainAfterGathering) {
+    Network network({1, 256, true});
+    network.flush();
+    EthernetFrame frame;
+    ASSERT_TRUE(network.receiving[0].wants_interrupt());
+    network.frames.set_gathering(true);
+    EXPECT_FALSE(network.receiving[0].wants_interrupt());
+    for (u32 i = 0; i < 50; i++) {
+        ASSERT_TRUE(network.arrive(0, frame_of(i, 0, 60)));
+        if (i % 10 != 9) continue;
+        network.serve();
+        EXPECT_FALSE(network.receiving[0].wants_interrupt());
+        for (u32 taken = 0; taken < 10; taken++) {
+            ASSERT_TRUE(network.client.receive(frame));
+            network.client.give_back(frame.id);
+        }
+    }
+    ASSERT_TRUE(network.arrive(0, frame_of(1, 0, 60)));
+    network.frames.set_gathering(false);
+    network.serve();
+    EXPECT_TRUE(network.client.receive(frame));
+    EXPECT_TRUE(network.receiving[0].wants_interrupt());
+}
+
 /// Buffers that are given back while the driver has few are told of at once: else all could end up where nobody looks.
 TEST(Notifications, AreEnough) {
     Network network({1, 256, true});

@@ -11,6 +11,8 @@
 #define LWIP_NOASSERT 1
 #endif
 #define BYTE_ORDER LITTLE_ENDIAN
+#define lwip_htons(x) __builtin_bswap16(x)
+#define lwip_htonl(x) __builtin_bswap32(x)
 
 #ifdef __cplusplus
 extern "C" {
