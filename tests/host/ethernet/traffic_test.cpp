@@ -176,7 +176,7 @@ TEST(Notifications, ComeAgainAfterGathering) {
     network.flush();
     EthernetFrame frame;
     ASSERT_TRUE(network.receiving[0].wants_interrupt());
-    network.frames.set_gathering(true);
+    network.frames->set_gathering(true);
     EXPECT_FALSE(network.receiving[0].wants_interrupt());
     for (u32 i = 0; i < 50; i++) {
         ASSERT_TRUE(network.arrive(0, frame_of(i, 0, 60)));
@@ -184,14 +184,14 @@ TEST(Notifications, ComeAgainAfterGathering) {
         network.serve();
         EXPECT_FALSE(network.receiving[0].wants_interrupt());
         for (u32 taken = 0; taken < 10; taken++) {
-            ASSERT_TRUE(network.client.receive(frame));
-            network.client.give_back(frame.id);
+            ASSERT_TRUE(network.client->receive(frame));
+            network.client->give_back(frame.id);
         }
     }
     ASSERT_TRUE(network.arrive(0, frame_of(1, 0, 60)));
-    network.frames.set_gathering(false);
+    network.frames->set_gathering(false);
     network.serve();
-    EXPECT_TRUE(network.client.receive(frame));
+    EXPECT_TRUE(network.client->receive(frame));
     EXPECT_TRUE(network.receiving[0].wants_interrupt());
 }
 
