@@ -68,7 +68,7 @@ start_guest() {
     cp --sparse=always "$debian_root" root.img || exit
     script="wait_for_end() { read -r line; }
 $script"
-    rm -f guest.in; mkfifo guest.in
+    rm -f guest.in guest.out guest.err; mkfifo guest.in
     for forward; do options+=("--forward=$forward"); done
     if [[ ${PITH_GUEST-} == linux ]]; then
         (boot_linux root.img "$script" "$@") <guest.in >guest.out 2>guest.err &

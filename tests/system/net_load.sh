@@ -9,7 +9,7 @@ readonly first=$((churn < 10000 ? churn : 10000))
 
 # serve NAME: a guest with the server on its port 7, which tells its state when it is asked, as soon as so many sockets are open. Its streams are as start_guest's.
 serve() {
-    rm -f guest.in; mkfifo guest.in
+    rm -f guest.in guest.out guest.err; mkfifo guest.in
     free_port port
     boot --bundle "$build/storage.bundle" --network --timeout 390 --forward "$port:7" --add "$program" -- sh -c '
         ./connections serve 7 &
