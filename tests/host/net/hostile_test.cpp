@@ -114,6 +114,55 @@ TEST(Hostile, ClosedWindowTakesTheLastByte) {
     works(world, one, two, 5001);
 }
 
+/// What is queued while the peer's window is closed are segments of full size; then it opens by less than one, and more is to be sent.
+TEST(Hostile, ClosedWindowOpensALittle) {
+    World world(1);
+    Machine& one = world.add(1);  // answers for its address only
+    Machine& two = world.add(2);
+    const u32 listener = two.client().listen(80);
+    world.run_for(10);
+    constexpr u16 kLittle = 100;
+    u32 first = 0, have = 0;
+    u8 flags = 0;
+    std::vector<u8> sent(4000), came(sent.size());
+    for (u8& byte : sent) byte = static_cast<u8>(world.random());
+    world.tap = [&](Machine& from, Frame& frame) {
+        if (from.number() != 2 || frame.size() < 54 || frame[12] != 8 || frame[13] != 0 || frame[23] != 6) return true;
+        u32 sequence = 0;
+        for (u32 i = 38; i < 42; i++) sequence = sequence << 8 | frame[i];
+        flags = frame[47];
+        if ((flags & kSyn) != 0) first = sequence + 1;
+        const u32 start = 34 + (frame[46] >> 4) * 4u, end = 14 + static_cast<u32>(frame[16] << 8 | frame[17]);
+        const u32 offset = sequence - first;
+        if (end > start && offset <= have && offset + end - start <= came.size()) {
+            std::copy(frame.begin() + start, frame.begin() + end, came.begin() + offset);
+            have = std::max(have, offset + end - start);
+        }
+        return false;
+    };
+    const auto say = [&](u32 sequence, u32 acknowledged, u8 what, u16 window) {
+        two.deliver(segment(1, 4000, 2, 80, sequence, acknowledged, what, {}, {}, window));
+    };
+    say(1000, 0, kSyn, 0);
+    ASSERT_TRUE(world.run([&] { return flags == (kSyn | kAck); }, 5'000));
+    say(1001, first, kAck, 0);
+    u32 accepted = 0;
+    ASSERT_TRUE(world.run([&] { return (accepted = two.client().accept(listener)) != 0; }, 5'000));
+    two.client().send(accepted, sent.data(), 2000);
+    world.run_for(10);
+    say(1001, first, kAck, kLittle);
+    two.client().send(accepted, &sent[2000], 2000);
+    for (u32 turn = 0; turn < 1000 && have < sent.size(); turn++) {
+        world.run_for(100);
+        say(1001, first + have, kAck, kLittle);
+    }
+    EXPECT_EQ(have, sent.size());
+    EXPECT_EQ(came, sent);
+    two.client().close(accepted, true);
+    world.tap = nullptr;
+    works(world, one, two, 5001);
+}
+
 TEST(Hostile, RandomFrames) {
     World world(1);
     Machine& one = world.add(1);

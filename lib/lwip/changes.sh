@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# changes.sh SOURCE RESULT: what is changed in two files of lwIP's.
+# tcp_in.c:
+# - tcp_input() asks a hook for the connection that a segment belongs to, instead of searching all of them: a hash table finds it
+#   (servers/net/stack/demux.hpp). Each of its two loops gets the one control block that matches, or none.
+# - When an acknowledgement leaves nothing to send, there is nothing to probe a closed window with: without that, the timer of the probes goes on after the
+#   probe's own byte was taken by a peer whose window stays closed, and finds no segment.
+# tcp_out.c:
+# - tcp_write() makes segments of half the peer's largest window at most, but of any size while that window has been closed. The last one of those may be
+#   longer than that when the window opens a little: then there is no room left in it, and not nearly 65,536 bytes.
+set -eu
+
+# expect COUNT PATTERN: so many lines of the result have it.
+expect() { [ "$(grep -c "$2" "$result.new")" = "$1" ]; }
+
+source=$1 result=$2
+case $source in
+    */tcp_in.c)
+        sed -e 's/for (pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {/for (pcb = LWIP_HOOK_TCP_FIND(tcphdr, 0); pcb != NULL; pcb = NULL) {/' \
+            -e 's/for (pcb = tcp_tw_pcbs; pcb != NULL; pcb = pcb->next) {/for (pcb = LWIP_HOOK_TCP_FIND(tcphdr, 1); pcb != NULL; pcb = NULL) {/' \
+            -e 's/pcb->unsent = tcp_free_acked_segments(pcb, pcb->unsent, .*;/& if (pcb->unsent == NULL) pcb->persist_backoff = 0;/' "$source" >"$result.new"
+        expect 2 LWIP_HOOK_TCP_FIND
+        expect 1 'persist_backoff = 0'
+        ;;
+    */tcp_out.c)
+        sed -e '/LWIP_ASSERT("mss_local is too small"/d' \
+            -e 's/space = mss_local - (last_unsent->len + unsent_optlen);/space = mss_local > last_unsent->len + unsent_optlen ? mss_local - (last_unsent->len + unsent_optlen) : 0;/' \
+            "$source" >"$result.new"
+        expect 1 'unsent_optlen) : 0;'
+        ;;
+esac
+mv "$result.new" "$result"
