@@ -51,6 +51,7 @@ expect typed
 send \x03
 expect ready-
 send sleep 1000\r
+expect sleep 1000
 send \x03
 expect ready-
 send echo $TERM; exit 5\r
