@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The gate of the benchmarks, part of suite kernel: on the release build, in one run of suite ipc with few rounds (counts are
-// exact), one with two CPUs for the latencies, one boot, and by the size of the image and its sources, no row may take more
+// exact), one with two CPUs for the latencies, one of suite net, one boot, and by the size of the image and its sources, no row may take more
 // than bench/results allows.
 #include <algorithm>
 
@@ -47,6 +47,7 @@ std::vector<Job> bench_jobs(const TestTree& tree) {
              [=] { return hold(tree, "ipc", count_ipc(bench, kRounds, kWarmUp)); }},
             {"kernel/bench/windows", 1, [=] { return hold_windows(bench); }},
             {"kernel/bench/files", 1, [=] { return hold(tree, "files", count_files(bench)); }},
+            {"kernel/bench/net", 1, [=] { return hold(tree, "net", count_net(bench)); }, 60},
             {"kernel/bench/boot", 1, [=] { return hold(tree, "boot", {count_boot(bench, 1)}); }},
             {"kernel/bench/size", 1, [=] { return hold(tree, "size", measure_size(bench).rows); }}};
 }
