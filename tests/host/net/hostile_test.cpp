@@ -127,7 +127,8 @@ TEST(Hostile, ClosedWindowOpensALittle) {
     std::vector<u8> sent(4000), came(sent.size());
     for (u8& byte : sent) byte = static_cast<u8>(world.random());
     world.tap = [&](Machine& from, Frame& frame) {
-        if (from.number() != 2 || frame.size() < 54 || frame[12] != 8 || frame[13] != 0 || frame[23] != 6) return true;
+        if (from.number() != 2 || frame.size() < 54 || frame[12] != 8 || frame[13] != 0 || frame[23] != 6)
+            return true;
         u32 sequence = 0;
         for (u32 i = 38; i < 42; i++) sequence = sequence << 8 | frame[i];
         flags = frame[47];
