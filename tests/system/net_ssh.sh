@@ -50,8 +50,8 @@ expect typed
 expect typed
 send \x03
 expect ready-
-send sleep 1000\r
-expect sleep 1000
+send sh -c 'cat /etc/hostname; sleep 1000'\r
+expect pith
 send \x03
 expect ready-
 send echo $TERM; exit 5\r
