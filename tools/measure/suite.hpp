@@ -52,6 +52,7 @@ Measured measure_size(const BenchTree& tree);
 Row count_boot(const BenchTree& tree, unsigned runs);
 std::vector<Row> count_ipc(const BenchTree& tree, u32 rounds, u32 warm_up);
 std::vector<Row> count_files(const BenchTree& tree);
+/// Only what runs within the guest: it repeats from run to run.
 std::vector<Row> count_net(const BenchTree& tree);
 
 /// The longest window with interrupts off, as the kernel counts it and as a plugin of QEMU has seen it in the same run.
