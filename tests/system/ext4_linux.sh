@@ -45,7 +45,7 @@ normal() {
     sed -E -e 's/^=== ([^ ]+) ([0-9]+) .*/=== \1 \2/' -e '/^rename\("\/", "x"\)/d'
 }
 image disk 200M linux
-sh "$tree/tests/linux/run.sh" "$PWD/linux/programs" "$PWD/host" "$tree/build/busybox/bin/busybox" 10 </dev/null 2>&1 | normal >wanted
+LOCK=/tmp sh "$tree/tests/linux/run.sh" "$PWD/linux/programs" "$PWD/host" "$tree/build/busybox/bin/busybox" 10 </dev/null 2>&1 | normal >wanted
 run boot --timeout 240 --disk disk -- sh -c 'mount -t ext4 /dev/vda /mnt && sh /mnt/run.sh /mnt/programs /mnt/work /bin/busybox 10' </dev/null
 normal <out >found
 check_that as_on_the_host cmp -s wanted found

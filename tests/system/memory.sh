@@ -30,7 +30,7 @@ programs="cow descriptors exec_args exec_errors file_locks file_maps fork_wait f
 adds=() && mkdir programs
 for name in $programs; do cp "$tree/build/debug/linux-tests/$name" programs; adds+=(--add "programs/$name"); done
 normal() { sed -E -e 's/^=== ([^ ]+) ([0-9]+) .*/=== \1 \2/' -e '/^rename\("\/", "x"\)/d'; }
-sh "$tree/tests/linux/run.sh" "$PWD/programs" "$PWD/host" "$tree/build/busybox/bin/busybox" 10 </dev/null 2>&1 | normal >linux_wanted
+LOCK=/tmp sh "$tree/tests/linux/run.sh" "$PWD/programs" "$PWD/host" "$tree/build/busybox/bin/busybox" 10 </dev/null 2>&1 | normal >linux_wanted
 run memory --timeout 240 "${adds[@]}" --add "$tree/tests/linux/run.sh" -- sh -c 'mkdir /programs; mv /root/run.sh /; mv /root/* /programs; mount -t memory none /mnt
     sh /run.sh /programs /mnt/work /bin/busybox 10' </dev/null
 normal <out >linux_found

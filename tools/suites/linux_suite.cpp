@@ -167,7 +167,7 @@ class Batch {
     Outcomes run_on_linux(const std::string& programs, unsigned scale) const {
         const std::string busybox = tree_.root + "/build/busybox/bin/busybox";
         const Finished finished = run_command(
-            {{"env", "-i", "HOME=/root", "TERM=dumb", "USER=root", busybox, "sh",
+            {{"env", "-i", "HOME=/root", "TERM=dumb", "USER=root", "LOCK=/tmp", busybox, "sh",
               tree_.root + "/tests/linux/run.sh", programs, work(scale), busybox, std::to_string(scale)},
              kBatchTimeout,
              "/",
