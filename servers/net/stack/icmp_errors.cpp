@@ -73,7 +73,26 @@ bool checksum_right(const pbuf* packet, u32 skip, u32 length, u64 sum) {
     return done == length && fold_checksum(sum) == 0xffff;
 }
 
+bool is_own(const netif& device, const ip_addr_t& address) {
+    if (IP_IS_V4_VAL(address)) return ip4_addr_cmp(netif_ip4_addr(&device), ip_2_ip4(&address));
+    for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+        if (ip6_addr_isvalid(netif_ip6_addr_state(&device, i)) &&
+            ip6_addr_cmp_zoneless(netif_ip6_addr(&device, i), ip_2_ip6(&address)))
+            return true;
+    }
+    return false;
+}
+
 }  // namespace
+
+bool of_loopback(const pbuf* packet) {
+    const u8* ip = static_cast<const u8*>(packet->payload);
+    constexpr u8 kLoopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    if (packet->len < 20) return false;
+    if (ip[0] >> 4 == 4) return ip[12] == IP_LOOPBACKNET || ip[16] == IP_LOOPBACKNET;
+    return packet->len >= 40 &&
+           (std::memcmp(ip + 8, kLoopback6, 16) == 0 || std::memcmp(ip + 24, kLoopback6, 16) == 0);
+}
 
 std::optional<IcmpError> icmp_error_in(const pbuf* packet) {
     const u8* ip = static_cast<const u8*>(packet->payload);
@@ -117,6 +136,7 @@ std::optional<IcmpError> icmp_error_in(const pbuf* packet) {
 }
 
 void Stack::on_icmp_error(const IcmpError& error) {
+    if (!is_own(interface_.device(), error.from)) return;
     if (error.protocol == IP_PROTO_TCP) {
         // RFC 5927: only an attempt to connect ends by it, and only if the ports are right.
         tcp_pcb* pcb = demux_.find(error.from, error.from_port, error.to, error.to_port);
