@@ -6,9 +6,13 @@
 #   (servers/net/stack/demux.hpp). Each of its two loops gets the one control block that matches, or none.
 # - When an acknowledgement leaves nothing to send, there is nothing to probe a closed window with: without that, the timer of the probes goes on after the
 #   probe's own byte was taken by a peer whose window stays closed, and finds no segment.
+# - Only a SYN tells the largest segment (RFC 9293, 3.7.1): otherwise those that are queued may be longer than what a peer says later. It is 48 bytes at
+#   least, as for Linux: with less a connection is nothing but headers.
 # tcp_out.c:
 # - tcp_write() makes segments of half the peer's largest window at most, but of any size while that window has been closed. The last one of those may be
 #   longer than that when the window opens a little: then there is no room left in it, and not nearly 65,536 bytes.
+#   And a segment of at least one byte has room for timestamps with the two bytes that align them: else what fits behind them is less than nothing, and
+#   everything goes into one segment.
 set -eu
 
 # expect COUNT PATTERN: so many lines of the result have it.
@@ -19,15 +23,18 @@ case $source in
     */tcp_in.c)
         sed -e 's/for (pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {/for (pcb = LWIP_HOOK_TCP_FIND(tcphdr, 0); pcb != NULL; pcb = NULL) {/' \
             -e 's/for (pcb = tcp_tw_pcbs; pcb != NULL; pcb = pcb->next) {/for (pcb = LWIP_HOOK_TCP_FIND(tcphdr, 1); pcb != NULL; pcb = NULL) {/' \
+            -e 's/pcb->mss = ((mss > TCP_MSS) || (mss == 0)) ? TCP_MSS : mss;/if ((flags \& TCP_SYN) != 0) pcb->mss = mss > TCP_MSS || mss == 0 ? TCP_MSS : LWIP_MAX(mss, 48);/' \
             -e 's/pcb->unsent = tcp_free_acked_segments(pcb, pcb->unsent, .*;/& if (pcb->unsent == NULL) pcb->persist_backoff = 0;/' "$source" >"$result.new"
         expect 2 LWIP_HOOK_TCP_FIND
         expect 1 'persist_backoff = 0'
+        expect 1 'LWIP_MAX(mss, 48)'
         ;;
     */tcp_out.c)
         sed -e '/LWIP_ASSERT("mss_local is too small"/d' \
             -e 's/space = mss_local - (last_unsent->len + unsent_optlen);/space = mss_local > last_unsent->len + unsent_optlen ? mss_local - (last_unsent->len + unsent_optlen) : 0;/' \
-            "$source" >"$result.new"
+            -e 's/LWIP_MAX(mss_local, LWIP_TCP_OPT_LEN_TS + 1)/LWIP_MAX(mss_local, LWIP_TCP_OPT_LEN_TS_OUT + 1)/' "$source" >"$result.new"
         expect 1 'unsent_optlen) : 0;'
+        expect 1 'LWIP_TCP_OPT_LEN_TS_OUT + 1'
         ;;
 esac
 mv "$result.new" "$result"

@@ -78,55 +78,46 @@ TEST(Hostile, MutatedFrames) {
     }
 }
 
-/// A peer whose window is closed takes the byte that a probe carries, and says so, but its window stays closed: nothing is left to probe with.
-TEST(Hostile, ClosedWindowTakesTheLastByte) {
-    World world(1);
-    Machine& one = world.add(1);  // answers for its address only
+/// A connection from a machine that only answers for its address to the stack of another: its segments are made by hand, and what comes is kept.
+struct HandMadePeer : testing::Test {
+    World world{1};
+    Machine& one = world.add(1);
     Machine& two = world.add(2);
-    const u32 listener = two.client().listen(80);
-    world.run_for(10);
-    u32 theirs = 0, flags = 0, bytes = 0;
-    world.tap = [&](Machine& from, Frame& frame) {
-        if (from.number() != 2 || frame.size() < 54 || frame[12] != 8 || frame[13] != 0) return true;
-        theirs = 0;
-        for (u32 i = 38; i < 42; i++) theirs = theirs << 8 | frame[i];
-        flags = frame[47];
-        bytes = static_cast<u32>(frame[16] << 8 | frame[17]) - 20 - (frame[46] >> 4) * 4u;
-        return false;
-    };
-    const auto say = [&](u32 sequence, u32 acknowledged, u8 what) {
-        two.deliver(segment(1, 4000, 2, 80, sequence, acknowledged, what, {}, {}, 0));
-    };
-    say(1000, 0, kSyn);
-    ASSERT_TRUE(world.run([&] { return flags == (kSyn | kAck); }, 5'000));
-    const u32 first = theirs + 1;
-    say(1001, first, kAck);
-    u32 accepted = 0;
-    ASSERT_TRUE(world.run([&] { return (accepted = two.client().accept(listener)) != 0; }, 5'000));
-    const u8 last = 7;
-    two.client().send(accepted, &last, 1);
-    ASSERT_TRUE(world.run([&] { return bytes == 1 && theirs == first; }, 60'000));
-    say(1001, first + 1, kAck);
-    world.run_for(10'000);
-    EXPECT_TRUE(two.client().drained(accepted));
-    two.client().close(accepted, true);
-    world.tap = nullptr;
-    works(world, one, two, 5001);
-}
+    u8 flags = 0;                ///< of the last segment that came
+    u32 first = 0;               ///< the first byte's sequence number
+    u32 accepted = 0;            ///< its socket
+    u32 longest = 0;             ///< of the segments' data, in bytes
+    std::vector<u8> came, sent;  ///< data from `first` on without gaps; what was given to send
 
-/// What is queued while the peer's window is closed are segments of full size; then it opens by less than one, and more is to be sent.
-TEST(Hostile, ClosedWindowOpensALittle) {
-    World world(1);
-    Machine& one = world.add(1);  // answers for its address only
-    Machine& two = world.add(2);
-    const u32 listener = two.client().listen(80);
-    world.run_for(10);
-    constexpr u16 kLittle = 100;
-    u32 first = 0, have = 0;
-    u8 flags = 0;
-    std::vector<u8> sent(4000), came(sent.size());
-    for (u8& byte : sent) byte = static_cast<u8>(world.random());
-    world.tap = [&](Machine& from, Frame& frame) {
+    void say(u32 acknowledged, u8 what, u16 window, const std::vector<u8>& options = {}) {
+        const u32 sequence = (what & kSyn) != 0 ? 1000 : 1001;
+        two.deliver(segment(1, 4000, 2, 80, sequence, first + acknowledged, what, {}, options, window));
+    }
+    void open(u16 window, const std::vector<u8>& options = {}) {
+        const u32 listener = two.client().listen(80);
+        world.run_for(10);
+        world.tap = [&](Machine& from, Frame& frame) { return take(from, frame); };
+        say(0, kSyn, window, options);
+        ASSERT_TRUE(world.run([&] { return flags == (kSyn | kAck); }, 5'000));
+        say(0, kAck, window);
+        ASSERT_TRUE(world.run([&] { return (accepted = two.client().accept(listener)) != 0; }, 5'000));
+    }
+    void send(u32 length) {
+        std::vector<u8> more(length);
+        for (u8& byte : more) byte = static_cast<u8>(world.random());
+        EXPECT_EQ(two.client().send(accepted, more.data(), length), length);
+        sent.insert(sent.end(), more.begin(), more.end());
+    }
+    u32 have() const { return static_cast<u32>(came.size()); }
+    /// Everything came, and the stack works still.
+    void end() {
+        EXPECT_EQ(came, sent);
+        two.client().close(accepted, true);
+        works(world, one, two, 5001);
+    }
+
+  private:
+    bool take(Machine& from, const Frame& frame) {
         if (from.number() != 2 || frame.size() < 54 || frame[12] != 8 || frame[13] != 0 || frame[23] != 6)
             return true;
         u32 sequence = 0;
@@ -135,33 +126,70 @@ TEST(Hostile, ClosedWindowOpensALittle) {
         if ((flags & kSyn) != 0) first = sequence + 1;
         const u32 start = 34 + (frame[46] >> 4) * 4u, end = 14 + static_cast<u32>(frame[16] << 8 | frame[17]);
         const u32 offset = sequence - first;
-        if (end > start && offset <= have && offset + end - start <= came.size()) {
-            std::copy(frame.begin() + start, frame.begin() + end, came.begin() + offset);
-            have = std::max(have, offset + end - start);
+        if (end <= start || offset > have()) return false;
+        longest = std::max(longest, end - start);
+        if (offset + end - start > have()) {
+            came.resize(offset);
+            came.insert(came.end(), frame.begin() + start, frame.begin() + end);
         }
         return false;
-    };
-    const auto say = [&](u32 sequence, u32 acknowledged, u8 what, u16 window) {
-        two.deliver(segment(1, 4000, 2, 80, sequence, acknowledged, what, {}, {}, window));
-    };
-    say(1000, 0, kSyn, 0);
-    ASSERT_TRUE(world.run([&] { return flags == (kSyn | kAck); }, 5'000));
-    say(1001, first, kAck, 0);
-    u32 accepted = 0;
-    ASSERT_TRUE(world.run([&] { return (accepted = two.client().accept(listener)) != 0; }, 5'000));
-    two.client().send(accepted, sent.data(), 2000);
-    world.run_for(10);
-    say(1001, first, kAck, kLittle);
-    two.client().send(accepted, &sent[2000], 2000);
-    for (u32 turn = 0; turn < 1000 && have < sent.size(); turn++) {
-        world.run_for(100);
-        say(1001, first + have, kAck, kLittle);
     }
-    EXPECT_EQ(have, sent.size());
-    EXPECT_EQ(came, sent);
-    two.client().close(accepted, true);
-    world.tap = nullptr;
-    works(world, one, two, 5001);
+};
+
+/// A peer whose window is closed takes the byte that a probe carries, and says so, but its window stays closed: nothing is left to probe with.
+TEST_F(HandMadePeer, ClosedWindowTakesTheLastByte) {
+    open(0);
+    send(1);
+    ASSERT_TRUE(world.run([&] { return have() == 1; }, 60'000));
+    say(1, kAck, 0);
+    world.run_for(10'000);
+    EXPECT_TRUE(two.client().drained(accepted));
+    end();
+}
+
+/// What is queued while the peer's window is closed are segments of full size; then it opens by less than one, and more is to be sent.
+TEST_F(HandMadePeer, ClosedWindowOpensALittle) {
+    constexpr u16 kLittle = 100;
+    open(0);
+    send(2000);
+    world.run_for(10);
+    say(0, kAck, kLittle);
+    send(2000);
+    for (u32 turn = 0; turn < 1000 && have() < sent.size(); turn++) {
+        world.run_for(100);
+        say(have(), kAck, kLittle);
+    }
+    end();
+}
+
+/// A peer with timestamps and a window of next to nothing, that opens: no segment is longer than the 536 bytes that one may be which says nothing of it.
+TEST_F(HandMadePeer, TinyWindowWithTimestamps) {
+    const std::vector<u8> stamps = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0};
+    open(2, stamps);
+    send(3000);
+    world.run_for(10);
+    for (u32 turn = 0; turn < 1000 && have() < sent.size(); turn++) {
+        say(have(), kAck, 2056, stamps);
+        world.run_for(100);
+    }
+    EXPECT_LE(longest, 536u);
+    end();
+}
+
+/// The largest segment is told by a SYN alone: what is queued may be longer than what a peer says of it later.
+TEST_F(HandMadePeer, LargestSegmentStaysAsAgreed) {
+    constexpr u16 kLittle = 300;
+    const std::vector<u8> tiny = {2, 4, 0, 100};
+    open(0);
+    send(2000);
+    world.run_for(10);
+    say(0, kAck, kLittle, tiny);
+    for (u32 turn = 0; turn < 1000 && have() < sent.size(); turn++) {
+        world.run_for(100);
+        say(have(), kAck, kLittle, tiny);
+    }
+    EXPECT_GT(longest, 100u);
+    end();
 }
 
 TEST(Hostile, RandomFrames) {
