@@ -5,9 +5,10 @@ namespace pith::chaos {
 
 namespace {
 
-constexpr std::string_view kNames[kFaults] = {
-    "kill",          "kill_again", "exit",  "null", "wild",      "execute", "loop", "deadlock", "stack",
-    "wrong_replies", "no_replies", "storm", "pool", "registers", "code",    "data", "heap",     "shared"};
+constexpr std::string_view kNames[kFaults] = {"kill",          "kill_again", "both",  "exit",     "null",
+                                              "wild",          "execute",    "loop",  "deadlock", "stack",
+                                              "wrong_replies", "no_replies", "storm", "pool",     "registers",
+                                              "code",          "data",       "heap",  "shared"};
 
 }  // namespace
 

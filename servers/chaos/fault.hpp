@@ -12,6 +12,7 @@ namespace pith::chaos {
 enum class Fault : u8 {
     kill,           ///< it is ended by order
     kill_again,     ///< and once more while it recovers
+    both,           ///< it reads address 0, and the supervisor while it deals with that
     exit,           ///< it ends in order, which it should not
     null,           ///< reads address 0
     wild,           ///< writes to a random address

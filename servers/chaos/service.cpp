@@ -14,6 +14,9 @@ constexpr abi::Time kPatience = 60 * kSecond;              // for a component to
 constexpr abi::Time kHangPatience = 40 * kSecond;          // for one that hangs to be found out
 constexpr abi::Time kSilentPatience = 150 * kMillisecond;  // for a fault that may never be noticed
 constexpr abi::Time kGlance = kMillisecond;
+constexpr abi::Time
+    kDealing = kMillisecond;    // at most, for the supervisor to end a component and to start it again
+constexpr u8 kBelowOurs = 229;  // (manifest.toml)
 
 /// Whether it has to be noticed sooner or later.
 abi::Time patience_for(Fault fault) {
@@ -45,6 +48,7 @@ Result<Chaos::Begin::Reply> Service::handle(const Chaos::Begin&, Badge) {
     if (begun_ || settings_.interval == 0) return Chaos::Begin::Reply{};
     begun_ = true;
     find_targets();
+    supervisor_ = Target::find(process_, "supervisor");
     active_ = !targets_.empty() && !settings_.faults.empty();
     next_ = now() + settings_.interval;
     return Chaos::Begin::Reply{};
@@ -82,8 +86,9 @@ Service::Verdict Service::carry_out(Target& target, Fault fault) {
     const u64 generation = insides->generation;
     abi::Time time = now();
     const bool ordered = fault == Fault::kill || fault == Fault::kill_again;
-    const Result<> done = ordered ? target.control(process_, ControlAction::kill)
-                                  : injector_.inject(fault, *insides);
+    const Result<> done = ordered                ? target.control(process_, ControlAction::kill)
+                          : fault == Fault::both ? hit_both(*insides)
+                                                 : injector_.inject(fault, *insides);
     if (!done.ok()) return {};
     if (done_by_code(fault)) target.wake();
     if (fault == Fault::kill_again) {
@@ -93,6 +98,21 @@ Service::Verdict Service::carry_out(Target& target, Fault fault) {
         static_cast<void>(target.control(process_, ControlAction::kill));
     }
     return watch(target, fault, generation, time);
+}
+
+/// The supervisor's Thread is had beforehand: it is the supervisor that hands it out.
+Result<> Service::hit_both(const Insides& insides) {
+    if (!supervisor_.ok()) return supervisor_.error();
+    const Insides supervisor = PITH_TRY(supervisor_->reach(process_));
+    // It is interrupted wherever it is by then: so it has to come after us.
+    PITH_CHECK(supervisor.thread.set_priority(kBelowOurs));
+    PITH_CHECK(injector_.inject(Fault::null, insides));
+    // Nothing that takes time, and no message to one that may be dead by now: its Signal wakes it.
+    static_cast<void>(insides.signal.notify(kSignalPing));
+    pause_until(now() + random_.below(kDealing));
+    static_cast<void>(injector_.inject(Fault::null, supervisor));
+    static_cast<void>(supervisor.signal.notify(kSignalPing));
+    return {};
 }
 
 /// Waits for what the fault does to its target, and for the target to serve again.
@@ -109,8 +129,9 @@ Service::Verdict Service::watch(Target& target, Fault fault, u64 generation, abi
         // Nobody has noticed. It is not to come to light in the middle of the next one.
         if (auto life = target.reach(process_); life.ok() && life->generation == generation)
             static_cast<void>(target.control(process_, ControlAction::kill));
-        static_cast<void>(target.wait_until_serving(process_, generation, now() + kPatience));
-        return {Verdict::unnoticed, 0};
+        // One that does not come back from that has been broken by it.
+        const bool serves = target.wait_until_serving(process_, generation, now() + kPatience).ok();
+        return {serves ? Verdict::unnoticed : Verdict::detected, 0};
     }
     if (!target.wait_until_serving(process_, generation, now() + kPatience).ok())
         return {Verdict::detected, 0};

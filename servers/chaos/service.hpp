@@ -32,6 +32,7 @@ class Service {
         abi::Time time = 0;  ///< recovered: nanoseconds that it took, 0: that is not known
     };
     Verdict carry_out(Target& target, Fault fault);
+    Result<> hit_both(const Insides& insides);
     Verdict watch(Target& target, Fault fault, u64 generation, abi::Time time);
     void report();
     void line(std::string text);
@@ -41,6 +42,7 @@ class Service {
     Random random_;
     Injector injector_;
     std::vector<Target> targets_;
+    Result<Target> supervisor_ = Error::not_found;
     std::vector<std::string> lines_;
     abi::Time next_ = 0;
     abi::Time begin_ = 0;  ///< of the present hit

@@ -9,6 +9,7 @@
 namespace pith::console {
 namespace {
 
+constexpr u32 kAtOnce = 64;                  // records
 constexpr usize kLine = Log::kMaxText + 80;  // a record as text
 
 std::span<const u8> bytes_of(std::string_view text) {
@@ -41,7 +42,11 @@ bool LogReader::collect() {
     if (!watching_) watch();
     bool found = false;
     ReceivedHandles unwanted;
-    while (pending_ && room()) {
+    more_ = false;
+    for (u32 count = 0; pending_ && room(); count++) {
+        // Whoever logs may write as fast as this reads.
+        more_ = count == kAtOnce;
+        if (more_) break;
         auto record = client_.call_once(Log::Read{store_.core().log_sequence}, HandleList(), unwanted,
                                         now() + kPatience);
         if (!record.ok()) {

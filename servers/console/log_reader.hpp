@@ -20,8 +20,10 @@ class LogReader {
     }
     /// There may be new records.
     void wake() { pending_ = true; }
-    /// Passes on what is there, as far as there is room; true: something was.
+    /// Passes on what is there, as far as there is room, and no more than so much; true: something was.
     bool collect();
+    /// There may be more: it stopped to let the loop do other things.
+    bool more() const { return more_; }
 
   private:
     static constexpr abi::Time kPatience = kSecond;
@@ -37,6 +39,7 @@ class LogReader {
     Streams& streams_;
     bool watching_ = false;
     bool pending_ = false;
+    bool more_ = false;
     abi::Time retry_time_ = 0;
 };
 

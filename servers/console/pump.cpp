@@ -31,6 +31,7 @@ void Service::pump() {
 }
 
 abi::Time Service::deadline() {
+    if (log_.more()) return now();
     const abi::Time time = exit_is_limited() ? exit_limit_ : abi::kNoDeadline;
     if (!line_.is_open()) return earlier(time, line_.retry_time());
     return plain() ? time : earlier(time, link_.deadline());

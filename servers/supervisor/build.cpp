@@ -87,7 +87,6 @@ void System::share_memory() {
     u32 taker = count();
     for (u32 i = 0; i < count(); i++) {
         const u64 pages = component(i).memory_pages;
-        records_->components[i].run_pages = pages;
         if (pages + kSparePages > left) {
             char text[96];
             panic(format_to(text, "{} needs {} pages of memory, {} are left", name_of(i), pages, left));
@@ -95,7 +94,9 @@ void System::share_memory() {
         left -= pages;
         if (has(component(i).grants, CompositionGrant::pool_rest)) taker = i;
     }
-    if (taker < count()) records_->components[taker].run_pages += left - kSparePages;
+    // The first one's last: while it has none, a successor of ours does all of it again.
+    for (u32 i = count(); i-- > 0;)
+        records_->components[i].run_pages = component(i).memory_pages + (i == taker ? left - kSparePages : 0);
 }
 
 Handle<Machine> System::machine_for(u32 grants) const {
@@ -249,6 +250,8 @@ Result<> System::launch(u32 number, ComponentRecord& r) {
     u64 entry = 0;
     Launched launched = PITH_TRY(prepare_component(plan, entry));
     PITH_CHECK(bind_ports(number, launched.space));
+    // Before it can answer anybody: a trial that has answered no ping has answered no request.
+    if (r.update == UpdateState::trial) static_cast<void>(launched.signal.notify(kSignalPing));
     PITH_CHECK(pith::start_component(launched, entry));
     r.thread = launched.thread.release();
     r.signal = launched.signal.release();
@@ -288,12 +291,12 @@ Result<> System::start(u32 number) {
         take_down(number);
         return launched;
     }
+    if (r.generation > 1) r.restarts++;
     r.state = ComponentState::running;
     r.intent = Intent::none;
     Life& life = lives_[number];
     life.pings = life.stuck = life.violations = life.quiet = 0;
     life.next_check = r.started + component(number).heartbeat;
-    if (r.update == UpdateState::trial) static_cast<void>(Borrowed<Signal>(r.signal).notify(kSignalPing));
     return {};
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Destroying what may take long: a zone of Linux programs has nearly all of the machine's memory. Where it is a lot a thread of its own does it, while
 // the first one waits and answers root's heartbeat.
+#include <atomic>
+
 #include "lib/os/heartbeat.hpp"
 #include "servers/supervisor/system.hpp"
 
@@ -14,14 +16,16 @@ constexpr abi::Time kBeat = 20 * kMillisecond;
 struct Work {
     abi::HandleIndex object;
     abi::HandleIndex signal;
-    u64 done;                ///< the bit that it gets
-    abi::HandleIndex never;  ///< a Signal that nobody notifies
+    u64 bit;                   ///< that it gets when it is done
+    abi::HandleIndex never;    ///< a Signal that nobody notifies
+    std::atomic<bool> done{};  ///< (who has the Signal can set the bit too)
 };
 
 [[noreturn]] void destroy_object(void* argument) {
-    const Work work = *static_cast<const Work*>(argument);
+    Work& work = *static_cast<Work*>(argument);
     static_cast<void>(Handle<Pool>(work.object).destroy());
-    static_cast<void>(Borrowed<Signal>(work.signal).notify(work.done));
+    work.done.store(true, std::memory_order_release);
+    static_cast<void>(Borrowed<Signal>(work.signal).notify(work.bit));
     for (;;) static_cast<void>(Borrowed<Signal>(work.never).wait(1));  // it is ended
 }
 
@@ -46,7 +50,10 @@ void System::destroy_large(Handle<Pool> object) {
                                       : Result<NativeThread>(Error::no_memory);
     if (!thread.ok()) return static_cast<void>(object.destroy());
     object.release();
-    while (!loop_.signal().wait(destroyed_bit_, now() + kBeat).ok()) answer_heartbeat();
+    while (!work.done.load(std::memory_order_acquire)) {
+        static_cast<void>(loop_.signal().wait(destroyed_bit_, now() + kBeat));
+        answer_heartbeat();
+    }
 }
 
 /// Who next destroys something in a Pool goes on with what somebody left unfinished there who died meanwhile: a predecessor of ours.

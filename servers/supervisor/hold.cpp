@@ -36,9 +36,17 @@ void System::hold(u32 number) {
     options.stack_size = abi::kPageSize;
     auto thread = NativeThread::start(own_pool(), refuse_all,
                                       reinterpret_cast<void*>(u64{record(number).endpoint}), options);
-    // Without it clients wait instead of getting an error: worth a line, not an end.
+    // Without it clients wait instead of getting an error: worth a line, not an end. It is tried again.
     if (thread.ok()) life.hold = std::move(*thread);
     else reporter_.line(Severity::error, "no memory to answer for {}", name_of(number));
+}
+
+/// It is down for good, and nobody says so to who asks: there was no memory for that.
+bool System::unanswered(u32 number) const {
+    const ComponentRecord& r = record(number);
+    const bool down = r.state == ComponentState::held_down ||
+                      (r.state == ComponentState::stopped && r.generation != 0);
+    return down && !lives_[number].hold.valid() && component(number).provides.count != 0;
 }
 
 void System::release(u32 number) { lives_[number].hold = NativeThread(); }

@@ -16,7 +16,8 @@ constexpr u64 kService = 0, kInsides = 1;
 void add_insides(HandleList& list, const Handle<Thread>& thread, const Handle<Space>& space,
                  const Handle<Pool>& pool, const Handle<Signal>& signal) {
     using namespace abi;
-    list.add(thread, rights(ThreadRight::run, ThreadRight::registers, ThreadRight::info) | kCopyRight);
+    list.add(thread, rights(ThreadRight::run, ThreadRight::registers, ThreadRight::info) | abi::kRightManage |
+                         kCopyRight);
     list.add(space, rights(SpaceRight::map, SpaceRight::info) | kCopyRight);
     list.add(pool, rights(PoolRight::allocate, PoolRight::info) | kCopyRight);
     list.add(signal, rights(SignalRight::notify) | kCopyRight);

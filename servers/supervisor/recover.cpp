@@ -98,6 +98,7 @@ void System::recover() {
     // What was to be its executable may not be written down in full.
     for (u32 i = 0; i < count(); i++) {
         ComponentRecord& r = records_->components[i];
+        if (r.update != UpdateState::trial || r.intent == Intent::updating) drop_snapshot(i);
         if (r.intent != Intent::updating) continue;
         r.image = r.fallback;
         r.fallback = {};
@@ -105,10 +106,15 @@ void System::recover() {
         r.intent = Intent::ending;
     }
     destroy_unknown();
-    bool ending = false;
-    for (u32 i = 0; i < count(); i++) ending = ending || record(i).intent == Intent::ending;
-    if (ending) finish_destructions();
+    bool unfinished = false;
+    for (u32 i = 0; i < count(); i++) unfinished = unfinished || record(i).intent != Intent::none;
+    if (unfinished) finish_destructions();
     for (u32 i = 0; i < count(); i++) recover_component(i);
+    give_room_back();
+    // A predecessor may have died between a start and telling the clients of it: each looks for itself.
+    for (u32 i = 0; i < count(); i++)
+        if (record(i).state == ComponentState::running)
+            static_cast<void>(Borrowed<Signal>(record(i).signal).notify(kSignalReborn));
 }
 
 }  // namespace pith::supervisor

@@ -106,7 +106,8 @@ Result<Handle<Endpoint>> System::lookup(u32 client, std::string_view name) const
     return Error::not_found;
 }
 
-/// Destroys what dies with the component. After it the kernel's counts are what they were before its start.
+/// Destroys what dies with the component. After it the kernel's counts are what they were before its start. The record says that it is ending until the caller
+/// writes down what it is from now on (settle, or a start): a successor of ours that finds it so decides it anew.
 void System::take_down(u32 number) {
     ComponentRecord& r = records_->components[number];
     r.intent = Intent::ending;
@@ -121,7 +122,12 @@ void System::take_down(u32 number) {
     const Handle<Memory> memory(std::exchange(r.memory, abi::kNoHandle));
     Handle<Pool> run(std::exchange(r.run, abi::kNoHandle));
     if (run.valid()) destroy_pool(std::move(run));
-    r.state = ComponentState::stopped;
+}
+
+/// It is down, and this is its state.
+void System::settle(u32 number, ComponentState state) {
+    ComponentRecord& r = records_->components[number];
+    r.state = state;
     r.intent = Intent::none;
 }
 
@@ -139,7 +145,6 @@ void System::bring_up(u32 number) {
         return after_death(number);
     }
     if (!again) return;
-    r.restarts++;
     reporter_.line(Severity::notice, "{} started again ({})", name_of(number), r.restarts);
     notify_clients(number);
 }
@@ -196,11 +201,11 @@ void System::after_death(u32 number, Death death) {
         roll_back(number);
         death = Death::ordered;  // it was not what runs from now on
     } else if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::never) {
+        settle(number, ComponentState::stopped);
         return hold(number);
     }
-    r.state = ComponentState::waiting;
     r.restart_at = time;
-    if (death == Death::ordered) return;
+    if (death == Death::ordered) return settle(number, ComponentState::waiting);
     if (time - r.window_start > c.hold_window) {
         r.window_start = time;
         r.deaths = 0;
@@ -208,14 +213,13 @@ void System::after_death(u32 number, Death death) {
     r.deaths++;
     if (c.hold_after != 0 && r.deaths >= c.hold_after) {
         if (static_cast<RestartPolicy>(c.restart) == RestartPolicy::essential) give_up(number);
-        r.state = ComponentState::held_down;
+        settle(number, ComponentState::held_down);
         reporter_.line(Severity::crash, "{} died {} times and is held down", name_of(number), r.deaths);
         return hold(number);
     }
     // The first time it may have been bad luck: then nobody has to wait.
-    if (r.deaths < 2) return;
-    const u32 doublings = std::min(r.deaths - 2, 20u);
-    r.restart_at = time + std::min(c.backoff << doublings, c.ceiling);
+    if (r.deaths >= 2) r.restart_at = time + std::min(c.backoff << std::min(r.deaths - 2, 20u), c.ceiling);
+    settle(number, ComponentState::waiting);
 }
 
 /// What the system is for does not stay up: it ends, with an error. Returns only where the machine can't be ended.
@@ -262,7 +266,7 @@ Result<> System::control(u32 number, ControlAction action) {
             return {};
         case ControlAction::stop:
             if (running) take_down(number);
-            r.state = ComponentState::stopped;
+            settle(number, ComponentState::stopped);
             r.died_at = 0;
             set_cause(r, "stopped");
             hold(number);
@@ -310,6 +314,7 @@ void System::tick() {
     for (u32 i = 0; i < count(); i++) {
         if (record(i).state == ComponentState::waiting && record(i).restart_at <= time) bring_up(i);
         else if (record(i).state == ComponentState::running) watch(i, time);
+        else if (unanswered(i)) hold(i);
     }
     schedule();
 }

@@ -114,8 +114,10 @@ class System {
     // hold.cpp
     void hold(u32 number);
     void release(u32 number);
+    bool unanswered(u32 number) const;
     // system.cpp
     void take_down(u32 number);
+    void settle(u32 number, ComponentState state);
     void bring_up(u32 number);
     void end(u32 number, std::string_view cause, const Fault* fault, Death death);
     void kill(u32 number);

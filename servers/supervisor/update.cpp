@@ -100,7 +100,12 @@ Result<> System::update(u32 number, const Handle<Memory>& file, u64 size) {
     if (r.update == UpdateState::trial) return Error::busy;
     if (r.state == ComponentState::ending) return Error::bad_state;
     // Until it is in the record, a successor of ours destroys what is made here.
-    Owned<Memory> image = PITH_TRY(copy_image(file, size));
+    auto copied = copy_image(file, size);
+    if (!copied.ok()) {
+        give_room_back();
+        return copied.error();
+    }
+    Owned<Memory> image = std::move(*copied);
     const bool may_copy = make_room(component(number).preserved_pages).ok();
     if (r.state == ComponentState::running) take_down(number);
     if (may_copy)
@@ -113,7 +118,8 @@ Result<> System::update(u32 number, const Handle<Memory>& file, u64 size) {
     r.image.memory = image.release();
     r.update = UpdateState::trial;
     r.deaths = 0;
-    r.intent = Intent::none;
+    r.restart_at = now();
+    settle(number, ComponentState::waiting);
     reporter_.line(Severity::notice, "{} is updated", name_of(number));
     bring_up(number);
     schedule();
@@ -144,6 +150,8 @@ void System::end_trial(u32 number, UpdateState state) {
 void System::roll_back(u32 number) {
     ComponentRecord& r = records_->components[number];
     const u64 bytes = u64{component(number).preserved_pages} * abi::kPageSize;
+    // It is dead: what it has answered by now is all that it ever will.
+    if (Borrowed<Signal>(r.pong).poll(~u64{0}) != 0) r.healthy = 1;
     // Nobody has been answered by it: as if it had never been.
     if (r.healthy == 0 && r.snapshot != abi::kNoHandle) {
         auto from = Mapping::create(Borrowed<Memory>(r.snapshot), 0, bytes, abi::kMapRead);

@@ -17,6 +17,7 @@ constexpr u64 kCallingChecks = 20;
 constexpr u64 kQuietPeriods = 5;    // between looks at one that has done nothing
 constexpr u32 kUnpingedChecks = 8;  // looks at one that waits, until it is pinged all the same
 constexpr abi::Time kTrialCheck = 2 * kMillisecond;
+constexpr abi::Time kHoldRetry = kSecond;
 
 }  // namespace
 
@@ -76,6 +77,7 @@ abi::Time System::next_action() const {
     for (u32 i = 0; i < count(); i++) {
         const ComponentRecord& r = record(i);
         if (r.state == ComponentState::waiting) consider(r.restart_at);
+        if (unanswered(i)) consider(now() + kHoldRetry);
         if (r.state != ComponentState::running) continue;
         if (component(i).heartbeat != 0) consider(lives_[i].next_check);
         if (r.update == UpdateState::trial) consider(r.healthy == 0 ? now() + kTrialCheck : r.trial_end);

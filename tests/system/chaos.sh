@@ -35,6 +35,10 @@ nothing_lost chaos_crashes 5
 chaos --chaos 300 --chaos-fault loop --chaos-fault deadlock --chaos-fault no_replies --chaos-target log --chaos-target uart16550 -- sh -c "$load"
 nothing_lost chaos_hangs 1
 
+# The supervisor dies while it ends a component and starts it again, anywhere in that: what it was about to do is done by the next.
+chaos --icount --chaos 110 --chaos-fault both -- sh -c "$load; sleep 40"
+nothing_lost chaos_of_two_at_once 300
+
 chaos --chaos 100 --chaos-fault nonsense -- true
 check_that chaos_knows_its_faults grep -qx "chaos: there is no fault 'nonsense'" err
 

@@ -175,9 +175,9 @@ bool keeps_its_word(const std::string& output) {
 
 bool FaultOutcome::passed() const {
     if (!orderly || (!right && !run.kind.silent)) return false;
-    for (const Hit& hit : hits)
-        if (hit.end == "detected") return false;
-    return true;
+    // One that was hit and did not come back; or nothing was hit at all.
+    if (std::ranges::any_of(hits, [](const Hit& hit) { return hit.end == "detected"; })) return false;
+    return std::ranges::any_of(hits, [](const Hit& hit) { return hit.end != "refused"; });
 }
 
 FaultOutcome carry_out(const FaultTree& tree, const FaultRun& run) {

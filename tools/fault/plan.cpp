@@ -48,7 +48,7 @@ const std::vector<Load>& loads() {
 
 const std::vector<FaultClass>& classes() {
     static const std::vector<FaultClass> list = {
-        {"kills", {"kill", "kill_again"}, 50},
+        {"kills", {"kill", "kill_again", "both"}, 50},
         {"crashes", {"exit", "null", "wild", "execute", "stack"}, 50},
         {"hangs", {"loop", "deadlock", "no_replies", "storm", "pool"}, 100},
         {"lies", {"wrong_replies"}, 100, {"supervisor"}, true},
