@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # faults.sh [SECONDS]: what killings take away from the throughput of files and of the network: the CPU time that the same work takes, in
 # instructions (--icount: a nanosecond each), undisturbed, again undisturbed (which shows what the measurement itself is off), and with killings, chosen at random from what
-# the load goes through. Work for about SECONDS (10). Virtual time leaps where the machine has to wait for the host, so that there are many more killings in a second of work than
-# the interval says: each costs the difference, divided by their number, and of a machine that always works one every so many seconds takes away that much of them.
+# the load goes through. Work for about SECONDS (10). The interval of killings is one of CPU time too (docs/fault_injection.md):
+# each costs the difference, divided by their number, and of a machine that always works one every so many seconds takes away that much of them.
 set -eu
 tree=$(cd "$(dirname "$0")/.." && pwd)
 seconds=${1:-10}
@@ -64,7 +64,7 @@ for load in files network; do
     rounds=$((seconds * 1000 * first / one + 1))
     whole=$(took $load $rounds)
     again=$(took $load $rounds)
-    part=$(took $load $rounds --chaos 200 --chaos-seed 1 "${targets[@]}")
+    part=$(took $load $rounds --chaos 20 --chaos-seed 1 "${targets[@]}")
     awk -v name=$load -v rounds="$rounds" -v w="$whole" -v a="$again" -v p="$part" -v k="$(<"$work/killed")" 'BEGIN {
         cost = (p - (w + a) / 2) / k
         printf "%s, %d rounds: %d and %d ms of CPU time, %d with %d killings, one every %.0f ms of it: %.2f %% lost, %.3f ms for each\n", name, rounds, w, a, p, k, p / k,

@@ -31,7 +31,7 @@ Task<Result<>> FsClient::attach(const Handle<Signal>& signal, u64 bits, u64 sess
     bits_ = bits;
     session_ = session;
     silences_ = bad_opens_ = 0;
-    attach_until_ = now() + kAttachPatience;
+    attach_until_ = HostDeadline(kAttachPatience);
     if (!notifier_.coroutine && !spawn(run_notifier())) {
         close_link();
         co_return Error::no_memory;
@@ -40,7 +40,7 @@ Task<Result<>> FsClient::attach(const Handle<Signal>& signal, u64 bits, u64 sess
     requests_.begin(where, &call);
     reopen();
     const Error error = co_await call;
-    attach_until_ = 0;
+    attach_until_ = HostDeadline();
     if (error == Error::ok) co_return Result<>();
     close_link();
     co_return error;
@@ -100,7 +100,7 @@ void FsClient::open_failed(Error error) {
     if (died_answering(error)) report_violation(server_.endpoint(), "bad answers to open");
     bad_opens_ = 0;
     const bool later = error == Error::timed_out || error == Error::no_memory || error == Error::no_slot;
-    if (!later || (attach_until_ != 0 && now() >= attach_until_)) requests_.fail_all(error);
+    if (!later || attach_until_.passed()) requests_.fail_all(error);
     // Of one that is held down kSignalReborn will tell.
     if (error != Error::held_down) watch_later();
 }

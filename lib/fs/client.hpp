@@ -25,6 +25,7 @@
 #include "lib/fs/requests.hpp"
 #include "lib/os/event_loop.hpp"
 #include "lib/os/mapping.hpp"
+#include "lib/os/patience.hpp"
 #include "lib/os/protocol.hpp"
 #include "lib/os/task.hpp"
 
@@ -156,7 +157,7 @@ class FsClient {
     Waiter notifier_;  ///< in the list of those that are ready: the server is to be told
     Watch watch_{*this};
     abi::Time broken_at_ = 0;     ///< when the server broke the rules last
-    abi::Time attach_until_ = 0;  ///< not 0: attaching for the first time, until then
+    HostDeadline attach_until_;  ///< of attaching for the first time; else it never passes
     u32 bad_opens_ = 0;           ///< answers to Open that could not be used, in a row
     u32 silences_ = 0;            ///< times in a row that it did not answer Open
 };

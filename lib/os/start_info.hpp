@@ -65,7 +65,7 @@ struct StartInfo {
 };
 static_assert(sizeof(StartInfo) <= abi::kPageSize);
 
-inline constexpr u32 kStartDeterministic = 1;  ///< fixed random seed and wall clock (--icount)
+inline constexpr u32 kStartClockSkips = 1;  ///< the clock skips idle time (--icount): lib/os/patience.hpp
 inline constexpr u32
     kStartTraced = 2;  ///< events of components are wanted in the kernel's trace (./pith trace)
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "lib/base/format.hpp"
+#include "lib/os/patience.hpp"
 
 namespace pith::chaos {
 
@@ -28,6 +29,24 @@ abi::Time patience_for(Fault fault) {
 Service::Service(Settings settings)
     : settings_(std::move(settings)), random_(settings_.seed), injector_(random_) {}
 
+/// While the machine waits for the host, a clock that skips what is idle leaps from one fault to the next: nothing would ever get any further.
+abi::Time Service::time() const {
+    if (!clock_skips()) return now();
+    u64 worked = 0;
+    for (u32 cpu = 0; cpu < start_info().cpus; cpu++) {
+        auto reply = process_.call(Process::Cpu{cpu});
+        if (reply.ok()) worked += now() - reply->counts.idle_time;
+    }
+    return worked;
+}
+
+abi::Time Service::next() const {
+    if (!active_) return abi::kNoDeadline;
+    if (!clock_skips()) return next_;
+    const abi::Time present = time();
+    return now() + (present < next_ ? next_ - present : 0);
+}
+
 void Service::find_targets() {
     for (u64 index = 0;; index++) {
         auto description = process_.call(Process::Describe{index});
@@ -50,17 +69,17 @@ Result<Chaos::Begin::Reply> Service::handle(const Chaos::Begin&, Badge) {
     find_targets();
     supervisor_ = Target::find(process_, "supervisor");
     active_ = !targets_.empty() && !settings_.faults.empty();
-    next_ = now() + settings_.interval;
+    next_ = time() + settings_.interval;
     return Chaos::Begin::Reply{};
 }
 
 void Service::act() {
-    if (!active_ || now() < next_) return;
+    if (!active_ || time() < next_) return;
     Target& target = targets_[random_.below(targets_.size())];
     const Fault fault = settings_.faults[random_.below(settings_.faults.size())];
     hit(target, fault);
     // From one to the next, and not from an end: where recovering takes longer, the next comes at once. But programs that begin anew have all of it.
-    next_ = target.essential() ? now() + settings_.interval : std::max(next_ + settings_.interval, now());
+    next_ = target.essential() ? time() + settings_.interval : std::max(next_ + settings_.interval, time());
 }
 
 void Service::hit(Target& target, Fault fault) {

@@ -14,8 +14,8 @@ class Service {
   public:
     explicit Service(Settings settings);
 
-    /// When it acts next; kNoDeadline: not at all.
-    abi::Time next() const { return active_ ? next_ : abi::kNoDeadline; }
+    /// When it looks next whether it is time to act; kNoDeadline: not at all.
+    abi::Time next() const;
     /// Acts if it is time.
     void act();
 
@@ -24,6 +24,8 @@ class Service {
     Result<Chaos::Line::Reply> handle(const Chaos::Line& request, Badge);
 
   private:
+    /// The time that intervals are counted in: the clock's, or where that skips idle time what the CPUs have worked.
+    abi::Time time() const;
     void find_targets();
     void hit(Target& target, Fault fault);
     /// What came of a hit.
@@ -44,7 +46,7 @@ class Service {
     std::vector<Target> targets_;
     Result<Target> supervisor_ = Error::not_found;
     std::vector<std::string> lines_;
-    abi::Time next_ = 0;
+    abi::Time next_ = 0;   ///< by time()
     abi::Time begin_ = 0;  ///< of the present hit
     bool begun_ = false;
     bool active_ = false;

@@ -28,7 +28,6 @@ void apply(RunConfig& config, const run::Record& record) {
     else if (record.key == "stdout") config.setup.ttys |= static_cast<u8>(tty << 1);
     else if (record.key == "stderr") config.setup.ttys |= static_cast<u8>(tty << 2);
     else if (record.key == "log") config.setup.log = record.value == "1" ? 1 : 0;
-    else if (record.key == "clock") config.setup.skips = record.value == "skips" ? 1 : 0;
     else if (record.key == "rows") config.window.rows = number(record.value, 24);
     else if (record.key == "columns") config.window.columns = number(record.value, 80);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lib/os/patience.hpp"
 #include "servers/console/service.hpp"
 
 namespace pith::console {
@@ -103,9 +104,9 @@ void Service::line_lost() {
 }
 
 /// The limit of an exit is for a host that says nothing. With one that does, the exit waits for its acknowledgements, which are the link's. Where
-/// the clock skips what is idle, seconds can be over before the host has had a moment: there it is waited for.
+/// the clock skips what is idle there is none (lib/os/patience.hpp).
 bool Service::exit_is_limited() {
-    return exit_call_.pending() && !plain() && core().setup.skips == 0 && !link_.synced();
+    return exit_call_.pending() && !plain() && !clock_skips() && !link_.synced();
 }
 
 /// All output has arrived.

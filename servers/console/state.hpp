@@ -33,8 +33,7 @@ struct Setup {
     u8 ttys;   ///< bit n: descriptor n leads to the terminal
     u8 log;    ///< the system log is wanted
     u8 plain;  ///< no mux: the serial line is the terminal itself
-    u8 skips;  ///< our clock skips idle time, so that it says nothing about how long the host has had
-    u8 reserved[4];
+    u8 reserved[5];
 };
 
 /// All but the large parts.

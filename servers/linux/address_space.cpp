@@ -184,16 +184,20 @@ SysResult<u64> AddressSpace::map(const MapRequest& request) {
     if (request.shared && !request.source) area.source = Ref<SharedMemory>::make(frames_, length / kPageSize);
     area.name = request.name;
     area.attach();
-    if (request.populate && request.prot != 0) {
-        const Access access = (request.prot & 2) != 0 && !request.source ? Access::write : Access::read;
-        for (u64 at = address; at < address + length; at += 16 * kPageSize)
-            // What would have to be read is left to the faults.
-            if (MissingPage missing; fault(at, access, std::min(address + length - at, 16 * kPageSize),
-                                           &missing) != FaultResult::done)
-                break;
-    }
     merge_around(address);
     return address;
+}
+
+bool AddressSpace::populate(u64 start, u64 end) {
+    constexpr u64 kAtOnce = 16 * kPageSize;
+    const Vma* area = find(start);
+    if (area == nullptr || area->prot == 0) return false;
+    const Access access = (area->prot & 2) != 0 && !area->source ? Access::write : Access::read;
+    for (u64 at = start; at < end; at += kAtOnce)
+        // What would have to be read is left to the faults.
+        if (MissingPage missing; fault(at, access, std::min(end - at, kAtOnce), &missing) != FaultResult::done)
+            return false;
+    return true;
 }
 
 SysResult<> AddressSpace::unmap(u64 address, u64 length) {

@@ -77,7 +77,6 @@ struct MapRequest {
     bool no_replace = false;
     bool shared = false;
     bool grows_down = false;
-    bool populate = false;
     bool no_reserve = false;
     Ref<PageSource> source;
     u64 source_page = 0;
@@ -96,6 +95,8 @@ class AddressSpace : public RefCounted {
 
     /// The address. EINVAL, ENOMEM (limits), EEXIST (no_replace), EACCES.
     SysResult<u64> map(const MapRequest& request);
+    /// Makes what an area has from `start` to `end` (pages) accessible, as a fault would, without waiting for a device. False: not all of it.
+    bool populate(u64 start, u64 end);
     SysResult<> unmap(u64 address, u64 length);
     SysResult<> protect(u64 address, u64 length, u8 prot);
     SysResult<u64> remap(u64 address, u64 old_length, u64 new_length, bool may_move, bool fixed,

@@ -49,7 +49,6 @@ u8 digit(char c) { return static_cast<u8>(c >= 'a' ? c - 'a' + 10 : c >= 'A' ? c
 /// Entropy and wall clock from the host.
 void set_up_clock_and_random(Zone& zone, std::string_view config) {
     zone.set_realtime(wall_clock());
-    bool fixed = (start_info().flags & kStartDeterministic) != 0;
     while (const auto record = run::next_record(config)) {
         if (record->key == "seed") {
             u8 seed[32] = {};
@@ -58,7 +57,7 @@ void set_up_clock_and_random(Zone& zone, std::string_view config) {
             zone.random_source.add_entropy(seed);
         }
     }
-    if (!fixed) zone.random_source.add_processor_entropy();
+    zone.random_source.add_processor_entropy();
     if (!zone.reborn) return;
     // With the same seed: what the dead one's programs got, and its sessions with other servers, must not come again.
     const u64 life[] = {start_info().generation, now()};

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "lib/os/clock.hpp"
+#include "lib/os/patience.hpp"
 #include "servers/linux/address_space.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/disk.hpp"
@@ -71,7 +72,7 @@ Task<void> Ending::run() {
         for (Process* process : all) process->terminate(kSigKill);
         // What was written is on the disks when the machine goes off; but one that does not answer keeps nobody here.
         if (zone.vfs->disks && spawn(flush()))
-            static_cast<void>(co_await flushed.wait(zone.now() + kFlushPatience));
+            static_cast<void>(co_await flushed.wait(HostDeadline(kFlushPatience).time()));
     }
     co_await tell_console();
     end_machine();

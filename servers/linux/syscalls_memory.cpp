@@ -8,6 +8,7 @@
 #include "servers/linux/vfs/file_table.hpp"
 #include "servers/linux/vfs/fs_context.hpp"
 #include "servers/linux/vfs/path.hpp"
+#include "servers/linux/wait.hpp"
 #include "servers/linux/zone.hpp"
 
 namespace pith::lx {
@@ -41,6 +42,21 @@ SysResult<> map_file(Thread& thread, MapRequest& request, u64 descriptor, u64 of
     return {};
 }
 
+/// Gives a new mapping its pages, as far as there are any for it: the call has succeeded by then. The rest of the zone goes on meanwhile: after each
+/// turn it has as long as that took.
+Task<SysResult<u64>> populate(Thread& thread, u64 address, u64 length) {
+    constexpr u64 kTurn = 256 * kPageSize;
+    const u64 end = address + length;
+    for (u64 at = address; at < end && !thread.fatal_signal_pending(); at += kTurn) {
+        const Time begin = thread.zone().now();
+        if (!thread.process.memory->populate(at, std::min(end, at + kTurn)) || end - at <= kTurn) break;
+        const Time time = thread.zone().now();
+        Sleep sleep(thread, time + (time - begin), Interruptible::kill);
+        static_cast<void>(co_await sleep);
+    }
+    co_return address;
+}
+
 }  // namespace
 
 Outcome sys_mmap(Thread& thread, const SyscallArgs& args) {
@@ -56,11 +72,12 @@ Outcome sys_mmap(Thread& thread, const SyscallArgs& args) {
     request.shared = type == kMapShared || type == kMapSharedValidate;
     if (!request.shared && type != kMapPrivate) return Errno::EINVAL;
     request.grows_down = (flags & kMapGrowsDown) != 0;
-    request.populate = (flags & (kMapPopulate | kMapLocked)) != 0;
     if (args.a5 % kPageSize != 0 || request.length == 0) return Errno::EINVAL;
     if ((flags & kMapAnonymous) == 0)
         if (const auto done = map_file(thread, request, args.a4, args.a5); !done.ok()) return done.error();
-    return thread.process.memory->map(request);
+    const SysResult<u64> mapped = thread.process.memory->map(request);
+    if (!mapped.ok() || (flags & (kMapPopulate | kMapLocked)) == 0) return mapped;
+    return run(thread, populate(thread, mapped.value(), page_ceil(request.length)));
 }
 
 Outcome sys_munmap(Thread& thread, const SyscallArgs& args) {

@@ -32,8 +32,7 @@ u64 processor_random() {
 
 }  // namespace
 
-Random::Random(bool deterministic) {
-    if (deterministic) return;
+Random::Random() {
     u64 seed[4] = {now(), static_cast<u64>(wall_clock()), reinterpret_cast<u64>(this),
                    __builtin_ia32_rdtsc()};
     if (have_rdrand()) {

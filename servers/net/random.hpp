@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Random numbers that nobody can guess: ChaCha20 (RFC 8439) with a key from the processor, the clock and the addresses at the start, which each block of
-// output replaces. In a deterministic run they follow from a fixed key.
+// output replaces.
 #pragma once
 
 #include "abi/types.hpp"
@@ -9,7 +9,7 @@ namespace pith::net_server {
 
 class Random {
   public:
-    explicit Random(bool deterministic);
+    Random();
     u64 next();
 
   private:

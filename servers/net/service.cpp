@@ -25,8 +25,7 @@ Service::Service(EventLoop& loop, const Client<Ethernet>& driver, Handle<Pool> k
       has_driver_(driver.valid()),
       keep_(std::move(keep)),
       kept_(std::move(kept)),
-      records_(records),
-      random_((start_info().flags & kStartDeterministic) != 0) {
+      records_(records) {
     if (auto known = kept_.take<Memory>(kLinkSlot); known.ok()) {
         auto info = known->memory_info();
         if (info.ok() && info->size >= Net::kLinkSize) link_ = std::move(*known);

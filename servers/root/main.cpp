@@ -130,6 +130,7 @@ RootServer::RootServer()
     unlimited.ceiling = kSupervisorPriority;
     system_budget_ = need(keep_.create_budget(own_budget(), unlimited), "the system's Budget");
     root_start.wall_clock = boot_wall_clock(slot<Machine>(abi::RootSlot::machine), own_pool(), bundle_);
+    if (configured_to_skip(bundle_)) root_start.flags |= kStartClockSkips;
 
     const auto endpoint = need(loop_.endpoint().mint(Badge(protocol_number(Root::kName), 0, 0).bits(),
                                                      rights(abi::EndpointRight::send) | kCopyRight),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The PC's real-time clock (Motorola MC146818A data sheet), read once through ports 0x70 and 0x71, and the
-// key "epoch" of run/config: the host's idea of when the machine was started, which a reset makes stale.
+// keys of run/config: "epoch", the host's idea of when the machine was started, which a reset makes stale, and "clock".
 #include "servers/root/time.hpp"
 
 #include <charconv>
@@ -60,18 +60,22 @@ i64 read_rtc() {
            value(now.minute) * i64{60} + value(now.second);
 }
 
+/// What run/config says of `key`; empty: nothing.
+std::string_view configured(const Bundle& bundle, std::string_view key) {
+    auto config = bundle.find(run::kConfigName);
+    if (!config.ok()) return {};
+    std::string_view text(reinterpret_cast<const char*>(config->content.data()), config->content.size());
+    while (auto record = run::next_record(text))
+        if (record->key == key) return record->value;
+    return {};
+}
+
 /// Key "epoch" in nanoseconds; 0: it is not given.
 i64 configured_epoch(const Bundle& bundle) {
-    auto config = bundle.find(run::kConfigName);
-    if (!config.ok()) return 0;
-    std::string_view text(reinterpret_cast<const char*>(config->content.data()), config->content.size());
-    while (auto record = run::next_record(text)) {
-        i64 value = 0;
-        if (record->key != "epoch") continue;
-        std::from_chars(record->value.data(), record->value.data() + record->value.size(), value);
-        return value;
-    }
-    return 0;
+    const std::string_view text = configured(bundle, "epoch");
+    i64 value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
 }
 
 }  // namespace
@@ -91,5 +95,7 @@ i64 boot_wall_clock(const Handle<Machine>& machine, const Handle<Pool>& pool, co
     const i64 apart = from_rtc - epoch;
     return epoch != 0 && apart > -2 * kNanoseconds && apart < 10 * kNanoseconds ? epoch : from_rtc;
 }
+
+bool configured_to_skip(const Bundle& bundle) { return configured(bundle, "clock") == "skips"; }
 
 }  // namespace pith::root

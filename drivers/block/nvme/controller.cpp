@@ -6,7 +6,8 @@
 #include <cstring>
 
 #include "drivers/block/nvme/registers.hpp"
-#include "lib/os/clock.hpp"
+#include "lib/os/heartbeat.hpp"
+#include "lib/os/patience.hpp"
 
 namespace pith::nvme {
 
@@ -21,18 +22,20 @@ constexpr abi::Time kSpinning = kMillisecond;
 constexpr u32 kMinBlock = 9, kMaxBlock = 12;
 constexpr u64 kAnyTransfer = u64{1} << 20;
 
-/// What is soon there is waited for without sleeping.
+/// What is soon there is waited for without sleeping; while it takes longer, the event loop's heartbeat is answered.
 template <typename Condition>
 Result<> wait_for(abi::Time patience, const Condition& condition) {
+    const HostDeadline deadline(patience);
     const abi::Time start = now();
     Owned<Signal> never;
     while (!condition()) {
         const abi::Time time = now();
-        if (time - start > patience) return Error::timed_out;
+        if (deadline.passed()) return Error::timed_out;
         if (time - start < kSpinning) {
             yield_cpu();
             continue;
         }
+        answer_heartbeat();
         if (!never.valid()) never = PITH_TRY(own_pool().create_signal());
         static_cast<void>(never.wait(1, time + kMillisecond));
     }

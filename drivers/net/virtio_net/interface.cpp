@@ -70,8 +70,8 @@ void Interface::serve() {
     if (frames_.take_news()) static_cast<void>(client_.notify(client_bits_));
     if (works_ && !watch_.armed() && frames_.sending() != 0) {
         sent_ = frames_.sent();
-        sent_at_ = now();
-        watch_.arm(sent_at_ + kLookInterval);
+        overdue_ = HostDeadline(setup_.patience);
+        watch_.arm(now() + kLookInterval);
     }
     if (received != kept_.counts.received_frames) gather();
     if (traced_ && received != kept_.counts.received_frames)
@@ -121,16 +121,15 @@ void Interface::restart() {
 /// Each kLookInterval while something is being sent: no interrupt tells of what was. A device that sends nothing for all its patience is reset.
 void Interface::watch() {
     if (!works_) return restart();
-    const abi::Time time = now();
-    watch_.arm(time + kLookInterval);  // before serve(), which begins to count anew where nothing is watched
+    watch_.arm(now() + kLookInterval);  // before serve(), which begins to count anew where nothing is watched
     serve();
     if (!works_) return;
     if (frames_.sending() == 0) return watch_.cancel();
     if (frames_.sent() != sent_) {
         sent_ = frames_.sent();
-        sent_at_ = time;
+        overdue_ = HostDeadline(setup_.patience);
     }
-    if (virtio_.failed() || time - sent_at_ >= setup_.patience) restart();
+    if (virtio_.failed() || overdue_.passed()) restart();
 }
 
 /// The configuration interrupt came.

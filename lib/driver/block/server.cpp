@@ -89,7 +89,7 @@ void DiskServer::serve() {
     }
     if (requests_.under_way() != 0 && !watch_.armed()) {
         finished_ = requests_.finished();
-        finished_at_ = now();
+        overdue_ = HostDeadline(setup_.patience);
         arm();
     }
 }
@@ -105,10 +105,10 @@ void DiskServer::arm() { watch_.arm(now() + std::min(setup_.patience, kLookInter
 /// A device that has had requests all the time, and been done with none, won't be.
 void DiskServer::watch() {
     if (requests_.under_way() == 0) return;
-    const abi::Time time = now();
-    if (std::exchange(finished_, requests_.finished()) != requests_.finished()) finished_at_ = time;
-    if (requests_.failed() || time - finished_at_ >= setup_.patience) {
-        finished_at_ = time;
+    if (std::exchange(finished_, requests_.finished()) != requests_.finished())
+        overdue_ = HostDeadline(setup_.patience);
+    if (requests_.failed() || overdue_.passed()) {
+        overdue_ = HostDeadline(setup_.patience);
         recover();
     }
     arm();

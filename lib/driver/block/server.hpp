@@ -11,6 +11,7 @@
 
 #include "lib/driver/block/requests.hpp"
 #include "lib/driver/pci.hpp"
+#include "lib/os/patience.hpp"
 #include "lib/os/trace.hpp"
 
 namespace pith {
@@ -38,7 +39,7 @@ class DiskServer {
     struct Setup {
         u32 index;  ///< the disk's
         u64 submitted_bit;  ///< of the loop's Signal: a client has submitted something. Whoever handles it calls `serve`
-        abi::Time patience;  ///< after so long without an answer the device is reset
+        abi::Time patience;  ///< after so long of the host's time without an answer the device is reset
         u64 first_window;    ///< bytes, for the first client if it has no wish
     };
     DiskServer(DiskDevice& device, DiskLinks& links, EventLoop& loop, DiskKept& kept, const Setup& setup);
@@ -90,7 +91,7 @@ class DiskServer {
     DiskRequests requests_;
     Watch watch_{*this};
     u64 finished_ = 0;           ///< requests_.finished(), as it was
-    abi::Time finished_at_ = 0;  ///< when that changed
+    HostDeadline overdue_;       ///< when that should have changed
     TraceRing<DiskRecord> trace_;
 };
 

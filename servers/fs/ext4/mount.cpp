@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "lib/os/heap.hpp"
+#include "lib/os/patience.hpp"
 
 namespace pith::ext4fs {
 
@@ -100,10 +101,10 @@ void Mount::sleep_for(abi::Time time) {
 }
 
 Result<ext4::BlockDevice*> Mount::open(const Fs::Attach& where) {
-    const abi::Time deadline = pith::now() + kDiskPatience;
+    const HostDeadline deadline(kDiskPatience);
     auto client = disks_.open(where.disk);
     while (!client.ok() && client.error() != Error::not_found && client.error() != Error::io &&
-           pith::now() < deadline && !disk_.aborted()) {
+           !deadline.passed() && !disk_.aborted()) {
         sleep_for(kDiskRetry);
         client = disks_.open(where.disk);
     }

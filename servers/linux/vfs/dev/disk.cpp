@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lib/os/clock.hpp"
+#include "lib/os/patience.hpp"
 #include "servers/linux/services.hpp"
 #include "servers/linux/vfs/dev/partitions.hpp"
 #include "servers/linux/vfs/format.hpp"
@@ -78,13 +79,16 @@ void Disks::start() {
         for (const auto& disk : disks_) disk->client.reborn();
         find_more(now() + kPatience);
     });
-    const abi::Time deadline = now() + kBootPatience;
-    find_more(deadline);
-    while ((driver_died_ || scanning_ != 0) && now() < deadline) loop.run_once(deadline);
+    const HostDeadline deadline(kBootPatience);
+    find_more(now() + kBootPatience);
+    while ((driver_died_ || driver_late_ || scanning_ != 0) && !deadline.passed()) {
+        loop.run_once(driver_late_ ? now() + kPatience : deadline.time());
+        if (driver_late_) find_more(now() + kPatience);
+    }
 }
 
 void Disks::find_more(abi::Time deadline) {
-    driver_died_ = false;
+    driver_died_ = driver_late_ = false;
     const Services& services = *zone_.services;
     if (services.block.valid()) find_more(DiskKind::virtio, services.block, deadline);
     if (services.nvme.valid()) find_more(DiskKind::nvme, services.nvme, deadline);
@@ -101,6 +105,7 @@ void Disks::find_more(DiskKind kind, const Client<Block>& driver, abi::Time dead
         if (opened.error() == Error::io) continue;  // those behind one that does not work may do
         if (!opened.ok()) {
             driver_died_ = driver_died_ || BlockClient::died_answering(opened.error());
+            driver_late_ = driver_late_ || opened.error() == Error::timed_out;
             return;
         }
         disk->whole = Ref<BlockDevice>::make(*disk, 0u, u64{0}, disk->client.sectors());

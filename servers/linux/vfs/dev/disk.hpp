@@ -90,6 +90,7 @@ class Disks {
     Zone& zone_;
     u64 bit_ = 0;
     u32 scanning_ = 0;
+    bool driver_late_ = false;                  ///< it did not answer as it was asked for more
     bool driver_died_ = false;                  ///< as it was asked for more: its successor is
     std::vector<std::unique_ptr<Disk>> disks_;  ///< by kind and index
 };
