@@ -83,7 +83,12 @@ struct Root {
         char cause[112];  ///< why, ended by 0: it is told on the debug console; empty: it is in order
         struct Reply {};
     };
-    using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Shutdown>;
+    /// The caller is ended next by an injector of faults (Process::Reach): no sign that it is broken.
+    struct Forgive {
+        static constexpr u16 kOpcode = 18;
+        struct Reply {};
+    };
+    using Methods = MethodList<Lifecycle::Exit, Lifecycle::Crash, Shutdown, Forgive>;
 };
 
 struct Process {

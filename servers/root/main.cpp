@@ -60,6 +60,7 @@ class RootServer {
     [[noreturn]] void run();
 
     Result<Root::Shutdown::Reply> handle(const Root::Shutdown& request, Badge);
+    Result<Root::Forgive::Reply> handle(const Root::Forgive& request, Badge);
     void handle(const Lifecycle::Exit& request, Request<Lifecycle::Exit>);
     void handle(const Lifecycle::Crash& request, Request<Lifecycle::Crash>);
 
@@ -255,6 +256,11 @@ Result<Root::Shutdown::Reply> RootServer::handle(const Root::Shutdown& request, 
     if (length != 0) report({request.cause, length});
     return shut_down({machine, own_pool(), boot_info().rsdp}, static_cast<ShutdownKind>(request.kind),
                      request.status);
+}
+
+Result<Root::Forgive::Reply> RootServer::handle(const Root::Forgive&, Badge) {
+    quick_deaths_ = 0;
+    return Root::Forgive::Reply{};
 }
 
 /// Status 0: it was killed by order.

@@ -42,6 +42,7 @@ Result<> Services::reach_self(u64 what, Request<Process::Reach>& request) {
         endpoint = PITH_TRY(probe(system_.loop().endpoint()));
         handles.add(endpoint);
     } else {
+        static_cast<void>(system_.root().call(Root::Forgive{}));
         add_insides(handles, own_thread(), own_space(), own_pool(), system_.loop().signal());
     }
     request.reply({start_info().generation + 1, 0, 0}, handles);
