@@ -38,7 +38,8 @@ enum class FrameType : u8 {
     end = 2,     ///< sequence = offset of the end; no payload. Acknowledged as offset + 1
     ack = 3,     ///< sequence = all before it has been taken; payload: AckPayload
     resend = 4,  ///< as ack, and something after it was lost: go back
-    hello = 5,   ///< sequence = epoch; payload: HelloPayload
+    hello =
+        5,  ///< sequence = epoch (of an answer: kNoEpoch if the offsets contradict what the host has); payload: HelloPayload
 };
 
 /// Little endian, as all of this protocol.
@@ -62,6 +63,8 @@ struct AckPayload {
 enum : u32 {
     kHelloAnswer = 1,  ///< this is the answer to a hello; it is not answered
 };
+
+inline constexpr u64 kNoEpoch = 0;  ///< no guest chooses it
 
 struct HelloPayload {
     u32 version;

@@ -156,10 +156,10 @@ class FsClient {
     FsRequests requests_;
     Waiter notifier_;  ///< in the list of those that are ready: the server is to be told
     Watch watch_{*this};
-    abi::Time broken_at_ = 0;     ///< when the server broke the rules last
+    abi::Time broken_at_ = 0;    ///< when the server broke the rules last
     HostDeadline attach_until_;  ///< of attaching for the first time; else it never passes
-    u32 bad_opens_ = 0;           ///< answers to Open that could not be used, in a row
-    u32 silences_ = 0;            ///< times in a row that it did not answer Open
+    u32 bad_opens_ = 0;          ///< answers to Open that could not be used, in a row
+    u32 silences_ = 0;           ///< times in a row that it did not answer Open
 };
 
 }  // namespace pith

@@ -146,6 +146,13 @@ void Link::new_epoch(u64 epoch) {
     user_.restart();
 }
 
+/// The peer has taken what was never sent, or asks for what it had said that it has.
+bool Link::contradicts(const HelloPayload& hello) {
+    for (usize c = 0; c < kChannels; ++c)
+        if (hello.received[c] > total(c) || hello.received[c] < state_.acknowledged[c]) return true;
+    return false;
+}
+
 void Link::take_hello(const Decoder::Frame& frame, Time now) {
     if (frame.payload.size() != sizeof(HelloPayload)) return;
     HelloPayload hello;
@@ -153,10 +160,18 @@ void Link::take_hello(const Decoder::Frame& frame, Time now) {
     bool answer = (hello.flags & kHelloAnswer) != 0;
     if (hello.version != kVersion || answer != (side_ == Side::guest)) return;
     if (answer && (hello.token != token_ || synced_)) return;  // to an earlier one, or a second answer
+    if (answer && frame.header.sequence == kNoEpoch) contradicted_ = true;
     if (frame.header.sequence != state_.epoch) {
         if (side_ == Side::guest) return;  // an answer to an earlier boot
         new_epoch(frame.header.sequence);
     }
+    refused_ = !answer && contradicts(hello);
+    contradicted_ = answer && contradicts(hello);
+    if (refused_) {
+        peer_token_ = hello.token;
+        answer_due_ = true;
+    }
+    if (refused_ || contradicted_) return;
     // The same hello again, because its answer took long: what it asks for is on its way.
     const bool fresh = hello.token != peer_token_;
     peer_token_ = hello.token;
@@ -246,7 +261,8 @@ usize Link::produce_hello(std::span<u8> wire, Time now) {
     hello_time_ = now + kHelloTime;
     u8 payload[sizeof(hello)];
     memcpy(payload, &hello, sizeof(hello));
-    return encode({Channel::control, FrameType::hello, 0, 0, state_.epoch}, payload, wire);
+    const u64 epoch = refused_ ? kNoEpoch : state_.epoch;
+    return encode({Channel::control, FrameType::hello, 0, 0, epoch}, payload, wire);
 }
 
 usize Link::produce_ack(usize c, std::span<u8> wire) {

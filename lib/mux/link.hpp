@@ -74,6 +74,10 @@ class Link {
     /// The peer has answered (guest) or said (host) hello.
     bool synced() const { return synced_; }
 
+    /// Guest: what it was restored from and what the host has contradict each other: one has taken what the other has not sent, or is to send what is
+    /// gone. No stream would ever go on: it has to begin anew, with a new epoch.
+    bool contradicted() const { return contradicted_; }
+
     /// All that was written (and ended) has been taken by the peer.
     bool idle();
     bool idle(Channel channel);
@@ -105,6 +109,7 @@ class Link {
     void take_end(const Decoder::Frame& frame);
     void take_ack(const Decoder::Frame& frame, Time now);
     void take_hello(const Decoder::Frame& frame, Time now);
+    bool contradicts(const HelloPayload& hello);
     void new_epoch(u64 epoch);
     void acknowledge(usize c, u64 offset, Time now);
     void go_back(usize c);
@@ -123,6 +128,8 @@ class Link {
     bool synced_ = false;
     bool hello_due_;
     bool answer_due_ = false;
+    bool refused_ = false;  // host: the hello to be answered contradicts what is here
+    bool contradicted_ = false;
     Time hello_time_ = 0;     // next unanswered hello
     u64 token_ = 0;           // guest: of the hello that is not answered yet, or was last; 0: choose one
     u64 peer_token_ = 0;      // of the last hello that came

@@ -89,7 +89,13 @@ bool Service::exchange() {
 
 void Service::take_wire(std::span<const u8> bytes) {
     dirty_ = true;
-    if (!plain()) return link_.feed(bytes, now());
+    if (!plain()) {
+        link_.feed(bytes, now());
+        if (!link_.contradicted()) return;
+        // A predecessor that ran wild has left numbers that look well.
+        store_.forget();
+        panic("what was preserved contradicts the host");
+    }
     static_cast<void>(
         streams_.deliver(Channel::tty, bytes));  // what finds no room is lost, as on any plain line
 }

@@ -76,6 +76,8 @@ class Store {
     void tty_changed() { ++tty_version_; }
     void reply_changed() { ++reply_version_; }
     void commit();
+    /// Makes the next one begin anew.
+    void forget() { layout_->magic = 0; }
 
     std::span<u8> outgoing(Channel channel);
     std::span<u8> incoming(Channel channel);

@@ -195,7 +195,8 @@ bool AddressSpace::populate(u64 start, u64 end) {
     const Access access = (area->prot & 2) != 0 && !area->source ? Access::write : Access::read;
     for (u64 at = start; at < end; at += kAtOnce)
         // What would have to be read is left to the faults.
-        if (MissingPage missing; fault(at, access, std::min(end - at, kAtOnce), &missing) != FaultResult::done)
+        if (MissingPage missing;
+            fault(at, access, std::min(end - at, kAtOnce), &missing) != FaultResult::done)
             return false;
     return true;
 }

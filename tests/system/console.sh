@@ -41,6 +41,15 @@ E
 TERM=xterm "$tools/pith_expect" script "${runner[@]}" --bundle console.bundle >out 2>err
 check_that terminal test $? -eq 7
 
+# Where a terminal may lose what is typed, it is typed again.
+cat >script <<'E'
+again 1
+send hello\r
+expect got hello
+E
+"$tools/pith_expect" script bash -c 'trap "" INT; read -r lost; read -r line; echo "got $line"' >out 2>err
+check_that typed_again test $? -eq 0
+
 # With the Linux server: the session goes on over the death of either.
 cat >script <<'E'
 limit 60

@@ -6,6 +6,8 @@
 // Lines of SCRIPT (a file; '#' begins a comment):
 //   send TEXT        types it; \n \r \t \e \\ \xHH are escapes (Enter is \r)
 //   expect TEXT      waits until TEXT has come, after what earlier expects found
+//   again SECONDS    from now on, what was typed last is typed again (after ^C) each so many seconds that it is waited for what comes of it: for a
+//                    terminal that may lose what is typed
 //   absent TEXT      TEXT has not come since the last expect's find
 //   size ROWS COLUMNS, pause MILLISECONDS, limit SECONDS (for each expect; 60), end (waits for the command's end)
 // Ends with the command's status, or 1 and what was seen when an expectation fails.
@@ -82,7 +84,8 @@ class Talk {
         if (verb == "absent") return absent(unescape(rest));
         if (verb == "limit") limit_ = std::chrono::seconds(std::stoi(rest));
         else if (verb == "pause") listen(Clock::now() + std::chrono::milliseconds(std::stoi(rest)), "");
-        else if (verb == "end") listen(Clock::now() + limit_, "\xff\xff");
+        else if (verb == "again") again_ = std::chrono::seconds(std::stoi(rest));
+        else if (verb == "end") listen_and_type(Clock::now() + limit_, "\xff\xff");
         else if (verb == "size") resize(rest);
         else fail(kUsage, "line {}: unknown verb '{}'", number, verb);
     }
@@ -103,12 +106,17 @@ class Talk {
     }
 
     void send(const std::string& text) {
+        typed_ = text;
+        type(text);
+    }
+
+    void type(const std::string& text) {
         if (::write(master_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
             complain("could not type");
     }
 
     void expect(const std::string& text) {
-        if (!listen(Clock::now() + limit_, text)) complain("'" + text + "' did not come");
+        if (!listen_and_type(Clock::now() + limit_, text)) complain("'" + text + "' did not come");
         found_ = seen_.find(text, found_) + text.size();
     }
 
@@ -120,6 +128,16 @@ class Talk {
         winsize size{};
         std::istringstream(text) >> size.ws_row >> size.ws_col;
         ::ioctl(master_, TIOCSWINSZ, &size);
+    }
+
+    /// listen(), typing again what was typed last.
+    bool listen_and_type(Clock::time_point until, const std::string& text) {
+        while (again_ != again_.zero() && Clock::now() + again_ < until) {
+            if (listen(Clock::now() + again_, text)) return true;
+            if (!open_) return false;
+            type("\x03" + typed_);
+        }
+        return listen(until, text);
     }
 
     /// Collects output until `text` is there, the time has come or the terminal is closed; whether it is there.
@@ -144,6 +162,8 @@ class Talk {
     std::string seen_;
     usize found_ = 0;
     Clock::duration limit_ = std::chrono::seconds(60);
+    Clock::duration again_ = Clock::duration::zero();
+    std::string typed_;
 };
 
 int run(int argc, char** argv) {

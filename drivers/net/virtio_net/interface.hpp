@@ -40,9 +40,10 @@ class Interface {
     struct Setup {
         u32 index;
         u64 submitted_bit;  ///< of the loop's Signal: the client has submitted something. Whoever handles it calls `serve`
-        u64 changed_bit;     ///< the device's state or configuration has changed: `look`
-        const Lull& lull;    ///< after it is asked, `gathered` is called
-        abi::Time patience;  ///< a device that has sent nothing for so much of the host's time, though it should have, is reset
+        u64 changed_bit;   ///< the device's state or configuration has changed: `look`
+        const Lull& lull;  ///< after it is asked, `gathered` is called
+        abi::Time
+            patience;  ///< a device that has sent nothing for so much of the host's time, though it should have, is reset
     };
     Interface(PciDevice&& device, EventLoop& loop, Kept& kept, const Setup& setup)
         : device_(std::move(device)),
@@ -124,8 +125,8 @@ class Interface {
     Frames frames_;
     Watch watch_{*this};
     Gather gather_{*this};
-    u64 sent_ = 0;           ///< frames_.sent(), as it was
-    HostDeadline overdue_;   ///< when that should have changed
+    u64 sent_ = 0;          ///< frames_.sent(), as it was
+    HostDeadline overdue_;  ///< when that should have changed
     abi::Time restarted_at_ = 0;
     const bool traced_ = (start_info().flags & kStartTraced) != 0;
     TraceRing<Record> trace_;

@@ -90,8 +90,8 @@ class DiskServer {
     std::optional<Opening> openings_[Block::kMaxClients];
     DiskRequests requests_;
     Watch watch_{*this};
-    u64 finished_ = 0;           ///< requests_.finished(), as it was
-    HostDeadline overdue_;       ///< when that should have changed
+    u64 finished_ = 0;      ///< requests_.finished(), as it was
+    HostDeadline overdue_;  ///< when that should have changed
     TraceRing<DiskRecord> trace_;
 };
 

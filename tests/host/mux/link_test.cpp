@@ -108,6 +108,46 @@ TEST(Link, CarriesAllChannelsBothWays) {
     EXPECT_EQ(host.deadline(), 0u + host.deadline());
 }
 
+/// A guest that is restored from numbers that look well and are not what they were: whether it is told.
+void expect_contradiction(void (*spoil)(LinkState& state)) {
+    Streams guest_streams, host_streams;
+    for (usize c : kAll) {
+        fill(guest_streams.out[c], 1000, 1);
+        fill(host_streams.out[c], 1000, 2);
+    }
+    Link guest(Link::Side::guest, guest_streams, fresh(5)), host(Link::Side::host, host_streams);
+    Wire wire(1);
+    u64 now = 1;
+    for (; now < 1'000'000'000 && !(guest.synced() && guest.idle() && host.idle()); now += 1'000'000) {
+        wire.pump(guest, host, now, 20);
+        wire.pump(host, guest, now, 20);
+    }
+    EXPECT_FALSE(guest.contradicted());
+    LinkState state = guest.state();
+    spoil(state);
+    Link spoilt(Link::Side::guest, guest_streams, state);
+    for (const u64 end = now + 10'000'000; now < end; now += 1'000'000) {
+        wire.pump(spoilt, host, now, 20);
+        wire.pump(host, spoilt, now, 20);
+    }
+    EXPECT_TRUE(spoilt.contradicted());
+    EXPECT_FALSE(spoilt.synced());
+    // Who begins anew is served.
+    Link anew(Link::Side::guest, guest_streams, fresh(6));
+    for (const u64 end = now + 10'000'000; now < end; now += 1'000'000) {
+        wire.pump(anew, host, now, 20);
+        wire.pump(host, anew, now, 20);
+    }
+    EXPECT_TRUE(anew.synced());
+    EXPECT_FALSE(anew.contradicted());
+}
+
+TEST(Link, AGuestWithSpoiltNumbersIsTold) {
+    expect_contradiction([](LinkState& state) { state.received[1] += 100; });      // it was never sent
+    expect_contradiction([](LinkState& state) { state.received[1] -= 100; });      // it is gone
+    expect_contradiction([](LinkState& state) { state.acknowledged[1] += 100; });  // the host has less
+}
+
 TEST(Link, NothingIsSentBeforeTheFirstHello) {
     Streams streams;
     fill(streams.out[1], 10, 3);
