@@ -46,10 +46,10 @@ std::vector<TestResult> run_kernel_test(const TestTree& tree, const std::string&
 /// Scripts that take long, and so run in three configurations: debug with two CPUs, release with one and four.
 bool on_fewer(const std::string& script) {
     static const std::set<std::string> scripts = {
-        "block_devices", "disks",     "ethernet", "ext4",      "ext4_linux",  "iommu",     "memory",
-        "net_http",      "net_iperf", "net_load", "net_redis", "net_ssh",     "net_tools", "nvme",
-        "power_cut",     "recovery",  "restarts", "share",     "share_linux", "slow_disk", "streams",
-        "zone"};
+        "block_devices", "disks",     "ethernet",  "ext4",     "ext4_linux", "iommu",
+        "memory",        "net_http",  "net_iperf", "net_load", "net_redis",  "net_ssh",
+        "net_tools",     "nvme",      "power_cut", "recovery", "restarts",   "share",
+        "share_linux",   "slow_disk", "streams",   "zone"};
     return scripts.contains(script);
 }
 
