@@ -20,6 +20,9 @@ target_compile_definitions(pith_freestanding INTERFACE
     _LIBCPP_DISABLE_EXTERN_TEMPLATE _LIBCPP_VERBOSE_ABORT_NOT_NOEXCEPT
     $<$<BOOL:${PITH_ASSERTS}>:PITH_ASSERTS=1>)
 target_include_directories(pith_freestanding INTERFACE ${CMAKE_SOURCE_DIR})
+# A release's components are optimised as a whole, each with what it uses of the libraries (the kernel too: kernel/CMakeLists.txt).
+add_library(pith_whole INTERFACE)
+target_compile_options(pith_whole INTERFACE $<$<CONFIG:Release>:-flto>)
 # Linked as for Linux: for the bare target clang would call gcc to link, which does not know lld-19.
 target_link_options(pith_freestanding INTERFACE
     --target=x86_64-unknown-linux-gnu -nostdlib -static -fuse-ld=lld-19 -Wl,--gc-sections -Wl,-z,noexecstack
@@ -36,7 +39,7 @@ function(pith_component folder)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cpp ${folder}/*.S)
     list(FILTER sources EXCLUDE REGEX "^${folder}/(.*/)?(tests|guest)/")
     add_executable(${name}.elf ${sources})
-    target_link_libraries(${name}.elf PRIVATE pith_freestanding pith_os)
+    target_link_libraries(${name}.elf PRIVATE pith_freestanding pith_whole pith_os)
     target_compile_options(${name}.elf PRIVATE -fno-pic)
     target_link_options(${name}.elf PRIVATE -Wl,-T,${CMAKE_SOURCE_DIR}/lib/os/component.ld)
     set_target_properties(${name}.elf PROPERTIES LINK_DEPENDS ${CMAKE_SOURCE_DIR}/lib/os/component.ld)

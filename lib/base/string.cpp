@@ -11,6 +11,32 @@ struct [[gnu::packed, gnu::may_alias]] Word {
     uint64_t value;
 };
 
+template <typename T>
+struct [[gnu::packed, gnu::may_alias]] Unaligned {
+    T value;
+};
+template <typename T>
+[[gnu::always_inline]] inline T at(const unsigned char* from) {
+    return reinterpret_cast<const Unaligned<T>*>(from)->value;
+}
+template <typename T>
+[[gnu::always_inline]] inline void put(unsigned char* to, T value) {
+    reinterpret_cast<Unaligned<T>*>(to)->value = value;
+}
+/// Copies the first and the last `kCount` pieces of `size` bytes: all of them, if there are not more than twice as many.
+template <typename T, size_t kCount>
+[[gnu::always_inline]] inline void copy_ends(unsigned char* to, const unsigned char* from, size_t size) {
+    T first[kCount], last[kCount];
+    for (size_t i = 0; i < kCount; i++) {
+        first[i] = at<T>(from + i * sizeof(T));
+        last[i] = at<T>(from + size - (i + 1) * sizeof(T));
+    }
+    for (size_t i = 0; i < kCount; i++) {
+        put(to + i * sizeof(T), first[i]);
+        put(to + size - (i + 1) * sizeof(T), last[i]);
+    }
+}
+
 // GCC and clang may turn a byte loop into a call of the very function that it implements.
 #define PITH_NO_IDIOM __attribute__((no_builtin))
 
@@ -18,17 +44,24 @@ struct [[gnu::packed, gnu::may_alias]] Word {
 
 extern "C" {
 
+/// Whatever is left at the end of a piece goes in moves that overlap.
 PITH_NO_IDIOM void* memcpy(void* __restrict to, const void* __restrict from, size_t size) {
     auto* d = static_cast<unsigned char*>(to);
     const auto* s = static_cast<const unsigned char*>(from);
     if (size >= 128) {
-        size_t words = size / 8;
-        size %= 8;
+        const uint64_t last = at<uint64_t>(s + size - 8);
+        auto* const end = d + size - 8;
+        size_t words = (size - 1) / 8;
         asm volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
+        put(end, last);
+        return to;
     }
-    for (; size >= 8; size -= 8, d += 8, s += 8)
-        reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
-    for (; size > 0; size--) *d++ = *s++;
+    for (; size > 32; size -= 32, d += 32, s += 32) copy_ends<uint64_t, 2>(d, s, 32);
+    if (size > 16) copy_ends<uint64_t, 2>(d, s, size);
+    else if (size >= 8) copy_ends<uint64_t, 1>(d, s, size);
+    else if (size >= 4) copy_ends<uint32_t, 1>(d, s, size);
+    else if (size >= 2) copy_ends<uint16_t, 1>(d, s, size);
+    else if (size == 1) *d = *s;
     return to;
 }
 

@@ -14,3 +14,5 @@ set(vdso ${CMAKE_BINARY_DIR}/linux_vdso.so)
 set_source_files_properties(${folder}/vdso_image.S PROPERTIES OBJECT_DEPENDS ${vdso}
     COMPILE_DEFINITIONS "PITH_VDSO_FILE=\"${vdso}\"")
 add_dependencies(${name}.elf linux_vdso)
+# What is inlined across its files is only what makes it shorter: all of it that is in use at a time is to take few pages.
+target_link_options(${name}.elf PRIVATE $<$<CONFIG:Release>:-Wl,-mllvm,-inline-threshold=0>)

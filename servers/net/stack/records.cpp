@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "servers/net/stack/records.hpp"
 
+#include <bit>
 #include <cstring>
 
 namespace pith::stack {
@@ -10,13 +11,11 @@ namespace {
 template <typename T>
 u64 sum(const T& record) {
     static_assert(sizeof(T) % sizeof(u64) == 0);
-    u64 words[sizeof(T) / sizeof(u64)];
-    std::memcpy(words, &record, sizeof(T));
+    using Word [[gnu::may_alias]] = u64;
+    const Word* const words = reinterpret_cast<const Word*>(&record);
     u64 hash = 0x243f6a8885a308d3;
-    for (usize i = 0; i + 1 < sizeof(T) / sizeof(u64); i++) {
-        hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15;
-        hash ^= hash >> 32;
-    }
+    for (usize i = 0; i + 1 < sizeof(T) / sizeof(u64); i++)
+        hash = std::rotl(hash ^ words[i], 29) * 0x9e3779b97f4a7c15;
     return hash;
 }
 

@@ -92,7 +92,7 @@ class Records {
     void clear();
 
   private:
-    static constexpr u64 kMagic = 0x70697468'6e657432;
+    static constexpr u64 kMagic = 0x70697468'6e657433;
     struct Area {
         u64 magic;
         u64 session;

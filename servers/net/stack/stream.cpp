@@ -321,6 +321,7 @@ void Stack::note_told() {
 
 /// Sends what may be sent. What finds no room for its frame is tried again in the next round, which comes when there is some.
 void Stack::output(Socket& socket) {
+    if (socket.tcp->unsent == nullptr && (socket.tcp->flags & TF_ACK_NOW) == 0) return;
     static_cast<void>(interface_.take_starved());
     static_cast<void>(tcp_output(socket.tcp));
     if (!interface_.take_starved() || socket.starved) return;
