@@ -53,8 +53,8 @@ class EventLoop {
     /// Notes that the component serves from now on (LifeRecord): for who calls run_once() in a loop of its own.
     static void note_serving();
     /// One round: receives once (not waiting if `deadline` is kPoll), and handles what came and what it made
-    /// ready.
-    void run_once(abi::Time deadline = abi::kNoDeadline);
+    /// ready. (Where a component waits, or what it is at, is to be seen in its reports: a frame of its own.)
+    [[gnu::noinline]] void run_once(abi::Time deadline = abi::kNoDeadline);
 
     /// Called for every message before it is handled; for tracing.
     Callback<void(const Message&)> trace;
