@@ -83,7 +83,7 @@ void Stack::restore() {
         // Most were never used: the time that this takes is time that connections stand still.
         const bool used = records_.written(i) || look(shared_.client(i).kind) != Net::Kind::none ||
                           look(shared_.server(i).state) != Net::State::free;
-        if (used && sockets_[i].kind == Net::Kind::none) restore_socket(i);
+        if (used && !sockets_.used(i)) restore_socket(i);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <lwip/stats.h>
 #include <lwip/tcp.h>
 #include "lib/base/assert.hpp"
+#include "lib/lwip/pools.hpp"
 #include "servers/net/stack/addresses.hpp"
 
 namespace pith::stack {
@@ -31,18 +32,24 @@ Net::ClientHalf read(Net::ClientHalf& half) {
 
 Stack& Stack::current() { return *current_stack; }
 
+usize Stack::reserve_size() { return kPoolsOffset + lwip_pool_bytes(); }
+
 Stack::Stack(Port& port, std::span<u8> link, std::span<u8> records)
-    : port_(port), shared_(link), records_(records), interface_(port, records_) {
+    : port_(port),
+      reserve_(port.reserve(reserve_size())),
+      shared_(link),
+      records_(records),
+      interface_(port, records_),
+      sockets_(port, reinterpret_cast<Socket*>(reserve_)) {
     current_stack = this;
     for (u64& word : secret_) word = port.random();
-    demux_.start(port.random());
-    for (u32 i = 0; i < Net::kSockets; i++) sockets_[i].number = static_cast<u16>(i);
+    demux_.start(port.random(), port, reinterpret_cast<Demux::Node*>(reserve_ + kNodesOffset));
     timers_.start(port.now());
     lwip_init();
     if (records_.good()) restore();
     free_first_ = free_count_ = 0;
     for (u32 i = Net::kFirstServerSocket; i < Net::kSockets; i++) {
-        if (sockets_[i].kind == Net::Kind::none) free_server_[free_count_++] = static_cast<u16>(i);
+        if (!sockets_.used(i)) free_server_[free_count_++] = static_cast<u16>(i);
     }
 }
 
@@ -100,10 +107,10 @@ void Stack::touch(Socket& socket) {
 
 void Stack::look_at_all() {
     for (u32 i = 0; i < Net::kSockets; i++) {
-        if (look(shared_.client(i).kind) != Net::Kind::none || sockets_[i].kind != Net::Kind::none ||
+        if (look(shared_.client(i).kind) != Net::Kind::none || sockets_.used(i) ||
             look(shared_.server(i).state) != Net::State::free)
             look_at(i);
-        if (sockets_[i].kind != Net::Kind::none) sockets_[i].news = true;
+        if (sockets_.used(i)) sockets_[i].news = true;
     }
 }
 
