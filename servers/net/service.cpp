@@ -51,7 +51,7 @@ Result<> Service::make_link() {
 
 void Service::start_stack() {
     if (!link_area_.valid() &&
-        (!link_area_.create(link_, Net::kLinkSize).ok() || !link_area_.need(0, Net::kWindowOffset)))
+        (!link_area_.create(link_, Net::kLinkSize).ok() || !link_area_.need(0, offsetof(Net::Link, blocks))))
         return;
     stack_ = ::new (static_cast<void*>(stack_memory)) stack::Stack(*this, link_area_.bytes(), records_);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The sockets, by number. They are there in groups from the first time that one is asked for: of the 4,096 most are never used, and a stack that is born again
-// is to serve at once.
+// is to serve at once. With the sockets of a group come their Blocks in the link, which are touched only then; and that there is the group is written
+// down first, for a successor.
 #pragma once
 
 #include "servers/net/stack/port.hpp"
@@ -10,8 +11,11 @@ namespace pith::stack {
 
 class SocketTable {
   public:
-    /// `memory`: of the stack's reserve, for Net::kSockets of them.
-    SocketTable(Port& port, Socket* memory) : port_(port), sockets_(memory) {}
+    static constexpr u32 kGroup = 64;
+
+    /// `memory`: of the stack's reserve, for Net::kSockets of them. `noted`: a bit for each group that there was, in preserved Memory.
+    SocketTable(Port& port, Socket* memory, Net::Block* blocks, u64& noted)
+        : port_(port), sockets_(memory), blocks_(blocks), noted_(noted) {}
 
     Socket& operator[](u32 number) {
         if (!has(number)) make(number / kGroup);
@@ -21,6 +25,11 @@ class SocketTable {
     bool has(u32 number) const { return (groups_ >> number / kGroup & 1) != 0; }
     /// Whether it is in use.
     bool used(u32 number) const { return has(number) && sockets_[number].kind != Net::Kind::none; }
+
+    /// The next number from `number` on, or that, of a group that there is or was in a predecessor's life; Net::kSockets: none. The group is there then.
+    u32 noted(u32 number);
+    /// For a session that has just begun, all groups are noted that there are.
+    void note_all() { noted_ = groups_; }
 
     /// Those that are there. More may come meanwhile.
     class Iterator {
@@ -45,12 +54,13 @@ class SocketTable {
     Iterator end() const { return {*this, Net::kSockets}; }
 
   private:
-    static constexpr u32 kGroup = 64;
     static_assert(Net::kSockets == kGroup * 64);
     void make(u32 group);
 
     Port& port_;
     Socket* const sockets_;
+    Net::Block* const blocks_;
+    u64& noted_;
     u64 groups_ = 0;
 };
 

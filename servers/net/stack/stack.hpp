@@ -77,6 +77,8 @@ class Stack {
 
   private:
     // stack.cpp: what the client wants
+    bool take(u32& number);
+    void take_all();
     void look_at(u32 number);
     void look_at_all();
     void start_use(Socket& socket, const Net::ClientHalf& client);
