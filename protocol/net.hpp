@@ -5,7 +5,8 @@
 // Nothing is asked and answered: the two sides *share state*. In the link, a Memory in the server's keep Pool, each socket has a Block of
 // two halves: the client writes what it wants, the server what there is. Whoever has changed its half puts the socket's number in a ring
 // (once: `pending` says that it is in there) and notifies the other's Signal. What a ring says is only where to look; all that
-// counts is in the Blocks. So either side can lose its rings at any time, and looks at every Block then.
+// counts is in the Blocks. So either side can lose its rings at any time, and looks at every Block then (the server at every one whose number was ever entered,
+// or given by itself).
 //
 // Bytes travel in two ring buffers a socket: one to send, written by the client; one received, written by the server. A ring buffer has
 // positions that count bytes from 0 on and wrap at 2^32; the byte at position p is in page `pages[p / kPageSize % kRingPages]` of the window, at
@@ -224,7 +225,7 @@ struct Net {
 
     /// `session` is a number of the client's that no earlier client had, not 0: another one than at the last Open closes all that the earlier client left (as kAbort does), and makes the link empty. Sent along: a Signal of the
     /// client (right notify), which gets `bits`. Comes back: the link (a Memory, read and write), and a Signal (right notify) which gets the reply's
-    /// `bits`. Both sides look at every Block after it. Never waits for the network.
+    /// `bits`. Both sides look at the Blocks after it, and the client enters the numbers of those that it uses. Never waits for the network.
     /// Errors: occupied: another component is its client; no_memory. Idempotent.
     struct Open {
         static constexpr u16 kOpcode = 1;

@@ -42,9 +42,14 @@ void NetSockets::attach(std::span<u8> link) {
 }
 
 void NetSockets::look_at_all() {
+    // The rings are empty.
+    for (Net::Block& block : link_->blocks) {
+        shared::store(block.client.pending, u32{0});
+        shared::store(block.server.pending, u32{0});
+    }
+    shared::fence();
     for (u32 i = 0; i < Net::kSockets && link_ != nullptr; ++i) {
         Net::Block& block = link_->blocks[i];
-        shared::exchange(block.server.pending, 0);
         NetSocket* const socket = sockets_[i];
         if (socket != nullptr && shared::load(block.client.generation) != socket->generation_) {
             // The link does not know it. A connection that the server makes of this number is another one.

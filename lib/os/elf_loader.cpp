@@ -27,7 +27,6 @@ static_assert(sizeof(ProgramHeader) == 56);
 constexpr u32 kLoad = 1;
 constexpr u16 kExecutable = 2;
 constexpr u16 kMachineX86_64 = 62;
-constexpr u64 pages(u64 bytes) { return (bytes + abi::kPageSize - 1) / abi::kPageSize; }
 
 Result<ComponentImage::Segment> segment_of(const ProgramHeader& p, u64 image_size) {
     if (p.offset % abi::kPageSize != 0 || p.address % abi::kPageSize != 0 || p.address == 0 ||
@@ -86,17 +85,16 @@ Result<> ComponentImage::map_read_only(const Handle<Space>& space, const Handle<
     return {};
 }
 
-Result<> ComponentImage::load_writable(const Handle<Space>& space, const Handle<Memory>& memory, u64 offset,
-                                       u8* area) const {
+Result<> ComponentImage::map_writable(const Handle<Space>& space, const Handle<Memory>& memory,
+                                       u64 offset) const {
     abi::MapRange ranges[kMaxSegments];
     usize count = 0;
-    u64 at = 0;
+    u64 at = offset;
     for (usize i = 0; i < segment_count; i++) {
         const Segment& s = segments[i];
         if ((s.flags & abi::kMapWrite) == 0) continue;
-        std::memcpy(area + at, bytes.data() + s.offset, s.file_size);
         const u64 length = pages(s.memory_size) * abi::kPageSize;
-        ranges[count++] = {s.address, memory.index(), s.flags, offset + at, length};
+        ranges[count++] = {s.address, memory.index(), s.flags, at, length};
         at += length;
     }
     if (count == 0) return {};

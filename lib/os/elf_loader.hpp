@@ -19,6 +19,8 @@ struct ComponentImage {
         u64 memory_size;
         u32 flags;  ///< abi::kMap...
     };
+    static constexpr u64 pages(u64 bytes) { return (bytes + abi::kPageSize - 1) / abi::kPageSize; }
+
     std::span<const u8> bytes;
     u64 entry = 0;
     Segment segments[kMaxSegments] = {};
@@ -30,10 +32,8 @@ struct ComponentImage {
     u64 writable_pages() const;
     /// Maps the read-only segments from `bundle`, in which the image starts at `offset`.
     Result<> map_read_only(const Handle<Space>& space, const Handle<Memory>& bundle, u64 offset) const;
-    /// Copies the writable segments one after the other to `area` (writable_pages() zeroed pages, mapped
-    /// here), and maps them in `space` from `memory`, in which `area` is at `offset`.
-    Result<> load_writable(const Handle<Space>& space, const Handle<Memory>& memory, u64 offset,
-                           u8* area) const;
+    /// Maps the writable segments in `space`, one after the other from `memory` (writable_pages() pages from `offset` on).
+    Result<> map_writable(const Handle<Space>& space, const Handle<Memory>& memory, u64 offset) const;
 };
 
 }  // namespace pith

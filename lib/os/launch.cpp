@@ -107,6 +107,21 @@ Result<> fill_start_info(StartInfo& info, const Parts& parts, const LaunchPlan& 
     return fill_parameters(info, plan.parameters);
 }
 
+/// Copies what the file has of the writable segments. Only that is mapped here: zeroed data may be many pages.
+Result<> fill_writable(const ComponentImage& image, const Handle<Memory>& memory, u64 offset) {
+    for (usize i = 0; i < image.segment_count; i++) {
+        const ComponentImage::Segment& s = image.segments[i];
+        if ((s.flags & abi::kMapWrite) == 0) continue;
+        if (s.file_size != 0) {
+            const u64 length = ComponentImage::pages(s.file_size) * abi::kPageSize;
+            const Mapping area = PITH_TRY(Mapping::create(memory, offset, length));
+            std::memcpy(area.as(), image.bytes.data() + s.offset, s.file_size);
+        }
+        offset += ComponentImage::pages(s.memory_size) * abi::kPageSize;
+    }
+    return {};
+}
+
 Result<> map_memory(const Parts& parts, const LaunchPlan& plan) {
     const u64 stack_size = u64{plan.stack_pages} * abi::kPageSize;
     const abi::HandleIndex memory = parts.memory.index();
@@ -148,16 +163,18 @@ Result<Launched> prepare_component(const LaunchPlan& plan, u64& entry) {
     const u64 data_offset = (kStackPage + plan.stack_pages) * abi::kPageSize;
     const u64 total = data_offset + image.writable_pages() * abi::kPageSize;
     parts.memory = PITH_TRY(plan.run_pool->create_memory(total));
-    const Mapping mapping = PITH_TRY(Mapping::create(parts.memory, 0, total));
+    const Mapping start = PITH_TRY(
+        Mapping::create(parts.memory, kStartPage * abi::kPageSize, abi::kPageSize));
     PITH_CHECK(image.map_read_only(parts.space, *plan.bundle, plan.image.offset));
-    PITH_CHECK(image.load_writable(parts.space, parts.memory, data_offset, mapping.as<u8>(data_offset)));
+    PITH_CHECK(image.map_writable(parts.space, parts.memory, data_offset));
+    PITH_CHECK(fill_writable(image, parts.memory, data_offset));
     PITH_CHECK(map_memory(parts, plan));
     parts.budget = PITH_TRY(plan.run_pool->create_budget(*plan.parent_budget, plan.budget));
     parts.thread = PITH_TRY(create_thread(parts, plan));
     parts.signal = PITH_TRY(plan.run_pool->create_signal());
     PITH_CHECK(parts.thread.bind_signal(parts.signal));
     PITH_CHECK(parts.thread.set_name(plan.name, plan.component & (abi::kTraceForeign - 1), "main"));
-    PITH_CHECK(fill_start_info(*mapping.as<StartInfo>(kStartPage), parts, plan));
+    PITH_CHECK(fill_start_info(*start.as<StartInfo>(), parts, plan));
     entry = image.entry;
     return Launched{std::move(parts.thread), std::move(parts.signal), std::move(parts.space),
                     std::move(parts.memory)};

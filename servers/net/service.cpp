@@ -3,8 +3,8 @@
 
 #include <new>
 
-#include "lib/base/round.hpp"
 #include "lib/os/heap.hpp"
+#include "lib/os/panic.hpp"
 
 namespace pith::net_server {
 namespace {
@@ -50,10 +50,25 @@ Result<> Service::make_link() {
 }
 
 void Service::start_stack() {
-    auto mapping = Mapping::create(link_, 0, round_up(Net::kLinkSize, abi::kPageSize));
-    if (!mapping.ok()) return;
-    mapping_ = std::move(*mapping);
-    stack_ = ::new (static_cast<void*>(stack_memory)) stack::Stack(*this, mapping_.bytes(), records_);
+    if (!link_area_.valid() &&
+        (!link_area_.create(link_, Net::kLinkSize).ok() || !link_area_.need(0, offsetof(Net::Link, blocks))))
+        return;
+    stack_ = ::new (static_cast<void*>(stack_memory)) stack::Stack(*this, link_area_.bytes(), records_);
+}
+
+/// All of it is taken from the quota at once, and little of it touched.
+u8* Service::reserve(usize bytes) {
+    auto memory = own_pool().create_memory(bytes);
+    if (!memory.ok() || !reserve_area_.create(*memory, bytes).ok()) panic("too little memory for its sockets");
+    reserve_ = std::move(*memory);
+    return reserve_area_.data();
+}
+
+bool Service::need(const u8* at, usize length) {
+    LazyMapping& area = at >= reserve_area_.data() && at < reserve_area_.data() + reserve_area_.size()
+                            ? reserve_area_
+                            : link_area_;
+    return at >= area.data() && area.need(static_cast<u64>(at - area.data()), length);
 }
 
 void Service::attach() {

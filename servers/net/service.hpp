@@ -3,7 +3,7 @@
 #pragma once
 
 #include "lib/net/ethernet_client.hpp"
-#include "lib/os/mapping.hpp"
+#include "lib/os/lazy_mapping.hpp"
 #include "lib/os/protocol.hpp"
 #include "lib/os/trace.hpp"
 #include "servers/net/random.hpp"
@@ -35,6 +35,8 @@ class Service final : private stack::Port {
     void queue(u32 length, u16 checksum_start, u16 checksum_offset) override;
     void publish() override { ethernet_.publish(); }
     void give_back(u64 id) override { ethernet_.give_back(static_cast<u32>(id)); }
+    u8* reserve(usize bytes) override;
+    bool need(const u8* at, usize length) override;
     void notify_client() override { static_cast<void>(client_signal_.notify(client_bits_)); }
 
     Result<> make_link();
@@ -57,7 +59,9 @@ class Service final : private stack::Port {
     const std::span<u8> records_;
     Random random_;
     Handle<Memory> link_;
-    Mapping mapping_;
+    LazyMapping link_area_;
+    Owned<Memory> reserve_;
+    LazyMapping reserve_area_;
     stack::Stack* stack_ = nullptr;
     EthernetBuffer buffer_;
     Handle<Signal> client_signal_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "servers/net/stack/demux.hpp"
 
+#include <utility>
+
 #include "lib/base/assert.hpp"
 
 namespace pith::stack {
@@ -21,16 +23,18 @@ u64 mix_address(u64 hash, const ip_addr_t& address) {
 
 }  // namespace
 
-void Demux::start(u64 secret) {
+void Demux::start(u64 secret, Port& port, Node* memory) {
     secret_ = secret;
-    free_ = nullptr;
-    count_ = waiting_ = 0;
-    oldest_ = newest_ = nullptr;
-    for (Node*& first : buckets_) first = nullptr;
-    for (Node& node : nodes_) {
-        node = {nullptr, nullptr, free_, 0};
-        free_ = &node;
-    }
+    port_ = &port;
+    fresh_ = memory;
+    end_ = memory + kNodes;
+}
+
+/// A free one; nullptr: there is none.
+Demux::Node* Demux::take() {
+    if (free_ != nullptr) return std::exchange(free_, free_->next);
+    if (fresh_ == end_ || !port_->need(reinterpret_cast<const u8*>(fresh_), sizeof(Node))) return nullptr;
+    return fresh_++;
 }
 
 u32 Demux::bucket(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port) const {
@@ -40,9 +44,8 @@ u32 Demux::bucket(const ip_addr_t& local, u16 local_port, const ip_addr_t& remot
 }
 
 Demux::Node& Demux::insert(tcp_pcb* pcb, Socket* socket) {
-    Node* node = free_;
+    Node* node = take();
     PITH_ASSERT(node != nullptr);  // there are as many as control blocks
-    free_ = node->next;
     const u32 at = bucket(pcb->local_ip, pcb->local_port, pcb->remote_ip, pcb->remote_port);
     *node = {pcb, socket, buckets_[at], at};
     buckets_[at] = node;

@@ -6,6 +6,7 @@
 #include <lwip/tcp.h>
 #include "abi/types.hpp"
 #include "protocol/net.hpp"
+#include "servers/net/stack/port.hpp"
 #include "servers/net/stack/socket.hpp"
 
 namespace pith::stack {
@@ -21,7 +22,10 @@ class Demux {
         Node *older = nullptr, *newer = nullptr;
     };
 
-    void start(u64 secret);
+    static constexpr u32 kNodes = MEMP_NUM_TCP_PCB;
+
+    /// `memory`: of the stack's reserve, for kNodes of them.
+    void start(u64 secret, Port& port, Node* memory);
     /// Enters `pcb`, for as long as it lives.
     Node& insert(tcp_pcb* pcb, Socket* socket);
     tcp_pcb* find(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port) const;
@@ -42,9 +46,13 @@ class Demux {
     u32 count_ = 0;
     u32 waiting_ = 0;
     Node *oldest_ = nullptr, *newest_ = nullptr;
+    Node* take();
+
+    Port* port_ = nullptr;
+    Node* fresh_ = nullptr;  ///< from here on they were never used
+    Node* end_ = nullptr;
     Node* free_ = nullptr;
     Node* buckets_[kBuckets] = {};
-    Node nodes_[MEMP_NUM_TCP_PCB];
 };
 
 }  // namespace pith::stack

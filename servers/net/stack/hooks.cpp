@@ -68,6 +68,11 @@ void pith_lwip_free(void* memory) {
     std::free(piece);
 }
 
+void* pith_lwip_pools(void) { return Stack::current().pools(); }
+int pith_lwip_need(void* memory, size_t size) {
+    return Stack::current().port().need(static_cast<const pith::u8*>(memory), size) ? 1 : 0;
+}
+
 u32_t pith_lwip_sequence(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote,
                          u16_t remote_port) {
     return Stack::current().sequence(*local, local_port, *remote, remote_port);

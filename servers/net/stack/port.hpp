@@ -20,6 +20,11 @@ class Port {
     virtual void publish() = 0;
     /// A received frame's memory is used no more.
     virtual void give_back(u64 id) = 0;
+    /// The stack's own memory: `bytes` of it, zeroed, at a page's boundary. Called once.
+    virtual u8* reserve(usize bytes) = 0;
+    /// From now on these bytes of the reserve, or of the link, may be touched, which may not be before, but for what is before the link's Blocks. False:
+    /// they are not of it.
+    virtual bool need(const u8* at, usize length) = 0;
     /// Numbers are in the ring to the client, and it sleeps.
     virtual void notify_client() = 0;
 

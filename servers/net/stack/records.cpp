@@ -54,6 +54,9 @@ bool Records::read(u32 socket, Record& out) const { return newest(area_.records[
 void Records::write(u32 socket, Record& record) { write_next(area_.records[socket], record); }
 bool Records::read(Lease& out) const { return newest(area_.leases, out); }
 void Records::write(Lease& lease) { write_next(area_.leases, lease); }
-void Records::clear() { std::memset(static_cast<void*>(area_.records), 0, sizeof area_.records); }
+void Records::clear() {
+    area_.groups = 0;
+    std::memset(static_cast<void*>(area_.records), 0, sizeof area_.records);
+}
 
 }  // namespace pith::stack

@@ -73,6 +73,8 @@ class Records {
 
     /// False: there are none, or not in this layout; they are empty then.
     bool good();
+    /// Groups of sockets (SocketTable) of which one was ever asked for in this session: in others there is nothing to be found.
+    u64& groups() { return area_.groups; }
     u64 session() const { return area_.session; }
     void set_session(u64 session) { area_.session = session; }
     Counts& counts() { return area_.counts; }
@@ -96,6 +98,7 @@ class Records {
     struct Area {
         u64 magic;
         u64 session;
+        u64 groups;
         Counts counts;
         Lease leases[2];
         alignas(4096) Record records[Net::kSockets][2];

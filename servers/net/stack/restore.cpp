@@ -76,14 +76,15 @@ void Stack::restore() {
     session_ = records_.session();
     Lease lease;
     if (records_.read(lease)) patience_ = port_.now() + kPatience;
-    for (u32 i = 0; i < Net::kFirstServerSocket; i++) {  // listeners first: half-open connections need them
+    for (u32 i = sockets_.noted(0); i < Net::kFirstServerSocket;
+         i = sockets_.noted(i + 1)) {  // listeners first: half-open connections need them
         if (look(shared_.client(i).kind) == Net::Kind::listener) restore_socket(i);
     }
-    for (u32 i = 0; i < Net::kSockets; i++) {
+    for (u32 i = sockets_.noted(0); i < Net::kSockets; i = sockets_.noted(i + 1)) {
         // Most were never used: the time that this takes is time that connections stand still.
         const bool used = records_.written(i) || look(shared_.client(i).kind) != Net::Kind::none ||
                           look(shared_.server(i).state) != Net::State::free;
-        if (used && sockets_[i].kind == Net::Kind::none) restore_socket(i);
+        if (used && !sockets_.used(i)) restore_socket(i);
     }
 }
 

@@ -84,7 +84,8 @@ u8* Stack::receive_at(Socket& socket, u32 position) {
     const u8 slot = slot_of(position);
     const u16 page = look(shared_.server(socket.number).receive_pages[slot]);
     if (!pages_.owns(page, socket.number, slot)) return nullptr;
-    return shared_.page(page) + position % Net::kPageSize;
+    u8* const bytes = shared_.page(page);
+    return port_.need(bytes, Net::kPageSize) ? bytes + position % Net::kPageSize : nullptr;
 }
 
 /// Into reserved pages.
@@ -110,7 +111,8 @@ const u8* Stack::send_at(Socket& socket, u32 position, u32& run) {
         length += Net::kPageSize;
     }
     run = std::min(run, length);
-    return shared_.page(page) + position % Net::kPageSize;
+    const u8* const from = shared_.page(page) + position % Net::kPageSize;
+    return port_.need(from, run) ? from : nullptr;
 }
 
 bool Stack::get_bytes(Socket& socket, u32 position, void* bytes, u32 length) {

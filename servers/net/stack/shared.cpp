@@ -6,29 +6,21 @@ namespace pith::stack {
 void Shared::reset_rings() {
     link_.to_server.tail = link_.to_server.head = 0;
     link_.to_client.tail = link_.to_client.head = 0;
-    for (Net::Block& block : link_.blocks) {
-        put(block.client.pending, 0);
-        put(block.server.pending, 0);
-    }
     taken_ = entered_ = 0;
     broken_ = entered_any_ = false;
 }
 
-bool Shared::take(u32& number) {
+bool Shared::next(u32& number) {
     const u32 tail = std::atomic_ref(link_.to_server.tail).load(std::memory_order_acquire);
     if (tail == taken_ || broken_) return false;
-    if (tail - taken_ > Net::kSockets) {
-        broken_ = true;
-        return false;
-    }
     number = look(link_.to_server.numbers[taken_ % Net::kSockets]);
+    broken_ = tail - taken_ > Net::kSockets || number >= Net::kSockets;
+    return !broken_;
+}
+
+void Shared::take(u32 number) {
     std::atomic_ref(link_.to_server.head).store(++taken_, std::memory_order_release);
-    if (number >= Net::kSockets) {
-        broken_ = true;
-        return false;
-    }
     std::atomic_ref(client(number).pending).exchange(0, std::memory_order_seq_cst);
-    return true;
 }
 
 void Shared::enter(u32 number) {

@@ -25,7 +25,7 @@ class Shared {
     explicit Shared(std::span<u8> memory)
         : link_(*reinterpret_cast<Net::Link*>(memory.data())),
           window_(memory.data() + Net::kWindowOffset),
-          taken_(look(link_.to_server.tail)),
+          taken_(look(link_.to_server.head)),
           entered_(look(link_.to_client.tail)) {}
 
     Net::Link& link() { return link_; }
@@ -33,10 +33,12 @@ class Shared {
     Net::ServerHalf& server(u32 number) { return link_.blocks[number].server; }
     u8* page(u32 number) { return window_ + u64{number} * Net::kPageSize; }
 
-    /// Both rings are empty, and no number is in them. The client waits.
+    /// Both rings are empty. The client waits.
     void reset_rings();
     /// A number that the client has entered; false: there is none. broken(): the ring can't be.
-    bool take(u32& number);
+    bool next(u32& number);
+    /// That number is taken: a successor does not find it in the ring.
+    void take(u32 number);
     /// Enters a number, unless it is in there.
     void enter(u32 number);
     /// The client is to be notified: numbers were entered, and it sleeps. Once.
@@ -51,7 +53,7 @@ class Shared {
   private:
     Net::Link& link_;
     u8* const window_;
-    u32 taken_;    ///< what a predecessor had not taken is found by looking at every Block
+    u32 taken_;
     u32 entered_;  ///< a client that has not opened again yet goes on reading where it is
     bool entered_any_ = false;
     bool broken_ = false;

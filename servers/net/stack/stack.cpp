@@ -9,6 +9,7 @@
 #include <lwip/stats.h>
 #include <lwip/tcp.h>
 #include "lib/base/assert.hpp"
+#include "lib/lwip/pools.hpp"
 #include "servers/net/stack/addresses.hpp"
 
 namespace pith::stack {
@@ -31,18 +32,24 @@ Net::ClientHalf read(Net::ClientHalf& half) {
 
 Stack& Stack::current() { return *current_stack; }
 
+usize Stack::reserve_size() { return kPoolsOffset + lwip_pool_bytes(); }
+
 Stack::Stack(Port& port, std::span<u8> link, std::span<u8> records)
-    : port_(port), shared_(link), records_(records), interface_(port, records_) {
+    : port_(port),
+      reserve_(port.reserve(reserve_size())),
+      shared_(link),
+      records_(records),
+      interface_(port, records_),
+      sockets_(port, reinterpret_cast<Socket*>(reserve_), shared_.link().blocks, records_.groups()) {
     current_stack = this;
     for (u64& word : secret_) word = port.random();
-    demux_.start(port.random());
-    for (u32 i = 0; i < Net::kSockets; i++) sockets_[i].number = static_cast<u16>(i);
+    demux_.start(port.random(), port, reinterpret_cast<Demux::Node*>(reserve_ + kNodesOffset));
     timers_.start(port.now());
     lwip_init();
     if (records_.good()) restore();
     free_first_ = free_count_ = 0;
     for (u32 i = Net::kFirstServerSocket; i < Net::kSockets; i++) {
-        if (sockets_[i].kind == Net::Kind::none) free_server_[free_count_++] = static_cast<u16>(i);
+        if (!sockets_.used(i)) free_server_[free_count_++] = static_cast<u16>(i);
     }
 }
 
@@ -61,12 +68,20 @@ void Stack::open(u64 session) {
     if (session != session_) {
         drop_everything();
         records_.clear();
-        for (Net::Block& block : shared_.link().blocks)
-            std::memset(static_cast<void*>(&block), 0, sizeof block);
+        sockets_.note_all();
+        auto& blocks = shared_.link().blocks;
+        if (!port_.need(reinterpret_cast<const u8*>(blocks), sizeof blocks))
+            assertion_failed("the link has no Blocks");
+        for (Net::Block& block : blocks) std::memset(static_cast<void*>(&block), 0, sizeof block);
         session_ = session;
         records_.set_session(session);
     }
+    take_all();
     shared_.reset_rings();
+    for (u32 i = sockets_.noted(0); i < Net::kSockets; i = sockets_.noted(i + 1)) {
+        put(shared_.client(i).pending, 0);
+        put(shared_.server(i).pending, 0);
+    }
     interface_.changed();
     look_at_all();
 }
@@ -98,12 +113,26 @@ void Stack::touch(Socket& socket) {
     touched_[touched_count_++] = socket.number;
 }
 
+/// The next number that the client has entered. Its group is noted before it is out of the ring.
+bool Stack::take(u32& number) {
+    if (!shared_.next(number)) return false;
+    static_cast<void>(sockets_[number]);
+    shared_.take(number);
+    return true;
+}
+
+/// They are looked at all together.
+void Stack::take_all() {
+    u32 number;
+    for (u32 taken = 0; taken < Net::kSockets && take(number);) taken++;
+}
+
 void Stack::look_at_all() {
-    for (u32 i = 0; i < Net::kSockets; i++) {
-        if (look(shared_.client(i).kind) != Net::Kind::none || sockets_[i].kind != Net::Kind::none ||
+    for (u32 i = sockets_.noted(0); i < Net::kSockets; i = sockets_.noted(i + 1)) {
+        if (look(shared_.client(i).kind) != Net::Kind::none || sockets_.used(i) ||
             look(shared_.server(i).state) != Net::State::free)
             look_at(i);
-        if (sockets_[i].kind != Net::Kind::none) sockets_[i].news = true;
+        if (sockets_.used(i)) sockets_[i].news = true;
     }
 }
 
@@ -287,7 +316,7 @@ void Stack::round() {
     interface_.flush();
     shared_.awake(true);
     note_told();
-    for (u32 number, taken = 0; taken < Net::kSockets && shared_.take(number); taken++) {
+    for (u32 number, taken = 0; taken < Net::kSockets && take(number); taken++) {
         look_at(number);
         timers_.active(port_.now());
     }

@@ -12,7 +12,7 @@
 #include "servers/net/stack/port.hpp"
 #include "servers/net/stack/records.hpp"
 #include "servers/net/stack/shared.hpp"
-#include "servers/net/stack/socket.hpp"
+#include "servers/net/stack/socket_table.hpp"
 #include "servers/net/stack/timers.hpp"
 
 struct tcp_pcb_listen;
@@ -31,6 +31,8 @@ class Stack {
 
     /// `link`: Net::kLinkSize bytes, `records`: Records::kSize; both zeroed, or as a predecessor left them.
     Stack(Port& port, std::span<u8> link, std::span<u8> records);
+    /// Bytes that it wants of Port::reserve().
+    static usize reserve_size();
     Stack(const Stack&) = delete;
     Stack& operator=(const Stack&) = delete;
 
@@ -55,6 +57,8 @@ class Stack {
     Interface& interface() { return interface_; }
     Timers& timers() { return timers_; }
     Demux& demux() { return demux_; }
+    /// Where lwIP's pools begin (lib/lwip/pools.hpp).
+    u8* pools() { return reserve_ + kPoolsOffset; }
     Records::Counts& counts() { return records_.counts(); }
     u32 sequence(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port);
     err_t on_segment(tcp_pcb* pcb, u32 sequence, u8 flags, u32 length);
@@ -73,6 +77,8 @@ class Stack {
 
   private:
     // stack.cpp: what the client wants
+    bool take(u32& number);
+    void take_all();
     void look_at(u32 number);
     void look_at_all();
     void start_use(Socket& socket, const Net::ClientHalf& client);
@@ -147,7 +153,13 @@ class Stack {
     bool restore_ring(Socket& socket);
     void restore_lost(Socket& socket, u32 generation);
 
+    // The reserve: sockets, nodes of demux_, lwIP's pools.
+    static constexpr usize kNodesOffset = Net::kSockets * sizeof(Socket);
+    static constexpr usize kPoolsOffset = kNodesOffset + Demux::kNodes * sizeof(Demux::Node);
+    static_assert(kPoolsOffset % 8 == 0);
+
     Port& port_;
+    u8* const reserve_;
     Shared shared_;
     Records records_;
     Pages pages_;
@@ -176,7 +188,7 @@ class Stack {
     u64 cork_deadline_ = ~u64{0};
     u16 hand_ = 0;  ///< where reclaim() goes on
     u32 listeners_ = 0, datagram_sockets_ = 0, raw_sockets_ = 0;
-    Socket sockets_[Net::kSockets];
+    SocketTable sockets_;
 };
 
 }  // namespace pith::stack

@@ -53,6 +53,9 @@ struct FuzzPort final : Port {
     }
     void publish() override {}
     void give_back(u64) override {}
+    std::vector<u8> own;
+    u8* reserve(usize bytes) override { return (own = std::vector<u8>(bytes)).data(); }
+    bool need(const u8*, usize) override { return true; }
     void notify_client() override {}
 };
 

@@ -25,6 +25,10 @@ unsigned short pith_lwip_checksum(const void* data, int length);
 void pith_lwip_broken(const char* text);
 void* pith_lwip_allocate(__SIZE_TYPE__ size);
 void pith_lwip_free(void* memory);
+/* Zeroed memory for all pools (lib/lwip/pools.hpp), of which only what was needed before may be touched. */
+void* pith_lwip_pools(void);
+/* From now on these bytes of it may be. 0: they are not of it. */
+int pith_lwip_need(void* memory, __SIZE_TYPE__ size);
 #ifdef __cplusplus
 }
 #endif

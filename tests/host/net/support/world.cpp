@@ -2,6 +2,7 @@
 #include "tests/host/net/support/world.hpp"
 
 #include <dlfcn.h>
+#include <sanitizer/asan_interface.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,6 +103,24 @@ void Machine::start_quietly() {
 
 u64 Machine::now() const { return world_.now; }
 u64 Machine::random() { return world_.random(); }
+
+u8* Machine::reserve(usize bytes) {
+    ASAN_UNPOISON_MEMORY_REGION(reserve_.data(), reserve_.size());
+    reserve_.assign(bytes, 0);
+    ASAN_POISON_MEMORY_REGION(reserve_.data(), bytes);
+    return reserve_.data();
+}
+
+bool Machine::need(const u8* at, usize length) {
+    const auto within = [&](const std::vector<u8>& area) {
+        return at >= area.data() && at < area.data() + area.size() &&
+               length <= static_cast<usize>(area.data() + area.size() - at);
+    };
+    if (within(link_)) return true;
+    if (!within(reserve_)) return false;
+    ASAN_UNPOISON_MEMORY_REGION(at, length);
+    return true;
+}
 
 u8* Machine::frame(u32 length) {
     if (no_frames || queued_.size() >= most_frames) {
