@@ -86,7 +86,7 @@ Result<> ComponentImage::map_read_only(const Handle<Space>& space, const Handle<
 }
 
 Result<> ComponentImage::map_writable(const Handle<Space>& space, const Handle<Memory>& memory,
-                                       u64 offset) const {
+                                      u64 offset) const {
     abi::MapRange ranges[kMaxSegments];
     usize count = 0;
     u64 at = offset;

@@ -59,7 +59,8 @@ void Service::start_stack() {
 /// All of it is taken from the quota at once, and little of it touched.
 u8* Service::reserve(usize bytes) {
     auto memory = own_pool().create_memory(bytes);
-    if (!memory.ok() || !reserve_area_.create(*memory, bytes).ok()) panic("too little memory for its sockets");
+    if (!memory.ok() || !reserve_area_.create(*memory, bytes).ok())
+        panic("too little memory for its sockets");
     reserve_ = std::move(*memory);
     return reserve_area_.data();
 }
