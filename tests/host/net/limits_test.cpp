@@ -296,5 +296,33 @@ TEST(Limits, AnIdleStackSleeps) {
     static_cast<void>(pair);
 }
 
+/// What it has room for does not delay it: a stack is born again with what it uses.
+TEST(Limits, RebirthTouchesWhatIsUsed) {
+    World world(21);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    const u32 listener = two.client().listen(80);
+    two.run();
+    serve_batch(world, one, two, listener, 1, 5000, 1000);
+    two.kill();
+    two.start();
+    EXPECT_LT(two.needed, two.reserved() / 20);
+    serve_batch(world, one, two, listener, 1, 6000, 1000);
+}
+
+/// A number that is in the ring when the stack dies is found there, though nothing else tells of it, and in whatever group it is.
+TEST(Limits, EnteredBeforeDeath) {
+    World world(22);
+    Machine& two = world.add(2);
+    world.run_for(10);
+    two.kill();
+    std::vector<u32> sockets;
+    for (u16 i = 0; i < 200; i++)
+        sockets.push_back(two.client().datagram(Net::Kind::datagram, ipv4(2, static_cast<u16>(7000 + i))));
+    two.start_quietly();
+    two.stack().round();
+    EXPECT_EQ(two.stack().statistics().datagram_sockets, sockets.size());
+}
+
 }  // namespace
 }  // namespace pith::stack

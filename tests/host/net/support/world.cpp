@@ -107,6 +107,7 @@ u64 Machine::random() { return world_.random(); }
 u8* Machine::reserve(usize bytes) {
     ASAN_UNPOISON_MEMORY_REGION(reserve_.data(), reserve_.size());
     reserve_.assign(bytes, 0);
+    needed = 0;
     ASAN_POISON_MEMORY_REGION(reserve_.data(), bytes);
     return reserve_.data();
 }
@@ -118,6 +119,7 @@ bool Machine::need(const u8* at, usize length) {
     };
     if (within(link_)) return true;
     if (!within(reserve_)) return false;
+    needed += length;
     ASAN_UNPOISON_MEMORY_REGION(at, length);
     return true;
 }

@@ -52,6 +52,9 @@ class Machine final : private Port {
     u32 most_frames = ~u32{0};  ///< there is room for so many in a round
     u64 frames_sent = 0;
     u64 notifications = 0;
+    /// Bytes of the reserve that the living stack has asked for, each as often as it did so, and all of it.
+    usize needed = 0;
+    usize reserved() const { return reserve_.size(); }
 
   private:
     friend class World;
