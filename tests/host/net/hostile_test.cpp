@@ -211,8 +211,7 @@ TEST(Hostile, ClientThatDiedWhileItWasReading) {
         const u64 before = one.notifications;
         const u16 port = same_session ? 4001 : 4000;
         const u32 socket = one.client().connect(ipv4(1, port), ipv4(2, 80));
-        EXPECT_TRUE(
-            world.run([&] { return one.client().state(socket) == Net::State::established; }, 5'000));
+        EXPECT_TRUE(world.run([&] { return one.client().state(socket) == Net::State::established; }, 5'000));
         EXPECT_GT(one.notifications, before);
     }
 }

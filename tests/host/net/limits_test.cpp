@@ -232,8 +232,7 @@ struct FullPages {
         for (u32 ring : rings) {
             Net::Datagram header;
             std::vector<u8> bytes;
-            while (to.client().receive_datagram(ring, header, bytes)) {
-            }
+            while (to.client().receive_datagram(ring, header, bytes)) {}
         }
     }
     World& world;
