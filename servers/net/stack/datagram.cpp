@@ -173,8 +173,9 @@ bool Stack::store(Socket& socket, const Net::Datagram& header, const pbuf* data,
         at += count;
         left -= count;
     });
-    if (!whole) {
-        fail(socket, Net::Failure::broken);
+    if (!whole) {  // the client's doing; lwIP still uses what fail() would remove
+        socket.drops++;
+        counts().datagram_drops++;
         return false;
     }
     socket.receive_tail += size;
