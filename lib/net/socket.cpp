@@ -53,13 +53,19 @@ void NetSocket::break_off() {
     }
 }
 
+void NetSocket::break_off_reading() {
+    untold_ |= !dead_;
+    break_off();
+}
+
 bool NetSocket::look() {
     if (dead_) {
-        // Let go of already: all that is waited for is that the number is free.
+        // Let go of already: all that is waited for is that the number is free. Who still holds it sees it closed.
         const Net::ServerHalf& server = owner_.link().blocks[number_].server;
-        if (shared::load(server.generation) == generation_ && shared::load(server.state) == Net::State::free)
+        if (released_ && shared::load(server.generation) == generation_ &&
+            shared::load(server.state) == Net::State::free)
             state_ = Net::State::free;
-        return false;
+        return std::exchange(untold_, false);
     }
     const Net::ServerHalf& server = owner_.link().blocks[number_].server;
     if (shared::load(server.generation) != generation_) return false;
@@ -182,7 +188,7 @@ std::span<const u8> NetSocket::received_piece(u32 skip) {
     const u32 position = receive_head_ + skip, offset = position % kPageSize;
     const u16 page = shared::load(owner_.link().blocks[number_].server.receive_pages[slot(position)]);
     if (page >= Net::kFirstSendPage) {
-        break_off();
+        break_off_reading();
         return {};
     }
     return {owner_.page(page) + offset, std::min(received() - skip, kPageSize - offset)};
@@ -206,7 +212,7 @@ bool NetSocket::next_datagram(Net::Datagram& header) { return datagram_at(0, hea
 bool NetSocket::datagram_at(u32 skip, Net::Datagram& header) {
     if (received() <= skip || dead_) return false;
     const u32 there = received() - skip;
-    if (there < sizeof header) return break_off(), false;
+    if (there < sizeof header) return break_off_reading(), false;
     u32 done = 0;
     while (done < sizeof header) {
         const std::span<const u8> piece = received_piece(skip + done);
@@ -217,7 +223,7 @@ bool NetSocket::datagram_at(u32 skip, Net::Datagram& header) {
     }
     asm volatile("" ::: "memory");  // the copy is what is looked at
     if (header.length <= Net::kMaxDatagram && record_size(header.length) <= there) return true;
-    return break_off(), false;
+    return break_off_reading(), false;
 }
 
 u32 NetSocket::datagram_size(const Net::Datagram& header) { return record_size(header.length); }

@@ -137,6 +137,8 @@ class NetSocket {
     bool look();
     /// The server has broken the rules about this socket.
     void break_off();
+    /// The same by who reads; the watcher hears of it when the server has let go.
+    void break_off_reading();
     void free_sent_pages(u32 to);
     bool reserve_page(u32 position);
     void give_up_page(u32 position);
@@ -155,6 +157,7 @@ class NetSocket {
     bool abort_ = false;
     bool released_ = false;  ///< nobody holds it; it waits for the server to say that it is free
     bool dead_ = false;      ///< closed from this side (`broken`): what the server writes counts no more
+    bool untold_ = false;    ///< broken off while it was read: its watcher has not heard of that
     bool new_failure_ = false;
     u32 generation_ = 0;
     Net::Address local_{}, remote_{};

@@ -33,6 +33,9 @@ void NetSockets::attach(std::span<u8> link) {
     if (link.size() < Net::kLinkSize) return;
     link_ = reinterpret_cast<Net::Link*>(link.data());
     window_ = link.data() + Net::kWindowOffset;
+    // A predecessor that died in serve() looks no more: what is entered from here on is told.
+    shared::store(link_->to_client.reader_awake, u32{0});
+    shared::fence();
     to_server_tail_ = shared::load(link_->to_server.tail);
     to_client_head_ = shared::load(link_->to_client.tail);
     shared::store(link_->to_client.head, to_client_head_);

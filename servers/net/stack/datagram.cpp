@@ -165,14 +165,19 @@ bool Stack::store(Socket& socket, const Net::Datagram& header, const pbuf* data,
         return false;
     }
     u32 at = socket.receive_tail, left = header.length;
-    put_bytes(socket, at, &header, kHeader);
+    bool whole = put_bytes(socket, at, &header, kHeader);
     at += kHeader;
     for_bytes(data, skip, [&](const u8* bytes, u32 count) {
         count = std::min(count, left);
-        put_bytes(socket, at, bytes, count);
+        whole = whole && put_bytes(socket, at, bytes, count);
         at += count;
         left -= count;
     });
+    if (!whole) {  // the client's doing; lwIP still uses what fail() would remove
+        socket.drops++;
+        counts().datagram_drops++;
+        return false;
+    }
     socket.receive_tail += size;
     socket.news = true;
     return true;

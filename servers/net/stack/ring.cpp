@@ -22,7 +22,7 @@ bool Stack::reserve(Socket& socket, u32 end) {
         const u8 slot = slot_of(at);
         if (!pages_.owns(look(server.receive_pages[slot]), socket.number, slot)) {
             u16 page = pages_.allocate(socket.number, slot);
-            if (page == Net::kNoPage && reclaim()) page = pages_.allocate(socket.number, slot);
+            if (page == Net::kNoPage && reclaim(socket)) page = pages_.allocate(socket.number, slot);
             if (page == Net::kNoPage) return false;
             put(server.receive_pages[slot], page);
         }
@@ -62,8 +62,8 @@ void Stack::release_all(Socket& socket) {
     socket.reserved = socket.receive_tail;
 }
 
-/// Pages of rings that have been read empty, or further than was told, are taken back: one at least, or false.
-bool Stack::reclaim() {
+/// Pages of rings that have been read empty, or further than was told, are taken back: one at least, or false. `wanting` keeps what it has reserved.
+bool Stack::reclaim(const Socket& wanting) {
     const u32 before = pages_.used();
     for (u32 looked = 0; looked < Net::kFirstSendPage && pages_.used() == before; looked++) {
         hand_ = static_cast<u16>((hand_ + 1) % Net::kFirstSendPage);
@@ -74,7 +74,8 @@ bool Stack::reclaim() {
         touch(socket);
         const bool out_of_order = socket.kind == Net::Kind::stream && socket.tcp != nullptr &&
                                   socket.tcp->ooseq != nullptr;
-        if (socket.receive_head == socket.receive_tail && !out_of_order) release_all(socket);
+        if (&socket != &wanting && socket.receive_head == socket.receive_tail && !out_of_order)
+            release_all(socket);
     }
     return pages_.used() < before;
 }
@@ -88,16 +89,19 @@ u8* Stack::receive_at(Socket& socket, u32 position) {
     return port_.need(bytes, Net::kPageSize) ? bytes + position % Net::kPageSize : nullptr;
 }
 
-/// Into reserved pages.
-void Stack::put_bytes(Socket& socket, u32 position, const void* bytes, u32 length) {
+/// Into reserved pages. False: the client has written over the number of one.
+bool Stack::put_bytes(Socket& socket, u32 position, const void* bytes, u32 length) {
     const auto* from = static_cast<const u8*>(bytes);
     while (length > 0) {
         const u32 part = std::min(length, Net::kPageSize - position % Net::kPageSize);
-        if (u8* to = receive_at(socket, position); to != nullptr) std::memcpy(to, from, part);
+        u8* const to = receive_at(socket, position);
+        if (to == nullptr) return false;
+        std::memcpy(to, from, part);
         position += part;
         from += part;
         length -= part;
     }
+    return true;
 }
 
 /// Where a byte of the send ring lies, and how many more lie behind it; nullptr: the client has given no such page.

@@ -6,6 +6,8 @@ namespace pith::stack {
 void Shared::reset_rings() {
     link_.to_server.tail = link_.to_server.head = 0;
     link_.to_client.tail = link_.to_client.head = 0;
+    // A client that died while it was reading would have gone on to all that came.
+    std::atomic_ref(link_.to_client.reader_awake).store(0, std::memory_order_seq_cst);
     taken_ = entered_ = 0;
     broken_ = entered_any_ = false;
 }

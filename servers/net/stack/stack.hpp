@@ -105,6 +105,7 @@ class Stack {
     void open_window(Socket& socket);
     void abort_stream(Socket& socket);
     void detach(Socket& socket);
+    bool append(Socket& socket, const pbuf* data);
     void write_record(Socket& socket);
     void clear_record(Socket& socket);
 
@@ -113,9 +114,9 @@ class Stack {
     void release_read(Socket& socket, u32 from, u32 to);
     void release_all(Socket& socket);
     void release_slots(Socket& socket, u32 first_page, u32 end_page);
-    bool reclaim();
+    bool reclaim(const Socket& wanting);
     u8* receive_at(Socket& socket, u32 position);
-    void put_bytes(Socket& socket, u32 position, const void* bytes, u32 length);
+    bool put_bytes(Socket& socket, u32 position, const void* bytes, u32 length);
     const u8* send_at(Socket& socket, u32 position, u32& run);
     bool get_bytes(Socket& socket, u32 position, void* bytes, u32 length);
     bool known(const Socket& socket);

@@ -346,6 +346,15 @@ err_t Stack::on_established(Socket& socket) {
     return ERR_OK;
 }
 
+/// Into reserved pages of the receive ring; false: one of them has gone.
+bool Stack::append(Socket& socket, const pbuf* data) {
+    for (const pbuf* piece = data; piece != nullptr; piece = piece->next) {
+        if (!put_bytes(socket, socket.receive_tail, piece->payload, piece->len)) return false;
+        socket.receive_tail += piece->len;
+    }
+    return true;
+}
+
 /// In order, and there are pages for all of it (on_segment). nullptr: the peer has closed.
 err_t Stack::on_received(Socket& socket, pbuf* data) {
     touch(socket);
@@ -359,17 +368,12 @@ err_t Stack::on_received(Socket& socket, pbuf* data) {
         socket.dropped += length;
         tcp_recved(socket.tcp, static_cast<u16_t>(length));
     } else if (socket.receive_tail - socket.receive_head + length > Net::kRingSize ||
-               !reserve(socket, socket.receive_tail + length)) {
-        // Beyond every window, or pages of bytes that were out of order have gone: never acknowledged, so it must not go on.
+               !reserve(socket, socket.receive_tail + length) || !append(socket, data)) {
+        // Beyond every window, or its pages have gone: never acknowledged, so it must not go on.
         pbuf_free(data);
         abort_stream(socket);
         socket.failure = Net::Failure::no_memory;
         return ERR_ABRT;
-    } else {
-        for (const pbuf* piece = data; piece != nullptr; piece = piece->next) {
-            put_bytes(socket, socket.receive_tail, piece->payload, piece->len);
-            socket.receive_tail += piece->len;
-        }
     }
     pbuf_free(data);
     // Every second segment is acknowledged at least (RFC 9293, 3.8.6.3).

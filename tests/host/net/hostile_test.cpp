@@ -192,6 +192,30 @@ TEST_F(HandMadePeer, LargestSegmentStaysAsAgreed) {
     end();
 }
 
+/// A client died while it read what was entered: its successor is notified.
+TEST(Hostile, ClientThatDiedWhileItWasReading) {
+    World world(3);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    two.client().listen(80);
+    world.run_for(10);
+    for (const bool same_session : {false, true}) {
+        one.client().link().to_client.reader_awake = 1;
+        if (!same_session) {
+            one.session++;
+            one.client().forget();
+        }
+        one.stack().open(one.session);
+        one.client().enter_all();
+        one.run();
+        const u64 before = one.notifications;
+        const u16 port = same_session ? 4001 : 4000;
+        const u32 socket = one.client().connect(ipv4(1, port), ipv4(2, 80));
+        EXPECT_TRUE(world.run([&] { return one.client().state(socket) == Net::State::established; }, 5'000));
+        EXPECT_GT(one.notifications, before);
+    }
+}
+
 TEST(Hostile, RandomFrames) {
     World world(1);
     Machine& one = world.add(1);

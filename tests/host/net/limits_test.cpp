@@ -207,6 +207,89 @@ TEST(Limits, PagesRunOutAndComeBack) {
     for (const Pump& pump : pumps) EXPECT_FALSE(pump.wrong);
 }
 
+/// Rings that nobody reads, which leave a certain number of pages of `two`.
+struct FullPages {
+    static constexpr u32 kWhole = Net::kPageSize - sizeof(Net::Datagram);  ///< a datagram that fills a page
+    FullPages(World& in, Machine& one, Machine& two) : world(in), sender(one), to(two) {
+        from = one.client().datagram(Net::Kind::datagram, ipv4(one.number(), 9999));
+        for (u16 i = 0; i < Net::kFirstSendPage / Net::kRingPages; i++)
+            rings.push_back(
+                two.client().datagram(Net::Kind::datagram, ipv4(two.number(), static_cast<u16>(6000 + i))));
+        world.run_for(1);
+    }
+    void leave(u32 pages) {
+        Net::Datagram header{};
+        for (u32 sent = 0; free() > pages; sent++) {
+            ASSERT_LT(sent, Net::kFirstSendPage);
+            header.remote = ipv4(to.number(), static_cast<u16>(6000 + sent / Net::kRingPages));
+            ASSERT_TRUE(sender.client().send_datagram(from, header, std::vector<u8>(kWhole)));
+            world.run_for(5);
+        }
+        ASSERT_EQ(free(), pages);
+    }
+    u32 free() { return Net::kFirstSendPage - static_cast<u32>(to.stack().statistics().receive_pages_used); }
+    void read_all() {
+        for (u32 ring : rings) {
+            Net::Datagram header;
+            std::vector<u8> bytes;
+            while (to.client().receive_datagram(ring, header, bytes)) {}
+        }
+    }
+    World& world;
+    Machine& sender;
+    Machine& to;
+    u32 from = 0;
+    std::vector<u32> rings;
+};
+
+/// The pages that a ring needs are not taken from what was reserved of it a moment ago.
+TEST(Limits, LastPageIsNotTakenFromItsOwnRing) {
+    World world(23);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    const Pair pair = connect(world, one, two);
+    FullPages others(world, one, two);
+    others.leave(1);
+    Pump there{one, pair.a, two, pair.b, 4000};
+    const auto pump = [&] {
+        return world.run(
+            [&] {
+                there.step();
+                return there.done();
+            },
+            30'000);
+    };
+    ASSERT_TRUE(pump());
+    there.length += 3000;
+    static_cast<void>(pump());
+    EXPECT_FALSE(there.wrong);
+    others.read_all();
+    EXPECT_TRUE(pump()) << there.received;
+    EXPECT_FALSE(there.wrong);
+    EXPECT_EQ(two.client().state(pair.b), Net::State::established);
+}
+
+TEST(Limits, LastPagesAndADatagramOfMore) {
+    World world(24);
+    Machine& one = world.add(1);
+    Machine& two = world.add(2);
+    const u32 server = two.client().datagram(Net::Kind::datagram, ipv4(2, 53));
+    const u32 client = one.client().datagram(Net::Kind::datagram, ipv4(1, 9000), ipv4(2, 53));
+    FullPages others(world, one, two);
+    others.leave(3);
+    const std::vector<u8> sent(30'000, 0x5a);
+    Net::Datagram header;
+    std::vector<u8> bytes;
+    ASSERT_TRUE(one.client().send_datagram(client, {}, sent));
+    world.run_for(100);
+    EXPECT_EQ(two.client().server(server).drops, 1u);
+    EXPECT_EQ(two.client().readable(server), 0u);
+    others.read_all();
+    ASSERT_TRUE(one.client().send_datagram(client, {}, sent));
+    ASSERT_TRUE(world.run([&] { return two.client().receive_datagram(server, header, bytes); }, 5'000));
+    EXPECT_EQ(bytes, sent);
+}
+
 TEST(Limits, ClosedWindowIsProbedAndOpens) {
     World world(6);
     Machine& one = world.add(1);

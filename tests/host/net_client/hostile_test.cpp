@@ -53,6 +53,26 @@ TEST_F(Hostile, PagesThatAreNotTheServers) {
     expect_broken(*socket);
 }
 
+/// Who reads finds nothing, and would wait for ever: its watcher hears of the end, once.
+TEST_F(Hostile, BrokenOffWhileItIsRead) {
+    const NetSocketRef socket = connect();
+    const u16 number = socket->number();
+    server.server(number).receive_pages[0] = Net::kNoPage;
+    server.server(number).receive_tail = 10;
+    server.enter(number);
+    sockets.serve();
+    EXPECT_TRUE(socket->received_piece().empty());
+    const u32 before = watcher.changes;
+    server.server(number).state = Net::State::free;
+    for (u32 i = 0; i < 3; ++i) {
+        server.enter(number);
+        sockets.serve();
+    }
+    EXPECT_EQ(watcher.changes, before + 1);
+    EXPECT_EQ(socket->state(), Net::State::closed);
+    EXPECT_EQ(socket->failure(), Net::Failure::broken);
+}
+
 TEST_F(Hostile, DatagramsThatAreLongerThanTheRing) {
     const NetSocketRef socket = sockets.make(settings_of(Net::Kind::datagram), watcher);
     server.answer(socket->number(), Net::State::open);

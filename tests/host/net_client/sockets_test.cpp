@@ -62,6 +62,12 @@ TEST_F(NetClientTest, NoNotifyWhereTheServerIsAwakeOrHasBeenTold) {
     EXPECT_EQ(server.take().size(), 2u);
 }
 
+TEST_F(NetClientTest, PredecessorThatDiedWhileItWasReading) {
+    server.link().to_client.reader_awake = 1;
+    sockets.attach(server.memory);
+    EXPECT_EQ(server.link().to_client.reader_awake, 0u);
+}
+
 TEST_F(NetClientTest, SentBytesLieInTheRingUntilTheyAreAcknowledged) {
     const NetSocketRef socket = connect();
     const u16 number = socket->number();
