@@ -150,6 +150,8 @@ void Stack::restore_socket(u32 number) {
         }
         if (socket.tcp != nullptr) abort_stream(socket);
         if (socket.half_open) leave_opening(socket);
+        if (socket.unseen) leave_backlog(socket);
+        if (socket.deferred) deferred_--;
         release_all(socket);
         const u64 count = record.count;
         socket = Socket{};
