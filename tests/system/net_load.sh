@@ -86,7 +86,7 @@ check_that flood_steady says steady steady.out
 tell quiet 1
 # How much half-open connections take at most is known when one flood more takes nothing more.
 last=quiet
-for name in flood1 flood2 flood3 flood4; do
+for name in flood1 flood2 flood3 flood4 flood5 flood6 flood7 flood8; do
     before=$last last=$name
     run client flood "$flood_port" "$guest_address" 7 "$flood"; check_that "${name}_sent" grep -qx flooded out
     tell $name 1

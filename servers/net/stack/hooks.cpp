@@ -99,10 +99,6 @@ err_t pith_lwip_segment(tcp_pcb* pcb, const tcp_hdr* header, pbuf* data) {
 }
 
 int pith_lwip_packet(pbuf* packet, netif*) {
-    if (pith::stack::of_loopback(packet)) {
-        pbuf_free(packet);
-        return 1;
-    }
     if (const auto error = pith::stack::icmp_error_in(packet)) Stack::current().on_icmp_error(*error);
     return 0;
 }

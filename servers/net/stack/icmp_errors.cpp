@@ -85,15 +85,6 @@ bool is_own(const netif& device, const ip_addr_t& address) {
 
 }  // namespace
 
-bool of_loopback(const pbuf* packet) {
-    const u8* ip = static_cast<const u8*>(packet->payload);
-    constexpr u8 kLoopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    if (packet->len < 20) return false;
-    if (ip[0] >> 4 == 4) return ip[12] == IP_LOOPBACKNET || ip[16] == IP_LOOPBACKNET;
-    return packet->len >= 40 &&
-           (std::memcmp(ip + 8, kLoopback6, 16) == 0 || std::memcmp(ip + 24, kLoopback6, 16) == 0);
-}
-
 std::optional<IcmpError> icmp_error_in(const pbuf* packet) {
     const u8* ip = static_cast<const u8*>(packet->payload);
     const u32 length = packet->len;

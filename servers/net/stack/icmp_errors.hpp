@@ -29,7 +29,4 @@ struct IcmpError {
 /// The error that an IP packet is, if its checksum is right. The first pbuf holds all headers, or it is none.
 std::optional<IcmpError> icmp_error_in(const pbuf* packet);
 
-/// An IP packet says that it is from or for a loopback address: no network may carry it (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3).
-bool of_loopback(const pbuf* packet);
-
 }  // namespace pith::stack

@@ -109,29 +109,23 @@ TEST_F(Datagrams, ErrorsAreReportedWithWhatTheyQuote) {
     }
 }
 
-TEST_F(Datagrams, ErrorsOfOthersAndLoopbackAreNotBelieved) {
+TEST_F(Datagrams, ErrorsOfOthersPacketsAreNotBelieved) {
     const u32 client = one.client().datagram(Net::Kind::datagram, port_only(9000), ipv4(2, 53));
     one.client().set_flags(client, Net::kReportErrors);
     world.run_for(10);
-    // "Port unreachable", of a datagram that came from 10.0.0.`sender`; said by `offender`.
-    const auto error = [](u8 sender, u32 offender) {
+    // "Port unreachable", of a datagram that came from 10.0.0.`sender`.
+    const auto error = [](u8 sender) {
         std::vector<u8> message = {3, 3, 0, 0, 0, 0, 0, 0};
         const Frame lost = packet4(sender, 2, 17, udp(9000, 53, {}));
         message.insert(message.end(), lost.begin() + 14, lost.begin() + 14 + 28);
         const u16 sum = internet_checksum(message.data(), message.size());
         message[2] = static_cast<u8>(sum >> 8), message[3] = static_cast<u8>(sum);
-        Frame frame = packet4(2, 1, 1, message);
-        for (u32 i = 0; i < 4; i++) frame[26 + i] = static_cast<u8>(offender >> (24 - 8 * i));
-        frame[24] = frame[25] = 0;
-        const u16 header = internet_checksum(frame.data() + 14, 20);
-        frame[24] = static_cast<u8>(header >> 8), frame[25] = static_cast<u8>(header);
-        return frame;
+        return packet4(2, 1, 1, message);
     };
-    one.deliver(error(7, 0x0a000002));
-    one.deliver(error(1, 0x7f000001));
+    one.deliver(error(7));
     world.run_for(10);
     EXPECT_FALSE(one.client().receive_datagram(client, header, bytes));
-    one.deliver(error(1, 0x0a000002));
+    one.deliver(error(1));
     EXPECT_TRUE(receive(one, client));
 }
 
