@@ -39,7 +39,7 @@ enum class FrameType : u8 {
     ack = 3,     ///< sequence = all before it has been taken; payload: AckPayload
     resend = 4,  ///< as ack, and something after it was lost: go back
     hello =
-        5,  ///< sequence = epoch (of an answer: kNoEpoch if the offsets contradict what the host has); payload: HelloPayload
+        5,  ///< sequence = epoch, of an answer to offsets that contradict it kNoEpoch; payload: HelloPayload
 };
 
 /// Little endian, as all of this protocol.

@@ -6,11 +6,7 @@
 
 namespace {
 
-/// Eight bytes at any address.
-struct [[gnu::packed, gnu::may_alias]] Word {
-    uint64_t value;
-};
-
+/// At any address.
 template <typename T>
 struct [[gnu::packed, gnu::may_alias]] Unaligned {
     T value;
@@ -71,8 +67,7 @@ PITH_NO_IDIOM void* memmove(void* to, const void* from, size_t size) {
     if (d == s || size == 0) return to;
     if (d < s || d >= s + size) {
         // Forwards by words is right also where they overlap: a word is read before it can be overwritten.
-        for (; size >= 8; size -= 8, d += 8, s += 8)
-            reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
+        for (; size >= 8; size -= 8, d += 8, s += 8) put(d, at<uint64_t>(s));
         for (; size > 0; size--) *d++ = *s++;
     } else {
         d += size;
@@ -80,7 +75,7 @@ PITH_NO_IDIOM void* memmove(void* to, const void* from, size_t size) {
         for (; size >= 8; size -= 8) {
             d -= 8;
             s -= 8;
-            reinterpret_cast<Word*>(d)->value = reinterpret_cast<const Word*>(s)->value;
+            put(d, at<uint64_t>(s));
         }
         for (; size > 0; size--) *--d = *--s;
     }
@@ -95,7 +90,7 @@ PITH_NO_IDIOM void* memset(void* to, int value, size_t size) {
         size %= 8;
         asm volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
     }
-    for (; size >= 8; size -= 8, d += 8) reinterpret_cast<Word*>(d)->value = pattern;
+    for (; size >= 8; size -= 8, d += 8) put<uint64_t>(d, pattern);
     for (; size > 0; size--) *d++ = static_cast<unsigned char>(value);
     return to;
 }
@@ -104,7 +99,7 @@ PITH_NO_IDIOM int memcmp(const void* left, const void* right, size_t size) {
     const auto* a = static_cast<const unsigned char*>(left);
     const auto* b = static_cast<const unsigned char*>(right);
     for (; size >= 8; size -= 8, a += 8, b += 8)
-        if (reinterpret_cast<const Word*>(a)->value != reinterpret_cast<const Word*>(b)->value) break;
+        if (at<uint64_t>(a) != at<uint64_t>(b)) break;
     for (; size > 0; size--, a++, b++)
         if (*a != *b) return *a < *b ? -1 : 1;
     return 0;

@@ -15,9 +15,8 @@ constexpr abi::Time kPatience = 60 * kSecond;              // for a component to
 constexpr abi::Time kHangPatience = 40 * kSecond;          // for one that hangs to be found out
 constexpr abi::Time kSilentPatience = 150 * kMillisecond;  // for a fault that may never be noticed
 constexpr abi::Time kGlance = kMillisecond;
-constexpr abi::Time
-    kDealing = kMillisecond;    // at most, for the supervisor to end a component and to start it again
-constexpr u8 kBelowOurs = 229;  // (manifest.toml)
+/// At most, for the supervisor to end a component and to start it again.
+constexpr abi::Time kDealing = kMillisecond;
 
 /// Whether it has to be noticed sooner or later.
 abi::Time patience_for(Fault fault) {
@@ -124,7 +123,8 @@ Result<> Service::hit_both(const Insides& insides) {
     if (!supervisor_.ok()) return supervisor_.error();
     const Insides supervisor = PITH_TRY(supervisor_->reach(process_));
     // It is interrupted wherever it is by then: so it has to come after us.
-    PITH_CHECK(supervisor.thread.set_priority(kBelowOurs));
+    const auto own = PITH_TRY(own_thread().thread_info());
+    PITH_CHECK(supervisor.thread.set_priority(static_cast<u8>(own.priority - 1)));
     PITH_CHECK(injector_.inject(Fault::null, insides));
     // Nothing that takes time, and no message to one that may be dead by now: its Signal wakes it.
     static_cast<void>(insides.signal.notify(kSignalPing));

@@ -87,8 +87,7 @@ void System::recover_component(u32 number) {
         after_death(number);
         return;
     }
-    if (r.state == ComponentState::held_down || (r.state == ComponentState::stopped && r.generation != 0))
-        hold(number);
+    if (unanswered(number)) hold(number);
 }
 
 void System::recover() {

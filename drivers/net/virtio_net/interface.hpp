@@ -40,10 +40,9 @@ class Interface {
     struct Setup {
         u32 index;
         u64 submitted_bit;  ///< of the loop's Signal: the client has submitted something. Whoever handles it calls `serve`
-        u64 changed_bit;   ///< the device's state or configuration has changed: `look`
-        const Lull& lull;  ///< after it is asked, `gathered` is called
-        abi::Time
-            patience;  ///< a device that has sent nothing for so much of the host's time, though it should have, is reset
+        u64 changed_bit;     ///< the device's state or configuration has changed: `look`
+        const Lull& lull;    ///< after it is asked, `gathered` is called
+        abi::Time patience;  ///< of the host's time: a device that sends nothing for so long is reset
     };
     Interface(PciDevice&& device, EventLoop& loop, Kept& kept, const Setup& setup)
         : device_(std::move(device)),

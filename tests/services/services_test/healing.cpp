@@ -249,6 +249,7 @@ bool bad_updates_are_undone() {
     // It answers requests, and then dies: what it did stays done.
     CHECK(update_to(kDyingVersion));
     CHECK(add_works());
+    CHECK(version() == kDyingVersion);
     CHECK(add_works());
     CHECK(version() == ran);
     CHECK(update_state() == UpdateState::refused);
