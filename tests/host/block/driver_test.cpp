@@ -461,6 +461,7 @@ void run_random(u32 seed) {
     u64 next = 0;
     u64 stored[kSectors] = {}, writing[kSectors] = {};
     u64 answered = 0, last = 0, reopened = 0;
+    u32 resets = 0;
     while (answered < 4000) {
         ++model_time;
         const u32 i = random() % Block::kMaxClients;
@@ -476,7 +477,8 @@ void run_random(u32 seed) {
         }
         if (random() % 2 == 0) f.requests.serve();
         if (random() % 3 == 0) f.carry_out(random() % 8);
-        if (random() % 100 == 0) f.requests.recover();
+        // More without a success in between, and it is given up; the success that is seen below may be older than the last reset.
+        if (random() % 100 == 0 && resets + 1 < DiskRequests::kMaxRecoveries) ++resets, f.requests.recover();
         if (random() % 50 == 0) {
             ++reopened;
             f.requests.detach(i);
@@ -491,7 +493,7 @@ void run_random(u32 seed) {
                 ASSERT_EQ(static_cast<Error>(done.error), bad(done.id) ? Error::io : Error::ok);
                 ASSERT_NE(writing[done.id], 0u) << "answered twice";
                 const u64 written = std::exchange(writing[done.id], 0);
-                if (!bad(done.id)) stored[done.id] = written;
+                if (!bad(done.id)) stored[done.id] = written, resets = 0;
                 ++answered;
             }
         for (u64 each = 0; each < kSectors; ++each) {
