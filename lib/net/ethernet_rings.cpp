@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lib/net/ethernet_rings.hpp"
 
+#include <algorithm>
+
 namespace pith {
 
 namespace {
@@ -131,16 +133,21 @@ void EthernetRings::take_sent() {
     if (open_ && send_.broken()) violated();
 }
 
+bool EthernetRings::room(u32 count) {
+    if (open_ && free_count_ < count) take_sent();
+    if (open_ && free_count_ >= count) return true;
+    if (!wants_sent_ && open_) std::atomic_ref(state_->wants_sent).store(1, std::memory_order_release);
+    // Those that were sent meanwhile are told of at the notification.
+    notify_ = wants_sent_ = true;
+    wanted_ = std::max(wanted_, count);
+    return false;
+}
+
 Result<EthernetBuffer> EthernetRings::buffer() {
-    if (open_ && free_count_ == 0) take_sent();
-    if (!open_ || free_count_ == 0) {
-        if (!wants_sent_ && open_) std::atomic_ref(state_->wants_sent).store(1, std::memory_order_release);
-        // Those that were sent meanwhile are told of at the notification.
-        notify_ = wants_sent_ = true;
-        return Error::would_block;
-    }
-    if (wants_sent_) {
+    if (!room(1)) return Error::would_block;
+    if (wants_sent_ && free_count_ >= wanted_) {
         wants_sent_ = false;
+        wanted_ = 0;
         std::atomic_ref(state_->wants_sent).store(0, std::memory_order_release);
     }
     const u16 number = free_[--free_count_];

@@ -80,6 +80,8 @@ class EthernetRings {
     /// A buffer to send from. would_block: all are under way, or the driver has gone. The client's Signal gets its bits when some are free
     /// again, if flush() is called before it waits.
     Result<EthernetBuffer> buffer();
+    /// So many buffers, kBuffers at most, are free. If not, the client's Signal gets its bits as it does for buffer().
+    bool room(u32 count);
     /// Enters the first `length` bytes of a buffer to be sent. The driver doesn't see it before flush(). Dropped, as a frame can be: of another
     /// length than kHeaderSize to kHeaderSize + mtu(), or when the driver has gone.
     void queue(EthernetBuffer&& buffer, u32 length, EthernetChecksum checksum = {});
@@ -121,6 +123,7 @@ class EthernetRings {
     bool open_ = false;
     bool broken_ = false;
     bool wants_sent_ = false;
+    u32 wanted_ = 0;       ///< buffers that somebody waits for
     bool queued_ = false;  ///< something that flush() has not shown yet
     bool notify_ = false;  ///< ... and the driver is to be told
     u64 errors_ = 0;

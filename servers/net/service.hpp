@@ -32,6 +32,7 @@ class Service final : private stack::Port {
     u64 now() const override;
     u64 random() override { return random_.next(); }
     u8* frame(u32 length) override;
+    bool room(u32 frames) override { return ethernet_.room(frames); }
     void queue(u32 length, u16 checksum_start, u16 checksum_offset) override;
     void publish() override { ethernet_.publish(); }
     void give_back(u64 id) override { ethernet_.give_back(static_cast<u32>(id)); }

@@ -10,6 +10,7 @@
 #include <lwip/prot/icmp6.h>
 #include <lwip/raw.h>
 #include <lwip/udp.h>
+#include "protocol/ethernet.hpp"
 #include "servers/net/stack/addresses.hpp"
 #include "servers/net/stack/stack.hpp"
 
@@ -54,6 +55,15 @@ void for_bytes(const pbuf* data, u32 skip, Use use) {
         use(static_cast<const u8*>(data->payload) + skip, data->len - skip);
         skip = 0;
     }
+}
+
+/// How many frames a packet takes, which may be fragmented; no more than are to be waited for.
+u32 frames_of(u32 length, bool six, u32 mtu) {
+    constexpr u32 kMost = Ethernet::kEntries / 2;
+    const u32 header = six ? 40 : 20, fragment = six ? 8 : 0;
+    if (length + header <= mtu || mtu < header + fragment + 8) return 1;
+    const u32 part = (mtu - header - fragment) & ~7u;
+    return std::min((length + part - 1) / part, kMost);
 }
 
 Net::Failure failure_of(err_t error) {
@@ -202,8 +212,10 @@ err_t Stack::send_datagram(Socket& socket, const Net::Datagram& header, u32 posi
     if (IP_IS_V6(&remote) && ip6_addr_lacks_zone(ip_2_ip6(&remote), IP6_UNKNOWN))
         ip6_addr_assign_zone(ip_2_ip6(&remote), IP6_UNKNOWN, route);
 
-    const u32 headers = (IP_IS_V4(&remote) ? 20u : 0u) + (socket.udp != nullptr ? 8u : 0u);
-    if (header.length + headers > 65'535) return ERR_VAL;
+    const u32 own = socket.udp != nullptr ? 8 : 0;
+    if (header.length + own + (IP_IS_V4(&remote) ? 20 : 0) > 65'535) return ERR_VAL;
+    if (!interface_.room(frames_of(header.length + own, IP_IS_V6(&remote), route->mtu)))
+        return ERR_WOULDBLOCK;
 
     // Of an echo request the first bytes are ours: its identifier is the socket's.
     pbuf* packet = nullptr;
@@ -275,6 +287,7 @@ void Stack::send_datagrams(Socket& socket) {
             return fail(socket, Net::Failure::broken);
         const err_t error = send_datagram(socket, header, socket.send_head + kHeader);
         if (error == ERR_ARG) return fail(socket, Net::Failure::broken);
+        if (error == ERR_WOULDBLOCK) return starve(socket);
         if (const Net::Failure failure = failure_of(error); failure != Net::Failure::none) {
             socket.failure = failure;
             socket.failures++;

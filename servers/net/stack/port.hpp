@@ -14,6 +14,8 @@ class Port {
     virtual u64 random() = 0;
     /// Room for a frame of `length` bytes; nullptr: there is none now. When there is again, round() is called.
     virtual u8* frame(u32 length) = 0;
+    /// There is room for so many frames now. If not, round() is called when there may be.
+    virtual bool room(u32 frames) = 0;
     /// The frame that was filled last is to be sent; the network sees nothing of it before publish(). `checksum_start`: 0, or where the device begins
     /// the checksum that it puts `checksum_offset` bytes behind it.
     virtual void queue(u32 length, u16 checksum_start, u16 checksum_offset) = 0;

@@ -30,7 +30,7 @@ struct Socket {
     bool news : 1 = false;      ///< the client is to look at it
     bool deferred : 1 = false;  ///< lwIP had no room for what is to be sent
     bool v6_only : 1 = false;
-    bool starved : 1 = false;  ///< segments wait for room for their frames
+    bool starved : 1 = false;  ///< segments or datagrams wait for room for their frames
     bool telling : 1 = false;  ///< its `told` is to be written down
     u32 generation = 0;
     u32 send_tail = 0;  ///< by the client

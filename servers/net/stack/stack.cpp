@@ -113,6 +113,13 @@ void Stack::touch(Socket& socket) {
     touched_[touched_count_++] = socket.number;
 }
 
+/// It is looked at in the next round, which comes when there is room for frames again.
+void Stack::starve(Socket& socket) {
+    if (socket.starved) return;
+    socket.starved = true;
+    starved_[starved_count_++] = socket.number;
+}
+
 /// The next number that the client has entered. Its group is noted before it is out of the ring.
 bool Stack::take(u32& number) {
     if (!shared_.next(number)) return false;
@@ -210,8 +217,11 @@ void Stack::let_go(Socket& socket, bool abort) {
     touch(socket);
     if (socket.kind == Net::Kind::listener) return close_listener(socket);
     if (socket.kind != Net::Kind::stream) {
-        if (!abort) send_datagrams(socket);
-        return close_datagrams(socket);
+        if (abort || waiting_for_interface()) return close_datagrams(socket);
+        // What it has sent still goes out; nothing more comes in.
+        apply(socket);
+        socket.flags |= Net::kReceiveClosed;
+        return;
     }
     if (abort || socket.tcp == nullptr || socket.state == Net::State::connecting) abort_stream(socket);
     else apply_stream(socket);
@@ -269,7 +279,8 @@ void Stack::settle(Socket& socket) {
     if (socket.kind == Net::Kind::stream) {
         settle_stream(socket);
     } else if (socket.state == Net::State::open) {
-        if (socket.kind != Net::Kind::listener && !socket.orphan) send_datagrams(socket);
+        if (socket.kind != Net::Kind::listener) send_datagrams(socket);
+        if (socket.orphan && socket.send_head == socket.send_tail) close_datagrams(socket);
     }
     if (socket.orphan && socket.tcp == nullptr && socket.udp == nullptr && socket.raw == nullptr) {
         become_free(socket);
@@ -335,7 +346,7 @@ void Stack::round() {
     for (; starved_count_ > 0; starved_count_--) {
         Socket& socket = sockets_[starved_[starved_count_ - 1]];
         socket.starved = false;
-        if (socket.kind == Net::Kind::stream) touch(socket);
+        if (socket.kind != Net::Kind::none) touch(socket);
     }
     if (deferred_ > 0) {
         for (Socket& socket : sockets_) {

@@ -74,6 +74,7 @@ class Stack {
     /// After lwIP's timers of TCP: what they sent is recorded, and limits of time are kept. Whether they have to go on.
     bool after_timers();
     void touch(Socket& socket);
+    void starve(Socket& socket);
 
   private:
     // stack.cpp: what the client wants
@@ -181,7 +182,7 @@ class Stack {
     u16 first_opening_ = kNoSocket, last_opening_ = kNoSocket;
     u32 opening_ = 0;
     u32 deferred_ = 0;
-    u16 starved_[Net::kSockets];  ///< whose segments wait for room
+    u16 starved_[Net::kSockets];  ///< whose segments or datagrams wait for room
     u32 starved_count_ = 0;
     u16 telling_[Net::kSockets];  ///< what whose peers were told is to be written down
     u32 telling_count_ = 0;

@@ -324,9 +324,7 @@ void Stack::output(Socket& socket) {
     if (socket.tcp->unsent == nullptr && (socket.tcp->flags & TF_ACK_NOW) == 0) return;
     static_cast<void>(interface_.take_starved());
     static_cast<void>(tcp_output(socket.tcp));
-    if (!interface_.take_starved() || socket.starved) return;
-    socket.starved = true;
-    starved_[starved_count_++] = socket.number;
+    if (interface_.take_starved()) starve(socket);
 }
 
 err_t Stack::on_established(Socket& socket) {

@@ -42,6 +42,7 @@ struct FuzzPort final : Port {
     Expected& expected(u16 port) { return port == 80 ? listener : connection; }
     u64 now() const override { return time; }
     u64 random() override { return state = state * 6364136223846793005 + 1442695040888963407; }
+    bool room(u32) override { return true; }
     u8* frame(u32 length) override { return length <= sizeof made ? made : nullptr; }
     void queue(u32 length, u16, u16) override {
         if (length < 54 || made[12] != 8 || made[13] != 0 || made[23] != 6) return;

@@ -67,6 +67,24 @@ TEST_F(Datagrams, LargeOnesAreFragmented) {
     EXPECT_EQ(one.client().failure(client), Net::Failure::too_long);
 }
 
+/// More than there is room for at a time: they wait in their socket, also when that is let go of, and a fragmented one for all of its frames.
+TEST_F(Datagrams, WaitForRoomForTheirFrames) {
+    const u32 server = two.client().datagram(Net::Kind::datagram, port_only(53));
+    const u32 client = one.client().datagram(Net::Kind::datagram, port_only(9000), ipv4(2, 53));
+    ASSERT_TRUE(one.client().send_datagram(client, {}, pattern(1, 1)));
+    ASSERT_TRUE(receive(two, server));  // they know each other's hardware addresses
+    one.most_frames = 6;
+    for (u8 i = 0; i < 40; i++)
+        ASSERT_TRUE(one.client().send_datagram(client, {}, pattern(i % 10 == 9 ? 8000u : 100u, i)));
+    one.client().close(client);
+    for (u8 i = 0; i < 40; i++) {
+        ASSERT_TRUE(receive(two, server)) << int{i};
+        EXPECT_EQ(bytes, pattern(i % 10 == 9 ? 8000u : 100u, i)) << int{i};
+    }
+    EXPECT_TRUE(world.run([&] { return one.client().free(client); }, 5'000));
+    EXPECT_EQ(one.client().server(client).drops, 0u);
+}
+
 TEST_F(Datagrams, NobodyThereIsTold) {
     const u32 client = one.client().datagram(Net::Kind::datagram, port_only(9000), ipv4(2, 53));
     ASSERT_TRUE(one.client().send_datagram(client, {}, pattern(10, 1)));

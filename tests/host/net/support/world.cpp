@@ -124,11 +124,14 @@ bool Machine::need(const u8* at, usize length) {
     return true;
 }
 
+bool Machine::room(u32 frames) {
+    if (!no_frames && queued_.size() + frames <= most_frames) return true;
+    refused_ = !no_frames;
+    return false;
+}
+
 u8* Machine::frame(u32 length) {
-    if (no_frames || queued_.size() >= most_frames) {
-        refused_ = !no_frames;
-        return nullptr;
-    }
+    if (!room(1)) return nullptr;
     making_.assign(length, 0xee);
     return making_.data();
 }

@@ -62,6 +62,7 @@ class Machine final : private Port {
     u64 now() const override;
     u64 random() override;
     u8* frame(u32 length) override;
+    bool room(u32 frames) override;
     void queue(u32 length, u16 checksum_start, u16 checksum_offset) override;
     void publish() override;
     void give_back(u64 id) override;
