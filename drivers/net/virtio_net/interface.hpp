@@ -95,6 +95,7 @@ class Interface {
     u32 ethernet_features() const;  ///< as protocol/ethernet.hpp has them
     void read_link();
     void kick();
+    void tell_device(u16 queue);
 
     Result<Ethernet::Open::Reply> take_up();
     void stop();
