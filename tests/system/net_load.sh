@@ -35,6 +35,19 @@ state() { sed -nE "s/^$1: (objects|capabilities|slots|pages|MemFree|sockets|UDP|
 unchanged() {
     if diff <(state "$2") <(state "$3") >difference; then pass "$1"; else fail_test "$1" "it is another: $(tr '\n' ' ' <difference)"; fi
 }
+# repeat BEFORE NAME TIMES CONNECTIONS LINE ARGUMENT...: the client with these, which has to say LINE, until once more takes nothing more. How many of
+# its connections are there at once at most is chance, and memory is mapped when it is first needed: the most is found in some rounds, whereas what is
+# lost is lost in each. The last two states are called $before and $last.
+repeat() {
+    local name=$2 times=$3 connections=$4 line=$5 i
+    last=$1; shift 5
+    for ((i = 1; i <= times; i++)); do
+        before=$last last=$name$i
+        run client "$@"; check_that "${last}_sent" grep -qx "$line" out
+        tell $last $connections
+        ! diff <(state $before) <(state $last) >/dev/null || break
+    done
+}
 client() { timeout 300 "$program" "$@"; }
 says() { until_ok 120 grep -qx "$1" "$2"; }
 # within_quota STATE: no component has died, and each has fewer pages than it may have.
@@ -60,14 +73,7 @@ wait "$holder"
 check_that load_within_quota within_quota carried
 run client churn "$port" "$first"; check_that load_first grep -qx churned out
 tell first 0
-# How many of them are there at once at most is chance, and memory is mapped when it is first needed: the most is found in a round or two, whereas what is lost is lost in each.
-last=first
-for name in churned1 churned2 churned3 churned4; do
-    before=$last last=$name
-    run client churn "$port" "$churn"; check_that "load_$name" grep -qx churned out
-    tell $name 0
-    ! diff <(state $before) <(state $name) >/dev/null || break
-done
+repeat first churned 4 0 churned churn "$port" "$churn"
 unchanged load_leaves_nothing $before $last
 stop_guest load
 [[ $guest_status == 0 ]] || show_guest
@@ -90,14 +96,7 @@ children+=("$steady")
 exec 8>steady.in
 check_that flood_steady says steady steady.out
 tell quiet 1
-# How much half-open connections take at most is known when one flood more takes nothing more.
-last=quiet
-for name in flood1 flood2 flood3 flood4 flood5 flood6 flood7 flood8; do
-    before=$last last=$name
-    run client flood "$flood_port" "$guest_address" 7 "$flood"; check_that "${name}_sent" grep -qx flooded out
-    tell $name 1
-    ! diff <(state $before) <(state $name) >/dev/null || break
-done
+repeat quiet flood 8 1 flooded flood "$flood_port" "$guest_address" 7 "$flood"
 # It was answered: the frames that the guest has sent.
 sent() { sed -n "s/^$1: *eth0://p" guest.out | awk '{ print $10 }'; }
 check_that flood_answered test $(($(sent flood1) - $(sent quiet))) -ge 1024

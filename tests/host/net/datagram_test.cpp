@@ -82,7 +82,6 @@ TEST_F(Datagrams, WaitForRoomForTheirFrames) {
         EXPECT_EQ(bytes, pattern(i % 10 == 9 ? 8000u : 100u, i)) << int{i};
     }
     EXPECT_TRUE(world.run([&] { return one.client().free(client); }, 5'000));
-    EXPECT_EQ(one.client().server(client).drops, 0u);
 }
 
 TEST_F(Datagrams, NobodyThereIsTold) {
