@@ -43,6 +43,7 @@ struct Net {
     static constexpr u32 kMaxAddresses = 8;  ///< of an interface
     static constexpr u32 kMaxNameServers = 4;
     static constexpr u32 kMaxDatagram = 65535;
+    static constexpr u32 kMaxGroups = 64;  ///< multicast groups that the client is in
     static constexpr u16 kNoPage = 0xffff;
 
     /// An IP address and a port.
@@ -200,6 +201,16 @@ struct Net {
         kConfigured = 2;  ///< it has an IPv4 address, or none is to be had: DHCP has given up for now
     static constexpr u16 kTrying = 4;  ///< DHCP is under way
 
+    /// A multicast group that an interface is to be in (RFC 2236, RFC 2710).
+    struct Group {
+        u8 family;  ///< 4, 6; 0: none
+        u8 reserved[3];
+        u32 interface;  ///< counted from 1
+        u8 bytes[16];   ///< as Address::bytes
+        bool operator==(const Group&) const = default;
+    };
+    static_assert(sizeof(Group) == 24);
+
     /// A ring of socket numbers: one writer, one reader.
     struct NumberRing {
         alignas(64) u32 tail;          ///< written by who enters
@@ -212,6 +223,10 @@ struct Net {
     struct Link {
         NumberRing to_server;
         NumberRing to_client;
+        /// The client's, in no order; `group_sequence` is odd while it writes them, and another each time. It notifies the server then. What comes for
+        /// other groups is dropped, but for that of all hosts; which socket gets it is decided by port and address as always, and each of several gets it.
+        alignas(64) u32 group_sequence;
+        Group groups[kMaxGroups];
         alignas(64) u32
             sequence;  ///< of what follows up to the Blocks: odd while the server writes it, another each time
         u32 name_server_count;

@@ -4,6 +4,7 @@
 #include <lwip/opt.h>
 // What lwIP's own memp.c needs for the sizes of its elements.
 #include <lwip/etharp.h>
+#include <lwip/igmp.h>
 #include <lwip/ip4_frag.h>
 #include <lwip/ip6_frag.h>
 #include <lwip/memp.h>

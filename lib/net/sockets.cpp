@@ -41,7 +41,27 @@ void NetSockets::attach(std::span<u8> link) {
     shared::store(link_->to_client.head, to_client_head_);
     broken_ = false;
     look_at_all();
+    write_groups();
     notify_ = true;
+}
+
+void NetSockets::set_groups(std::vector<Net::Group> groups) {
+    groups_ = std::move(groups);
+    if (link_ == nullptr) return;
+    write_groups();
+    if (notify_) return;
+    notify_ = true;
+    if (wants_notify) wants_notify();
+}
+
+void NetSockets::write_groups() {
+    const u32 sequence = shared::load(link_->group_sequence) | 1;
+    shared::store(link_->group_sequence, sequence + 2);
+    shared::fence();
+    const usize count = std::min<usize>(groups_.size(), Net::kMaxGroups);
+    std::copy_n(groups_.begin(), count, link_->groups);
+    std::fill_n(link_->groups + count, Net::kMaxGroups - count, Net::Group{});
+    shared::store(link_->group_sequence, sequence + 3);
 }
 
 void NetSockets::look_at_all() {

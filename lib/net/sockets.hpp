@@ -39,6 +39,9 @@ class NetSockets {
     /// Null: all numbers are taken, or there is no link.
     NetSocketRef make(const Settings& settings, NetWatcher& watcher);
 
+    /// The multicast groups that the interfaces are to be in, at most Net::kMaxGroups; also in a link to come.
+    void set_groups(std::vector<Net::Group> groups);
+
     /// Something is in the ring: looks at those sockets.
     void serve();
     /// True: the server is to be notified; once.
@@ -71,6 +74,7 @@ class NetSockets {
     void enter(u16 number);
     void look_at(u16 number);
     void look_at_all();
+    void write_groups();
     void accept(u16 number);
     /// The server's own socket is not wanted.
     void refuse(u16 number, u32 generation);
@@ -87,6 +91,7 @@ class NetSockets {
     std::vector<NetSocket*> sockets_;  ///< by number
     std::vector<u32> generations_;     ///< the last one of each number
     std::deque<u16> free_numbers_;
+    std::vector<Net::Group> groups_;
     std::vector<u16> free_pages_;
     List<NetSocket, &NetSocket::waiting_link_> waiting_;
     u32 to_server_tail_ = 0, to_client_head_ = 0;

@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #ifndef SOL_NETLINK
@@ -316,6 +317,22 @@ static void library(void) {
     struct addrinfo hints = {AI_ADDRCONFIG | AI_NUMERICHOST, AF_UNSPEC, SOCK_STREAM, 0, 0, 0, 0, 0}, *found;
     int status = getaddrinfo("127.0.0.1", "80", &hints, &found);
     say("getaddrinfo: %d, family %d", status, status ? 0 : found->ai_family);
+    // The C library asks by a socket of any family.
+    char name[IF_NAMESIZE];
+    say("lo is %u, 1 is %s", if_nametoindex("lo"), if_indextoname(1, name));
+    say("no such: %u %s", if_nametoindex("none"), result(-1));
+    status = getaddrinfo("fe80::1%lo", "80", &hints, &found);
+    say("getaddrinfo: %d, scope %u", status, status ? 0 : ((struct sockaddr_in6*)(void*)found->ai_addr)->sin6_scope_id);
+    for (int i = 0; i < 3; i++) {
+        static const int families[] = {AF_UNIX, AF_NETLINK, AF_INET6};
+        int s = socket(families[i], SOCK_DGRAM, 0);
+        struct ifreq r = {.ifr_name = "lo"};
+        say("index %s", result(ioctl(s, SIOCGIFINDEX, &r)));
+        say("MTU %s", result(ioctl(s, SIOCGIFMTU, &r)));
+        r.ifr_ifindex = 1;
+        say("name %s", result(ioctl(s, SIOCGIFNAME, &r)));
+        close(s);
+    }
 }
 
 static void stranger(void) {

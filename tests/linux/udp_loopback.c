@@ -123,6 +123,41 @@ static void controls(void) {
     close(x), close(y);
 }
 
+/// The options of RFC 3542 and those of RFC 2292, which has the same under other numbers.
+static void controls6(void) {
+    static const int options[] = {IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_2292PKTINFO, IPV6_2292HOPLIMIT};
+    struct sockaddr_in6 at = ip6("::1", 0);
+    int x = socket(AF_INET6, SOCK_DGRAM, 0), y = socket(AF_INET6, SOCK_DGRAM, 0), on = 1, hops = 44;
+    bind(y, (void*)&at, sizeof at);
+    socklen_t length = sizeof at;
+    getsockname(y, (void*)&at, &length);
+    for (int i = 0; i < 4; i++) {
+        int value = 9;
+        say("option %d: %s", options[i], result(setsockopt(y, IPPROTO_IPV6, options[i], &on, sizeof on)));
+        length = sizeof value;
+        getsockopt(y, IPPROTO_IPV6, options[i], &value, &length);
+        say("is %d", value);
+    }
+    for (int i = 0; i < 2; i++) {
+        char space[CMSG_SPACE(sizeof hops)] = {0}, control[256];
+        struct iovec v = {"c", 1}, w = {block, 10};
+        struct msghdr m = {.msg_name = &at, .msg_namelen = sizeof at, .msg_iov = &v, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+        struct cmsghdr* c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = IPPROTO_IPV6, c->cmsg_type = i ? IPV6_2292HOPLIMIT : IPV6_HOPLIMIT, c->cmsg_len = CMSG_LEN(sizeof hops);
+        memcpy(CMSG_DATA(c), &hops, sizeof hops);
+        say("send %s", got(sendmsg(x, &m, 0)));
+        struct msghdr r = {.msg_iov = &w, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        say("receive %s", got(recvmsg(y, &r, MSG_DONTWAIT)));
+        int seen[4] = {0};
+        for (c = CMSG_FIRSTHDR(&r); c; c = CMSG_NXTHDR(&r, c)) {
+            const int info = c->cmsg_type == IPV6_PKTINFO || c->cmsg_type == IPV6_2292PKTINFO, old = c->cmsg_type == IPV6_2292PKTINFO || c->cmsg_type == IPV6_2292HOPLIMIT;
+            seen[2 * old + !info] = info ? (int)((struct in6_pktinfo*)CMSG_DATA(c))->ipi6_ifindex : *(int*)CMSG_DATA(c);
+        }
+        say("interface %d, hop limit %d; as of old %d, %d", seen[0], seen[1], seen[2], seen[3]);
+    }
+    close(x), close(y);
+}
+
 static void queues(void) {
     struct sockaddr_in a, b;
     int x = udp4("127.0.0.1", &a), y = udp4("127.0.0.1", &b), sent = 0, received = 0;
@@ -210,6 +245,7 @@ int main(void) {
     basics();
     connected();
     controls();
+    controls6();
     queues();
     six();
     shared();

@@ -73,9 +73,10 @@
 #define DNS_MAX_SERVERS 4
 #define LWIP_DHCP_MAX_DNS_SERVERS 4
 #define LWIP_AUTOIP 0
-#define LWIP_IGMP 0
+#define LWIP_IGMP 1
+#define MEMP_NUM_IGMP_GROUP 65       /* Net::kMaxGroups, and all hosts */
 #define LWIP_IPV6_MLD 1
-#define MEMP_NUM_MLD6_GROUP 16
+#define MEMP_NUM_MLD6_GROUP 80       /* Net::kMaxGroups, and those of the interface's own addresses */
 #define LWIP_IPV6_AUTOCONFIG 1
 #define LWIP_IPV6_DHCP6 0
 #define LWIP_IPV6_REASS 1
@@ -92,6 +93,7 @@
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 #define IP_SOF_BROADCAST 1
 #define IP_SOF_BROADCAST_RECV 0
+#define SO_REUSE_RXTOALL 1           /* what is for many is for all sockets that it fits */
 #define SO_REUSE 1                   /* an exact address goes before "any"; lwIP's own checks of ports are not used */
 #define LWIP_UDP 1
 

@@ -58,7 +58,7 @@ Async<u64> Socket::ioctl(Thread& thread, u32 command, u64 argument) {
         case kSiocgpgrp: answer = owner; break;
         case kFiosetown:
         case kSiocspgrp: set_owner(thread, PITH_TRY(get<i32>(thread, argument))); return u64{0};
-        default: return Errno::ENOTTY;
+        default: return interface_ioctl(thread, family, command, argument);
     }
     PITH_CHECK(put(thread, argument, answer));
     return u64{0};

@@ -171,4 +171,7 @@ SysResult<std::pair<Ref<Socket>, Ref<Socket>>> make_unix_pair(Thread& thread, So
 /// The path of a new socket's file: "socket:[NUMBER]".
 Path socket_path(Thread& thread);
 
+/// ioctls about network interfaces (netdevice(7)), of a socket of that family (inet/interface_ioctl.cpp). ENOTTY: it is none.
+Async<u64> interface_ioctl(Thread& thread, u16 family, u32 command, u64 argument);
+
 }  // namespace pith::lx

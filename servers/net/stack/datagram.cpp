@@ -23,9 +23,18 @@ constexpr u32 kEchoHeader = 8;
 
 constexpr u32 padded(u32 length) { return (length + 7) & ~7u; }
 
-void udp_arrived(void* argument, udp_pcb*, pbuf* data, const ip_addr_t* from, u16_t port) {
-    static_cast<void>(Stack::current().on_datagram(*static_cast<Socket*>(argument), data, *from, port));
+/// What was for many is shown to sockets of other peers too.
+void udp_arrived(void* argument, udp_pcb* at, pbuf* data, const ip_addr_t* from, u16_t port) {
+    const bool others = (at->flags & UDP_FLAGS_CONNECTED) != 0 &&
+                        (at->remote_port != port || !ip_addr_cmp(&at->remote_ip, from));
+    if (!others)
+        static_cast<void>(Stack::current().on_datagram(*static_cast<Socket*>(argument), data, *from, port));
     pbuf_free(data);
+}
+
+/// A socket can be bound to it, but nothing is sent from it.
+bool many(const ip_addr_t& address, netif* device) {
+    return ip_addr_ismulticast(&address) || ip_addr_isbroadcast(&address, device);
 }
 
 /// lwIP shows raw packets with their IP header; they are others' too.
@@ -204,7 +213,7 @@ err_t Stack::send_datagram(Socket& socket, const Net::Datagram& header, u32 posi
         return ERR_RTE;
     netif* route = ip_route(&local, &remote);
     if (route == nullptr || !netif_is_link_up(route)) return ERR_RTE;
-    if (IP_IS_ANY_TYPE_VAL(local) || ip_addr_isany(&local)) {
+    if (IP_IS_ANY_TYPE_VAL(local) || ip_addr_isany(&local) || many(local, route)) {
         const ip_addr_t* source = ip_netif_get_local_ip(route, &remote);
         if (source == nullptr) return ERR_RTE;
         ip_addr_copy(local, *source);
@@ -260,13 +269,13 @@ err_t Stack::send_datagram(Socket& socket, const Net::Datagram& header, u32 posi
     const u8 tos = header.tos != 0 ? header.tos : look(client.tos);
     err_t error;
     if (socket.udp != nullptr) {
-        socket.udp->ttl = ttl != 0 ? ttl : u8{UDP_TTL};
+        socket.udp->ttl = socket.udp->mcast_ttl = ttl != 0 ? ttl : u8{UDP_TTL};
         socket.udp->tos = tos;
         if ((socket.flags & Net::kBroadcast) != 0) ip_set_option(socket.udp, SOF_BROADCAST);
         else ip_reset_option(socket.udp, SOF_BROADCAST);
         error = udp_sendto_if_src(socket.udp, packet, &remote, to.port, route, &local);
     } else {
-        socket.raw->ttl = ttl != 0 ? ttl : u8{RAW_TTL};
+        socket.raw->ttl = socket.raw->mcast_ttl = ttl != 0 ? ttl : u8{RAW_TTL};
         socket.raw->tos = tos;
         if ((socket.flags & Net::kBroadcast) != 0) ip_set_option(socket.raw, SOF_BROADCAST);
         else ip_reset_option(socket.raw, SOF_BROADCAST);

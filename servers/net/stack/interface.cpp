@@ -72,7 +72,8 @@ err_t Interface::initialize(netif* device) {
     device->hwaddr_len = 6;
     std::memcpy(device->hwaddr, self.setup_.address, 6);
     device->mtu = device->mtu6 = static_cast<u16>(std::min<u32>(self.setup_.mtu, 1500));
-    device->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
+    device->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP |
+                    NETIF_FLAG_MLD6;
     return ERR_OK;
 }
 

@@ -38,6 +38,7 @@ class Interface {
     /// Received frames that lwIP holds.
     u32 held() const { return held_; }
     const netif& device() const { return netif_; }
+    netif& device() { return netif_; }
     /// There is room for so many frames now, or there is a round when there may be.
     bool room(u32 frames) { return port_.room(frames); }
     /// There was no room for a frame since the last time that it was asked.

@@ -73,6 +73,7 @@ void Stack::open(u64 session) {
         if (!port_.need(reinterpret_cast<const u8*>(blocks), sizeof blocks))
             assertion_failed("the link has no Blocks");
         for (Net::Block& block : blocks) std::memset(static_cast<void*>(&block), 0, sizeof block);
+        groups_.clear(shared_.link());
         session_ = session;
         records_.set_session(session);
     }
@@ -331,6 +332,8 @@ void Stack::round() {
         look_at(number);
         timers_.active(port_.now());
     }
+    if (interface_.attached() && groups_.changed(shared_.link()))
+        groups_.take(shared_.link(), interface_.device());
     timers_.run(*this, port_.now());
     if (patience_ != 0 && !waiting_for_interface()) patience_ = 0;
     if (someone_waits_ && patience_ == 0) {

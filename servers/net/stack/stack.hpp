@@ -7,6 +7,7 @@
 #pragma once
 
 #include "servers/net/stack/demux.hpp"
+#include "servers/net/stack/groups.hpp"
 #include "servers/net/stack/interface.hpp"
 #include "servers/net/stack/pages.hpp"
 #include "servers/net/stack/port.hpp"
@@ -167,6 +168,7 @@ class Stack {
     Pages pages_;
     Demux demux_;
     Interface interface_;
+    Groups groups_;
     Timers timers_;
     u64 secret_[2];
     u64 patience_ = 0;

@@ -5,6 +5,7 @@
 
 #include <lwip/dhcp.h>
 #include <lwip/etharp.h>
+#include <lwip/igmp.h>
 #include <lwip/ip4_frag.h>
 #include <lwip/ip6_frag.h>
 #include <lwip/mld6.h>
@@ -29,6 +30,7 @@ constexpr Periodic kTimers[] = {
     {DHCP_FINE_TIMER_MSECS * kMillisecond, 120, dhcp_fine_tmr},
     {ND6_TMR_INTERVAL * kMillisecond, 120, nd6_tmr},
     {MLD6_TMR_INTERVAL * kMillisecond, 100, mld6_tmr},
+    {IGMP_TMR_INTERVAL * kMillisecond, 100, igmp_tmr},
 };
 
 constexpr u32 kDhcp = 3;

@@ -21,7 +21,7 @@ class Timers {
     u64 deadline() const;
 
   private:
-    static constexpr u32 kCount = 6;
+    static constexpr u32 kCount = 7;
     static constexpr u64 kBusy = 15'000'000'000;  ///< so long after the last event nobody is asleep
     static constexpr u64 kNap = 60'000'000'000;
 

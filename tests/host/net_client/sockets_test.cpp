@@ -47,6 +47,36 @@ TEST_F(NetClientTest, ANewSocketIsEnteredAndTold) {
     EXPECT_FALSE(sockets.take_notify());
 }
 
+/// The table of groups is even when it is whole, another one each time, and in every link.
+TEST_F(NetClientTest, GroupsAreInTheLink) {
+    sockets.take_notify();
+    u32 asked = 0;
+    sockets.wants_notify = [&] { ++asked; };
+    const Net::Group one{.family = 4, .interface = 1, .bytes = {239, 1, 2, 3}},
+        other{.family = 6, .interface = 1, .bytes = {0xff, 5}};
+    const u32 before = server.link().group_sequence;
+    sockets.set_groups({one, other});
+    EXPECT_EQ(asked, 1u);
+    EXPECT_TRUE(sockets.take_notify());
+    const u32 sequence = server.link().group_sequence;
+    EXPECT_EQ(sequence % 2, 0u);
+    EXPECT_NE(sequence, before);
+    EXPECT_EQ(server.link().groups[0], one);
+    EXPECT_EQ(server.link().groups[1], other);
+    sockets.set_groups({other});
+    EXPECT_NE(server.link().group_sequence, sequence);
+    EXPECT_EQ(server.link().groups[0], other);
+    EXPECT_EQ(server.link().groups[1], Net::Group{});
+    sockets.detach();
+    sockets.set_groups({one});
+    FakeServer successor;
+    successor.link().group_sequence = 7;  // a client that died while it wrote
+    sockets.attach(successor.memory);
+    EXPECT_EQ(successor.link().group_sequence % 2, 0u);
+    EXPECT_EQ(successor.link().groups[0], one);
+    EXPECT_EQ(server.link().groups[0], other);
+}
+
 TEST_F(NetClientTest, NoNotifyWhereTheServerIsAwakeOrHasBeenTold) {
     const NetSocketRef a = connect(), b = connect();
     sockets.take_notify();

@@ -55,6 +55,8 @@ constexpr OptionEntry kOptions[] = {
     {InetOption::auto_flow_label, kIpprotoIpv6, 70, 1, -kAny, kAny, true},
     {InetOption::free_bind6, kIpprotoIpv6, 78, 0, -kAny, kAny, true},
     {InetOption::checksum6, kIpprotoIpv6, 7, -1, -1, kAny, false},
+    {InetOption::packet_info6_old, kIpprotoIpv6, 2, 0, -kAny, kAny, true},
+    {InetOption::receive_hop_limit_old, kIpprotoIpv6, 8, 0, -kAny, kAny, true},
 };
 static_assert(std::size(kOptions) == static_cast<usize>(InetOption::count));
 
@@ -65,6 +67,7 @@ const OptionEntry* find_option(i32 level, i32 name) {
 }
 
 constexpr i32 kIpMtu = 14, kIpMulticastInterface = 32, kIpAddMembership = 35, kIpDropMembership = 36;
+constexpr i32 kJoinGroup = 42, kLeaveGroup = 45;
 constexpr i32 kIpv6MulticastInterface = 17, kIpv6Join = 20, kIpv6Leave = 21, kIpv6Mtu = 24;
 constexpr i32 kLoopbackMtu = 65536, kMostMtu4 = 65535;
 
@@ -82,58 +85,19 @@ InetSocket::InetSocket(Thread& thread, u32 open_flags, u16 socket_family, Socket
     for (const OptionEntry& entry : kOptions) numbers_[static_cast<usize>(entry.option)] = entry.initial;
 }
 
-SysResult<> InetSocket::change_membership(const InetAddress&, u32, bool) { return {}; }
-
-SysResult<> InetSocket::set_membership(i32 level, i32 name, std::span<const u8> value) {
-    InetAddress group{};
-    u32 interface = 0;
-    if (level == kIpprotoIp) {
-        // struct ip_mreq: group, interface's address; struct ip_mreqn: and its index.
-        if (value.size() < 8) return Errno::EINVAL;
-        group.family = 4;
-        std::memcpy(group.bytes, value.data(), 4);
-        if (value.size() >= 12) std::memcpy(&interface, value.data() + 8, 4);
-    } else {
-        if (value.size() < 20) return Errno::EINVAL;
-        group.family = 6;
-        std::memcpy(group.bytes, value.data(), 16);
-        std::memcpy(&interface, value.data() + 16, 4);
-    }
-    if (!is_multicast(group)) return Errno::EINVAL;
-    const bool join = name == kIpAddMembership || name == kIpv6Join;
-    const auto at = std::ranges::find_if(groups_, [&](const auto& entry) {
-        return same_ip(entry.first, group) && (interface == 0 || entry.second == interface);
-    });
-    if (join) {
-        constexpr usize kMost = 20;  // igmp_max_memberships
-        if (at != groups_.end()) return Errno::EADDRINUSE;
-        if (groups_.size() >= kMost) return Errno::ENOBUFS;
-        if (interface == 0 && !network.has_interface()) return Errno::ENODEV;
-        PITH_CHECK(change_membership(group, interface, true));
-        groups_.emplace_back(group, interface);
-        return {};
-    }
-    if (at == groups_.end()) return Errno::EADDRNOTAVAIL;
-    PITH_CHECK(change_membership(group, at->second, false));
-    groups_.erase(at);
-    return {};
-}
-
 SysResult<> InetSocket::set_option(Thread& thread, i32 level, i32 name, std::span<const u8> value) {
     if (level != kIpprotoIp && level != kIpprotoIpv6) return Errno::ENOPROTOOPT;
     if (level == kIpprotoIpv6 && !v6()) return Errno::ENOPROTOOPT;
-    if (level == kIpprotoIp ? name == kIpAddMembership || name == kIpDropMembership
-                            : name == kIpv6Join || name == kIpv6Leave)
+    if (name == kJoinGroup || name == kLeaveGroup ||
+        (level == kIpprotoIp ? name == kIpAddMembership || name == kIpDropMembership
+                             : name == kIpv6Join || name == kIpv6Leave))
         return set_membership(level, name, value);
+    if (level == kIpprotoIp ? name == kIpMulticastInterface : name == kIpv6MulticastInterface)
+        return set_many_way(level, value);
     i32 number = 0;
     if (value.size() >= sizeof number) std::memcpy(&number, value.data(), sizeof number);
     else if (level == kIpprotoIp && !value.empty()) number = value[0];
     else if (level == kIpprotoIpv6) return Errno::EINVAL;
-    if (level == kIpprotoIp ? name == kIpMulticastInterface : name == kIpv6MulticastInterface) {
-        if (type == SocketType::stream) return level == kIpprotoIp ? Errno::EINVAL : Errno::ENOPROTOOPT;
-        if (level == kIpprotoIpv6) multicast_interface_ = static_cast<u32>(number);
-        return {};
-    }
     const OptionEntry* const entry = find_option(level, name);
     if (entry == nullptr) return Errno::ENOPROTOOPT;
     if (number < entry->least || number > entry->most) return Errno::EINVAL;
@@ -178,7 +142,8 @@ SysResult<> InetSocket::get_option(Thread&, i32 level, i32 name, std::vector<u8>
         return {};
     }
     if (level == kIpprotoIp ? name == kIpMulticastInterface : name == kIpv6MulticastInterface) {
-        append_number(value, level == kIpprotoIp ? 0 : static_cast<i32>(multicast_interface_));
+        if (level == kIpprotoIp) value.insert(value.end(), many_way4_.from.bytes, many_way4_.from.bytes + 4);
+        else append_number(value, static_cast<i32>(many_way6_.interface));
         return {};
     }
     const OptionEntry* const entry = find_option(level, name);

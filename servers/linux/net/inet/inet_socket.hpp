@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// InetSocket: what sockets of AF_INET and AF_INET6 have in common: checking addresses, options of levels IPPROTO_IP and IPPROTO_IPV6, ioctls of
-// interfaces.
+// InetSocket: what sockets of AF_INET and AF_INET6 have in common: checking addresses, options of levels IPPROTO_IP and IPPROTO_IPV6.
 #pragma once
 
 #include <array>
@@ -49,6 +48,8 @@ enum class InetOption : u8 {
     auto_flow_label,
     free_bind6,
     checksum6,
+    packet_info6_old,  // as RFC 2292 had it
+    receive_hop_limit_old,
     count,
 };
 
@@ -56,9 +57,9 @@ class InetSocket : public Socket {
   public:
     InetSocket(Thread& thread, u32 open_flags, u16 socket_family, SocketType socket_type,
                i32 socket_protocol);
+    ~InetSocket() override;
     SysResult<> set_option(Thread& thread, i32 level, i32 name, std::span<const u8> value) override;
     SysResult<> get_option(Thread& thread, i32 level, i32 name, std::vector<u8>& value) override;
-    Async<u64> ioctl(Thread& thread, u32 command, u64 argument) override;
 
     Network& network;
     i32 number(InetOption option) const { return numbers_[static_cast<usize>(option)]; }
@@ -79,14 +80,32 @@ class InetSocket : public Socket {
     /// An option of ours has changed that others have to know.
     virtual void option_changed() {}
     virtual bool bound() const = 0;
-    /// Of a multicast group: IP_ADD_MEMBERSHIP and its like.
-    virtual SysResult<> change_membership(const InetAddress& group, u32 interface, bool join);
-
-    std::vector<std::pair<InetAddress, u32>> groups_;
-    u32 multicast_interface_ = 0;
+    /// What comes for `to`, by that interface, is for it, as far as multicast goes: it is in that group, or takes those of others too (IP_MULTICAST_ALL).
+    bool admits(const InetAddress& to, u32 interface) const;
+    /// It takes what is for any group that the machine is in.
+    bool admits_all() const {
+        return number(InetOption::multicast_all) != 0 && number(InetOption::multicast_all6) != 0;
+    }
+    /// IP_MULTICAST_IF, IPV6_MULTICAST_IF: the interface, 0 for none, and the address by which it was named (family 0: none).
+    struct ManyWay {
+        u32 interface = 0;
+        InetAddress from{};
+    };
+    const ManyWay& many_way(u8 of_family) const { return of_family == 4 ? many_way4_ : many_way6_; }
 
   private:
+    struct Membership {
+        InetAddress group;
+        u32 interface;
+    };
     SysResult<> set_membership(i32 level, i32 name, std::span<const u8> value);
+    /// The interface of `wanted`, `by` one of its addresses, or as nobody has said. 0: there is none.
+    u32 membership_interface(const Membership& wanted, const InetAddress& by);
+    SysResult<> join(const Membership& wanted, const InetAddress& by);
+    SysResult<> leave(const Membership& unwanted, const InetAddress& by);
+    SysResult<> set_many_way(i32 level, std::span<const u8> value);
+    std::vector<Membership> memberships_;
+    ManyWay many_way4_, many_way6_;
     std::array<i32, static_cast<usize>(InetOption::count)> numbers_;
 };
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// ioctls of network interfaces (netdevice(7)), which any internet socket answers: lo, and the stack's. Nothing can be changed by them.
+// ioctls of network interfaces (netdevice(7)): lo, and the stack's. Nothing can be changed by them.
 #include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string_view>
 
-#include "servers/linux/net/inet/inet_socket.hpp"
+#include "servers/linux/net/inet/ip.hpp"
 #include "servers/linux/net/interfaces.hpp"
+#include "servers/linux/net/socket.hpp"
 #include "servers/linux/thread.hpp"
 
 namespace pith::lx {
@@ -119,6 +120,11 @@ std::optional<InterfaceView> find_interface(Thread& thread, Wanted wanted) {
     return std::move(*found);
 }
 
+/// What only internet sockets answer.
+bool about_addresses(u32 command) {
+    return command == kGetAddress || command == kGetPeer || command == kGetBroadcast || command == kGetMask;
+}
+
 bool known_command(u32 command) {
     constexpr u32 kKnown[] = {kGetFlags, kGetAddress, kGetPeer,     kGetBroadcast,   kGetMask, kGetMetric,
                               kGetMtu,   kGetIndex,   kGetHardware, kGetQueueLength, kGetMap};
@@ -127,8 +133,9 @@ bool known_command(u32 command) {
 
 }  // namespace
 
-Async<u64> InetSocket::ioctl(Thread& thread, u32 command, u64 argument) {
-    if (command < kFirst || command > kLast) return Socket::ioctl(thread, command, argument);
+Async<u64> interface_ioctl(Thread& thread, u16 family, u32 command, u64 argument) {
+    const bool internet = family == AF_INET_ || family == AF_INET6_;
+    if (command < kFirst || command > kLast || (!internet && about_addresses(command))) return Errno::ENOTTY;
     if (command == kGetList) {
         PITH_CHECK(list(thread, argument));
         return u64{0};

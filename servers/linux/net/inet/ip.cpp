@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "servers/linux/net/interfaces.hpp"
 #include "servers/linux/vfs/format.hpp"
 
 namespace pith::lx {
@@ -65,6 +66,28 @@ bool is_link_local6(const InetAddress& address) {
     return address.family == 6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
 }
 
+u32 multicast_scope6(const InetAddress& group) { return group.bytes[1] & 15; }
+
+bool is_all_hosts(const InetAddress& group) {
+    if (group.family == 4) return ipv4_value(group) == 0xe0000001;
+    InetAddress all{.family = 6, .bytes = {0xff, 2}};
+    all.bytes[15] = 1;
+    if (same_ip(group, all)) return true;
+    all.bytes[1] = 1;
+    return same_ip(group, all);
+}
+
+bool needs_scope(const InetAddress& address) {
+    if (address.family != 6) return false;
+    return is_link_local6(address) ||
+           (is_multicast(address) && (multicast_scope6(address) == 1 || multicast_scope6(address) == 2));
+}
+
+u32 scope_interface(const InetAddress& address) {
+    if (address.scope == kLoopbackScope) return kLoopbackIndex;
+    return address.scope == 0 ? 0 : address.scope + kLoopbackIndex;
+}
+
 bool same_ip(const InetAddress& a, const InetAddress& b) {
     return a.family == b.family && std::memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
@@ -86,7 +109,10 @@ SysResult<InetAddress> from_program(const SocketAddress& address) {
             } else {
                 result.family = 6;
                 std::memcpy(result.bytes, at + 8, 16);
-                if (address.length >= kSize6) std::memcpy(&result.scope, at + 24, 4);
+                u32 index = 0;
+                if (address.length >= kSize6) std::memcpy(&index, at + 24, 4);
+                if (index != 0)
+                    result.scope = index == kLoopbackIndex ? kLoopbackScope : index - kLoopbackIndex;
             }
             break;
         default: return address.length < kSize4 ? Errno::EINVAL : Errno::EAFNOSUPPORT;
@@ -112,7 +138,8 @@ SocketAddress for_program(const InetAddress& address, u16 family) {
         std::memcpy(at + 20, address.bytes, 4);
     } else {
         std::memcpy(at + 8, address.bytes, 16);
-        if (is_link_local6(address)) std::memcpy(at + 24, &address.scope, 4);
+        const u32 index = needs_scope(address) ? scope_interface(address) : 0;
+        std::memcpy(at + 24, &index, 4);
     }
     return result;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Addresses of the internet families as the server keeps them: Net::Address, with IPv4-mapped IPv6 addresses as the IPv4 addresses that they
-// are (family 4). What a socket's family makes of one is seen only where it goes to the program.
+// are (family 4). What a socket's family makes of one is seen only where it goes to the program. A scope is the stack's number of the interface, 0 for none,
+// or kLoopbackScope; programs count lo first.
 #pragma once
 
 #include <string>
@@ -11,6 +12,8 @@
 namespace pith::lx {
 
 using InetAddress = Net::Address;
+
+inline constexpr u32 kLoopbackScope = ~u32{0};
 
 /// `address` in the machine's order.
 InetAddress ipv4_address(u32 address, u16 port = 0);
@@ -26,6 +29,14 @@ bool is_any(const InetAddress& address);
 bool is_loopback(const InetAddress& address);
 bool is_multicast(const InetAddress& address);
 bool is_link_local6(const InetAddress& address);
+/// Of a multicast address of IPv6: 1 does not leave the machine, 2 not the link (RFC 4291, section 2.7).
+u32 multicast_scope6(const InetAddress& group);
+/// 224.0.0.1, ff01::1, ff02::1: nobody has to join it.
+bool is_all_hosts(const InetAddress& group);
+/// It means something only together with its scope.
+bool needs_scope(const InetAddress& address);
+/// The interface that its scope names, as programs count them; 0: none.
+u32 scope_interface(const InetAddress& address);
 /// The same address, ports aside.
 bool same_ip(const InetAddress& a, const InetAddress& b);
 

@@ -103,7 +103,7 @@ InetAddress Network::source_for(const InetAddress& to) {
         any_address_of(configuration(), [&](const auto&, const auto& entry) {
             if (entry.family != 6) return false;
             const InetAddress candidate = address_of(entry);
-            if (is_link_local6(candidate) != is_link_local6(to)) return false;
+            if (is_link_local6(candidate) != needs_scope(to)) return false;
             source = candidate;
             return true;
         });
@@ -117,6 +117,35 @@ u32 Network::interface_index(std::string_view name) {
     for (u32 i = 0; i < Net::kMaxInterfaces && known.interfaces[i].name[0] != 0; ++i)
         if (name == known.interfaces[i].name) return kLoopbackIndex + 1 + i;
     return 0;
+}
+
+u32 Network::interface_with(const InetAddress& address) {
+    if (is_loopback(address)) return kLoopbackIndex;
+    u32 found = 0;
+    any_address_of(configuration(), [&](const Net::Interface& interface, const auto& entry) {
+        if (!same_ip(address_of(entry), address)) return false;
+        found = kLoopbackIndex + 1 + static_cast<u32>(&interface - configuration_.interfaces);
+        return true;
+    });
+    return found;
+}
+
+InetAddress Network::own_address4(u32 interface) {
+    if (interface == kLoopbackIndex) return ipv4_address(0x7f000001);
+    InetAddress found = any_address(4);
+    any_address_of(configuration(), [&](const Net::Interface& at, const auto& entry) {
+        if (&at - configuration_.interfaces != interface - kLoopbackIndex - 1 || entry.family != 4)
+            return false;
+        found = address_of(entry);
+        return true;
+    });
+    return found;
+}
+
+bool Network::interface_exists(u32 index) {
+    if (index == kLoopbackIndex) return true;
+    return index > kLoopbackIndex && index - kLoopbackIndex <= Net::kMaxInterfaces &&
+           configuration().interfaces[index - kLoopbackIndex - 1].name[0] != 0;
 }
 
 void Network::enter_time_wait(const Binding& ended) {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "lib/net/client.hpp"
+#include "servers/linux/net/inet/groups.hpp"
 #include "servers/linux/net/inet/ports.hpp"
 #include "servers/linux/net/interfaces.hpp"
 
@@ -58,6 +59,15 @@ class Network {
     InetAddress source_for(const InetAddress& to);
     /// As programs number them: lo is 1, the stack's come behind it. 0: there is none of that name.
     u32 interface_index(std::string_view name);
+    /// The one that has this address; 0: none.
+    u32 interface_with(const InetAddress& address);
+    bool interface_exists(u32 index);
+    /// Its first address of IPv4; any address: it has none.
+    InetAddress own_address4(u32 interface);
+    /// By which packets for many go where nobody has said anything; 0: there is no such.
+    u32 interface_for_many() const { return has_interface() ? kLoopbackIndex + 1 : 0; }
+    MulticastGroups groups;
+    NetSockets* stack() { return client ? &client->sockets : nullptr; }
     /// As the stack says; without one, no interfaces.
     const NetSockets::Configuration& configuration();
 

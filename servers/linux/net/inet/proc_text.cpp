@@ -3,6 +3,7 @@
 
 #include "servers/linux/net/inet/tcp_socket.hpp"
 #include "servers/linux/net/inet/udp_socket.hpp"
+#include "servers/linux/net/interfaces.hpp"
 #include "servers/linux/vfs/format.hpp"
 
 namespace pith::lx {
@@ -13,6 +14,11 @@ constexpr usize kLineWidth = 149;
 
 std::string right(std::string text, usize width) {
     return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
+}
+
+std::string left(std::string text, usize width) {
+    if (text.size() < width) text.append(width - text.size(), ' ');
+    return text;
 }
 
 std::string upper(u64 value, u32 width) {
@@ -122,6 +128,47 @@ std::string inet_table_text(Network& network, InetTable table) {
         case InetTable::icmp6: return datagram_text(network.echo, true);
     }
     return {};
+}
+
+std::string groups_text4(Network& network) {
+    std::string text = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n";
+    for (const InterfaceView& at : interfaces_of(network.zone)) {
+        std::string lines;
+        u32 count = 0;
+        const auto add = [&](const InetAddress& group, u32 sockets) {
+            ++count;
+            lines += "\t\t\t\t" + address_hex(group, false).substr(0, 8) + " " + right(decimal(sockets), 5) +
+                     " 0:00000000\t\t0\n";
+        };
+        network.groups.for_each([&](const InetAddress& group, u32 interface, u32 sockets) {
+            if (interface == at.index && group.family == 4 && !is_all_hosts(group)) add(group, sockets);
+        });
+        add(ipv4_address(0xe0000001), 1);
+        text += decimal(at.index) + "\t" + left(at.name, 10) + ": " + right(decimal(count), 5) + " " +
+                right("V2", 7) + "\n" + lines;
+    }
+    return text;
+}
+
+std::string groups_text6(Network& network) {
+    std::string text;
+    for (const InterfaceView& at : interfaces_of(network.zone)) {
+        const auto add = [&](const InetAddress& group, u32 sockets) {
+            std::string bytes;
+            for (const u8 byte : group.bytes) bytes += hexadecimal(byte, 2);
+            text += left(decimal(at.index), 4) + " " + left(at.name, 15) + " " + bytes + " " +
+                    right(decimal(sockets), 5) + " 00000004 0\n";
+        };
+        network.groups.for_each([&](const InetAddress& group, u32 interface, u32 sockets) {
+            if (interface == at.index && group.family == 6 && !is_all_hosts(group)) add(group, sockets);
+        });
+        for (const u8 scope : {u8{2}, u8{1}}) {
+            InetAddress all{.family = 6, .bytes = {0xff, scope}};
+            all.bytes[15] = 1;
+            add(all, 1);
+        }
+    }
+    return text;
 }
 
 std::string socket_statistics_text(Network& network) {

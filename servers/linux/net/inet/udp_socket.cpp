@@ -14,7 +14,7 @@ namespace pith::lx {
 
 namespace {
 
-constexpr i32 kIcmpFilter = 1;
+constexpr i32 kIcmpFilter = 1, kIpv6Checksum = 7;
 constexpr u32 kIn = kPollIn | kPollReadNormal, kOut = kPollOut | kPollWriteNormal;
 
 }  // namespace
@@ -86,12 +86,13 @@ Async<> DatagramSocket::connect(Thread&, const SocketAddress& address) {
     const InetAddress to = PITH_TRY(
         check_destination(address, binding_.bound() && binding_.local.family == 4));
     if (network.broadcast(to) && !options.broadcast) return Errno::EACCES;
-    const Route route = network.route(to);
-    if (route == Route::none && !is_multicast(to)) return Errno::ENETUNREACH;
-    if (route == Route::none) return Errno::ENETUNREACH;
+    Destination way{.to = to, .from = {}, .route = network.route(to)};
+    if (address_chosen_) way.from = binding_.local;
+    if (is_multicast(to)) PITH_CHECK(settle_many(way));
+    if (way.route == Route::none) return Errno::ENETUNREACH;
     PITH_CHECK(bind_any());
     if (!address_chosen_) {
-        InetAddress from = network.source_for(to);
+        InetAddress from = is_any(way.from) ? network.source_for(to) : way.from;
         if (from.family == 0) from = any_address(to.family);
         from.port = binding_.local.port;
         table().enter(binding_, from);
@@ -177,6 +178,8 @@ SysResult<> DatagramSocket::set_option(Thread& thread, i32 level, i32 name, std:
         std::memcpy(filter_.data(), value.data(), std::min(value.size(), size));
         return {};
     }
+    if (type == SocketType::raw && v6() && level == kIpprotoRaw && name == kIpv6Checksum)
+        level = kIpprotoIpv6;
     if (level != kSolSocket) return InetSocket::set_option(thread, level, name, value);
     switch (name) {
         case kSoReuseAddress:
@@ -189,19 +192,21 @@ SysResult<> DatagramSocket::set_option(Thread& thread, i32 level, i32 name, std:
     }
 }
 
-void DatagramSocket::drop_filtered() {
-    if (type != SocketType::raw || filter_ == std::array<u32, 8>{}) return;
-    Net::Datagram header;
-    while (net_ && net_->next_datagram(header)) {
-        u32 at = 0;
-        if (!v6()) {
-            const std::span<const u8> first = net_->datagram_piece(header, 0);
-            at = first.empty() ? 0 : (first[0] & 15u) * 4;
-        }
-        const std::span<const u8> message = net_->datagram_piece(header, at);
-        if (message.empty() || !filtered(message[0])) return;
-        net_->consume_datagram(header);
+bool DatagramSocket::wanted(const Net::Datagram& header) {
+    if (type != SocketType::raw) return header.report != 0 || admits(header.local, header.interface + 1);
+    u32 at = 0;
+    if (!v6()) {
+        const std::span<const u8> first = net_->datagram_piece(header, 0);
+        at = first.empty() ? 0 : (first[0] & 15u) * 4;
     }
+    const std::span<const u8> message = net_->datagram_piece(header, at);
+    return message.empty() || !filtered(message[0]);
+}
+
+void DatagramSocket::drop_filtered() {
+    if (type == SocketType::raw ? filter_ == std::array<u32, 8>{} : admits_all()) return;
+    Net::Datagram header;
+    while (net_ && net_->next_datagram(header) && !wanted(header)) net_->consume_datagram(header);
 }
 
 void DatagramSocket::net_changed(NetSocket& changed) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 
 #include "servers/linux/net/inet/inet_socket.hpp"
 
@@ -48,6 +49,8 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
         InetAddress to, from;
         Route route = Route::none;
         u8 ttl = 0, tos = 0;
+        bool many = false;  ///< `to` is a group, or broadcast
+        u32 interface = 0;  ///< to many: by which; else what IP_PKTINFO says, or 0
     };
     /// An ICMP error about one that was sent.
     struct ErrorReport {
@@ -70,8 +73,17 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     SysResult<> make_net();
     void remake_net();
     SysResult<Destination> destination(Thread& thread, const SendExtras& extras, usize length);
+    /// The interface that IP_PKTINFO or IPV6_PKTINFO names. ENODEV.
+    SysResult<> choose_interface(const u8* index, Destination& way);
     SysResult<> apply_control(const SendExtras::Control& control, Destination& way);
+    /// The interface by which it goes to many, and what follows from that. ENETUNREACH: there is none.
+    SysResult<> settle_many(Destination& way);
+    SysResult<Datagram> read_datagram(UserIo& io, const Destination& way) const;
     SysResult<usize> send_within(UserIo& io, const Destination& way);
+    Async<usize> send_to_many(Thread& thread, UserIo& io, const Destination& way, u32 flags);
+    /// The zone's own sockets get what was sent to many, as far as they are among these.
+    void deliver_to_many(const Datagram& datagram) const;
+    bool is_for(const Datagram& datagram) const;
     SysResult<usize> answer_echo(std::vector<u8>&& bytes, const Destination& way);
     SysResult<usize> send_outside(UserIo& io, const Destination& way);
     // udp_errors.cpp
@@ -92,7 +104,7 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     void keep_first(const Net::Datagram& header);
     /// Into the queue. False: it is full.
     bool deliver(Datagram&& datagram);
-    void deliver_raw(const Datagram& datagram, i32 of_protocol);
+    void deliver_raw(const Datagram& datagram, i32 of_protocol) const;
     bool something() const { return !queue_.empty() || (net_ && net_->received() != 0); }
     SysResult<usize> take(UserIo& io, ReceiveExtras& extras);
     SysResult<usize> take_outside(UserIo& io, ReceiveExtras& extras);
@@ -100,11 +112,14 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
               u8 tos);
     Task<SysResult<usize>> wait_receive(Thread& thread, Ref<DatagramSocket> self, UserIo io,
                                         ReceiveExtras& extras);
-    Task<SysResult<usize>> wait_send(Thread& thread, Ref<DatagramSocket> self, UserIo io, Destination way);
+    /// With `copy`: `io` is of its bytes, and when it has been sent the zone's own sockets get it too.
+    Task<SysResult<usize>> wait_send(Thread& thread, Ref<DatagramSocket> self, UserIo io, Destination way,
+                                     std::optional<Datagram> copy = std::nullopt);
     /// A raw ICMP socket does not want messages of this type (ICMP_FILTER, ICMP6_FILTER).
     bool filtered(u8 icmp_type) const { return (filter_[icmp_type / 32] >> icmp_type % 32 & 1) != 0; }
-    /// Drops those at the head of the stack's ring.
+    /// Drops those at the head of the stack's ring that are not wanted: by ICMP's type, or for groups that it is not in.
     void drop_filtered();
+    bool wanted(const Net::Datagram& header);
     u32 limit() const { return static_cast<u32>(options.receive_buffer); }
 
     PortTable* table_;

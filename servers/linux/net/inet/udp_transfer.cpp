@@ -17,6 +17,7 @@ constexpr usize kMostPayload = 65507;
 constexpr u8 kEchoRequest4 = 8, kEchoReply4 = 0, kEchoRequest6 = 128, kEchoReply6 = 129;
 constexpr u32 kEchoHeader = 8;
 constexpr i32 kPktInfo = 8, kTtl = 2, kTos = 1, kPktInfo6 = 50, kHopLimit = 52, kTrafficClass = 67;
+constexpr i32 kOldPktInfo6 = 2, kOldHopLimit = 8;  // RFC 2292
 
 u16 checksum(std::span<const u8> bytes) {
     u32 sum = 0;
@@ -40,6 +41,15 @@ u32 flow_hash(const InetAddress& from, const InetAddress& to) {
 
 }  // namespace
 
+SysResult<> DatagramSocket::choose_interface(const u8* index, Destination& way) {
+    u32 wanted;
+    std::memcpy(&wanted, index, sizeof wanted);
+    if (wanted == 0) return {};
+    if (!network.interface_exists(wanted)) return Errno::ENODEV;
+    way.interface = wanted;
+    return {};
+}
+
 SysResult<> DatagramSocket::apply_control(const SendExtras::Control& control, Destination& way) {
     i32 number = 0;
     if (control.data.size() >= sizeof number) std::memcpy(&number, control.data.data(), sizeof number);
@@ -59,6 +69,7 @@ SysResult<> DatagramSocket::apply_control(const SendExtras::Control& control, De
                 if (control.data.size() != 12) return Errno::EINVAL;
                 InetAddress from{.family = 4};
                 std::memcpy(from.bytes, control.data.data() + 4, 4);
+                PITH_CHECK(choose_interface(control.data.data(), way));
                 if (!is_any(from)) {
                     if (!network.own(from)) return Errno::EINVAL;
                     from.port = way.from.port;
@@ -72,6 +83,7 @@ SysResult<> DatagramSocket::apply_control(const SendExtras::Control& control, De
     if (control.level == kIpprotoIpv6 && v6()) {
         switch (control.type) {
             case kHopLimit:
+            case kOldHopLimit:
                 if (control.data.size() != 4 || number < -1 || number > 255) return Errno::EINVAL;
                 if (number > 0) way.ttl = static_cast<u8>(number);
                 return {};
@@ -79,10 +91,12 @@ SysResult<> DatagramSocket::apply_control(const SendExtras::Control& control, De
                 if (control.data.size() != 4 || number < -1 || number > 255) return Errno::EINVAL;
                 if (number >= 0) way.tos = static_cast<u8>(number);
                 return {};
-            case kPktInfo6: {
+            case kPktInfo6:
+            case kOldPktInfo6: {
                 if (control.data.size() < 20) return Errno::EINVAL;
                 InetAddress from{.family = 6};
                 std::memcpy(from.bytes, control.data.data(), 16);
+                PITH_CHECK(choose_interface(control.data.data() + 16, way));
                 if (!is_any(from)) {
                     if (!network.own(from)) return Errno::EINVAL;
                     from.port = way.from.port;
@@ -110,8 +124,9 @@ SysResult<DatagramSocket::Destination> DatagramSocket::destination(Thread&, cons
         way.to = binding_.remote;
     }
     if (network.broadcast(way.to) && !options.broadcast) return Errno::EACCES;
+    way.many = is_multicast(way.to) || network.broadcast(way.to);
     way.route = network.route(way.to);
-    if (way.route == Route::none) return Errno::ENETUNREACH;
+    if (way.route == Route::none && !way.many) return Errno::ENETUNREACH;
     PITH_CHECK(bind_any());
     const bool four = way.to.family == 4;
     way.ttl = static_cast<u8>(number(four ? InetOption::ttl : InetOption::hops));
@@ -119,19 +134,50 @@ SysResult<DatagramSocket::Destination> DatagramSocket::destination(Thread&, cons
         way.ttl = static_cast<u8>(number(four ? InetOption::multicast_ttl : InetOption::multicast_hops));
     way.tos = static_cast<u8>(number(four ? InetOption::tos : InetOption::traffic_class));
     way.from = binding_.local;
+    if (!is_any(way.from) && (is_multicast(way.from) || network.broadcast(way.from)))
+        way.from = any_address(way.from.family, binding_.local.port);
     if (is_any(way.from) || way.from.family != way.to.family) {
         if (!is_any(way.from)) return v6() ? Errno::ENETUNREACH : Errno::EINVAL;
         way.from = way.route == Route::loopback ? network.source_for(way.to) : InetAddress{};
         way.from.port = binding_.local.port;
     }
     for (const SendExtras::Control& control : extras.controls) PITH_CHECK(apply_control(control, way));
+    if (way.many) PITH_CHECK(settle_many(way));
     return way;
+}
+
+SysResult<> DatagramSocket::settle_many(Destination& way) {
+    const bool group = is_multicast(way.to);
+    const ManyWay& chosen = many_way(way.to.family);
+    const auto unsaid = [&] { return way.from.family == 0 || is_any(way.from); };
+    if (way.interface == 0) way.interface = options.bound_interface;
+    if (way.interface == 0 && needs_scope(way.to)) way.interface = scope_interface(way.to);
+    if (group && way.interface == 0) {
+        way.interface = chosen.interface;
+        if (unsaid() && chosen.from.family != 0 && network.own(chosen.from)) {
+            const u16 port = way.from.port;
+            way.from = chosen.from;
+            way.from.port = port;
+        }
+    }
+    if (way.interface == 0 && !unsaid()) way.interface = network.interface_with(way.from);
+    if (way.interface == 0) way.interface = network.interface_for_many();
+    if (!network.interface_exists(way.interface)) return Errno::ENETUNREACH;
+    if (way.interface == kLoopbackIndex) {
+        if (way.to.family == 6) return Errno::ENETUNREACH;  // as on Linux, which has no route there
+        way.route = Route::loopback;
+    } else {
+        way.route = Route::stack;
+        if (needs_scope(way.to)) way.to.scope = way.interface - kLoopbackIndex;
+    }
+    return {};
 }
 
 Async<usize> DatagramSocket::send(Thread& thread, UserIo&& io, SendExtras&& extras) {
     if (send_shutdown_) return Errno::EPIPE;
     if (pending_error != Errno::ok) return take_error();
     const Destination way = PITH_TRY(destination(thread, extras, io.remaining()));
+    if (way.many) return send_to_many(thread, io, way, extras.flags);
     if (way.route == Route::loopback) return send_within(io, way);
     PITH_CHECK(make_net());
     if (!net_) return Errno::EINVAL;  // bound to the loopback's address, which goes nowhere else
@@ -159,18 +205,19 @@ SysResult<usize> DatagramSocket::send_outside(UserIo& io, const Destination& way
 }
 
 Task<SysResult<usize>> DatagramSocket::wait_send(Thread& thread, Ref<DatagramSocket>, UserIo io,
-                                                 Destination way) {
+                                                 Destination way, std::optional<Datagram> copy) {
     const Time deadline = send_deadline(thread);
     for (;;) {
         PITH_CO_CHECK(woken(co_await wait_on(thread, writers_, deadline), deadline));
         if (pending_error != Errno::ok) co_return take_error();
         if (!net_) co_return Errno::ENETUNREACH;
         const SysResult<usize> sent = send_outside(io, way);
+        if (sent.ok() && copy) deliver_to_many(*copy);
         if (sent.ok() || sent.error() != Errno::EAGAIN) co_return sent;
     }
 }
 
-SysResult<usize> DatagramSocket::send_within(UserIo& io, const Destination& way) {
+SysResult<DatagramSocket::Datagram> DatagramSocket::read_datagram(UserIo& io, const Destination& way) const {
     const usize length = io.remaining();
     if (!heap_room(length + kOverhead)) return Errno::ENOBUFS;
     Datagram datagram{std::vector<u8>(length), way.from, way.to, kLoopbackIndex, way.ttl, way.tos};
@@ -179,6 +226,61 @@ SysResult<usize> DatagramSocket::send_within(UserIo& io, const Destination& way)
         if (!copied.ok()) return copied.error();
         if (copied.value() != length) return Errno::EFAULT;
     }
+    return datagram;
+}
+
+/// What leaves the machine is sent first: it may have to wait, or fail.
+Async<usize> DatagramSocket::send_to_many(Thread& thread, UserIo& io, const Destination& way, u32 flags) {
+    Datagram datagram = PITH_TRY(read_datagram(io, way));
+    const usize length = datagram.bytes.size();
+    const bool group = is_multicast(way.to), four = way.to.family == 4;
+    const bool loops = !group || number(four ? InetOption::multicast_loop : InetOption::multicast_loop6) != 0;
+    datagram.interface = way.interface;
+    if (is_any(datagram.from) || datagram.from.family != way.to.family) {
+        datagram.from = network.source_for(way.to);
+        if (datagram.from.family == 0 && four) datagram.from = ipv4_address(0x7f000001);
+        datagram.from.port = binding_.local.port;
+    }
+    if (needs_scope(datagram.from)) datagram.from.scope = way.to.scope;
+    if (way.route == Route::loopback || (group && way.ttl == 0) ||
+        (group && !four && multicast_scope6(way.to) <= 1)) {
+        if (way.route == Route::loopback || loops) deliver_to_many(datagram);
+        return length;
+    }
+    PITH_CHECK(make_net());
+    if (!net_) return Errno::EINVAL;  // bound to the loopback's address, which goes nowhere else
+    UserIo bytes = UserIo::kernel(datagram.bytes.data(), length);
+    const SysResult<usize> sent = send_outside(bytes, way);
+    if (sent.ok() && loops) deliver_to_many(datagram);
+    if (sent.ok() || sent.error() != Errno::EAGAIN || !waits(flags)) return sent;
+    return wait_send(thread, Ref<DatagramSocket>(this), std::move(bytes), way,
+                     loops ? std::optional(std::move(datagram)) : std::nullopt);
+}
+
+bool DatagramSocket::is_for(const Datagram& datagram) const {
+    const InetAddress& peer = binding_.remote;
+    return binding_.covers(datagram.to) && admits(datagram.to, datagram.interface) &&
+           (peer.family == 0 || (peer.port == datagram.from.port && same_ip(peer, datagram.from))) &&
+           (options.bound_interface == 0 || options.bound_interface == datagram.interface);
+}
+
+void DatagramSocket::deliver_to_many(const Datagram& datagram) const {
+    if (is_multicast(datagram.to) && !network.groups.joined(datagram.to, datagram.interface)) return;
+    if (type == SocketType::raw) return deliver_raw(datagram, protocol);
+    if (echo()) return;
+    std::vector<Ref<DatagramSocket>> receivers;
+    network.udp.for_port(datagram.to.port, [&](Binding& at) {
+        auto* const socket = static_cast<DatagramSocket*>(at.holder);
+        if (socket->is_for(datagram)) receivers.emplace_back(socket);
+    });
+    for (const Ref<DatagramSocket>& receiver : receivers)
+        if (heap_room(datagram.bytes.size() + kOverhead))
+            static_cast<void>(receiver->deliver(Datagram(datagram)));
+}
+
+SysResult<usize> DatagramSocket::send_within(UserIo& io, const Destination& way) {
+    Datagram datagram = PITH_TRY(read_datagram(io, way));
+    const usize length = datagram.bytes.size();
     if (echo()) return answer_echo(std::move(datagram.bytes), way);
     if (type == SocketType::raw) {
         deliver_raw(datagram, protocol);
@@ -222,7 +324,7 @@ SysResult<usize> DatagramSocket::answer_echo(std::vector<u8>&& bytes, const Dest
 }
 
 /// All raw sockets of a protocol get a copy; IPv4's begin with an IP header.
-void DatagramSocket::deliver_raw(const Datagram& datagram, i32 of_protocol) {
+void DatagramSocket::deliver_raw(const Datagram& datagram, i32 of_protocol) const {
     constexpr usize kHeader4 = 20;
     network.raw.for_each([&](const Binding& at) {
         auto& socket = *static_cast<DatagramSocket*>(at.holder);
@@ -230,6 +332,7 @@ void DatagramSocket::deliver_raw(const Datagram& datagram, i32 of_protocol) {
         if (!is_any(at.local) && !same_ip(at.local, datagram.to)) return;
         if (at.remote.family != 0 && !same_ip(at.remote, datagram.from)) return;
         if (!datagram.bytes.empty() && socket.filtered(datagram.bytes[0])) return;
+        if (!socket.admits(datagram.to, datagram.interface)) return;
         Datagram copy = datagram;
         copy.from.port = 0;
         if (!socket.v6()) {
@@ -269,27 +372,33 @@ void DatagramSocket::tell(ReceiveExtras& extras, const InetAddress& from, const 
                 u32 interface;
                 u8 specific[4], address[4];
             } info{interface, {}, {}};
-            std::memcpy(info.specific, to.bytes, 4);
+            const bool many = is_multicast(to) || network.broadcast(to);
+            const InetAddress own = many ? network.own_address4(interface) : to;
+            std::memcpy(info.specific, own.bytes, 4);
             std::memcpy(info.address, to.bytes, 4);
             append(extras.controls, kIpprotoIp, kPktInfo, info);
         }
         if (number(InetOption::receive_ttl) != 0) append(extras.controls, kIpprotoIp, kTtl, i32{ttl});
         if (number(InetOption::receive_tos) != 0) append(extras.controls, kIpprotoIp, kTos, tos);
-        if (!v6() || number(InetOption::packet_info6) == 0) return;
     }
     if (!v6()) return;
-    if (number(InetOption::packet_info6) != 0) {
+    const bool info6 = number(InetOption::packet_info6) != 0;
+    const bool old_info6 = number(InetOption::packet_info6_old) != 0;
+    if (info6 || old_info6) {
         struct {
             u8 address[16];
             u32 interface;
         } info{{}, interface};
         const SocketAddress name = for_program(to, AF_INET6_);
         std::memcpy(info.address, name.bytes + 8, 16);
-        append(extras.controls, kIpprotoIpv6, kPktInfo6, info);
+        if (info6) append(extras.controls, kIpprotoIpv6, kPktInfo6, info);
+        if (old_info6) append(extras.controls, kIpprotoIpv6, kOldPktInfo6, info);
     }
     if (to.family == 4) return;
     if (number(InetOption::receive_hop_limit) != 0)
         append(extras.controls, kIpprotoIpv6, kHopLimit, i32{ttl});
+    if (number(InetOption::receive_hop_limit_old) != 0)
+        append(extras.controls, kIpprotoIpv6, kOldHopLimit, i32{ttl});
     if (number(InetOption::receive_class) != 0)
         append(extras.controls, kIpprotoIpv6, kTrafficClass, i32{tos});
 }

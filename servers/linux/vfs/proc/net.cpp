@@ -26,9 +26,16 @@ SysResult<std::string> text_statistics(const ProcSubject& subject, Thread&) {
     return socket_statistics_text(*subject.zone->network);
 }
 
+template <std::string Text(Network&)>
+SysResult<std::string> text_groups(const ProcSubject& subject, Thread&) {
+    return Text(*subject.zone->network);
+}
+
 constinit const ProcEntry kNetEntries[] = {
     {"icmp", S_REGULAR | 0444, text_inet<InetTable::icmp>},
     {"icmp6", S_REGULAR | 0444, text_inet<InetTable::icmp6>},
+    {"igmp", S_REGULAR | 0444, text_groups<groups_text4>},
+    {"igmp6", S_REGULAR | 0444, text_groups<groups_text6>},
     {"raw", S_REGULAR | 0444, text_inet<InetTable::raw>},
     {"raw6", S_REGULAR | 0444, text_inet<InetTable::raw6>},
     {"sockstat", S_REGULAR | 0444, text_statistics},
