@@ -49,8 +49,9 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
         InetAddress to, from;
         Route route = Route::none;
         u8 ttl = 0, tos = 0;
-        bool many = false;  ///< `to` is a group, or broadcast
-        u32 interface = 0;  ///< to many: by which; else what IP_PKTINFO says, or 0
+        bool many = false;   ///< `to` is a group, or broadcast
+        bool loops = false;  ///< ... and the zone's own sockets get it too
+        u32 interface = 0;   ///< to many: by which; else what IP_PKTINFO says, or 0
     };
     /// An ICMP error about one that was sent.
     struct ErrorReport {
@@ -112,7 +113,7 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
               u8 tos);
     Task<SysResult<usize>> wait_receive(Thread& thread, Ref<DatagramSocket> self, UserIo io,
                                         ReceiveExtras& extras);
-    /// With `copy`: `io` is of its bytes, and when it has been sent the zone's own sockets get it too.
+    /// `copy`, where it is sent to many: `io` is of its bytes.
     Task<SysResult<usize>> wait_send(Thread& thread, Ref<DatagramSocket> self, UserIo io, Destination way,
                                      std::optional<Datagram> copy = std::nullopt);
     /// A raw ICMP socket does not want messages of this type (ICMP_FILTER, ICMP6_FILTER).

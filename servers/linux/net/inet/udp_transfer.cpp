@@ -163,6 +163,9 @@ SysResult<> DatagramSocket::settle_many(Destination& way) {
     if (way.interface == 0 && !unsaid()) way.interface = network.interface_with(way.from);
     if (way.interface == 0) way.interface = network.interface_for_many();
     if (!network.interface_exists(way.interface)) return Errno::ENETUNREACH;
+    // What goes to lo comes back by itself.
+    const InetOption loop = way.to.family == 4 ? InetOption::multicast_loop : InetOption::multicast_loop6;
+    way.loops = !group || way.interface == kLoopbackIndex || number(loop) != 0;
     if (way.interface == kLoopbackIndex) {
         if (way.to.family == 6) return Errno::ENETUNREACH;  // as on Linux, which has no route there
         way.route = Route::loopback;
@@ -212,7 +215,7 @@ Task<SysResult<usize>> DatagramSocket::wait_send(Thread& thread, Ref<DatagramSoc
         if (pending_error != Errno::ok) co_return take_error();
         if (!net_) co_return Errno::ENETUNREACH;
         const SysResult<usize> sent = send_outside(io, way);
-        if (sent.ok() && copy) deliver_to_many(*copy);
+        if (sent.ok() && copy && way.loops) deliver_to_many(*copy);
         if (sent.ok() || sent.error() != Errno::EAGAIN) co_return sent;
     }
 }
@@ -234,7 +237,6 @@ Async<usize> DatagramSocket::send_to_many(Thread& thread, UserIo& io, const Dest
     Datagram datagram = PITH_TRY(read_datagram(io, way));
     const usize length = datagram.bytes.size();
     const bool group = is_multicast(way.to), four = way.to.family == 4;
-    const bool loops = !group || number(four ? InetOption::multicast_loop : InetOption::multicast_loop6) != 0;
     datagram.interface = way.interface;
     if (is_any(datagram.from) || datagram.from.family != way.to.family) {
         datagram.from = network.source_for(way.to);
@@ -244,17 +246,16 @@ Async<usize> DatagramSocket::send_to_many(Thread& thread, UserIo& io, const Dest
     if (needs_scope(datagram.from)) datagram.from.scope = way.to.scope;
     if (way.route == Route::loopback || (group && way.ttl == 0) ||
         (group && !four && multicast_scope6(way.to) <= 1)) {
-        if (way.route == Route::loopback || loops) deliver_to_many(datagram);
+        if (way.loops) deliver_to_many(datagram);
         return length;
     }
     PITH_CHECK(make_net());
     if (!net_) return Errno::EINVAL;  // bound to the loopback's address, which goes nowhere else
     UserIo bytes = UserIo::kernel(datagram.bytes.data(), length);
     const SysResult<usize> sent = send_outside(bytes, way);
-    if (sent.ok() && loops) deliver_to_many(datagram);
+    if (sent.ok() && way.loops) deliver_to_many(datagram);
     if (sent.ok() || sent.error() != Errno::EAGAIN || !waits(flags)) return sent;
-    return wait_send(thread, Ref<DatagramSocket>(this), std::move(bytes), way,
-                     loops ? std::optional(std::move(datagram)) : std::nullopt);
+    return wait_send(thread, Ref<DatagramSocket>(this), std::move(bytes), way, std::move(datagram));
 }
 
 bool DatagramSocket::is_for(const Datagram& datagram) const {
