@@ -95,7 +95,7 @@ err_t pith_lwip_segment(tcp_pcb* pcb, const tcp_hdr* header, pbuf* data) {
     stack.counts().segments_received += stack.interface().merged();
     const pith::u8 flags = TCPH_FLAGS(header);
     if (pcb->state == LISTEN) return stack.on_listener_segment(pcb, flags);
-    return stack.on_segment(pcb, header->seqno, flags, data->tot_len);
+    return stack.on_segment(pcb, header->seqno, header->ackno, flags, data->tot_len);
 }
 
 int pith_lwip_packet(pbuf* packet, netif*) {

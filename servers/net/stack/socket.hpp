@@ -55,6 +55,7 @@ struct Socket {
     u32 retransmissions = 0;
     u64 progress = 0;  ///< when bytes were last acknowledged, or the first unacknowledged one was sent
     u64 deadline = 0;  ///< of corked
+    u64 objected = 0;  ///< when the peer was told that it acknowledges what was never sent
     u64 record_count = 0;
     tcp_pcb* tcp = nullptr;  ///< a tcp_pcb_listen, of a listener
     tcp_pcb* tcp6 = nullptr;

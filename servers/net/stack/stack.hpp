@@ -61,7 +61,7 @@ class Stack {
     u8* pools() { return reserve_ + kPoolsOffset; }
     Records::Counts& counts() { return records_.counts(); }
     u32 sequence(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote, u16 remote_port);
-    err_t on_segment(tcp_pcb* pcb, u32 sequence, u8 flags, u32 length);
+    err_t on_segment(tcp_pcb* pcb, u32 sequence, u32 number, u8 flags, u32 length);
     err_t on_listener_segment(tcp_pcb* pcb, u8 flags);
     err_t on_opening(tcp_pcb_listen* listener, tcp_pcb* pcb);
     err_t on_established(Socket& socket);
