@@ -437,6 +437,15 @@ err_t Stack::on_segment(tcp_pcb* pcb, u32 sequence, u32 number, u8 flags, u32 le
     return reserve(socket, socket.receive_tail + ahead) ? ERR_OK : ERR_MEM;
 }
 
+void Stack::on_acknowledged(tcp_pcb* pcb, Acknowledgement by) {
+    if (pcb->callback_arg == nullptr) return;
+    Socket& socket = *static_cast<Socket*>(pcb->callback_arg);
+    by.more = socket.fed != socket.send_tail;
+    const u32 again = acknowledged(*pcb, socket.loss, by);
+    socket.retransmissions += again;
+    counts().segments_retransmitted += again;
+}
+
 bool Stack::after_timers() {
     const u64 now = port_.now();
     bool needed = tcp_tw_pcbs != nullptr;
