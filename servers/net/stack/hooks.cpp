@@ -95,7 +95,21 @@ err_t pith_lwip_segment(tcp_pcb* pcb, const tcp_hdr* header, pbuf* data) {
     stack.counts().segments_received += stack.interface().merged();
     const pith::u8 flags = TCPH_FLAGS(header);
     if (pcb->state == LISTEN) return stack.on_listener_segment(pcb, flags);
-    return stack.on_segment(pcb, header->seqno, flags, data->tot_len);
+    return stack.on_segment(pcb, header->seqno, header->ackno, flags, data->tot_len);
+}
+
+void pith_lwip_acknowledged(tcp_pcb* pcb, const tcp_hdr* header, u16_t options_length, u16_t first_length,
+                            const u8_t* second, u32_t bytes, int duplicate) {
+    const auto* options = reinterpret_cast<const u8_t*>(header + 1);
+    const u16_t rest = second == nullptr ? u16_t{0} : static_cast<u16_t>(options_length - first_length);
+    Stack::current().on_acknowledged(
+        pcb, {header->ackno, bytes, duplicate != 0, false,
+              pith::stack::find_sack_blocks({options, first_length}, {second, rest})});
+}
+
+void pith_lwip_timed_out(tcp_pcb* pcb) {
+    auto* socket = static_cast<pith::stack::Socket*>(pcb->callback_arg);
+    if (socket != nullptr) pith::stack::timed_out(*pcb, socket->loss);
 }
 
 int pith_lwip_packet(pbuf* packet, netif*) {

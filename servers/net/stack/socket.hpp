@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/net.hpp"
+#include "servers/net/stack/loss_recovery.hpp"
 
 struct tcp_pcb;
 struct udp_pcb;
@@ -53,8 +54,10 @@ struct Socket {
     u32 failures = 0, drops = 0;
     u32 user_timeout = 0;
     u32 retransmissions = 0;
+    LossRecovery loss;
     u64 progress = 0;  ///< when bytes were last acknowledged, or the first unacknowledged one was sent
     u64 deadline = 0;  ///< of corked
+    u64 objected = 0;  ///< when the peer was told that it acknowledges what was never sent
     u64 record_count = 0;
     tcp_pcb* tcp = nullptr;  ///< a tcp_pcb_listen, of a listener
     tcp_pcb* tcp6 = nullptr;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr u32 kAhead = 8 * TCP_MSS;  ///< bytes that lwIP has beyond what it may send now
 constexpr u64 kCorkTime = 200'000'000;
+constexpr u64 kObjectTime = 100'000'000;
 constexpr u32 kMilliseconds = 1'000;
 
 err_t received(void* argument, tcp_pcb*, pbuf* data, err_t) {
@@ -411,7 +412,7 @@ void Stack::on_freed(Socket& socket) {
 }
 
 /// A segment that finds no page is dropped: it is not acknowledged, and comes again.
-err_t Stack::on_segment(tcp_pcb* pcb, u32 sequence, u8 flags, u32 length) {
+err_t Stack::on_segment(tcp_pcb* pcb, u32 sequence, u32 number, u8 flags, u32 length) {
     if (pcb->state == TIME_WAIT || pcb->callback_arg == nullptr) return ERR_OK;
     Socket& socket = *static_cast<Socket*>(pcb->callback_arg);
     touch(socket);
@@ -419,12 +420,30 @@ err_t Stack::on_segment(tcp_pcb* pcb, u32 sequence, u8 flags, u32 length) {
         const Socket& listener = sockets_[socket.listener];
         if (listener.waiting >= std::max<u32>(listener.backlog, 1)) return ERR_MEM;
     }
+    // Two stacks of which one was given bytes that the other never sent would answer each other for ever (RFC 5961, section 7).
+    constexpr u8 kBare = TCP_ACK | TCP_SYN | TCP_RST | TCP_FIN;
+    if (length == 0 && (flags & kBare) == TCP_ACK && pcb->state >= ESTABLISHED &&
+        TCP_SEQ_GT(number, pcb->snd_nxt)) {
+        if (port_.now() - socket.objected < kObjectTime) return ERR_VAL;
+        socket.objected = port_.now();
+    }
     if (length == 0 || pcb->state < SYN_RCVD || pcb->state >= CLOSE_WAIT ||
         (socket.flags & Net::kReceiveClosed) != 0)
         return ERR_OK;
     const u32 ahead = sequence + length - pcb->rcv_nxt;
     if (static_cast<i32>(ahead) <= 0 || ahead > pcb->rcv_wnd) return ERR_OK;
+    // What fills a gap is acknowledged at once: a sender that recovers waits for it (RFC 5681, section 4.2).
+    if (pcb->ooseq != nullptr) tcp_ack_now(pcb);
     return reserve(socket, socket.receive_tail + ahead) ? ERR_OK : ERR_MEM;
+}
+
+void Stack::on_acknowledged(tcp_pcb* pcb, Acknowledgement by) {
+    if (pcb->callback_arg == nullptr) return;
+    Socket& socket = *static_cast<Socket*>(pcb->callback_arg);
+    by.more = socket.fed != socket.send_tail;
+    const u32 again = acknowledged(*pcb, socket.loss, by);
+    socket.retransmissions += again;
+    counts().segments_retransmitted += again;
 }
 
 bool Stack::after_timers() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A fuzzer of the network stack's input, for long runs: net_fuzz [CORPUS] (libFuzzer). An input is a series of frames, with time and what the client does in
 // between; the stack has a listener, a UDP socket and a connection that is being made. A frame can be repaired so that it gets further than the first
-// checks: up to the sequence numbers that the stack waits for, so connections are established, carry bytes and end. What a short, fixed run can show is
-// in tests/host/net/hostile_test.cpp.
+// checks: up to the sequence numbers that the stack waits for, so connections are established, carry bytes and end, and to the blocks of SACK options, so
+// that some are of what is on its way. What a short, fixed run can show is in tests/host/net/hostile_test.cpp and sack_test.cpp.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -33,6 +33,7 @@ void put_word(u8* bytes, u32 word) {
 /// What an honest peer of a connection would say next, from what the stack has sent last.
 struct Expected {
     u32 sequence = 0, acknowledged = 0;
+    u32 told = 0;  ///< what was acknowledged last
 };
 
 struct FuzzPort final : Port {
@@ -48,7 +49,8 @@ struct FuzzPort final : Port {
         if (length < 54 || made[12] != 8 || made[13] != 0 || made[23] != 6) return;
         const u8* tcp = made + 34;
         Expected& next = expected(static_cast<u16>(tcp[0] << 8 | tcp[1]));
-        const u32 bytes = length - 34 - (tcp[12] >> 4) * 4u;
+        const u32 bytes = static_cast<u32>(made[16] << 8 | made[17]) - 20 -
+                          (tcp[12] >> 4) * 4u;  // without padding
         next.acknowledged = word_at(tcp + 4) + bytes + ((tcp[13] & 2u) >> 1) + (tcp[13] & 1u);
         if ((tcp[13] & 16) != 0) next.sequence = word_at(tcp + 8);
     }
@@ -69,14 +71,37 @@ Net::Address address(u8 last, u16 port) {
     return out;
 }
 
+/// SACK in its options: of a SYN that it is agreed on; else two blocks, which the option's own bytes place somewhere in what is on its way. With `again` it
+/// acknowledges nothing new, so that something is on its way.
+void tell_selectively(u8* tcp, u32 size, const Expected& expected, bool again) {
+    constexpr u8 kPermitted[4] = {1, 1, 4, 2}, kBlocks[4] = {1, 1, 5, 18};
+    if (size < 40) return;
+    if ((tcp[13] & 2) != 0) {
+        tcp[12] = 0x60;
+        std::memcpy(tcp + 20, kPermitted, sizeof kPermitted);
+        return;
+    }
+    if (again) put_word(tcp + 8, expected.told);
+    tcp[12] = 0xa0;
+    const u32 from = word_at(tcp + 8), flight = expected.acknowledged - from;
+    for (u32 at = 24; at < 40; at += 4) {
+        const u32 part = tcp[at];
+        put_word(tcp + at,
+                 part < 16 ? word_at(tcp + at) : from + static_cast<u32>(u64{flight} * (part % 33) / 32));
+    }
+    std::memcpy(tcp + 20, kBlocks, sizeof kBlocks);
+}
+
 /// The segment fits the connection that it is for, but for what `how` leaves as it is, or puts off by `off`.
-void continue_connection(u8* tcp, u32 size, const Expected& expected, u8 how, i8 off) {
+void continue_connection(u8* tcp, u32 size, Expected& expected, u8 how, i8 off) {
     if ((how & 1) != 0) put_word(tcp + 4, expected.sequence + ((how & 2) != 0 ? static_cast<u32>(off) : 0));
     if ((how & 4) != 0)
         put_word(tcp + 8, expected.acknowledged + ((how & 8) != 0 ? static_cast<u32>(off) : 0));
     if ((how & 16) != 0) tcp[12] = 0x50;
     if ((tcp[12] >> 4) * 4u > size) tcp[12] = 0x50;
     if ((how & 32) != 0) tcp[13] = static_cast<u8>((tcp[13] & ~6u) | 16);  // ACK, neither SYN nor RST
+    if ((how & 64) != 0) tell_selectively(tcp, size, expected, (how & 128) != 0);
+    expected.told = word_at(tcp + 8);
 }
 
 /// Makes of any bytes a frame that gets further than the first checks: addresses, lengths, checksums, ports that somebody has.
@@ -215,7 +240,8 @@ struct Victim {
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size);
 int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) {
-    static pith::stack::Victim victim;
-    victim.run(data, size);
+    static auto* const
+        victim = new pith::stack::Victim;  // never destroyed: what lwIP has refers to its memory
+    victim->run(data, size);
     return 0;
 }

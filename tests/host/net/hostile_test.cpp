@@ -2,26 +2,10 @@
 // Frames that no peer sends, and a client that breaks its side: the stack lives, and what is not broken goes on.
 #include <algorithm>
 
-#include "tests/host/net/support/frames.hpp"
-#include "tests/host/net/support/pump.hpp"
+#include "tests/host/net/support/hand_made_peer.hpp"
 
 namespace pith::stack {
 namespace {
-
-/// It still does what it is for.
-void works(World& world, Machine& one, Machine& two, u16 port) {
-    world.tap = nullptr;
-    const Pair pair = connect(world, one, two, static_cast<u16>(port + 1000), port);
-    if (testing::Test::HasFailure()) return;
-    Pump there{one, pair.a, two, pair.b, 300'000};
-    EXPECT_TRUE(world.run(
-        [&] {
-            there.step();
-            return there.done();
-        },
-        60'000));
-    EXPECT_FALSE(there.wrong);
-}
 
 TEST(Hostile, MutatedFrames) {
     for (u64 seed = 1; seed <= 10; seed++) {
@@ -78,64 +62,6 @@ TEST(Hostile, MutatedFrames) {
     }
 }
 
-/// A connection from a machine that only answers for its address to the stack of another: its segments are made by hand, and what comes is kept.
-struct HandMadePeer : testing::Test {
-    World world{1};
-    Machine& one = world.add(1);
-    Machine& two = world.add(2);
-    u8 flags = 0;                ///< of the last segment that came
-    u32 first = 0;               ///< the first byte's sequence number
-    u32 accepted = 0;            ///< its socket
-    u32 longest = 0;             ///< of the segments' data, in bytes
-    std::vector<u8> came, sent;  ///< data from `first` on without gaps; what was given to send
-
-    void say(u32 acknowledged, u8 what, u16 window, const std::vector<u8>& options = {}) {
-        const u32 sequence = (what & kSyn) != 0 ? 1000 : 1001;
-        two.deliver(segment(1, 4000, 2, 80, sequence, first + acknowledged, what, {}, options, window));
-    }
-    void open(u16 window, const std::vector<u8>& options = {}) {
-        const u32 listener = two.client().listen(80);
-        world.run_for(10);
-        world.tap = [&](Machine& from, Frame& frame) { return take(from, frame); };
-        say(0, kSyn, window, options);
-        ASSERT_TRUE(world.run([&] { return flags == (kSyn | kAck); }, 5'000));
-        say(0, kAck, window);
-        ASSERT_TRUE(world.run([&] { return (accepted = two.client().accept(listener)) != 0; }, 5'000));
-    }
-    void send(u32 length) {
-        std::vector<u8> more(length);
-        for (u8& byte : more) byte = static_cast<u8>(world.random());
-        EXPECT_EQ(two.client().send(accepted, more.data(), length), length);
-        sent.insert(sent.end(), more.begin(), more.end());
-    }
-    u32 have() const { return static_cast<u32>(came.size()); }
-    /// Everything came, and the stack works still.
-    void end() {
-        EXPECT_EQ(came, sent);
-        two.client().close(accepted, true);
-        works(world, one, two, 5001);
-    }
-
-  private:
-    bool take(Machine& from, const Frame& frame) {
-        if (from.number() != 2 || frame.size() < 54 || frame[12] != 8 || frame[13] != 0 || frame[23] != 6)
-            return true;
-        u32 sequence = 0;
-        for (u32 i = 38; i < 42; i++) sequence = sequence << 8 | frame[i];
-        flags = frame[47];
-        if ((flags & kSyn) != 0) first = sequence + 1;
-        const u32 start = 34 + (frame[46] >> 4) * 4u, end = 14 + static_cast<u32>(frame[16] << 8 | frame[17]);
-        const u32 offset = sequence - first;
-        if (end <= start || offset > have()) return false;
-        longest = std::max(longest, end - start);
-        if (offset + end - start > have()) {
-            came.resize(offset);
-            came.insert(came.end(), frame.begin() + start, frame.begin() + end);
-        }
-        return false;
-    }
-};
-
 /// A peer whose window is closed takes the byte that a probe carries, and says so, but its window stays closed: nothing is left to probe with.
 TEST_F(HandMadePeer, ClosedWindowTakesTheLastByte) {
     open(0);
@@ -189,6 +115,21 @@ TEST_F(HandMadePeer, LargestSegmentStaysAsAgreed) {
         say(have(), kAck, kLittle, tiny);
     }
     EXPECT_GT(longest, 100u);
+    end();
+}
+
+/// It acknowledges what was never sent: it is told so, but not each time, as a stack in its place would answer that too.
+TEST_F(HandMadePeer, AcknowledgesWhatWasNeverSent) {
+    open(1000);
+    for (u32 turn = 0; turn < 3; turn++) {
+        const u64 before = two.frames_sent;
+        for (u32 i = 0; i < 10; i++) {
+            say(5000, kAck, 1000);
+            two.run();
+        }
+        EXPECT_EQ(two.frames_sent, before + 1) << turn;
+        world.run_for(200);
+    }
     end();
 }
 

@@ -13,6 +13,10 @@ void put32(std::vector<u8>& to, u32 value) {
     put16(to, value & 0xffff);
 }
 
+u32 word(const Frame& frame, u32 at) {
+    return u32{frame[at]} << 24 | u32{frame[at + 1]} << 16 | u32{frame[at + 2]} << 8 | frame[at + 3];
+}
+
 }  // namespace
 
 u16 internet_checksum(const u8* bytes, usize length, u32 sum) {
@@ -54,6 +58,36 @@ Frame segment(u8 from, u16 from_port, u8 to, u16 to_port, u32 sequence, u32 ackn
     tcp[16] = static_cast<u8>(sum >> 8);
     tcp[17] = static_cast<u8>(sum);
     return packet4(from, to, 6, tcp);
+}
+
+Tcp find_tcp(const Frame& frame) {
+    constexpr u32 kIp = 14;
+    if (frame.size() < kIp + 40 || frame[12] != 8 || frame[13] != 0 || frame[kIp + 9] != 6) return {};
+    Tcp tcp;
+    tcp.start = kIp + (frame[kIp] & 15) * 4u;
+    tcp.header = (frame[tcp.start + 12] >> 4) * 4u;
+    const u32 end = kIp + static_cast<u32>(frame[kIp + 2] << 8 | frame[kIp + 3]);
+    if (end > frame.size() || tcp.start + tcp.header > end) return {};
+    tcp.found = true;
+    tcp.length = end - tcp.start - tcp.header;
+    tcp.from_port = static_cast<u16>(word(frame, tcp.start) >> 16);
+    tcp.to_port = static_cast<u16>(word(frame, tcp.start));
+    tcp.sequence = word(frame, tcp.start + 4);
+    tcp.acknowledged = word(frame, tcp.start + 8);
+    tcp.flags = frame[tcp.start + 13];
+    return tcp;
+}
+
+void repair_checksum(Frame& frame, const Tcp& tcp) {
+    const u32 size = tcp.header + tcp.length;
+    u8* header = frame.data() + tcp.start;
+    header[16] = header[17] = 0;
+    u32 pseudo = 6 + size;
+    for (u32 i = tcp.start - 8; i < tcp.start; i += 2)
+        pseudo += static_cast<u32>(frame[i] << 8 | frame[i + 1]);
+    const u16 sum = internet_checksum(header, size, pseudo);
+    header[16] = static_cast<u8>(sum >> 8);
+    header[17] = static_cast<u8>(sum);
 }
 
 std::vector<u8> udp(u16 from_port, u16 to_port, const std::vector<u8>& data) {

@@ -14,6 +14,17 @@ Frame packet4(u8 from, u8 to, u8 protocol, const std::vector<u8>& payload);
 /// A segment of TCP, with all checksums right.
 Frame segment(u8 from, u16 from_port, u8 to, u16 to_port, u32 sequence, u32 acknowledged, u8 flags,
               const std::vector<u8>& data = {}, const std::vector<u8>& options = {}, u16 window = 65535);
+/// What a frame says as a segment of TCP over IPv4.
+struct Tcp {
+    bool found = false;
+    u8 flags = 0;
+    u16 from_port = 0, to_port = 0;
+    u32 sequence = 0, acknowledged = 0;
+    u32 start = 0, header = 0, length = 0;  ///< where its header begins; bytes of that, and of data
+};
+Tcp find_tcp(const Frame& frame);
+/// Makes the checksum of such a frame right again.
+void repair_checksum(Frame& frame, const Tcp& tcp);
 /// A datagram of UDP; without a checksum.
 std::vector<u8> udp(u16 from_port, u16 to_port, const std::vector<u8>& data);
 
