@@ -90,12 +90,13 @@ Socket* Stack::new_server_socket() {
     free_count_--;
     Socket& socket = sockets_[number];
     const u64 written = socket.record_count;
-    const bool touched = socket.touched, telling = socket.telling;
+    const bool touched = socket.touched, starved = socket.starved, telling = socket.telling;
     const u32 generation = std::max(socket.generation, look(shared_.server(number).generation)) + 1;
     socket = Socket{};
     socket.number = number;
     socket.record_count = written;
     socket.touched = touched;
+    socket.starved = starved;
     socket.telling = telling;
     socket.generation = generation == 0 ? 1 : generation;
     if (look(shared_.client(number).generation) == socket.generation)

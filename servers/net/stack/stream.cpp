@@ -431,10 +431,11 @@ err_t Stack::on_segment(tcp_pcb* pcb, u32 sequence, u32 number, u8 flags, u32 le
         (socket.flags & Net::kReceiveClosed) != 0)
         return ERR_OK;
     const u32 ahead = sequence + length - pcb->rcv_nxt;
-    if (static_cast<i32>(ahead) <= 0 || ahead > pcb->rcv_wnd) return ERR_OK;
+    if (static_cast<i32>(ahead) <= 0) return ERR_OK;
     // What fills a gap is acknowledged at once: a sender that recovers waits for it (RFC 5681, section 4.2).
-    if (pcb->ooseq != nullptr) tcp_ack_now(pcb);
-    return reserve(socket, socket.receive_tail + ahead) ? ERR_OK : ERR_MEM;
+    if (pcb->ooseq != nullptr && ahead <= pcb->rcv_wnd) tcp_ack_now(pcb);
+    // What lies beyond the window is cut off, if the rest lies within it.
+    return reserve(socket, socket.receive_tail + std::min<u32>(ahead, pcb->rcv_wnd)) ? ERR_OK : ERR_MEM;
 }
 
 void Stack::on_acknowledged(tcp_pcb* pcb, Acknowledgement by) {

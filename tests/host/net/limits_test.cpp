@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/host/net/support/frames.hpp"
+#include "tests/host/net/support/hand_made_peer.hpp"
 #include "tests/host/net/support/pump.hpp"
 
 namespace pith::stack {
@@ -288,6 +289,27 @@ TEST(Limits, LastPagesAndADatagramOfMore) {
     ASSERT_TRUE(one.client().send_datagram(client, {}, sent));
     ASSERT_TRUE(world.run([&] { return two.client().receive_datagram(server, header, bytes); }, 5'000));
     EXPECT_EQ(bytes, sent);
+}
+
+/// A segment that begins in the window and ends beyond it, when there is no page for the part within: it comes again.
+TEST_F(HandMadePeer, SegmentBeyondTheWindowFindsNoPage) {
+    constexpr u32 kBefore = Net::kRingSize - Net::kPageSize;
+    open(65535, {1, 3, 3, 0});  // the window is scaled
+    const auto say_bytes = [&](u32 offset, u32 length) {
+        two.deliver(segment(1, 4000, 2, 80, 1001 + offset, first, kAck, std::vector<u8>(length, 0x5a)));
+        two.run();
+    };
+    for (u32 at = 0; at < kBefore; at += 1024) say_bytes(at, 1024);
+    ASSERT_EQ(two.client().readable(accepted), kBefore);
+    FullPages others(world, one, two);
+    others.leave(0);
+    say_bytes(kBefore, Net::kPageSize + 1000);
+    EXPECT_EQ(two.client().state(accepted), Net::State::established);
+    EXPECT_EQ(two.client().readable(accepted), kBefore);
+    others.read_all();
+    say_bytes(kBefore, Net::kPageSize + 1000);
+    EXPECT_EQ(two.client().state(accepted), Net::State::established);
+    EXPECT_EQ(two.client().readable(accepted), Net::kRingSize);
 }
 
 TEST(Limits, ClosedWindowIsProbedAndOpens) {
