@@ -89,8 +89,8 @@ bool tells_of_duplicate(const tcp_pcb& pcb, const SackBlocks& sacks) {
 }
 
 void enter(tcp_pcb& pcb, LossRecovery& loss) {
-    // Without what limited transmit has sent (RFC 5681, section 3.2).
-    pcb.ssthresh = std::max<u32>(std::min(flight_size(pcb), pcb.cwnd) / 2, 2u * pcb.mss);
+    // As Linux and lwIP do: what is on its way is often a little less than the window, only because segments are whole.
+    pcb.ssthresh = std::max<u32>(std::min(pcb.snd_wnd, pcb.cwnd) / 2, 2u * pcb.mss);
     pcb.cwnd = pcb.ssthresh + kDupThresh * pcb.mss;
     pcb.bytes_acked = 0;
     pcb.rtime = 0;
