@@ -144,9 +144,10 @@ u32 resend_holes(tcp_pcb& pcb, const LossRecovery& loss, u32 sacked, u32 above, 
     return count;
 }
 
-/// The step with a scoreboard (RFC 6675, section 5). As that knows segments, IsLost() counts those: lost is what has DupThresh of them above it.
-u32 recover_by_scoreboard(tcp_pcb& pcb, const LossRecovery& loss, const Acknowledgement& by, bool entered) {
-    const u32 sacked = count_sacked(pcb), flight = flight_size(pcb);
+/// The step with a scoreboard, on which so many are `sacked` (RFC 6675, section 5). As that knows segments, IsLost() counts those: lost is what has DupThresh of them above it.
+u32 recover_by_scoreboard(tcp_pcb& pcb, const LossRecovery& loss, const Acknowledgement& by, u32 sacked,
+                          bool entered) {
+    const u32 flight = flight_size(pcb);
     const bool fresh = new_data(pcb, by.more);
     u32 count = 0, pipe = 0;
     tcp_seg** to = &pcb.unsent;
@@ -230,7 +231,7 @@ u32 acknowledged(tcp_pcb& pcb, LossRecovery& loss, const Acknowledgement& by) {
     u32 count = 0;
     if (recovering(pcb)) {
         count = with_sack
-                    ? recover_by_scoreboard(pcb, loss, by, entered)
+                    ? recover_by_scoreboard(pcb, loss, by, sacked, entered)
                     : recover_by_duplicates(pcb, {by.number, by.bytes, duplicate, by.more, {}}, entered);
     } else if (!behind) {
         loss.limited = static_cast<u8>(std::min<u32>(sacked > 0 ? sacked : pcb.dupacks, kDupThresh - 1));

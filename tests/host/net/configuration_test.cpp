@@ -181,12 +181,7 @@ TEST(Configuration, RouterAdvertisementsGiveAddresses) {
     u32 there = 0;
     ASSERT_TRUE(world.run([&] { return (there = two.client().accept(listener)) != 0; }, 10'000));
     Pump pump{one, socket, two, there, 1'000'000};
-    EXPECT_TRUE(world.run(
-        [&] {
-            pump.step();
-            return pump.done();
-        },
-        20'000));
+    EXPECT_TRUE(carry(world, pump, 20'000));
     EXPECT_FALSE(pump.wrong);
     EXPECT_EQ(two.client().server(there).local, to);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Datagrams: UDP with and without a peer, fragments, echo and raw sockets, ICMP errors, and the stack's death in between.
+#include "tests/host/net/support/datagrams.hpp"
 #include "tests/host/net/support/frames.hpp"
 #include "tests/host/net/support/pump.hpp"
 
@@ -16,18 +17,6 @@ Net::Address port_only(u16 port) {
     address.port = port;
     return address;
 }
-
-struct Datagrams : testing::Test {
-    World world{1};
-    Machine& one = world.add(1);
-    Machine& two = world.add(2);
-    Net::Datagram header{};
-    std::vector<u8> bytes;
-
-    bool receive(Machine& machine, u32 socket) {
-        return world.run([&] { return machine.client().receive_datagram(socket, header, bytes); }, 5'000);
-    }
-};
 
 TEST_F(Datagrams, GoThereAndBack) {
     const u32 server = two.client().datagram(Net::Kind::datagram, port_only(53));

@@ -2,8 +2,7 @@
 // Multicast: groups are joined and left on the wire, what comes for one is every fitting socket's, and neither outlives the client or dies with the stack.
 #include <algorithm>
 
-#include "tests/host/net/support/frames.hpp"
-#include "tests/host/net/support/pump.hpp"
+#include "tests/host/net/support/datagrams.hpp"
 
 namespace pith::stack {
 namespace {
@@ -38,12 +37,7 @@ u8 membership(const Frame& frame, std::vector<u8>& about) {
     return 0;
 }
 
-struct Groups : testing::Test {
-    World world{1};
-    Machine& one = world.add(1);
-    Machine& two = world.add(2);
-    Net::Datagram header{};
-    std::vector<u8> bytes;
+struct Groups : Datagrams {
     /// Of `two`: what it has said of which groups.
     std::vector<std::pair<u8, std::vector<u8>>> said;
 
@@ -78,10 +72,8 @@ struct Groups : testing::Test {
         way.ttl = ttl;
         ASSERT_TRUE(one.client().send_datagram(socket, way, {text}));
     }
-    bool receive(u32 socket, u8 text) {
-        return world.run([&] { return two.client().receive_datagram(socket, header, bytes); }, 1'000) &&
-               bytes == std::vector<u8>{text};
-    }
+    using Datagrams::receive;
+    bool receive(u32 socket, u8 text) { return receive(two, socket) && bytes == std::vector<u8>{text}; }
     bool nothing(u32 socket) {
         world.run_for(100);
         return !two.client().receive_datagram(socket, header, bytes);

@@ -135,12 +135,7 @@ TEST(Limits, EstablishedConnectionsOutliveASynFlood) {
         two.run();
     };
     Pump there{one, pair.a, two, pair.b, 3'000'000};
-    EXPECT_TRUE(world.run(
-        [&] {
-            there.step();
-            return there.done();
-        },
-        60'000));
+    EXPECT_TRUE(carry(world, there, 60'000));
     EXPECT_FALSE(there.wrong);
     EXPECT_GT(flood, 10'000u);
     EXPECT_LE(two.stack().statistics().half_open, 1024u);
@@ -252,14 +247,7 @@ TEST(Limits, LastPageIsNotTakenFromItsOwnRing) {
     FullPages others(world, one, two);
     others.leave(1);
     Pump there{one, pair.a, two, pair.b, 4000};
-    const auto pump = [&] {
-        return world.run(
-            [&] {
-                there.step();
-                return there.done();
-            },
-            30'000);
-    };
+    const auto pump = [&] { return carry(world, there, 30'000); };
     ASSERT_TRUE(pump());
     there.length += 3000;
     static_cast<void>(pump());

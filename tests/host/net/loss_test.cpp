@@ -88,17 +88,36 @@ struct Wire {
     }
     void open(u16 from = 4000) { pair = connect(world, one, two, 80, from); }
     Pump pump(u64 length) { return {one, pair.a, two, pair.b, length}; }
+    /// A connection whose window is large.
+    Pump open_warm() {
+        open();
+        Pump there = pump(0);
+        warm_up(there);
+        return there;
+    }
     /// Without losses, so that the window is large.
     void warm_up(Pump& there, u32 length = 300'000) {
         there.length = length;
-        EXPECT_TRUE(world.run([&] { return there.step(), there.done(); }, 5'000));
+        EXPECT_TRUE(stack::carry(world, there, 5'000));
         world.run_for(50);
         EXPECT_TRUE(again.empty());
     }
     /// Carries so many bytes more.
     bool carry(Pump& there, u32 length, u64 milliseconds) {
         there.length += length;
-        return world.run([&] { return there.step(), there.done(); }, milliseconds);
+        return stack::carry(world, there, milliseconds);
+    }
+    /// The same, and the end of it, without a wait for a time-out.
+    bool carry_and_close(Pump& there, u32 length) {
+        there.length += length;
+        there.step();
+        one.client().shutdown(pair.a);
+        return world.run([&] { return there.step(), there.done() && two.client().peer_closed(pair.b); },
+                         kNoTimeOut);
+    }
+    bool closed_in_order() {
+        return world.run([&] { return one.client().state(pair.a) == Net::State::closed; }, 5'000) &&
+               one.client().failure(pair.a) == Net::Failure::none;
     }
     /// Each lost segment came twice, each other one once, and nothing of which the sender knew that it had arrived.
     void expect_only_lost_again() const {
@@ -118,9 +137,7 @@ const std::set<u32> kSome = {0, 3, 4, 5, 9, 17, 18, 24};
 
 TEST(Loss, SeveralOfAWindow) {
     Wire wire(1);
-    wire.open();
-    Pump there = wire.pump(0);
-    wire.warm_up(there);
+    Pump there = wire.open_warm();
     wire.loses = lose_once(300'000, kSome);
     EXPECT_TRUE(wire.carry(there, 40 * kMss, kNoTimeOut));
     EXPECT_FALSE(there.wrong);
@@ -132,9 +149,7 @@ TEST(Loss, SeveralOfAWindow) {
 /// Without SACK one hole a round trip is found.
 TEST(Loss, SeveralOfAWindowWithoutSack) {
     Wire wire(2, false);
-    wire.open();
-    Pump there = wire.pump(0);
-    wire.warm_up(there);
+    Pump there = wire.open_warm();
     wire.loses = lose_once(300'000, kSome);
     EXPECT_TRUE(wire.carry(there, 40 * kMss, kNoTimeOut));
     EXPECT_FALSE(there.wrong);
@@ -150,9 +165,7 @@ TEST(Loss, SeveralOfAWindowWithoutSack) {
 TEST(Loss, OneWindowIsHalvedOnce) {
     for (const bool sack : {true, false}) {
         Wire wire(3, sack);
-        wire.open();
-        Pump there = wire.pump(0);
-        wire.warm_up(there);
+        Pump there = wire.open_warm();
         wire.loses = lose_once(300'000, kSome);
         EXPECT_TRUE(wire.carry(there, 40 * kMss, kNoTimeOut));
         EXPECT_TRUE(wire.carry(there, 60 * kMss, kNoTimeOut));
@@ -165,9 +178,7 @@ TEST(Loss, OneWindowIsHalvedOnce) {
 /// More than half of a window, its end too.
 TEST(Loss, MostOfAWindow) {
     Wire wire(4);
-    wire.open();
-    Pump there = wire.pump(0);
-    wire.warm_up(there);
+    Pump there = wire.open_warm();
     wire.one.client().set_flags(wire.pair.a, Net::kNoDelay);  // all of it goes out at once
     std::set<u32> most;
     for (u32 i = 0; i < 28; i++) {
@@ -208,56 +219,37 @@ TEST(Loss, AcrossTheWrapOfSequenceNumbers) {
 TEST(Loss, FinAmongData) {
     for (const bool sack : {true, false}) {
         Wire wire(6, sack);
-        wire.open();
-        Pump there = wire.pump(0);
-        wire.warm_up(there);
+        Pump there = wire.open_warm();
         const auto some = lose_once(300'000, {2, 6});
         wire.loses = [&](const Wire::Sent& sent) { return some(sent) || (sent.fin && sent.times == 1); };
-        there.length += 12 * kMss;
-        there.step();
-        wire.one.client().shutdown(wire.pair.a);
-        EXPECT_TRUE(wire.world.run(
-            [&] { return there.step(), there.done() && wire.two.client().peer_closed(wire.pair.b); },
-            kNoTimeOut));
+        EXPECT_TRUE(wire.carry_and_close(there, 12 * kMss));
         EXPECT_FALSE(there.wrong);
         EXPECT_EQ(wire.lost.size(), 3u);
         wire.expect_only_lost_again();
         wire.two.client().shutdown(wire.pair.b);
-        EXPECT_TRUE(wire.world.run([&] { return wire.one.client().state(wire.pair.a) == Net::State::closed; },
-                                   5'000));
-        EXPECT_EQ(wire.one.client().failure(wire.pair.a), Net::Failure::none);
+        EXPECT_TRUE(wire.closed_in_order());
     }
 }
 
 /// One that closed first goes on to recover: its states are CLOSE_WAIT and LAST_ACK.
 TEST(Loss, WhenThePeerHasClosed) {
     Wire wire(7);
-    wire.open();
-    Pump there = wire.pump(0);
-    wire.warm_up(there);
+    Pump there = wire.open_warm();
     wire.two.client().shutdown(wire.pair.b);
     EXPECT_TRUE(wire.world.run([&] { return wire.one.client().peer_closed(wire.pair.a); }, 100));
     wire.loses = lose_once(300'000, kSome);
     EXPECT_TRUE(wire.carry(there, 20 * kMss, kNoTimeOut));
-    there.length += 20 * kMss;
-    there.step();
-    wire.one.client().shutdown(wire.pair.a);
-    EXPECT_TRUE(wire.world.run(
-        [&] { return there.step(), there.done() && wire.two.client().peer_closed(wire.pair.b); },
-        kNoTimeOut));
+    EXPECT_TRUE(wire.carry_and_close(there, 20 * kMss));
     EXPECT_FALSE(there.wrong);
     wire.expect_only_lost_again();
-    EXPECT_TRUE(
-        wire.world.run([&] { return wire.one.client().state(wire.pair.a) == Net::State::closed; }, 5'000));
+    EXPECT_TRUE(wire.closed_in_order());
 }
 
 /// What was sent again is lost too: that takes a time-out, after which all goes on.
 TEST(Loss, OfWhatIsSentAgain) {
     for (const bool sack : {true, false}) {
         Wire wire(8, sack);
-        wire.open();
-        Pump there = wire.pump(0);
-        wire.warm_up(there);
+        Pump there = wire.open_warm();
         wire.loses = [&](const Wire::Sent& sent) {
             return sent.times <= 2 &&
                    (sent.offset == 300'000 + 4 * kMss || sent.offset == 300'000 + 9 * kMss);
@@ -283,9 +275,7 @@ TEST(Loss, OfWhatIsSentAgain) {
 TEST(Loss, OfTwoInAHundredNeedsNoTimeOut) {
     for (const bool sack : {true, false}) {
         Wire wire(9, sack);
-        wire.open();
-        Pump there = wire.pump(0);
-        wire.warm_up(there);
+        Pump there = wire.open_warm();
         constexpr u32 kLength = 3'000'000;
         wire.loses = [&](const Wire::Sent& sent) {
             return sent.times == 1 && sent.offset < 300'000 + kLength - 20 * kMss && wire.world.chance() < 20;

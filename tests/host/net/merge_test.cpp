@@ -20,12 +20,7 @@ struct Transfer {
     u64 begun = world.now;
 
     void run() {
-        EXPECT_TRUE(world.run(
-            [&] {
-                pump.step();
-                return pump.done();
-            },
-            60'000));
+        EXPECT_TRUE(carry(world, pump, 60'000));
         EXPECT_FALSE(pump.wrong);
     }
 };

@@ -66,9 +66,7 @@ const OptionEntry* find_option(i32 level, i32 name) {
     return at == std::end(kOptions) ? nullptr : at;
 }
 
-constexpr i32 kIpMtu = 14, kIpMulticastInterface = 32, kIpAddMembership = 35, kIpDropMembership = 36;
-constexpr i32 kJoinGroup = 42, kLeaveGroup = 45;
-constexpr i32 kIpv6MulticastInterface = 17, kIpv6Join = 20, kIpv6Leave = 21, kIpv6Mtu = 24;
+constexpr i32 kIpMtu = 14, kIpv6Mtu = 24;
 constexpr i32 kLoopbackMtu = 65536, kMostMtu4 = 65535;
 
 void append_number(std::vector<u8>& to, i32 number) {
@@ -88,12 +86,7 @@ InetSocket::InetSocket(Thread& thread, u32 open_flags, u16 socket_family, Socket
 SysResult<> InetSocket::set_option(Thread& thread, i32 level, i32 name, std::span<const u8> value) {
     if (level != kIpprotoIp && level != kIpprotoIpv6) return Errno::ENOPROTOOPT;
     if (level == kIpprotoIpv6 && !v6()) return Errno::ENOPROTOOPT;
-    if (name == kJoinGroup || name == kLeaveGroup ||
-        (level == kIpprotoIp ? name == kIpAddMembership || name == kIpDropMembership
-                             : name == kIpv6Join || name == kIpv6Leave))
-        return set_membership(level, name, value);
-    if (level == kIpprotoIp ? name == kIpMulticastInterface : name == kIpv6MulticastInterface)
-        return set_many_way(level, value);
+    if (const auto done = set_multicast_option(level, name, value)) return *done;
     i32 number = 0;
     if (value.size() >= sizeof number) std::memcpy(&number, value.data(), sizeof number);
     else if (level == kIpprotoIp && !value.empty()) number = value[0];
@@ -141,11 +134,7 @@ SysResult<> InetSocket::get_option(Thread&, i32 level, i32 name, std::vector<u8>
                                                    : kLoopbackMtu);
         return {};
     }
-    if (level == kIpprotoIp ? name == kIpMulticastInterface : name == kIpv6MulticastInterface) {
-        if (level == kIpprotoIp) value.insert(value.end(), many_way4_.from.bytes, many_way4_.from.bytes + 4);
-        else append_number(value, static_cast<i32>(many_way6_.interface));
-        return {};
-    }
+    if (get_multicast_option(level, name, value)) return {};
     const OptionEntry* const entry = find_option(level, name);
     if (entry == nullptr) return Errno::ENOPROTOOPT;
     append_number(value, number(entry->option));

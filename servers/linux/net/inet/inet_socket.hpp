@@ -98,6 +98,10 @@ class InetSocket : public Socket {
         InetAddress group;
         u32 interface;
     };
+    // multicast_options.cpp
+    /// Nothing, false: it is another option.
+    std::optional<SysResult<>> set_multicast_option(i32 level, i32 name, std::span<const u8> value);
+    bool get_multicast_option(i32 level, i32 name, std::vector<u8>& value) const;
     SysResult<> set_membership(i32 level, i32 name, std::span<const u8> value);
     /// The interface of `wanted`, `by` one of its addresses, or as nobody has said. 0: there is none.
     u32 membership_interface(const Membership& wanted, const InetAddress& by);

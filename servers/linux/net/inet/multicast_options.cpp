@@ -11,7 +11,8 @@ namespace pith::lx {
 
 namespace {
 
-constexpr i32 kAddMembership4 = 35, kJoinAny = 42, kLeaveAny = 45, kJoin6 = 20;
+constexpr i32 kInterface4 = 32, kJoin4 = 35, kLeave4 = 36, kInterface6 = 17, kJoin6 = 20, kLeave6 = 21,
+              kJoinAny = 42, kLeaveAny = 45;
 constexpr usize kRequest4 = 8, kRequest4WithIndex = 12;  // struct ip_mreq, struct ip_mreqn
 constexpr usize kRequest6 = 20;                          // struct ipv6_mreq
 constexpr usize kAnyRequest = 136, kAnyAddress = 8;      // struct group_req
@@ -30,6 +31,24 @@ InetAddress address4(std::span<const u8> value, usize at) {
 }
 
 }  // namespace
+
+std::optional<SysResult<>> InetSocket::set_multicast_option(i32 level, i32 name, std::span<const u8> value) {
+    const bool four = level == kIpprotoIp;
+    if (name == kJoinAny || name == kLeaveAny || name == (four ? kJoin4 : kJoin6) ||
+        name == (four ? kLeave4 : kLeave6))
+        return set_membership(level, name, value);
+    if (name == (four ? kInterface4 : kInterface6)) return set_many_way(level, value);
+    return std::nullopt;
+}
+
+bool InetSocket::get_multicast_option(i32 level, i32 name, std::vector<u8>& value) const {
+    const bool four = level == kIpprotoIp;
+    if (name != (four ? kInterface4 : kInterface6)) return false;
+    value.resize(4);
+    if (four) std::memcpy(value.data(), many_way4_.from.bytes, 4);
+    else std::memcpy(value.data(), &many_way6_.interface, 4);
+    return true;
+}
 
 InetSocket::~InetSocket() {
     for (const Membership& entry : memberships_)
@@ -70,7 +89,7 @@ SysResult<> InetSocket::set_membership(i32 level, i32 name, std::span<const u8> 
         entry.interface = word(value, 16);
     }
     entry.group.scope = 0;
-    const bool joins = name == kJoinAny || name == (level == kIpprotoIp ? kAddMembership4 : kJoin6);
+    const bool joins = name == kJoinAny || name == (level == kIpprotoIp ? kJoin4 : kJoin6);
     return joins ? join(entry, by) : leave(entry, by);
 }
 

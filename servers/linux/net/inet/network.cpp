@@ -52,11 +52,7 @@ bool Network::has_interface() const {
     return client && const_cast<Network*>(this)->configuration().interfaces[0].name[0] != 0;
 }
 
-bool Network::own(const InetAddress& address) {
-    if (is_loopback(address)) return true;
-    return any_address_of(
-        configuration(), [&](const auto&, const auto& entry) { return same_ip(address_of(entry), address); });
-}
+bool Network::own(const InetAddress& address) { return interface_with(address) != 0; }
 
 bool Network::broadcast(const InetAddress& address) {
     if (address.family != 4) return false;

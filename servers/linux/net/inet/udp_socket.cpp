@@ -52,6 +52,7 @@ Async<> DatagramSocket::bind(Thread& thread, const SocketAddress& address) {
         local.port = 0;
         table().enter(binding_, local);
         address_chosen_ = !is_any(local);
+        bound_to_many_ = is_multicast(local) || network.broadcast(local);
         remake_net();
         return {};
     }
@@ -62,6 +63,7 @@ Async<> DatagramSocket::bind(Thread& thread, const SocketAddress& address) {
     PITH_CHECK(table().bind(binding_, local, network.zone.random_source));
     address_chosen_ = !is_any(local);
     port_chosen_ = local.port != 0;
+    bound_to_many_ = is_multicast(local) || network.broadcast(local);
     // Without a stack there is nobody outside.
     static_cast<void>(make_net());
     return {};

@@ -126,6 +126,7 @@ class DatagramSocket final : public InetSocket, private NetWatcher {
     PortTable* table_;
     Binding binding_;
     bool address_chosen_ = false, port_chosen_ = false;
+    bool bound_to_many_ = false;  ///< a group or broadcast: what is sent is from another address
     bool receive_shutdown_ = false, send_shutdown_ = false;
     std::deque<Datagram> queue_;
     usize queued_bytes_ = 0;

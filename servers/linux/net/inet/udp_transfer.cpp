@@ -123,8 +123,9 @@ SysResult<DatagramSocket::Destination> DatagramSocket::destination(Thread&, cons
         if (binding_.remote.family == 0) return Errno::EDESTADDRREQ;
         way.to = binding_.remote;
     }
-    if (network.broadcast(way.to) && !options.broadcast) return Errno::EACCES;
-    way.many = is_multicast(way.to) || network.broadcast(way.to);
+    const bool broadcast = network.broadcast(way.to);
+    if (broadcast && !options.broadcast) return Errno::EACCES;
+    way.many = broadcast || is_multicast(way.to);
     way.route = network.route(way.to);
     if (way.route == Route::none && !way.many) return Errno::ENETUNREACH;
     PITH_CHECK(bind_any());
@@ -133,9 +134,7 @@ SysResult<DatagramSocket::Destination> DatagramSocket::destination(Thread&, cons
     if (is_multicast(way.to))
         way.ttl = static_cast<u8>(number(four ? InetOption::multicast_ttl : InetOption::multicast_hops));
     way.tos = static_cast<u8>(number(four ? InetOption::tos : InetOption::traffic_class));
-    way.from = binding_.local;
-    if (!is_any(way.from) && (is_multicast(way.from) || network.broadcast(way.from)))
-        way.from = any_address(way.from.family, binding_.local.port);
+    way.from = bound_to_many_ ? any_address(binding_.local.family, binding_.local.port) : binding_.local;
     if (is_any(way.from) || way.from.family != way.to.family) {
         if (!is_any(way.from)) return v6() ? Errno::ENETUNREACH : Errno::EINVAL;
         way.from = way.route == Route::loopback ? network.source_for(way.to) : InetAddress{};
@@ -259,9 +258,7 @@ Async<usize> DatagramSocket::send_to_many(Thread& thread, UserIo& io, const Dest
 }
 
 bool DatagramSocket::is_for(const Datagram& datagram) const {
-    const InetAddress& peer = binding_.remote;
-    return binding_.covers(datagram.to) && admits(datagram.to, datagram.interface) &&
-           (peer.family == 0 || (peer.port == datagram.from.port && same_ip(peer, datagram.from))) &&
+    return binding_.score(datagram.to, datagram.from) != 0 && admits(datagram.to, datagram.interface) &&
            (options.bound_interface == 0 || options.bound_interface == datagram.interface);
 }
 

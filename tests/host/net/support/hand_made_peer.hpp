@@ -15,12 +15,7 @@ inline void works(World& world, Machine& one, Machine& two, u16 port) {
     const Pair pair = connect(world, one, two, static_cast<u16>(port + 1000), port);
     if (testing::Test::HasFailure()) return;
     Pump there{one, pair.a, two, pair.b, 300'000};
-    EXPECT_TRUE(world.run(
-        [&] {
-            there.step();
-            return there.done();
-        },
-        60'000));
+    EXPECT_TRUE(carry(world, there, 60'000));
     EXPECT_FALSE(there.wrong);
 }
 

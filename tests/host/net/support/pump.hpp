@@ -32,6 +32,11 @@ struct Pump {
     bool done() const { return received == length; }
 };
 
+/// Until all has come, or for so many milliseconds: whether it has.
+inline bool carry(World& world, Pump& pump, u64 milliseconds) {
+    return world.run([&] { return pump.step(), pump.done(); }, milliseconds);
+}
+
 struct Pair {
     u32 listener, a, b;
 };
